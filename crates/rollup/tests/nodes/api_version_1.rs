@@ -14,7 +14,7 @@ use alloy_provider::{
 use alloy_sol_types::SolCall as _;
 use contracts::{
     L2_MESSENGER,
-    bindings::{IForcedInbox, IL1MessageQueue, IL2Messenger},
+    bindings::{IL1MessageQueue, IL2Messenger},
 };
 use enshrine_rollup::{Config, Role as NodeRole, RollupNode};
 use eyre::{OptionExt as _, Result};
@@ -26,7 +26,7 @@ use rpc_types::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, Key};
 
 /// Requires that an answer has no JSON number: JavaScript would read a large one wrong.
 fn require_form(method: &str, value: &Value) {
@@ -207,11 +207,7 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
     let hash = *transfer.hash();
     let unknown: Option<TransactionStatus> = ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
@@ -427,19 +423,14 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     let transfer = signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), 21_000).await?;
     // Before it in the queue is one that no block can include, and that L1 does not discharge until
     // it is due.
     let bob = Key::named("bob");
     let early = signed_with(&bob, 1, Address::repeat_byte(1), 1, Bytes::new(), 21_000);
     for transaction in [&early, &transfer] {
-        let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
-        world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+        world.force(transaction.encoded_2718()).await?;
     }
     let forced_at = async |index: &'static str| -> Result<Option<ForcedTransaction>> {
         ask(&l2, methods::GET_FORCED, (index,)).await

@@ -1,7 +1,8 @@
 //! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is reverted.
 
 use crate::support::{
-    World, answer, is_settled, provider_of, refusal, signed_with, until, with_blobs,
+    World, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
+    until_settled, until_status, until_synced, with_blobs,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
@@ -51,11 +52,9 @@ async fn hashes(l2: &RootProvider, last: u64) -> Result<Vec<B256>> {
     Ok(all)
 }
 
-async fn next_transfer(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<()> {
-    until("the transfer in a block", sequencer, || async {
-        Ok(l2.get_transaction_count(Key::named("alice").address()).await? > nonce)
-    })
-    .await
+async fn next_transfer(sequencer: &RollupNode, nonce: u64) -> Result<()> {
+    until_nonce("the transfer in a block", sequencer, Key::named("alice").address(), nonce + 1)
+        .await
 }
 
 /// While sealing is paused, the node rejects transactions with the reason.
@@ -107,12 +106,8 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     }
     proxy.honest();
     // Accepted transactions are included, and no sealed block has been replaced.
-    next_transfer(&sequencer, &l2, nonce - 1).await?;
-    until("all blocks on L1", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(status.safe_head == status.unsafe_head)
-    })
-    .await?;
+    next_transfer(&sequencer, nonce - 1).await?;
+    until_settled("all blocks on L1", &sequencer).await?;
     assert_eq!(hashes(&l2, sealed).await?, before, "a block was replaced");
     // The rejected transaction is accepted now, and so are further ones.
     for nonce in nonce..nonce + 3 {
@@ -120,7 +115,7 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
             Ok(send(&l2, nonce).await.is_ok())
         })
         .await?;
-        next_transfer(&sequencer, &l2, nonce).await?;
+        next_transfer(&sequencer, nonce).await?;
     }
     sequencer.stop().await;
     Ok(())
@@ -160,7 +155,7 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     });
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().synced) }).await?;
+    until_synced(&sequencer).await?;
 
     let (mut sent, mut refused, mut seen) = (0, 0, BTreeMap::new());
     let alice = Key::named("alice").address();
@@ -177,13 +172,13 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
         }
         let head = world.provider.get_block_number().await?;
         world.provider.anvil_mine(Some(1), None).await?;
-        until("the second", &sequencer, || async {
-            Ok(sequencer.status().l1_head.is_some_and(|read| read.number > head))
+        until_status("the second", &sequencer, |status| {
+            status.l1_head.is_some_and(|read| read.number > head)
         })
         .await?;
         // Waits until a pending transaction has used the slot, however slow this machine is.
-        until("a transaction", &sequencer, || async {
-            Ok(!has_room.load(Ordering::SeqCst) || is_settled(&sequencer))
+        until_status("a transaction", &sequencer, |status| {
+            !has_room.load(Ordering::SeqCst) || status.safe_head == status.unsafe_head
         })
         .await?;
         // Every block that was ever the head must stay canonical.

@@ -1,16 +1,15 @@
 //! L2 blocks in blobs on L1, and the nodes that read them.
 
-use crate::support::{World, answer, provider_of, refusal, signed, until};
+use crate::support::{
+    World, answer, provider_of, refusal, signed, until, until_included, until_posted, until_status,
+};
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
 use codec::blob_tail::{REQUEST_HEAD, Trailer};
-use contracts::bindings::{
-    IForcedInbox,
-    INativeRollup::{self, Evidence, Outcome},
-};
+use contracts::bindings::INativeRollup::{self, Evidence, Outcome};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
 use eyre::{OptionExt, Result};
 use std::{
@@ -23,7 +22,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, Key};
 use variants::BLOB_EXECUTE_ADDRESS;
 use wire::SchemaId;
 
@@ -172,20 +171,11 @@ enum Pool {
 pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(sequencer)?;
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
-    until("the deposit", sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // Bob is a new account, and creating one costs more than 21,000 gas at Amsterdam.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 300_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
-    until("the transfer on L1", sequencer, || async {
-        let receipt = l2.get_transaction_receipt(hash).await?;
-        let number = receipt.and_then(|receipt| receipt.block_number);
-        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
-    })
-    .await
+    until_posted("the transfer on L1", sequencer, hash).await
 }
 
 /// Deposits again and waits until the block that relays the deposit is on L1.
@@ -197,7 +187,7 @@ pub(crate) async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> 
     })
     .await?;
     let head = sequencer.status().unsafe_head.number;
-    until("it on L1", sequencer, || async { Ok(sequencer.status().safe_head.number >= head) }).await
+    until_status("it on L1", sequencer, |status| status.safe_head.number >= head).await
 }
 
 pub(crate) async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
@@ -235,7 +225,7 @@ async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
     let config = world.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     let safe = sequencer.status().safe_head;
-    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    until_status("the follower", &follower, |status| status.safe_head == safe).await?;
     let bob = Key::named("bob").address();
     assert_eq!(balance(&follower, bob).await?, U256::from(ETHER));
     assert_eq!(blind.status().safe_head.number, 0);
@@ -261,13 +251,10 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
         let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
         // Wait, so that each transfer gets its own block.
-        until("the transfer", &sequencer, || async {
-            Ok(l2.get_transaction_receipt(hash).await?.is_some())
-        })
-        .await?;
+        until_included("the transfer", &sequencer, hash).await?;
     }
     let last = l2.get_block_number().await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number >= last) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number >= last).await?;
     let advances = advances(&world).await?;
     let inputs = || advances.iter().filter(|it| it.success).flat_map(|it| &it.inputs);
     let most = inputs().filter_map(blocks_of_heads).max();
@@ -276,7 +263,7 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     let config = world.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     let safe = sequencer.status().safe_head;
-    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    until_status("the follower", &follower, |status| status.safe_head == safe).await?;
     assert_eq!(balance(&follower, bob).await?, U256::from(ETHER + 4));
     for node in [follower, sequencer] {
         node.stop().await;
@@ -333,8 +320,7 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
         assert_eq!(follower.status().safe_head.number, 0);
         // Once the responses are correct, the follower uses them.
         beacon.set(|_, body| Some(body));
-        until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) })
-            .await?;
+        until_status("the follower", &follower, |status| status.safe_head == safe).await?;
         follower.stop().await;
     }
     Ok(())
@@ -351,14 +337,8 @@ async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     let bob = Key::named("bob").address();
     let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
-    until("the forced transaction on L1", &sequencer, || async {
-        let receipt = l2.get_transaction_receipt(*forced.tx_hash()).await?;
-        let number = receipt.and_then(|receipt| receipt.block_number);
-        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
-    })
-    .await?;
+    world.force(forced.encoded_2718()).await?;
+    until_posted("the forced transaction on L1", &sequencer, *forced.tx_hash()).await?;
     let advances = advances(&world).await?;
     assert!(advances.iter().all(|it| it.success), "{advances:?}");
     assert!(!advances.iter().any(is_calldata), "{advances:?}");
@@ -385,8 +365,7 @@ async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
     // Weeks later no client has the blobs, and the node reads L1 from the beginning.
     beacon.set(|_, _| None);
     let sequencer = RollupNode::start(config).await?;
-    until("the sequencer", &sequencer, || async { Ok(sequencer.status().safe_head == safe) })
-        .await?;
+    until_status("the sequencer", &sequencer, |status| status.safe_head == safe).await?;
     assert_eq!(sequencer.status().fault, None);
     sequencer.stop().await;
     Ok(())
@@ -471,7 +450,7 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     let Pool::Holds(raw) = held else { panic!("{held:?}") };
     let _ = world.provider.send_raw_transaction(&raw).await?;
     *pool.lock().expect("no thread panics with it") = Pool::Open;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     deposit_once_more(&world, &sequencer).await?;
     let advances = advances(&world).await?;
     let [first, others @ ..] = &advances[..] else { panic!("nothing is on L1") };

@@ -1,6 +1,9 @@
 //! The operator's switches for sealing and posting, and the latency metrics.
 
-use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    World, admin_config, admin_of, is_settled, provider_of, signed_with, until, until_settled,
+    until_synced,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
@@ -16,7 +19,7 @@ async fn start(world: &World, folder: &Path) -> Result<(RollupNode, RootProvider
     config.admin = Some(admin_config()?);
     let node = RollupNode::start(config).await?;
     let admin = admin_of(&node)?;
-    until("L1", &node, || async { Ok(node.status().synced) }).await?;
+    until_synced(&node).await?;
     Ok((node, admin))
 }
 
@@ -47,7 +50,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     assert_eq!(status.submitter.map(|it| it.transactions_in_flight), Some(0));
     assert_eq!(health(&node).await?["posting"], false);
     let _: Value = admin.raw_request("admin_startPosting".into(), ()).await?;
-    until("the blocks on L1", &node, || async { Ok(is_settled(&node)) }).await?;
+    until_settled("the blocks on L1", &node).await?;
 
     // The public port does not serve the admin methods.
     let public = provider_of(&node)?;

@@ -1,6 +1,6 @@
 //! Transactions of strangers against the daily limit of spending on L1.
 
-use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
+use crate::support::{L2_CHAIN, World, provider_of, until, until_included, until_settled};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256};
@@ -54,10 +54,8 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 0, 10_000, 0);
     let hash = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
-    until("the transaction without a tip", &node, || async {
-        Ok(l2.get_transaction_receipt(hash).await?.is_some() && is_settled(&node))
-    })
-    .await?;
+    until_included("the transaction without a tip", &node, hash).await?;
+    until_settled("the transaction without a tip", &node).await?;
     until("the cost of its L1 transaction", &node, || async { Ok(spent(&node).await? > 0) })
         .await?;
     let before = spent(&node).await?;
@@ -71,10 +69,7 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     // The tip that the node suggests to wallets suffices.
     let paid = with_tip(&alice, 0, 0, l2.get_max_priority_fee_per_gas().await?);
     let hash = *l2.send_raw_transaction(&paid.encoded_2718()).await?.tx_hash();
-    until("the transaction with a tip", &node, || async {
-        Ok(l2.get_transaction_receipt(hash).await?.is_some())
-    })
-    .await?;
+    until_included("the transaction with a tip", &node, hash).await?;
     ensure!(l2.get_transaction_receipt(withheld).await?.is_none(), "included without a tip");
     let status: Value = l2.raw_request("rollup_transactionStatus".into(), (withheld,)).await?;
     ensure!(status["status"] == "pending", "an accepted transaction is lost: {status}");
@@ -82,11 +77,7 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
 
     // It is included once the price has fallen.
     let node = RollupNode::start(config(None)?).await?;
-    let l2 = provider_of(&node)?;
-    until("the transaction that waited", &node, || async {
-        Ok(l2.get_transaction_receipt(withheld).await?.is_some())
-    })
-    .await?;
+    until_included("the transaction that waited", &node, withheld).await?;
     node.stop().await;
     Ok(())
 }

@@ -1,23 +1,24 @@
 //! The Engine API of a rollup node: an unmodified client that the node drives, and calls by other
 //! clients.
 
-use crate::support::{L2_CHAIN, World, ethereumjs, provider_of, signed, until};
+use crate::support::{
+    L2_CHAIN, World, ethereumjs, provider_of, signed, until, until_nonce, until_status,
+};
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionReceipt, TransactionRequest};
-use alloy_sol_types::SolCall;
 use chain::{Block, Chain, ChainConfig, spec_of};
 use codec::PayloadStatus;
-use contracts::{Deployment, Predeploys, bindings::IForcedInbox, l2_chain_config, l2_genesis};
+use contracts::{Deployment, Predeploys, l2_chain_config, l2_genesis};
 use enshrine_rollup::{EngineConfig, Role, RollupNode};
 use eyre::{OptionExt, Result, ensure};
 use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use rpc::engine::{Driver, EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use testkit::{ETHER, FORCED_FEE, Key, Timeout, rich};
+use testkit::{ETHER, Key, Timeout, eip1559, rich};
 use wire::ProtocolFork;
 
 /// Minimum number of blocks that both clients must share.
@@ -36,15 +37,10 @@ pub(crate) async fn send(
     input: Bytes,
 ) -> Result<TransactionReceipt> {
     let transaction = from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        nonce: l2.get_transaction_count(from.address()).await?,
-        gas_limit: 200_000,
-        max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
-        to,
         value: U256::from(value),
         input,
-        ..Default::default()
+        ..eip1559(l2.get_transaction_count(from.address()).await?, to, 200_000)
     });
     let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
     let timeout = Timeout::begin();
@@ -110,11 +106,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     let (alice, dave) = (Key::named("alice"), Key::named("dave"));
     let (bob, much) = (Address::repeat_byte(0xb0), U256::from(5 * ETHER));
     for account in [&alice, &dave] {
-        world.deposit(account.address(), much).await?;
-        until("the deposit", &sequencer, || async {
-            Ok(l2.get_balance(account.address()).await? == much)
-        })
-        .await?;
+        world.deposit_on(&sequencer, account.address(), much).await?;
     }
     let deployed = send(&l2, &alice, TxKind::Create, 0, COUNTER.into()).await?;
     let counter = deployed.contract_address.ok_or_eyre("not deployed")?;
@@ -128,19 +120,14 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
             world.deposit(bob, U256::from(1_000)).await?;
             // A forced transaction, which was not sent to the sequencer.
             let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
-            let submit = IForcedInbox::submitCall { raw: raw.into() };
-            world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+            world.force(raw).await?;
             forced += 1;
-            until("the forced transaction", &sequencer, || async {
-                Ok(l2.get_transaction_count(dave.address()).await? == forced)
-            })
-            .await?;
+            until_nonce("the forced transaction", &sequencer, dave.address(), forced).await?;
         }
     }
     assert!(forced >= 2, "{forced} forced transactions");
     let head = head_of(&sequencer);
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.hash == head.hash) })
-        .await?;
+    until_status("L1", &sequencer, |status| status.safe_head.hash == head.hash).await?;
     theirs.until_at(head.hash).await?;
     assert!(assert_equal(&l2, &users).await? >= BLOCKS);
 
@@ -249,13 +236,8 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     // driver retries.
     for nonce in 0..250 {
         let transfer = alice.sign(TxEip1559 {
-            chain_id: L2_CHAIN,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(Address::repeat_byte(0xb0)),
             value: U256::from(1),
-            ..Default::default()
+            ..eip1559(nonce, Address::repeat_byte(0xb0), 21_000)
         });
         node.submit(rpc::decode_pooled(&transfer.encoded_2718().into())?)?;
     }
@@ -341,8 +323,7 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     let follower = RollupNode::start(config).await?;
     let alice = Key::named("alice").address();
     world.deposit(alice, U256::from(ETHER)).await?;
-    until("the deposit", &follower, || async { Ok(follower.status().safe_head.number == 1) })
-        .await?;
+    until_status("the deposit", &follower, |status| status.safe_head.number == 1).await?;
     let (ours, theirs) = (client_of(&sequencer)?, client_of(&follower)?);
     let genesis = Deployment::read(&world.deployment())?.genesis_hash;
 
@@ -364,18 +345,16 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
 
     // L1 includes another block in place of the one that the caller built.
     world.deposit(alice, U256::from(ETHER)).await?;
-    until("the other block", &follower, || async {
-        let status = follower.status();
-        Ok(status.safe_head.number == 2 && status.unsafe_head == status.safe_head)
+    until_status("the other block", &follower, |status| {
+        status.safe_head.number == 2 && status.unsafe_head == status.safe_head
     })
     .await?;
     assert_ne!(follower.status().unsafe_head.hash, hash);
     assert!(refused(&theirs, hash).await?);
     // A head that was moved below L1's blocks is advanced to them again.
     follower.node().execute(SetHead(genesis))?;
-    until("the blocks on L1", &follower, || async {
-        let status = follower.status();
-        Ok(status.safe_head.number >= 2 && status.unsafe_head == status.safe_head)
+    until_status("the blocks on L1", &follower, |status| {
+        status.safe_head.number >= 2 && status.unsafe_head == status.safe_head
     })
     .await?;
     follower.stop().await;

@@ -2,16 +2,18 @@
 
 use crate::{
     engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
-    support::{World, ethrex, is_settled, provider_of, signed, until},
+    support::{
+        World, ethrex, is_settled, provider_of, signed, until, until_included,
+        until_posted_balance, until_settled,
+    },
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{Filter, TransactionRequest};
-use alloy_sol_types::SolCall as _;
-use contracts::{Deployment, bindings::IForcedInbox};
+use contracts::Deployment;
 use eyre::{OptionExt as _, Result, ensure};
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, Key};
 
 /// Minimum number of blocks that both clients must share.
 const BLOCKS: u64 = 200;
@@ -37,10 +39,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         (Key::named("alice"), Key::named("dave"), Address::repeat_byte(0xca));
     let bob = Address::repeat_byte(0xb0);
     let arrived = async |account: Address, wei: u128| {
-        until("a deposit", &sequencer, || async {
-            Ok(l2.get_balance(account).await? == U256::from(wei) && is_settled(&sequencer))
-        })
-        .await
+        until_posted_balance("a deposit", &sequencer, account, U256::from(wei)).await
     };
     for account in [alice.address(), dave.address()] {
         world.deposit(account, U256::from(5 * ETHER)).await?;
@@ -58,8 +57,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         }
         // A forced transaction, which was not sent to the sequencer.
         let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
-        let submit = IForcedInbox::submitCall { raw: raw.into() };
-        world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+        world.force(raw).await?;
         until("the forced transaction", &sequencer, || async {
             Ok(l2.get_transaction_count(dave.address()).await? == round && is_settled(&sequencer))
         })
@@ -71,7 +69,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         world.deposit(carol, U256::from(ETHER)).await?;
         arrived(carol, kept + ETHER).await?;
         let sent = send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
-        until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+        until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
         let nothing = Vec::<()>::new();
@@ -79,10 +77,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         world.deposit(carol, U256::from(2 * ETHER)).await?;
         arrived(carol, kept + 2 * ETHER).await?;
         // The acknowledged transaction is included again.
-        until("the transaction", &sequencer, || async {
-            Ok(l2.get_transaction_receipt(sent.transaction_hash).await?.is_some())
-        })
-        .await?;
+        until_included("the transaction", &sequencer, sent.transaction_hash).await?;
         ensure!(
             hash_at(&l2, before.header.number).await.ok() != Some(before.hash),
             "block {} is not replaced",

@@ -2,7 +2,7 @@
 
 use crate::{
     hidden_inputs::{Forwarding, advance_by, next_input, until_safe, without_traces},
-    support::{World, is_settled, provider_of, until},
+    support::{World, is_settled, provider_of, until, until_fault, until_status},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -120,7 +120,7 @@ async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
     assert!(head.number >= 3, "{head:?}");
     let fresh = world.follower(None).await?;
     for node in [&follower, &fresh] {
-        until("the L2", node, || async { Ok(node.status().safe_head == head) }).await?;
+        until_status("the L2", node, |status| status.safe_head == head).await?;
         assert_eq!(node.status().fault, None);
     }
     for node in [follower, fresh, sequencer] {
@@ -201,10 +201,7 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     world.executed(ExecuteTx { input: hidden.into(), ..tx }).await?;
     let tracing = world.follower(None).await?;
     until_safe(&tracing, 3).await?;
-    until("a fault", &blind, || async {
-        Ok(blind.status().fault.unwrap_or_default().contains("debug_traceTransaction"))
-    })
-    .await?;
+    until_fault(&blind, "debug_traceTransaction").await?;
     let head = sequencer.status().unsafe_head;
     assert_eq!(tracing.status().safe_head, head);
     for node in [blind, tracing, sequencer] {

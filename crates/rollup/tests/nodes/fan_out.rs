@@ -1,6 +1,8 @@
 //! Unsafe blocks that followers forward to each other, and forged ones from a malicious relay.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    World, is_settled, provider_of, signed_with, until, until_balance, until_status, until_synced,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider as _;
@@ -43,7 +45,7 @@ async fn follower(
 ) -> Result<RollupNode> {
     let config = world.config(Role::Follower { sequencer: Some(url(sequencer)) });
     let node = RollupNode::start(Config { feeds, feed_signers: signers, ..config }).await?;
-    until("L1", &node, || async { Ok(node.status().synced) }).await?;
+    until_synced(&node).await?;
     Ok(node)
 }
 
@@ -51,16 +53,12 @@ async fn follower(
 async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
     let transfer = signed_with(&Key::named("alice"), nonce, TO, 1, Bytes::new(), 21_000);
     let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
-    let l2 = provider_of(sequencer)?;
-    until("the block", sequencer, || async {
-        Ok(l2.get_balance(TO).await? == U256::from(nonce + 1))
-    })
-    .await
+    until_balance("the block", sequencer, TO, U256::from(nonce + 1)).await
 }
 
 async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<()> {
-    until("the head of the sequencer", node, || async {
-        Ok(node.status().unsafe_head == sequencer.status().unsafe_head)
+    until_status("the head of the sequencer", node, |status| {
+        status.unsafe_head == sequencer.status().unsafe_head
     })
     .await
 }
@@ -143,12 +141,8 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     let second = follower(&world, &sequencer, vec![url(&first)], Vec::new()).await?;
     let third = follower(&world, &sequencer, vec![url(&second)], Vec::new()).await?;
     let alice = Key::named("alice");
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
     let l2 = provider_of(&sequencer)?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for nonce in 0..3 {
         // The last follower in the chain still forwards user transactions to the sequencer.
         until_at_head_of(&third, &sequencer).await?;
@@ -254,16 +248,15 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
             nonce += 1;
         }
         relay.set(lie);
-        until(expected, &node, || async {
-            Ok(node.status().warnings.iter().any(|it| it.contains(expected)))
+        until_status(expected, &node, |status| {
+            status.warnings.iter().any(|it| it.contains(expected))
         })
         .await?;
         assert_eq!(node.status().unsafe_head, before, "{expected}");
         // Control: the unchanged blocks are accepted.
         relay.set(|_, blocks| blocks);
         until_at_head_of(&node, &sequencer).await?;
-        until("no more warnings", &node, || async { Ok(node.status().warnings.is_empty()) })
-            .await?;
+        until_status("no more warnings", &node, |status| status.warnings.is_empty()).await?;
     }
     assert!(node.status().safe_head.number == 0 && !is_settled(&sequencer));
     node.stop().await;

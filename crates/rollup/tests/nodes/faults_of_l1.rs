@@ -1,6 +1,9 @@
 //! An L1 with reorgs, time jumps, forged responses or outages.
 
-use crate::support::{self, World, is_settled, provider_of, refusal, signed, until};
+use crate::support::{
+    self, World, provider_of, refusal, signed, until, until_balance, until_fault, until_included,
+    until_posted_balance, until_status,
+};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
@@ -43,8 +46,8 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
         })
         .await?;
     }
-    until("the follower", &follower, || async {
-        Ok(follower.status().unsafe_head == sequencer.status().unsafe_head)
+    until_status("the follower", &follower, |status| {
+        status.unsafe_head == sequencer.status().unsafe_head
     })
     .await?;
     assert_eq!(provider_of(&follower)?.get_balance(alice).await?, sent);
@@ -75,11 +78,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? > U256::ZERO) })
@@ -118,10 +117,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
         Some(if lies { answer.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { answer })
     });
     world.deposit(alice, U256::from(ETHER)).await?;
-    until("an error", &sequencer, || async {
-        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("receipts root")))
-    })
-    .await?;
+    until_fault(&sequencer, "receipts root").await?;
     assert_eq!(sequencer.status().unsafe_head.number, 0);
 
     // Headers do not match their hashes.
@@ -129,15 +125,12 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
         let lies = request.contains("eth_getBlockByNumber");
         Some(if lies { answer.replace("\"gasUsed\":\"0x", "\"gasUsed\":\"0x1") } else { answer })
     });
-    until("another error", &sequencer, || async {
-        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("block hash")))
-    })
-    .await?;
+    until_fault(&sequencer, "block hash").await?;
 
     // The L1 node does not respond.
     proxy.set(|_, _| None);
-    until("silence", &sequencer, || async {
-        Ok(sequencer.status().fault.is_some_and(|fault| !fault.contains("lies")))
+    until_status("silence", &sequencer, |status| {
+        status.fault.is_some_and(|fault| !fault.contains("lies"))
     })
     .await?;
 
@@ -146,10 +139,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
 
     // The responses are correct again.
     proxy.set(|_, answer| Some(answer));
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
-    })
-    .await?;
+    until_balance("the deposit", &sequencer, alice, U256::from(ETHER)).await?;
     assert_eq!(l2.get_balance(mallory).await?, U256::ZERO);
     until("health", &sequencer, || async { Ok(reqwest::get(&health).await?.status() == 200) })
         .await?;
@@ -167,12 +157,7 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     let alice = Address::repeat_byte(0xa1);
-    world.deposit(alice, U256::from(ETHER)).await?;
-    let l2 = provider_of(&sequencer)?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice, U256::from(ETHER)).await?;
     let head = sequencer.status().unsafe_head;
     assert_eq!(sequencer.status().safe_head.number, 0);
     sequencer.stop().await;
@@ -181,8 +166,7 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
     config.role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let sequencer = RollupNode::start(config).await?;
     assert_eq!(sequencer.status().unsafe_head, head);
-    until("the block on L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
-        .await?;
+    until_status("the block on L1", &sequencer, |status| status.safe_head == head).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -206,8 +190,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     let follower = tokio::time::timeout(support::PATIENCE, starting).await???;
     let sequencer = world.sequencer().await?;
     world.deposit(Key::named("alice").address(), U256::from(ETHER)).await?;
-    until("the deposit", &follower, || async { Ok(follower.status().safe_head.number > 0) })
-        .await?;
+    until_status("the deposit", &follower, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     follower.stop().await;
 
@@ -231,16 +214,9 @@ async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
     // The start's requests are answered, but reading L1 afterwards is not.
     proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
     let sequencer = RollupNode::start(config).await?;
-    until("the fault", &sequencer, || async {
-        let fault = sequencer.status().fault.unwrap_or_default();
-        Ok(fault.contains("has not read it since it started"))
-    })
-    .await?;
+    until_fault(&sequencer, "has not read it since it started").await?;
     proxy.honest();
-    until("L1", &sequencer, || async {
-        Ok(sequencer.status().synced && sequencer.status().fault.is_none())
-    })
-    .await?;
+    until_status("L1", &sequencer, |status| status.synced && status.fault.is_none()).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -272,10 +248,7 @@ async fn l1_clock_years_off_is_followed() -> Result<()> {
         let alice = Key::named("alice").address();
         let l2 = provider_of(&sequencer)?;
         world.deposit(alice, U256::from(ETHER)).await?;
-        until("the deposit on L1", &sequencer, || async {
-            Ok(l2.get_balance(alice).await? == U256::from(ETHER) && is_settled(&sequencer))
-        })
-        .await?;
+        until_posted_balance("the deposit on L1", &sequencer, alice, U256::from(ETHER)).await?;
         let head = l2.get_block_by_number(alloy_eips::BlockNumberOrTag::Latest).await?;
         let time = head.map_or(0, |head| head.header.timestamp);
         assert!((start..start + 3_600).contains(&time), "{time}");
@@ -292,11 +265,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let heard = world.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
@@ -310,13 +279,10 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         });
         let before = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let before = *l2.send_raw_transaction(&before.encoded_2718()).await?.tx_hash();
-        until("a block over a slow L1", &sequencer, || async {
-            Ok(l2.get_transaction_receipt(before).await?.is_some())
-        })
-        .await?;
+        until_included("a block over a slow L1", &sequencer, before).await?;
         let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         proxy.set(|_, _| None);
-        until("silence", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+        until_status("silence", &sequencer, |status| status.fault.is_some()).await?;
         // Users still send transactions, and one deposits.
         let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
@@ -338,10 +304,12 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         let again = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         assert_ne!(again, made);
         sent += 2;
-        until("the deposit", &sequencer, || async {
-            let expected = U256::from(sent) + U256::from(ETHER) * U256::from(sent / 2);
-            Ok(l2.get_balance(bob).await? == expected)
-        })
+        until_balance(
+            "the deposit",
+            &sequencer,
+            bob,
+            U256::from(sent) + U256::from(ETHER) * U256::from(sent / 2),
+        )
         .await?;
     }
     // A follower from the beginning and a new one agree with the sequencer.
@@ -369,9 +337,8 @@ async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     world.provider.anvil_mine(Some(1), None).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
-    until("the transfer on L1", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(status.safe_head.number > 0 && status.safe_head == status.unsafe_head)
+    until_status("the transfer on L1", &sequencer, |status| {
+        status.safe_head.number > 0 && status.safe_head == status.unsafe_head
     })
     .await?;
     let back: bool = world.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
@@ -436,16 +403,13 @@ async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     world.provider.anvil_increase_time(600).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
-    until("a block", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) }).await?;
+    until_balance("a block", &sequencer, bob, U256::ONE).await?;
     settled(&sequencer, hash).await?;
     let head = world.provider.get_block_by_number(Default::default()).await?;
     let time = head.ok_or_eyre("no head")?.header.timestamp;
     world.provider.raw_request::<_, Value>("evm_setTime".into(), (time - 3_600,)).await?;
     world.deposit(bob, U256::from(ETHER)).await?;
-    until("the deposit on L1", &sequencer, || async {
-        Ok(l2.get_balance(bob).await? == U256::from(ETHER + 1) && is_settled(&sequencer))
-    })
-    .await?;
+    until_posted_balance("the deposit on L1", &sequencer, bob, U256::from(ETHER + 1)).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -455,13 +419,9 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let alice = Key::named("alice").address();
-    let l2 = provider_of(&sequencer)?;
     for count in 1..=6_u128 {
         world.deposit(alice, U256::from(ETHER)).await?;
-        until("a block on L1", &sequencer, || async {
-            Ok(l2.get_balance(alice).await? == U256::from(count * ETHER) && is_settled(&sequencer))
-        })
-        .await?;
+        until_posted_balance("a block on L1", &sequencer, alice, U256::from(count * ETHER)).await?;
     }
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
     // Most of the receipts requests get no response, so that L1 polls fail halfway.
@@ -472,8 +432,8 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
         (!is_read || number % 9 < 4).then_some(answer)
     });
     let follower = RollupNode::start(config).await?;
-    until("the follower", &follower, || async {
-        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    until_status("the follower", &follower, |status| {
+        status.safe_head == sequencer.status().safe_head
     })
     .await?;
     assert_eq!(provider_of(&follower)?.get_balance(alice).await?, U256::from(6 * ETHER));

@@ -1,6 +1,6 @@
 //! The check of the fencing token right before a block is sealed and before it is posted.
 
-use crate::support::{World, admin_config, admin_of, is_settled, until};
+use crate::support::{World, admin_config, admin_of, until, until_settled, until_status};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{LeaseConfig, Role, RollupNode};
@@ -42,8 +42,7 @@ impl Scene {
     }
 
     async fn until_leads(&self) -> Result<()> {
-        until("the lease", &self.node, || async { Ok(self.node.status().role == "sequencer") })
-            .await
+        until_status("the lease", &self.node, |status| status.role == "sequencer").await
     }
 
     async fn switch(&self, method: &'static str) -> Result<()> {
@@ -56,10 +55,7 @@ impl Scene {
     async fn call_without_etcd(&self, method: &'static str) -> Result<()> {
         self.cable.cut();
         self.switch(method).await?;
-        until("the end of the term", &self.node, || async {
-            Ok(self.node.status().role == "follower")
-        })
-        .await
+        until_status("the end of the term", &self.node, |status| status.role == "follower").await
     }
 }
 
@@ -97,7 +93,7 @@ async fn posting_requires_check_of_fencing_token() -> Result<()> {
     scene.call_without_etcd("admin_startPosting").await?;
     assert_eq!((nonce().await?, status().safe_head.number), (before, 0));
     scene.cable.mend();
-    until("the block on L1", &scene.node, || async { Ok(is_settled(&scene.node)) }).await?;
+    until_settled("the block on L1", &scene.node).await?;
     assert!(status().safe_head.number > 0);
     scene.node.stop().await;
     Ok(())

@@ -1,16 +1,16 @@
 //! Pruning of old L1 history, and the responses about it.
 
-use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
+use crate::support::{World, is_settled, provider_of, signed, signed_with, until, until_status};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
 use alloy_sol_types::SolCall as _;
-use contracts::bindings::{IForcedInbox, IL1MessageQueue};
+use contracts::bindings::IL1MessageQueue;
 use enshrine_rollup::RollupNode;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, Key};
 
 /// Number of deposits to accounts that accept them.
 const DEPOSITS: u64 = 40;
@@ -29,8 +29,8 @@ async fn forced(l2: &RootProvider, index: u64) -> Result<Value> {
 async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64> {
     world.provider.anvil_mine(Some(blocks), Some(0)).await?;
     let head = world.provider.get_block_number().await?;
-    until("all of L1", node, || async {
-        Ok(node.status().l1_head.is_some_and(|it| it.number >= head) && node.status().synced)
+    until_status("all of L1", node, |status| {
+        status.l1_head.is_some_and(|it| it.number >= head) && status.synced
     })
     .await?;
     Ok(node.status().l1_entries)
@@ -64,8 +64,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     })
     .await?;
     let transaction = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(transaction.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         Ok(forced(&l2, 0).await.is_ok_and(|it| it["outcome"] == "included")
             && is_settled(&sequencer))
@@ -106,8 +105,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         Bytes::new(),
         21_000,
     );
-    let submit = IForcedInbox::submitCall { raw: forces.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(forces.encoded_2718()).await?;
     for node in [&sequencer, &follower] {
         let l2 = provider_of(node)?;
         until("the new message and transaction", node, || async {

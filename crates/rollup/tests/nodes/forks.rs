@@ -1,16 +1,15 @@
 //! L1 forks during the operation of a rollup whose contracts have no owner.
 
-use crate::support::{L2_CHAIN, World, is_settled, provider_of, refusal, signed, until};
+use crate::support::{
+    L2_CHAIN, World, provider_of, refusal, signed, until, until_fault, until_included,
+    until_settled, until_status,
+};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
-use contracts::{
-    Deployment, L2_MESSENGER,
-    bindings::{IForcedInbox, IL2Messenger},
-    l2_chain_config_following,
-};
+use contracts::{Deployment, L2_MESSENGER, bindings::IL2Messenger, l2_chain_config_following};
 use enshrine_rollup::{
     CheckOutcome, Config, Role, RollupError, RollupNode, ServiceError, preflight,
 };
@@ -24,7 +23,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use testkit::{ETHER, FORCED_FEE, Key, id_of, rich, write_deployment};
+use testkit::{ETHER, Key, id_of, rich, write_deployment};
 use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
@@ -146,15 +145,14 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     let at = u64::from(fork as u8);
     let (depositor, receiver) =
         (Address::repeat_byte(0xd0 + fork as u8), Address::repeat_byte(0xe0 + fork as u8));
-    until("L1 before the fork", sequencer, || async { Ok(is_settled(sequencer)) }).await?;
+    until_settled("L1 before the fork", sequencer).await?;
     world.provider.anvil_set_next_block_timestamp(time - BEFORE).await?;
     world.provider.anvil_mine(Some(1), None).await?;
 
     // On L1 before the fork, and on the L2 after it.
     world.deposit(depositor, U256::from(at)).await?;
     let forced = signed(&l2, &dave, bob, 1, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(forced.encoded_2718()).await?;
     world.provider.anvil_set_auto_mine(false).await?;
 
     // On the L2 before the fork, and on L1 after it.
@@ -162,8 +160,8 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     for _ in 0..IN_FLIGHT {
         included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
     }
-    until("transactions in flight", sequencer, || async {
-        Ok(sequencer.status().submitter.is_some_and(|it| it.transactions_in_flight > 0))
+    until_status("transactions in flight", sequencer, |status| {
+        status.submitter.is_some_and(|it| it.transactions_in_flight > 0)
     })
     .await?;
     let before = blocks(&l2).await?;
@@ -186,8 +184,8 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     })
     .await?;
     let number = included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
-    until("a block of the fork on L1", sequencer, || async {
-        Ok(sequencer.status().safe_head.number >= number && is_settled(sequencer))
+    until_status("a block of the fork on L1", sequencer, |status| {
+        status.safe_head.number >= number && status.safe_head == status.unsafe_head
     })
     .await?;
     let after = blocks(&l2).await?;
@@ -218,7 +216,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
 
     let l2 = provider_of(&sequencer)?;
     let safe = sequencer.status().safe_head;
-    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    until_status("the follower", &follower, |status| status.safe_head == safe).await?;
     assert_eq!(blocks(&provider_of(&follower)?).await?, blocks(&l2).await?);
     let last = l2.get_block_by_number(safe.number.into()).await?.ok_or_eyre("no block")?;
     assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
@@ -228,7 +226,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
         world.provider.anvil_mine(Some(64), None).await?;
         let bob = Key::named("bob").address();
         included(&sequencer, &l2, &Key::named("alice"), bob, 1, Bytes::new()).await?;
-        until("a block by blobs", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+        until_settled("a block by blobs", &sequencer).await?;
     }
     let (all, by_blobs, failed) = advances(&world).await?;
     ensure!(
@@ -247,10 +245,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
 /// Waits for a fault that stops sealing and sends a transfer, which stays in the pool.
 async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
     // The node seals blocks of the time before until it has read L1's latest block.
-    until("the fault", sequencer, || async {
-        Ok(sequencer.status().fault.unwrap_or_default().contains(fault))
-    })
-    .await?;
+    until_fault(sequencer, fault).await?;
     let to = Address::repeat_byte(0xb7);
     let transfer = signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
@@ -276,7 +271,7 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb7));
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
-    until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+    until_settled("L1", &sequencer).await?;
 
     world.provider.anvil_set_next_block_timestamp(FORK).await?;
     world.provider.anvil_mine(Some(1), None).await?;
@@ -301,10 +296,8 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     assert!(!warns_of_forks(&sequencer), "{:?}", sequencer.status());
     let l2 = provider_of(&sequencer)?;
-    until("the waiting transfer on L1", &sequencer, || async {
-        Ok(l2.get_transaction_receipt(waiting).await?.is_some() && is_settled(&sequencer))
-    })
-    .await?;
+    until_included("the waiting transfer on L1", &sequencer, waiting).await?;
+    until_settled("the waiting transfer on L1", &sequencer).await?;
     let head = l2.get_block_by_number(l2.get_block_number().await?.into()).await?;
     assert!(head.is_some_and(|head| head.header.block_access_list_hash.is_some()));
     sequencer.stop().await;
@@ -352,16 +345,13 @@ async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     // Blocks before the fork are still sealed.
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
     // Posts all blocks first: after the time jump a waiting block would be too old for a child.
-    until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+    until_settled("L1", &sequencer).await?;
     world.provider.anvil_set_next_block_timestamp(FORK).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     let waiting = waits(&l2, &sequencer, &format!("L1 forks at {FORK}")).await?;
 
     planned.store(0, Ordering::Relaxed);
-    until("the waiting transfer", &sequencer, || async {
-        Ok(l2.get_transaction_receipt(waiting).await?.is_some())
-    })
-    .await?;
+    until_included("the waiting transfer", &sequencer, waiting).await?;
     until("no warning", &sequencer, || async { Ok(!warns_of_forks(&sequencer)) }).await?;
     sequencer.stop().await;
     Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     engine_api::{assert_equal, follower, head_of},
     forks::{START, included},
-    support::{World, ethereumjs, is_settled, provider_of, until},
+    support::{World, ethereumjs, provider_of, until, until_settled},
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -36,7 +36,7 @@ async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     for (fork, after) in FORKS {
         // The last block before the fork.
         transfer().await?;
-        until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+        until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
         world.provider.anvil_set_next_block_timestamp(START + after).await?;

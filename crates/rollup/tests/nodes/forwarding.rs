@@ -1,6 +1,9 @@
 //! Transactions sent to a follower, and the pool across role changes.
 
-use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    World, admin_config, admin_of, is_settled, provider_of, signed_with, until, until_included,
+    until_posted_balance, until_settled, until_status, until_synced,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
@@ -57,13 +60,10 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     let follower = world.follower(Some(&sequencer)).await?;
     let (l2, followed) = (provider_of(&sequencer)?, provider_of(&follower)?);
-    until("the follower", &follower, || async { Ok(follower.status().synced) }).await?;
+    until_synced(&follower).await?;
 
     let hash = send(&followed, transfer(&alice, 0)).await?;
-    until("the transfer", &sequencer, || async {
-        Ok(l2.get_transaction_receipt(hash).await?.is_some())
-    })
-    .await?;
+    until_included("the transfer", &sequencer, hash).await?;
     // The nonce is used, which the follower may not know yet.
     assert_eq!(
         refusal_of(&followed, transfer(&alice, 0)).await?,
@@ -93,13 +93,13 @@ async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     let mut config = world.config(Role::Sequencer(Box::new(slow)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
-    until("L1", &first, || async { Ok(first.status().synced) }).await?;
+    until_synced(&first).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
     let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
     config.standby = Some(Box::new(world.sequencer_config()?));
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
-    until("L1", &second, || async { Ok(second.status().synced) }).await?;
+    until_synced(&second).await?;
 
     // Half of the transactions are sent through the follower.
     let (l2, followed) = (provider_of(&first)?, provider_of(&second)?);
@@ -110,14 +110,11 @@ async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     }
     let of_first = admin_of(&first)?;
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
-    until("the role", &first, || async { Ok(first.status().role == "follower") }).await?;
+    until_status("the role", &first, |status| status.role == "follower").await?;
     let of_second = admin_of(&second)?;
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     let to = Address::repeat_byte(0xb0);
-    until("all transfers on L1", &second, || async {
-        Ok(followed.get_balance(to).await? == U256::from(WAITING) && is_settled(&second))
-    })
-    .await?;
+    until_posted_balance("all transfers on L1", &second, to, U256::from(WAITING)).await?;
     first.stop().await;
     second.stop().await;
     Ok(())
@@ -137,7 +134,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     for node in [&first, &second] {
-        until("L1", node, || async { Ok(node.status().synced) }).await?;
+        until_synced(node).await?;
     }
     let (of_first, of_second) = (admin_of(&first)?, admin_of(&second)?);
     let _: Value = of_first.raw_request("admin_stopPosting".into(), json!([])).await?;
@@ -147,8 +144,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
         sent.push(send(&l2, transfer(&alice, nonce)).await?);
     }
     let newest = sent[4];
-    until("a block", &first, || async { Ok(l2.get_transaction_receipt(newest).await?.is_some()) })
-        .await?;
+    until_included("a block", &first, newest).await?;
 
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
     // A block of the new sequencer at the same height replaces the old one's blocks.
@@ -230,7 +226,7 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     for node in [&first, &second] {
-        until("L1", node, || async { Ok(node.status().synced) }).await?;
+        until_synced(node).await?;
     }
     let sent = Arc::new(AtomicU64::new(0));
     let clients: Vec<_> = keys
@@ -283,7 +279,7 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
     );
     assert!(waiting.is_empty(), "{} of {acknowledged} stranded: {:?}", waiting.len(), waiting[0]);
     assert!(acknowledged as u64 > total / 2, "{acknowledged}");
-    until("all on L1", leads, || async { Ok(is_settled(leads)) }).await?;
+    until_settled("all on L1", leads).await?;
     first.stop().await;
     second.stop().await;
     Ok(())

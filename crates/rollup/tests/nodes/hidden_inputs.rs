@@ -2,7 +2,7 @@
 
 use crate::{
     several_l1::behind,
-    support::{World, provider_of, refusal, signed, until},
+    support::{World, provider_of, refusal, signed, until_fault, until_status},
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
@@ -43,8 +43,7 @@ pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
     let to = Address::repeat_byte(0xb0);
     let transfer = signed(&l2, &Key::named("alice"), to, 1, Bytes::new(), 21_000).await?;
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-    until("a block", sequencer, || async { Ok(sequencer.status().unsafe_head.number > head) })
-        .await?;
+    until_status("a block", sequencer, |status| status.unsafe_head.number > head).await?;
     let mut inputs: Vec<Bytes> =
         l2.raw_request("rollup_inputsAfter".into(), (format!("{head:#x}"),)).await?;
     ensure!(inputs.len() == 1, "{} blocks", inputs.len());
@@ -98,8 +97,7 @@ pub(crate) async fn without_traces(
 }
 
 pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()> {
-    until("the follower", follower, || async { Ok(follower.status().safe_head.number == number) })
-        .await
+    until_status("the follower", follower, |status| status.safe_head.number == number).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,10 +148,7 @@ async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
     until_safe(&fed, 2).await?;
     let tracing = world.follower(None).await?;
     until_safe(&tracing, 2).await?;
-    until("a fault", &blind, || async {
-        Ok(blind.status().fault.unwrap_or_default().contains("debug_traceTransaction"))
-    })
-    .await?;
+    until_fault(&blind, "debug_traceTransaction").await?;
     assert_eq!(blind.status().safe_head.number, 1);
     let head = sequencer.status().unsafe_head;
     assert_eq!((fed.status().safe_head, tracing.status().safe_head), (head, head));

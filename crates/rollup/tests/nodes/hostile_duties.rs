@@ -1,14 +1,14 @@
 //! Forced transactions and messages that are chosen so that no block could meet the duties.
 
 use crate::support::{
-    L2_CHAIN, World, is_settled, provider_of, signed_with, until, with_much_code,
+    L2_CHAIN, World, is_settled, provider_of, signed_with, until, until_status, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
-use contracts::bindings::{IForcedInbox, IL1MessageQueue};
+use contracts::bindings::IL1MessageQueue;
 use enshrine_rollup::RollupNode;
 use eyre::Result;
 use serde_json::Value;
@@ -26,12 +26,6 @@ async fn world() -> Result<World> {
     let mut accounts = with_much_code(READER);
     accounts.extend(["alice", "mallory", "eve"].map(account));
     World::with(accounts).await
-}
-
-async fn force(world: &World, transaction: &Transaction) -> Result<()> {
-    let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
-    Ok(())
 }
 
 async fn pass(world: &World, seconds: u64) -> Result<()> {
@@ -81,8 +75,8 @@ async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
         ..Default::default()
     });
     let owed = transfer("mallory", 0);
-    force(&world, &free).await?;
-    force(&world, &owed).await?;
+    world.force(free.encoded_2718()).await?;
+    world.force(owed.encoded_2718()).await?;
     is_forced_in_time(&world, sequencer, &owed).await
 }
 
@@ -94,10 +88,10 @@ async fn invalid_forced_transactions_use_no_room() -> Result<()> {
     for _ in 0..9 {
         // Its nonce is far in the future.
         let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), 290_000);
-        force(&world, &invalid).await?;
+        world.force(invalid.encoded_2718()).await?;
     }
     let owed = transfer("eve", 0);
-    force(&world, &owed).await?;
+    world.force(owed.encoded_2718()).await?;
     is_forced_in_time(&world, sequencer, &owed).await
 }
 
@@ -107,7 +101,7 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
     let sequencer = world.sequencer().await?;
     let owed = [transfer("mallory", 1), transfer("mallory", 2)];
     for owed in &owed {
-        force(&world, owed).await?;
+        world.force(owed.encoded_2718()).await?;
     }
     pass(&world, DAY + 1).await?;
     let l2 = provider_of(&sequencer)?;
@@ -177,8 +171,8 @@ async fn transactions_that_no_block_includes_make_none() -> Result<()> {
     for _ in 0..5 {
         world.next_second().await?;
         let head = world.provider.get_block_number().await?;
-        until("the L1 block", &sequencer, || async {
-            Ok(sequencer.status().l1_head.is_some_and(|it| it.number >= head))
+        until_status("the L1 block", &sequencer, |status| {
+            status.l1_head.is_some_and(|it| it.number >= head)
         })
         .await?;
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     blobs_of_l1::with_beacon,
-    support::{World, answer, provider_of, refusal, signed_with, until},
+    support::{World, answer, provider_of, refusal, signed_with, until, until_nonce, until_status},
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
@@ -47,10 +47,7 @@ async fn stalled(world: &World, most: usize) -> Result<(RollupNode, Key)> {
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     let alice = Key::named("alice");
     world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
-    until("the deposit on L1", &sequencer, || async {
-        Ok(sequencer.status().safe_head.number > 0)
-    })
-    .await?;
+    until_status("the deposit on L1", &sequencer, |status| status.safe_head.number > 0).await?;
     world.provider.anvil_set_auto_mine(false).await?;
     Ok((sequencer, alice))
 }
@@ -70,10 +67,7 @@ async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> 
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         *nonces += 1;
         let nonce = *nonces;
-        until("a block", node, || async {
-            Ok(l2.get_transaction_count(alice.address()).await? == nonce)
-        })
-        .await?;
+        until_nonce("a block", node, alice.address(), nonce).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
         ensure!(count(node) <= most, "{:?}", node.status());
         behind += u64::from(count(node) == most);
@@ -174,10 +168,7 @@ async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<(
     let l1 = &world.provider;
     l1.anvil_mine(Some(1), None).await?;
     let safe = sequencer.status().unsafe_head.number - 2;
-    until("some on L1", &sequencer, || async {
-        Ok(sequencer.status().safe_head.number >= safe.min(3))
-    })
-    .await?;
+    until_status("some on L1", &sequencer, |status| status.safe_head.number >= safe.min(3)).await?;
     // More are sent after the included ones, which a reorg then removes.
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let head = l1.get_block_number().await?;
@@ -529,10 +520,7 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
         let transfer = signed_with(&alice, nonces, to, 1, Bytes::new(), 21_000);
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         nonces += 1;
-        until("a block", &sequencer, || async {
-            Ok(l2.get_transaction_count(alice.address()).await? == nonces)
-        })
-        .await?;
+        until_nonce("a block", &sequencer, alice.address(), nonces).await?;
     }
     assert_eq!(waiting_blobs(l1, account).await?, sent, "pending transactions were replaced");
     l1.anvil_mine(Some(1), None).await?;

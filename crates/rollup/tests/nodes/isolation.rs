@@ -1,6 +1,6 @@
 //! Blocks that EXECUTE on L1 rejects although the node has executed them.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{World, provider_of, signed_with, until, until_status};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_provider::{Provider as _, RootProvider};
@@ -103,8 +103,8 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
     let again = send(&l2, "mallory", 1, TO).await?;
     let more = send(&l2, "alice", 3, TO).await?;
     until_all_posted(&sequencer, &[again, more]).await?;
-    until("L1", &sequencer, || async {
-        Ok(is_settled(&sequencer) && sequencer.status().fault.is_none())
+    until_status("L1", &sequencer, |status| {
+        status.safe_head == status.unsafe_head && status.fault.is_none()
     })
     .await?;
     sequencer.stop().await;
@@ -120,7 +120,7 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
     for name in NAMES {
         hashes.push(send(&l2, name, 0, TO).await?);
     }
-    until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+    until_status("the fault", &sequencer, |status| status.fault.is_some()).await?;
     // More than a search needs: three rejections per halved block and three of the empty block.
     until("refusals", &sequencer, || async { Ok(refused.load(Ordering::SeqCst) > 24) }).await?;
     for hash in &hashes {

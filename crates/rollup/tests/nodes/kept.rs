@@ -1,6 +1,6 @@
 //! The status of a transaction, the EIP-155 rule of the pool, and spending across restarts.
 
-use crate::support::{L2_CHAIN, World, provider_of, signed_with, until};
+use crate::support::{L2_CHAIN, World, provider_of, signed_with, until, until_fault, until_status};
 use alloy_consensus::{TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
@@ -21,7 +21,7 @@ async fn status(l2: &RootProvider, hash: B256) -> Result<Value> {
 }
 
 /// Waits until a transaction has a status.
-async fn until_status(node: &RollupNode, hash: B256, expected: &str) -> Result<Value> {
+async fn until_transaction(node: &RollupNode, hash: B256, expected: &str) -> Result<Value> {
     let l2 = provider_of(node)?;
     until(expected, node, || async { Ok(status(&l2, hash).await?["status"] == expected) }).await?;
     status(&l2, hash).await
@@ -43,15 +43,15 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     assert_eq!(status(&l2, waits).await?, json!({ "status": "pending" }));
     let first = signed_with(&alice, 0, TO, 1, Bytes::new(), 21_000);
     let first = *l2.send_raw_transaction(&first.encoded_2718()).await?.tx_hash();
-    let included = until_status(&node, first, "included").await?;
+    let included = until_transaction(&node, first, "included").await?;
     let block = l2.get_transaction_receipt(first).await?.ok_or_eyre("not mined")?;
     assert_eq!(included["block"]["hash"], json!(block.block_hash));
     world.provider.anvil_set_auto_mine(true).await?;
     world.provider.anvil_mine(Some(1), None).await?;
-    let posted = until_status(&node, first, "posted").await?;
+    let posted = until_transaction(&node, first, "posted").await?;
     assert_eq!(posted["block"], included["block"]);
     ensure!(posted["finalized"].is_boolean(), "{posted}");
-    until_status(&node, waits, "posted").await?;
+    until_transaction(&node, waits, "posted").await?;
 
     // One transaction with a nonce gap, and its replacement.
     let replaced = signed_with(&alice, 3, TO, 1, Bytes::new(), 21_000);
@@ -146,17 +146,14 @@ async fn daily_l1_spending_survives_restart() -> Result<()> {
     node.stop().await;
 
     let node = start(None).await?;
-    until("the role", &node, || async { Ok(node.status().submitter.is_some()) }).await?;
+    until_status("the role", &node, |status| status.submitter.is_some()).await?;
     let before = spent(&node);
     ensure!(before > 0, "the daily limit restarts with the process");
     node.stop().await;
     // With a limit equal to the earlier spending, the next blocks cannot be posted.
     let node = start(Some(before)).await?;
     send(&node, 1).await?;
-    until("the fault", &node, || async {
-        Ok(node.status().fault.is_some_and(|fault| fault.contains("day")))
-    })
-    .await?;
+    until_fault(&node, "day").await?;
     node.stop().await;
     let node = start(None).await?;
     until("the next block on L1", &node, || async {

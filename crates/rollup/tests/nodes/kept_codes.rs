@@ -1,6 +1,9 @@
 //! L2 blocks whose inputs reference contract codes stored on L1, and the nodes that read them.
 
-use crate::support::{L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until};
+use crate::support::{
+    L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until, until_posted_balance,
+    until_status,
+};
 use alloy_consensus::Transaction as _;
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -61,12 +64,11 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
             request.contains("eth_getCode").then(|| answer(request, code))
         });
         let follower = RollupNode::start(config.clone()).await?;
-        until("the fault", &follower, || async { Ok(follower.status().fault.is_some()) }).await?;
+        until_status("the fault", &follower, |status| status.fault.is_some()).await?;
         assert_eq!(follower.status().safe_head.number, 0);
         // Once the responses are correct, the follower uses them.
         proxy.honest();
-        until("the follower", &follower, || async { Ok(follower.status().safe_head.hash == hash) })
-            .await?;
+        until_status("the follower", &follower, |status| status.safe_head.hash == hash).await?;
         assert_eq!(follower.status().safe_head.number, 2);
         follower.stop().await;
     }
@@ -78,10 +80,7 @@ async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> 
     let (l2, alice) = (provider_of(sequencer)?, Key::named("alice").address());
     let expected = l2.get_balance(alice).await? + U256::from(ETHER);
     world.deposit(alice, U256::from(ETHER)).await?;
-    until("the deposit on L1", sequencer, || async {
-        Ok(l2.get_balance(alice).await? == expected && is_settled(sequencer))
-    })
-    .await?;
+    until_posted_balance("the deposit on L1", sequencer, alice, expected).await?;
     for number in (0..=world.provider.get_block_number().await?).rev() {
         let block = world.provider.get_block_by_number(number.into()).full().await?;
         for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
@@ -115,8 +114,8 @@ const ATTEMPTS: usize = 5;
 async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
     world.provider.anvil_mine(Some(LATER), None).await?;
     let head = world.provider.get_block_number().await?;
-    until("L1's head", sequencer, || async {
-        Ok(sequencer.status().l1_head.is_some_and(|read| read.number >= head))
+    until_status("L1's head", sequencer, |status| {
+        status.l1_head.is_some_and(|read| read.number >= head)
     })
     .await
 }
@@ -145,8 +144,8 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     let kept: usize = codes.iter().map(|code| code.bytes().len()).sum();
     assert!(length(&named) + kept / 2 < length(&plain));
     let follower = world.follower(None).await?;
-    until("the follower", &follower, || async {
-        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    until_status("the follower", &follower, |status| {
+        status.safe_head == sequencer.status().safe_head
     })
     .await?;
     follower.stop().await;

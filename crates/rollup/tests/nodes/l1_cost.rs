@@ -2,7 +2,10 @@
 
 use crate::{
     blobs_of_l1::with_beacon,
-    support::{World, is_settled, provider_of, signed_with, until},
+    support::{
+        World, is_settled, provider_of, signed_with, until, until_included, until_status,
+        until_synced,
+    },
 };
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -53,10 +56,7 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
             last = *l2.send_raw_transaction(&transfer).await?.tx_hash();
         }
         // Waits, so that each round gets its own block.
-        until("the transfers", node, || async {
-            Ok(l2.get_transaction_receipt(last).await?.is_some())
-        })
-        .await?;
+        until_included("the transfers", node, last).await?;
         // Advances the nonces of the other accounts.
         for key in &keys()[size..] {
             let filler = signed_with(key, round, key.address(), 0, Bytes::new(), 21_000);
@@ -156,7 +156,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     for _ in 0..2 {
         let node = RollupNode::start(follower(&world, folder.path())).await?;
         let safe = sequencer.status().safe_head;
-        until("the follower", &node, || async { Ok(node.status().safe_head == safe) }).await?;
+        until_status("the follower", &node, |status| status.safe_head == safe).await?;
         assert_eq!(assert_shares_are_the_cost(&world, &node).await?.0, told);
         node.stop().await;
     }
@@ -164,7 +164,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     // A reorg removes the transactions. L1 then includes the blocks in other transactions or in
     // other L1 blocks.
     let node = RollupNode::start(follower(&world, folder.path())).await?;
-    until("the follower", &node, || async { Ok(node.status().synced) }).await?;
+    until_synced(&node).await?;
     let first_block = number(&told[0][0]["l1BlockNumber"])?;
     let head = world.provider.get_block_number().await?;
     let depth = head + 1 - first_block.to::<u64>();
@@ -205,7 +205,7 @@ async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let config = with_beacon(follower(&world, folder.path()), &world.l1.endpoint());
     let node = RollupNode::start(config).await?;
     let safe = sequencer.status().safe_head;
-    until("the follower", &node, || async { Ok(node.status().safe_head == safe) }).await?;
+    until_status("the follower", &node, |status| status.safe_head == safe).await?;
     assert_eq!(assert_shares_are_the_cost(&world, &node).await?.0, told);
     node.stop().await;
     sequencer.stop().await;

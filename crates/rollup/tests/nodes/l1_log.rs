@@ -1,11 +1,12 @@
 //! The log of L1's history gives the same view as reading L1.
 
-use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
+use crate::support::{
+    World, provider_of, signed, signed_with, until, until_posted_balance, until_synced,
+};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
-use alloy_sol_types::SolCall;
-use contracts::{Deployment, bindings::IForcedInbox};
+use contracts::Deployment;
 use devnet::Devnet;
 use enshrine_rollup::{L1Client, L1Error, L1Reader, L1View, Role, RollupNode};
 use eyre::{OptionExt, Result};
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, FORCED_FEE, Key, Proxy};
+use testkit::{ETHER, Key, Proxy};
 
 /// L1 requests of a node: block numbers, and the count of requests for receipts and transactions.
 #[derive(Debug, Default, Clone)]
@@ -116,15 +117,16 @@ async fn told_world() -> Result<World> {
     let l2 = provider_of(&sequencer)?;
     for count in 1..=3_u128 {
         world.deposit(alice.address(), U256::from(ETHER)).await?;
-        until("a deposit on L1", &sequencer, || async {
-            Ok(l2.get_balance(alice.address()).await? == U256::from(count * ETHER)
-                && is_settled(&sequencer))
-        })
+        until_posted_balance(
+            "a deposit on L1",
+            &sequencer,
+            alice.address(),
+            U256::from(count * ETHER),
+        )
         .await?;
     }
     let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: Value =
             l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
@@ -134,8 +136,7 @@ async fn told_world() -> Result<World> {
     sequencer.stop().await;
     // A forced transaction that is not yet included.
     let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
-    let submit = IForcedInbox::submitCall { raw: waits.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(waits.encoded_2718()).await?;
     Ok(world)
 }
 
@@ -346,7 +347,7 @@ async fn restarted_follower_fetches_no_known_block() -> Result<()> {
         }
         let asked = record(&proxy);
         let follower = RollupNode::start(config.clone()).await?;
-        until("L1", &follower, || async { Ok(follower.status().synced) }).await?;
+        until_synced(&follower).await?;
         let (stands, bodies) = (safe(&follower), asked.lock().unwrap().bodies);
         assert!(stands.0.number >= 3 && stands.0 == stands.1, "{stands:?}");
         assert_eq!(*stood.get_or_insert(stands), stands);
@@ -367,14 +368,14 @@ async fn follower_drops_blocks_reorged_out_while_stopped() -> Result<()> {
     let mut config = world.config(Role::Follower { sequencer: None });
     config.data_dir = Some(folder.path().join("data"));
     let follower = RollupNode::start(config.clone()).await?;
-    until("L1", &follower, || async { Ok(follower.status().synced) }).await?;
+    until_synced(&follower).await?;
     let before = follower.status().unsafe_head;
     follower.stop().await;
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
     let (again, fresh) = (RollupNode::start(config).await?, world.follower(None).await?);
     for node in [&again, &fresh] {
-        until("L1", node, || async { Ok(node.status().synced) }).await?;
+        until_synced(node).await?;
     }
     let after = again.status().unsafe_head;
     assert!(after.number < before.number, "{after:?}");

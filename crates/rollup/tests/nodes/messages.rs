@@ -2,7 +2,7 @@
 
 use crate::{
     api_version_1::{ask, message, withdraw},
-    support::{World, is_settled, provider_of, until, with_much_code},
+    support::{World, provider_of, until, until_posted_balance, until_status, with_much_code},
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -56,10 +56,7 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     send_together(&world, messages).await?;
     let l2 = provider_of(&sequencer)?;
     let last = recipient(COUNT - 1);
-    until("the last deposit", &sequencer, || async {
-        Ok(l2.get_balance(last).await? == U256::from(COUNT) && is_settled(&sequencer))
-    })
-    .await?;
+    until_posted_balance("the last deposit", &sequencer, last, U256::from(COUNT)).await?;
     for index in 0..COUNT {
         assert_eq!(l2.get_balance(recipient(index)).await?, U256::from(index + 1), "{index}");
     }
@@ -67,8 +64,8 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     assert!(sequencer.status().unsafe_head.number >= 3, "{:?}", sequencer.status());
 
     let follower = world.follower(None).await?;
-    until("the follower", &follower, || async {
-        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    until_status("the follower", &follower, |status| {
+        status.safe_head == sequencer.status().safe_head
     })
     .await?;
     assert_eq!(provider_of(&follower)?.get_balance(last).await?, U256::from(COUNT));
@@ -87,10 +84,7 @@ async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
     let messages = vec![(plain(before), 1), (call, 5), (plain(after), 2)];
     send_together(&world, messages).await?;
     let l2 = provider_of(&sequencer)?;
-    until("all of them", &sequencer, || async {
-        Ok(l2.get_balance(after).await? == U256::from(2) && is_settled(&sequencer))
-    })
-    .await?;
+    until_posted_balance("all of them", &sequencer, after, U256::from(2)).await?;
     assert_eq!(l2.get_balance(before).await?, U256::ONE);
     assert_eq!(l2.get_balance(reader).await?, U256::ZERO);
     let mut states = Vec::new();

@@ -1,6 +1,6 @@
 //! Planning of L1 transactions from cached measurements, without executing a block again.
 
-use crate::support::{World, provider_of, refusal, signed_with, until};
+use crate::support::{World, provider_of, refusal, signed_with, until, until_nonce, until_settled};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, RootProvider};
@@ -26,18 +26,7 @@ async fn next_block(
     let to = Address::repeat_byte(0xb0);
     let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), gas_limit);
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-    until("a block with the transfer", sequencer, || async {
-        Ok(l2.get_transaction_count(alice.address()).await? > nonce)
-    })
-    .await
-}
-
-async fn is_settled(sequencer: &RollupNode) -> Result<()> {
-    until("all blocks on L1", sequencer, || async {
-        let status = sequencer.status();
-        Ok(status.safe_head == status.unsafe_head)
-    })
-    .await
+    until_nonce("a block with the transfer", sequencer, alice.address(), nonce + 1).await
 }
 
 fn executions(sequencer: &RollupNode) -> Result<u64> {
@@ -69,7 +58,7 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
         // Each block needs its own timestamp, so L1's time advances by a second.
         world.next_second().await?;
     }
-    is_settled(&sequencer).await?;
+    until_settled("all blocks on L1", &sequencer).await?;
     assert_eq!(executions(&sequencer)?, 0);
     // Sealing, planning and posting all need the evidence of each waiting block; it is built once.
     assert_eq!(evidence_made(&sequencer)?, BLOCKS);
@@ -118,7 +107,7 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
     until("some tries", &sequencer, || async { Ok(tried.load(Ordering::SeqCst) > 3) }).await?;
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     proxy.honest();
-    is_settled(&sequencer).await?;
+    until_settled("all blocks on L1", &sequencer).await?;
     assert_eq!(sequencer.status().safe_head.number, BLOCKS);
     // One execution to measure reads and writes, and one to measure the EXECUTE gas.
     assert!(executions(&sequencer)? <= 2 * BLOCKS, "{:?}", sequencer.status());

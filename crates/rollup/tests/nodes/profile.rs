@@ -2,7 +2,7 @@
 
 use crate::{
     blobs_of_l1::with_beacon,
-    support::{World, is_settled, provider_of, signed_with, until},
+    support::{World, is_settled, provider_of, signed_with, until, until_status, until_synced},
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -130,14 +130,14 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let world = World::with_market(schedule, accounts).await?;
     set_market(&world, BASE_FEE).await?;
     let sequencer = RollupNode::start(config(&world, schedule)?).await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().synced) }).await?;
+    until_synced(&sequencer).await?;
     let l2 = provider_of(&sequencer)?;
     world.provider.anvil_set_auto_mine(false).await?;
     let alice = Key::named("alice");
     let transfer = signed_with(&alice, 0, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-    until("an in-flight transaction", &sequencer, || async {
-        Ok(sequencer.status().submitter.is_some_and(|it| it.in_flight.is_some()))
+    until_status("an in-flight transaction", &sequencer, |status| {
+        status.submitter.is_some_and(|it| it.in_flight.is_some())
     })
     .await?;
     let sealed = sequencer.status().unsafe_head;
@@ -147,8 +147,7 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     world.provider.anvil_set_auto_mine(true).await?;
-    until("the block on L1", &sequencer, || async { Ok(sequencer.status().safe_head == sealed) })
-        .await?;
+    until_status("the block on L1", &sequencer, |status| status.safe_head == sealed).await?;
     let sent = world.provider.get_transaction_count(account).await?;
     assert!(sent >= 2, "{sent} transactions: the first one did not fail");
     sequencer.stop().await;

@@ -1,7 +1,8 @@
 //! Reasons to reject a follower's promotion, and the promotion once they are gone.
 
 use crate::support::{
-    World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
+    World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until, until_status,
+    until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U64, U256};
@@ -33,7 +34,7 @@ impl Standby {
         let node = RollupNode::start(config).await?;
         let admin = admin_of(&node)?;
         let standby = Self { node, l1, admin };
-        until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
+        until_synced(&standby.node).await?;
         Ok(standby)
     }
 
@@ -61,12 +62,12 @@ impl Standby {
         let expected = self.node.status().unsafe_head;
         let (number, hash) = (U64::from(expected.number), expected.hash);
         ensure!(head == json!({ "number": number, "hash": hash }), "{head}");
-        until("the role", &self.node, || async { Ok(self.node.status().role == "sequencer") }).await
+        until_status("the role", &self.node, |status| status.role == "sequencer").await
     }
 
     async fn demote(&self) -> Result<()> {
         self.ask("rollup_demote", json!([])).await?;
-        until("the role", &self.node, || async { Ok(self.node.status().role == "follower") }).await
+        until_status("the role", &self.node, |status| status.role == "follower").await
     }
 }
 
@@ -98,15 +99,14 @@ async fn promotion_waits_for_l1_sync() -> Result<()> {
     standby.l1.set(|request, answer| (!request.contains("eth_getBlockReceipts")).then_some(answer));
     world.provider.anvil_mine(Some(3), None).await?;
     world.deposit(Address::repeat_byte(1), U256::ONE).await?;
-    until("a fault", &standby.node, || async { Ok(standby.node.status().fault.is_some()) }).await?;
+    until_status("a fault", &standby.node, |status| status.fault.is_some()).await?;
     let head = world.provider.get_block_number().await?;
     standby
         .refuses("rollup_promote", -32_023, json!({ "expected": head, "got": head - 1 }))
         .await?;
     is_follower(&standby);
     standby.l1.honest();
-    until("no fault", &standby.node, || async { Ok(standby.node.status().fault.is_none()) })
-        .await?;
+    until_status("no fault", &standby.node, |status| status.fault.is_none()).await?;
     standby.promote().await?;
     standby.node.stop().await;
     Ok(())
@@ -141,8 +141,7 @@ async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     is_follower(&standby);
     standby.ask("rollup_promote", json!([true])).await?;
-    until("the role", &standby.node, || async { Ok(standby.node.status().role == "sequencer") })
-        .await?;
+    until_status("the role", &standby.node, |status| status.role == "sequencer").await?;
     standby.demote().await?;
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     // Once a block includes the transaction, no force is needed.
@@ -303,7 +302,7 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
     })
     .await?;
     second.stop().await;
-    until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
+    until_synced(&standby.node).await?;
     ensure!(!has_it().await?, "the transfer is back too early");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;

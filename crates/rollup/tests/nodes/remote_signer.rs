@@ -1,6 +1,9 @@
 //! A sequencer whose Web3Signer is slow, signs wrongly or does not respond.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    World, is_settled, provider_of, signed_with, until, until_balance, until_nonce, until_settled,
+    until_status,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider as _;
@@ -42,8 +45,8 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
             assert!(!is_settled(&node));
         }
         signer.set(SignerMode::Good);
-        until("the blocks on L1", &node, || async {
-            Ok(is_settled(&node) && node.status().fault.is_none())
+        until_status("the blocks on L1", &node, |status| {
+            status.safe_head == status.unsafe_head && status.fault.is_none()
         })
         .await?;
     }
@@ -76,21 +79,16 @@ async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     for nonce in 0..3 {
         let transfer = signed_with(&alice, nonce, to, 2, Bytes::new(), 21_000);
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-        until("a block with the transfer", &node, || async {
-            Ok(l2.get_transaction_count(alice.address()).await? > nonce)
-        })
-        .await?;
+        until_nonce("a block with the transfer", &node, alice.address(), nonce + 1).await?;
     }
     assert_eq!(l2.get_balance(to).await?, U256::from(6), "the deposit cannot have been relayed");
     signer.set(SignerMode::Good);
-    until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(7)) })
-        .await?;
+    until_balance("the deposit", &node, to, U256::from(7)).await?;
     // The node also normalises s in the operator's transactions, so L1 accepts the block.
     signer.set(SignerMode::HighS);
     world.deposit(to, U256::ONE).await?;
-    until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(8)) })
-        .await?;
-    until("L1", &node, || async { Ok(is_settled(&node)) }).await?;
+    until_balance("the deposit", &node, to, U256::from(8)).await?;
+    until_settled("L1", &node).await?;
     node.stop().await;
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! The size limit of a block: what fits into an L1 transaction.
 
-use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
+use crate::support::{World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U64, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_sol_types::{SolCall as _, SolValue as _};
-use contracts::bindings::{IForcedInbox::submitCall, INativeRollup::advanceCall};
+use contracts::bindings::INativeRollup::advanceCall;
 use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result, ensure};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::{ops::Range, time::Duration};
-use testkit::{ETHER, FORCED_FEE, Key, rich};
+use testkit::{ETHER, Key, eip1559, rich};
 
 /// Number of L2 accounts: many, so that trie paths are long.
 const ACCOUNTS: u64 = 4_000;
@@ -45,14 +45,9 @@ fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
     let key = Key::named(name);
     nonces.map(move |nonce| {
         let transfer = key.sign(TxEip1559 {
-            chain_id: L2_CHAIN,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
             max_priority_fee_per_gas: 1_000_000,
-            to: account(nonce * 8).into(),
             value: U256::ONE,
-            ..Default::default()
+            ..eip1559(nonce, account(nonce * 8), 21_000)
         });
         transfer.encoded_2718().into()
     })
@@ -116,9 +111,7 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
     let l2 = provider_of(&sequencer)?;
     for raw in transfers("bob", 0..FORCED) {
-        world
-            .l1_call(world.forced, U256::from(FORCED_FEE), submitCall { raw }.abi_encode())
-            .await?;
+        world.force(raw).await?;
     }
     send(&l2, 0..TRANSFERS).await?;
     until_settled(&sequencer, &l2).await?;
@@ -234,9 +227,7 @@ async fn underpriced_transactions_are_not_included() -> Result<()> {
     let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
     world.deposit(carol, U256::from(ETHER)).await?;
     for raw in transfers("bob", 0..1) {
-        world
-            .l1_call(world.forced, U256::from(FORCED_FEE), submitCall { raw }.abi_encode())
-            .await?;
+        world.force(raw).await?;
     }
     until("the deposit and the forced transaction", &sequencer, || async {
         let bob = Key::named("bob").address();

@@ -1,17 +1,16 @@
 //! Deposits, transfers and withdrawals through a sequencer, L1 and a follower.
 
-use crate::support::{World, provider_of, signed, until};
+use crate::support::{
+    World, provider_of, signed, until, until_included, until_nonce, until_posted, until_status,
+};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider;
 use alloy_sol_types::SolCall;
-use contracts::{
-    L2_MESSENGER,
-    bindings::{IForcedInbox, IL2Messenger},
-};
+use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::Result;
 use rpc_types::{ClaimProof, MessageInfo, MessageState};
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
@@ -21,11 +20,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
 
     // A deposit arrives.
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let message: MessageInfo =
         l2.raw_request("rollup_getMessage".into(), ("l1ToL2", "0x0")).await?;
     assert_eq!(message.state, MessageState::Relayed);
@@ -33,10 +28,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     // Alice spends some of it on the L2, and withdraws another part.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
-    until("the transfer", &sequencer, || async {
-        Ok(l2.get_transaction_receipt(hash).await?.is_some())
-    })
-    .await?;
+    until_included("the transfer", &sequencer, hash).await?;
     assert_eq!(l2.get_balance(bob).await?, U256::from(ETHER));
     let target = Address::repeat_byte(0x77);
     let send = IL2Messenger::sendCall {
@@ -49,12 +41,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     let input = send.abi_encode().into();
     let withdrawal = signed(&l2, &alice, L2_MESSENGER, 2 * ETHER, input, 200_000).await?;
     let hash = *l2.send_raw_transaction(&withdrawal.encoded_2718()).await?.tx_hash();
-    until("the withdrawal", &sequencer, || async {
-        let receipt = l2.get_transaction_receipt(hash).await?;
-        let number = receipt.and_then(|receipt| receipt.block_number);
-        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
-    })
-    .await?;
+    until_posted("the withdrawal", &sequencer, hash).await?;
 
     // `/health` and `/metrics` report the progress.
     let url = format!("http://{}", sequencer.server().addresses()[0]);
@@ -73,8 +60,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
 
     // A forced transaction, which was sent to no L2 node, arrives through L1.
     let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: serde_json::Value =
             l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
@@ -86,10 +72,8 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     // A follower that reads only L1 derives the same chain.
     let follower = world.follower(None).await?;
     let safe = sequencer.status().safe_head;
-    until("the follower", &follower, || async {
-        Ok(follower.status().safe_head.number >= safe.number)
-    })
-    .await?;
+    until_status("the follower", &follower, |status| status.safe_head.number >= safe.number)
+        .await?;
     let theirs = provider_of(&follower)?.get_block_by_number(safe.number.into()).await?;
     let ours = l2.get_block_by_number(safe.number.into()).await?;
     let root = |block: Option<alloy_rpc_types_eth::Block>| {
@@ -110,21 +94,14 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for number in 1..=BLOCKS {
         let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-        until("the transfer", &sequencer, || async {
-            Ok(l2.get_transaction_count(alice.address()).await? == number)
-        })
-        .await?;
+        until_nonce("the transfer", &sequencer, alice.address(), number).await?;
     }
     let head = sequencer.status().unsafe_head.number;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number >= head) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number >= head).await?;
 
     let follower = world.follower(None).await?;
     let l2 = provider_of(&follower)?;
@@ -150,12 +127,7 @@ async fn follower_gets_blocks_before_l1() -> Result<()> {
     let sequencer = enshrine_rollup::RollupNode::start(world.config(role)).await?;
     let follower = world.follower(Some(&sequencer)).await?;
     let alice = Key::named("alice").address();
-    world.deposit(alice, U256::from(ETHER)).await?;
-    let l2 = provider_of(&follower)?;
-    until("the deposit", &follower, || async {
-        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&follower, alice, U256::from(ETHER)).await?;
     let status = follower.status();
     assert_eq!(status.safe_head.number, 0);
     assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);

@@ -266,11 +266,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for nonce in 0..2 {
         let (to, data) = (Address::repeat_byte(0xb0), Bytes::new());
         let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data };

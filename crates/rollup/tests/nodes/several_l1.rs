@@ -1,6 +1,8 @@
 //! Several L1 nodes, one of which hangs or returns forged data.
 
-use crate::support::{self, World, is_settled, provider_of, until};
+use crate::support::{
+    self, World, is_settled, provider_of, until, until_posted_balance, until_status,
+};
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
@@ -260,7 +262,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
-    let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+    let alice = Address::repeat_byte(0xa1);
     let mut expected = U256::ZERO;
     let kinds = HOSTILE.into_iter().chain(LIES).map(|(what, answer)| (what, Some(answer)));
     for (what, hostile) in kinds.chain([("too many requests", None), ("slow answers", None)]) {
@@ -273,10 +275,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             }
             world.deposit(alice, U256::from(ETHER)).await?;
             expected += U256::from(ETHER);
-            until(what, &sequencer, || async {
-                Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
-            })
-            .await?;
+            until_posted_balance(what, &sequencer, alice, expected).await?;
             proxy.honest();
             proxy.delay(Duration::ZERO);
         }
@@ -345,14 +344,10 @@ async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
         // The node in use from the start on.
         proxies[0].set(lie);
         let sequencer = RollupNode::start(config).await?;
-        let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+        let alice = Address::repeat_byte(0xa1);
         for count in 1..=2 {
             world.deposit(alice, U256::from(ETHER)).await?;
-            until(what, &sequencer, || async {
-                let expected = U256::from(count * ETHER);
-                Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
-            })
-            .await?;
+            until_posted_balance(what, &sequencer, alice, U256::from(count * ETHER)).await?;
         }
         sequencer.stop().await;
     }
@@ -405,7 +400,7 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
-    let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+    let alice = Address::repeat_byte(0xa1);
     for (count, proxy) in (1..).zip(&proxies) {
         // The head of before the deposit.
         let latest = ("latest", false);
@@ -421,11 +416,7 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
         });
         world.deposit(alice, U256::from(ETHER)).await?;
         world.provider.anvil_mine(Some(4), None).await?;
-        until("the deposit", &sequencer, || async {
-            let expected = U256::from(count * ETHER);
-            Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
-        })
-        .await?;
+        until_posted_balance("the deposit", &sequencer, alice, U256::from(count * ETHER)).await?;
         proxy.honest();
     }
     sequencer.stop().await;
@@ -437,7 +428,7 @@ async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
     let world = World::new().await?;
     let (proxies, config) = behind(&world, 2, Role::Follower { sequencer: None })?;
     let follower = RollupNode::start(config).await?;
-    until("L1's head", &follower, || async { Ok(follower.status().l1_head.is_some()) }).await?;
+    until_status("L1's head", &follower, |status| status.l1_head.is_some()).await?;
     // The second node has other blocks at all heights.
     proxies[1].set(move |request, answer| {
         let by_number = request.contains("eth_getBlockByNumber") && request.contains("\"0x");
@@ -455,9 +446,8 @@ async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
     .await?;
     proxies[1].honest();
     let head = world.provider.get_block_number().await?;
-    until("L1's head", &follower, || async {
-        let status = follower.status();
-        Ok(status.fault.is_none() && status.l1_head.is_some_and(|it| it.number == head))
+    until_status("L1's head", &follower, |status| {
+        status.fault.is_none() && status.l1_head.is_some_and(|it| it.number == head)
     })
     .await?;
     follower.stop().await;

@@ -1,6 +1,8 @@
 //! Two sequencers with the same keys, and so the same L1 account.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    World, is_settled, provider_of, signed_with, until, until_status, until_synced,
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -69,8 +71,8 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
         assert_eq!(code, Some(-32_031), "{method}");
     }
     let head = stops.status().safe_head.number;
-    until("the stopped node at L1's safe head", &stops, || async {
-        Ok(is_settled(&stops) || stops.status().safe_head.number > head)
+    until_status("the stopped node at L1's safe head", &stops, |status| {
+        status.safe_head == status.unsafe_head || status.safe_head.number > head
     })
     .await?;
     assert!(stopped(&stops), "{:?}", stops.status());
@@ -78,7 +80,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
 
     // The operator stops both and starts one.
     let alone = world.sequencer().await?;
-    until("the chain of L1", &alone, || async { Ok(alone.status().synced) }).await?;
+    until_synced(&alone).await?;
     let l2 = provider_of(&alone)?;
     let carol = keys[1].address();
     let before = l2.get_transaction_count(carol).await?;

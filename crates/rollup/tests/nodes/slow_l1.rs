@@ -1,6 +1,6 @@
 //! An L1 that responds late or not at all: the L2 continues without it, within limits.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{World, is_settled, provider_of, signed_with, until, until_fault};
 use alloy_eips::{BlockNumberOrTag, Encodable2718};
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider, RootProvider};
@@ -149,11 +149,7 @@ async fn sealing_continues_while_l1_is_silent() -> Result<()> {
 async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
     let mut behind = Behind::with(|it| it.l1_drift = Duration::from_secs(3)).await?;
     behind.proxy.intercept(|_| Some(Interception::Silence));
-    until("the fault", &behind.sequencer, || async {
-        let fault = behind.sequencer.status().fault.unwrap_or_default();
-        Ok(fault.contains("blocks are made without it for 3 s at most"))
-    })
-    .await?;
+    until_fault(&behind.sequencer, "blocks are made without it for 3 s at most").await?;
     // Waiting transactions are kept, and no block is sealed with them: otherwise a second fault
     // would replace the first.
     let head = behind.sequencer.status().unsafe_head;

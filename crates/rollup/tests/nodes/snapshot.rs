@@ -3,7 +3,7 @@
 use crate::{
     api_version_1::{message, withdraw},
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
-    support::{World, is_settled, provider_of, until},
+    support::{World, is_settled, provider_of, until, until_fault, until_status, until_synced},
 };
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -85,7 +85,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         RollupNode::start(Config { data_dir: Some(path(data)), ..config })
     };
     let without = follower("without").await?;
-    until("a fault", &without, || async { Ok(without.status().fault.is_some()) }).await?;
+    until_status("a fault", &without, |status| status.fault.is_some()).await?;
     assert_eq!(without.status().safe_head.number, 0);
     without.stop().await;
     let imported = import(&world, &path("file"), &path("fresh/")).await?;
@@ -96,7 +96,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         .collect();
     assert!(left.is_empty() && !path("fresh/.part").exists(), "{left:?}");
     let fresh = follower("fresh").await?;
-    until("the snapshot's block", &fresh, || async { Ok(fresh.status().synced) }).await?;
+    until_synced(&fresh).await?;
     assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
     assert_eq!(balance(&fresh, Key::named("bob").address()).await?, U256::from(ETHER));
 
@@ -141,11 +141,11 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     deposit_once_more(&world, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     assert!(safe.number > taken.number);
-    until("the follower", &fresh, || async { Ok(fresh.status().safe_head == safe) }).await?;
+    until_status("the follower", &fresh, |status| status.safe_head == safe).await?;
     assert_eq!(balance(&fresh, Address::repeat_byte(0xa2)).await?, U256::ONE);
     fresh.stop().await;
     let fresh = follower("fresh").await?;
-    until("the follower", &fresh, || async { Ok(fresh.status().safe_head == safe) }).await?;
+    until_status("the follower", &fresh, |status| status.safe_head == safe).await?;
     assert_eq!(fresh.status().fault, None);
     fresh.stop().await;
     sequencer.stop().await;
@@ -227,15 +227,12 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
         RollupNode::start(Config { data_dir: Some(path("loose")), ..config })
     };
     let node = follower().await?;
-    until("the snapshot's block", &node, || async { Ok(node.status().synced) }).await?;
+    until_synced(&node).await?;
     assert_eq!((node.status().fault, node.status().safe_head.number), (None, written.number));
     let depth = world.provider.get_block_number().await? - before;
     world.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
     world.provider.anvil_mine(Some(depth + 1), None).await?;
-    until("the fault", &node, || async {
-        Ok(node.status().fault.is_some_and(|fault| fault.contains("does not have block")))
-    })
-    .await?;
+    until_fault(&node, "does not have block").await?;
     let url = format!("http://{}/health", node.server().addresses()[0]);
     assert_eq!(reqwest::get(&url).await?.status(), 503);
     node.stop().await;

@@ -13,8 +13,7 @@ use enshrine_rollup::{
 use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
+    io::{self, Write as _},
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
@@ -22,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Interception, Key, Timeout, logger, rich};
+use testkit::{ETHER, Interception, Key, Timeout, http, logger, rich};
 use wire::ProtocolFork;
 
 /// Number of transactions in the pool file, enough that reading it takes a while.
@@ -47,21 +46,11 @@ async fn world() -> Result<(World, TempDir, Config)> {
 
 /// Sends a transaction over a new connection and returns the HTTP response.
 fn send(port: u16, raw: &Bytes) -> io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Timeout::LIMIT))?;
+    let raw = hex::encode_prefixed(raw);
     let body = format!(
-        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{}"]}}"#,
-        hex::encode_prefixed(raw)
+        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{raw}"]}}"#
     );
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    http(("127.0.0.1", port), "POST / HTTP/1.1", &body)
 }
 
 /// Returns `true` if the pool file in this folder contains a transaction.

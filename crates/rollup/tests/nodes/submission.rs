@@ -1,6 +1,9 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
-use crate::support::{self, World, answer, provider_of, refusal, signed, signed_with, until};
+use crate::support::{
+    self, World, answer, provider_of, refusal, signed, signed_with, until, until_balance,
+    until_fault, until_nonce, until_status,
+};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -72,10 +75,7 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
 
     proxy.honest();
     world.provider.anvil_mine(Some(1), None).await?;
-    until("its inclusion on L1", &sequencer, || async {
-        Ok(sequencer.status().safe_head.number > 0)
-    })
-    .await?;
+    until_status("its inclusion on L1", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -111,7 +111,7 @@ async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
         let offered = cap_fees(&proxy, 80, is_exact);
         let sequencer = RollupNode::start(config).await?;
         world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-        until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+        until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
         let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
         let refused = offered.iter().filter(|cost| **cost > offered[0] * 80 / 100).count();
         assert_eq!(refused, refusals, "{offered:?}");
@@ -129,10 +129,8 @@ async fn node_with_too_low_cap_is_skipped() -> Result<()> {
     config.l1.push(world.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    until("L1", &sequencer, || async {
-        Ok(sequencer.status().safe_head.number > 0 && sequencer.status().fault.is_none())
-    })
-    .await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
+        .await?;
     let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
     assert!((1..=2).contains(&offered.len()), "{offered:?}");
     sequencer.stop().await;
@@ -147,17 +145,12 @@ async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
     cap_fees(&proxy, 1, true);
     let sequencer = RollupNode::start(config).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    until("the fault", &sequencer, || async {
-        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("--rpc.txfeecap")))
-    })
-    .await?;
+    until_fault(&sequencer, "--rpc.txfeecap").await?;
     proxy.honest();
     // The submitter forgets the cap after some L1 blocks.
     world.provider.anvil_mine(Some(60), None).await?;
-    until("L1", &sequencer, || async {
-        Ok(sequencer.status().safe_head.number > 0 && sequencer.status().fault.is_none())
-    })
-    .await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
+        .await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -171,10 +164,7 @@ async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     let alice = Address::repeat_byte(0xa1);
     world.deposit(alice, U256::from(ETHER)).await?;
-    until("the limit", &sequencer, || async {
-        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("limit")))
-    })
-    .await?;
+    until_fault(&sequencer, "limit").await?;
     assert_eq!(world.provider.get_transaction_count(account).await?, 0);
     // The L2 continues. With a higher limit, posting continues too.
     let l2 = provider_of(&sequencer)?;
@@ -182,7 +172,7 @@ async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()
     assert_eq!(sequencer.status().safe_head.number, 0);
     sequencer.stop().await;
     let sequencer = world.sequencer().await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -198,19 +188,12 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
     let send = async |nonce, to, value| {
         let transfer = signed_with(&alice, nonce, to, value, Bytes::new(), 21_000);
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-        until("the transfer", &sequencer, || async {
-            Ok(l2.get_transaction_count(alice.address()).await? > nonce)
-        })
-        .await
+        until_nonce("the transfer", &sequencer, alice.address(), nonce + 1).await
     };
     world.deposit(bob, U256::ONE).await?;
     send(0, bob, 1).await?;
     let url = format!("http://{}", sequencer.server().addresses()[0]);
-    until("the fault", &sequencer, || async {
-        let fault = sequencer.status().fault.unwrap_or_default();
-        Ok(fault.contains("the operator's transactions on the L2"))
-    })
-    .await?;
+    until_fault(&sequencer, "the operator's transactions on the L2").await?;
     assert_eq!(reqwest::get(format!("{url}/health")).await?.status(), 503);
     assert_eq!(l2.get_balance(bob).await?, U256::ONE, "without the operator nothing is relayed");
 
@@ -236,7 +219,7 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     world.provider.anvil_set_balance(account, U256::ONE).await?;
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+    until_status("the fault", &sequencer, |status| status.fault.is_some()).await?;
     // Over many iterations of the batcher, most of which do not retry.
     for _ in 0..60 {
         let fault = sequencer.status().fault.ok_or_eyre("no fault is reported")?;
@@ -247,11 +230,8 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     assert_eq!(reqwest::get(&url).await?.status(), 503);
 
     world.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
-    until("L1", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(status.safe_head.number > 0 && status.fault.is_none())
-    })
-    .await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
+        .await?;
     assert_eq!(reqwest::get(&url).await?.status(), 200);
     sequencer.stop().await;
     Ok(())
@@ -272,7 +252,7 @@ async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
         (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| answer(request, B256::ZERO))
     });
     let sequencer = RollupNode::start(config).await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     assert!(lost.load(Ordering::SeqCst) > 2);
     sequencer.stop().await;
     Ok(())
@@ -297,7 +277,7 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
         is_less.then(|| refusal(request, "replacement transaction underpriced"))
     });
     let sequencer = RollupNode::start(config).await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     let mut offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
     offered.dedup();
     assert!(offered.len() >= 3 && offered.is_sorted(), "{offered:?}");
@@ -319,7 +299,7 @@ async fn transaction_with_false_nonce_is_resent() -> Result<()> {
     });
     let sequencer = RollupNode::start(config).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     assert!(asked.load(Ordering::SeqCst) > 1, "the nonce was not requested again");
     sequencer.stop().await;
     Ok(())
@@ -333,12 +313,8 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
     let l2 = provider_of(&sequencer)?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // The second transaction is sent first, so its nonce gap keeps it in the pool.
     let first = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let second = support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000);
@@ -349,7 +325,7 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     assert_eq!(l2.get_transaction_count(alice.address()).await?, 0);
     let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
-    until("both", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::from(3)) }).await?;
+    until_balance("both", &sequencer, bob, U256::from(3)).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -367,16 +343,11 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     config.data_dir = Some(data.clone());
     let sequencer = RollupNode::start(config.clone()).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
     let l2 = provider_of(&sequencer)?;
-    until("the deposit", &sequencer, || async {
-        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
-    })
-    .await?;
+    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let first = support::signed_with(&alice, 0, bob, 1, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
-    until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) })
-        .await?;
+    until_balance("the transfer", &sequencer, bob, U256::ONE).await?;
     sequencer.stop().await;
 
     // The disk loses the chain and keeps the pool, which contains one transaction that will never
@@ -405,8 +376,7 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     .await?;
     assert_eq!(l2.get_balance(bob).await?, U256::ZERO);
     world.provider.anvil_mine(Some(4), None).await?;
-    until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) })
-        .await?;
+    until_balance("the transfer", &sequencer, bob, U256::ONE).await?;
     // No transaction is left to try, so no more blocks are sealed.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let still = l2.get_block_number().await?;

@@ -8,25 +8,28 @@ pub(crate) mod ethrex;
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{ForkTime, ForkTimes};
 use client::{Client, ClientOptions};
-use contracts::{Deployment, GenesisAllowance, bindings::IL1MessageQueue};
+use contracts::{
+    Deployment, GenesisAllowance,
+    bindings::{IForcedInbox, IL1MessageQueue},
+};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     AdminConfig, AdminToken, BacklogConfig, Config, L1Limits, PoolLimits, Prices, Role, RollupNode,
-    SequencerConfig, Signer, SubmitterConfig,
+    SequencerConfig, Signer, Status, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::{AccessToken, ServerConfig};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    ETHER, Key, Proxy, RollupFixture, Timeout, Transaction, allow_all, id_of, rich,
-    write_deployment,
+    ETHER, FORCED_FEE, Key, Proxy, RollupFixture, Timeout, Transaction, allow_all, eip1559, id_of,
+    rich, write_deployment,
 };
 use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
@@ -310,6 +313,26 @@ impl World {
         self.l1_call(self.message_queue, value, call.abi_encode()).await
     }
 
+    /// Like [`Self::deposit`], and waits until an account that receives nothing else has it on the
+    /// L2 of this node.
+    pub(crate) async fn deposit_on(
+        &self,
+        node: &RollupNode,
+        to: Address,
+        value: U256,
+    ) -> Result<TransactionReceipt> {
+        let expected = provider_of(node)?.get_balance(to).await? + value;
+        let receipt = self.deposit(to, value).await?;
+        until_balance("the deposit", node, to, expected).await?;
+        Ok(receipt)
+    }
+
+    /// Submits a transaction to the forced inbox.
+    pub(crate) async fn force(&self, raw: impl Into<Bytes>) -> Result<TransactionReceipt> {
+        let submit = IForcedInbox::submitCall { raw: raw.into() };
+        self.l1_call(self.forced, U256::from(FORCED_FEE), submit.abi_encode()).await
+    }
+
     pub(crate) async fn l1_call(
         &self,
         to: Address,
@@ -410,6 +433,81 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
+/// Waits until the status of a node meets a condition.
+pub(crate) async fn until_status(
+    what: &str,
+    node: &RollupNode,
+    holds: impl Fn(Status) -> bool,
+) -> Result<()> {
+    until(what, node, || async { Ok(holds(node.status())) }).await
+}
+
+/// Waits until a node has read all of L1.
+pub(crate) async fn until_synced(node: &RollupNode) -> Result<()> {
+    until_status("L1", node, |status| status.synced).await
+}
+
+/// Waits until L1 has all blocks of a node.
+pub(crate) async fn until_settled(what: &str, node: &RollupNode) -> Result<()> {
+    until_status(what, node, |status| status.safe_head == status.unsafe_head).await
+}
+
+/// Waits until a node reports a fault that contains this text.
+pub(crate) async fn until_fault(node: &RollupNode, text: &str) -> Result<()> {
+    let what = format!("a fault with: {text}");
+    until_status(&what, node, |status| status.fault.is_some_and(|it| it.contains(text))).await
+}
+
+/// Waits until an account has this balance on the L2 of a node.
+pub(crate) async fn until_balance(
+    what: &str,
+    node: &RollupNode,
+    account: Address,
+    wei: U256,
+) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until(what, node, || async { Ok(l2.get_balance(account).await? == wei) }).await
+}
+
+/// Like [`until_balance`], and until L1 has all blocks of the node.
+pub(crate) async fn until_posted_balance(
+    what: &str,
+    node: &RollupNode,
+    account: Address,
+    wei: U256,
+) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until(what, node, || async { Ok(l2.get_balance(account).await? == wei && is_settled(node)) })
+        .await
+}
+
+/// Waits until an account has sent this many transactions in L2 blocks of a node.
+pub(crate) async fn until_nonce(
+    what: &str,
+    node: &RollupNode,
+    account: Address,
+    count: u64,
+) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until(what, node, || async { Ok(l2.get_transaction_count(account).await? >= count) }).await
+}
+
+/// Waits until an L2 block of a node contains a transaction.
+pub(crate) async fn until_included(what: &str, node: &RollupNode, hash: B256) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until(what, node, || async { Ok(l2.get_transaction_receipt(hash).await?.is_some()) }).await
+}
+
+/// Waits until L1 has the L2 block that contains a transaction.
+pub(crate) async fn until_posted(what: &str, node: &RollupNode, hash: B256) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until(what, node, || async {
+        let number = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_number);
+        Ok(number.is_some_and(|number| node.status().safe_head.number >= number))
+    })
+    .await
+}
+
 /// Returns `true` if L1 has all blocks of a node. A test that also waits for a block must check for
 /// the block first, since it may appear between the two checks.
 pub(crate) fn is_settled(node: &RollupNode) -> bool {
@@ -440,14 +538,9 @@ pub(crate) fn signed_with(
     gas_limit: u64,
 ) -> Transaction {
     from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
-        to: TxKind::Call(to),
         value: U256::from(value),
         input,
-        ..Default::default()
+        ..eip1559(nonce, to, gas_limit)
     })
 }
