@@ -1,6 +1,6 @@
 //! `enshrine bond`, and `enshrine verify` of a rollup with a bond, with a real L1.
 
-use crate::support::{enshrine, json_of, path, refuse, run};
+use crate::support::{Deployed, enshrine, json_of, path, refuse, run, write_keys};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -8,21 +8,15 @@ use contracts::{
     bindings::IPreconfBonds::{accountOfCall, bondOfCall},
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
-use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, RollupFixture, enrich, head_time, write_deployment};
-use wire::ProtocolFork;
+use std::fs;
+use testkit::{ETHER, Key, head_time, write_deployment};
 
-const L2_CHAIN: u64 = 8_079;
 /// Seven days, and a margin for blocks whose timestamps are ahead of the clock.
 const SEVEN_DAYS: u64 = 7 * 86_400 + 60;
 
 /// An L1 with a rollup whose sequencer needs a bond of two ether.
 struct Scene {
-    l1: NodeProcess,
-    folder: TempDir,
-    deployment: Deployment,
-    file: String,
+    rollup: Deployed,
     /// Key file of the sequencer, and of another account.
     keys: [String; 2],
     sequencer: Address,
@@ -30,35 +24,28 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let program = env!("CARGO_BIN_EXE_enshrine");
-        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
-        let [deployer, sequencer, other] = ["deployer", "sequencer", "other"].map(Key::named);
-        let accounts = [deployer.address(), sequencer.address(), other.address()];
-        enrich(l1.client(), accounts, 1_000 * ETHER).unwrap();
-        let deployment =
-            RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, head_time(l1.client()).unwrap())
-                .unwrap()
-                .sequenced_by(sequencer.address())
-                .bonded(2 * ETHER)
-                .deploy_over_rpc(l1.client(), &deployer)
-                .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
-        let keys = [&sequencer, &other].map(|key| {
-            let entry = json!({ "address": key.address(), "key": key.secret() });
-            let file = path(folder.path(), &format!("{}.json", key.address()));
-            fs::write(&file, json!({ "advance": entry, "operator": entry }).to_string()).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-            file
+        let [sequencer, other] = ["sequencer", "other"].map(Key::named);
+        let account = sequencer.address();
+        let rollup = Deployed::new(&[account, other.address()], |fixture| {
+            fixture.sequenced_by(account).bonded(2 * ETHER)
         });
-        Self { l1, folder, deployment, file, keys, sequencer: sequencer.address() }
+        let keys = [&sequencer, &other].map(|key| {
+            let name = format!("{}.json", key.address());
+            write_keys(rollup.folder.path(), &name, key, key)
+        });
+        Self { rollup, keys, sequencer: account }
     }
 
     /// Returns the arguments of a subcommand, by the key file of an account if one is given.
     fn arguments<'a>(&'a self, subcommand: &[&'a str], key: Option<usize>) -> Vec<&'a str> {
         let mut arguments = vec!["bond"];
         arguments.extend(subcommand);
-        arguments.extend(["--l1", self.l1.client().url(), "--deployment", &self.file]);
+        arguments.extend([
+            "--l1",
+            self.rollup.l1.client().url(),
+            "--deployment",
+            &self.rollup.file,
+        ]);
         if let Some(key) = key {
             arguments.extend(["--advance-key", &self.keys[key]]);
         }
@@ -75,14 +62,15 @@ impl Scene {
 
     fn call<C: SolCall>(&self, call: &C) -> C::Return {
         let data = Bytes::from(call.abi_encode());
-        let request = json!({ "to": self.deployment.preconf_bonds, "data": data });
-        let answer: Bytes = self.l1.client().request("eth_call", (request, "latest")).unwrap();
+        let request = json!({ "to": self.rollup.deployment.preconf_bonds, "data": data });
+        let answer: Bytes =
+            self.rollup.l1.client().request("eth_call", (request, "latest")).unwrap();
         C::abi_decode_returns(&answer).unwrap()
     }
 
     fn pass(&self, seconds: u64) {
-        let _: Value = self.l1.client().request("anvil_increaseTime", [seconds]).unwrap();
-        let _: Value = self.l1.client().request("anvil_mine", ()).unwrap();
+        let _: Value = self.rollup.l1.client().request("anvil_increaseTime", [seconds]).unwrap();
+        let _: Value = self.rollup.l1.client().request("anvil_mine", ()).unwrap();
     }
 }
 
@@ -106,7 +94,8 @@ fn bond_is_deposited_and_withdrawn_after_a_week() {
     assert_eq!((&told["bondWei"], &told["minBondWei"]), (&json!(wei(2)), &json!(wei(2))));
     assert_eq!(told["suffices"], true);
     let hash: B256 = told["transactionHash"].as_str().unwrap().parse().unwrap();
-    let receipt: Value = scene.l1.client().request("eth_getTransactionReceipt", [hash]).unwrap();
+    let receipt: Value =
+        scene.rollup.l1.client().request("eth_getTransactionReceipt", [hash]).unwrap();
     assert_eq!(receipt["status"], "0x1");
     let account = scene.sequencer;
     assert_eq!(scene.call(&bondOfCall { account }), U256::from(2 * ETHER));
@@ -125,13 +114,15 @@ fn bond_is_deposited_and_withdrawn_after_a_week() {
     let told = scene.json(&["withdraw", "--cancel"], Some(0));
     assert_eq!((&told["withdrawableAt"], &told["suffices"]), (&Value::Null, &json!(true)));
     let told = scene.json(&["withdraw", "--request"], Some(0));
-    assert!(told["withdrawableAt"].as_u64().unwrap() >= head_time(scene.l1.client()).unwrap());
+    assert!(
+        told["withdrawableAt"].as_u64().unwrap() >= head_time(scene.rollup.l1.client()).unwrap()
+    );
     assert!(scene.refuse(&["withdraw"], 0).contains("TooSoon"));
     scene.pass(SEVEN_DAYS);
     let to = Address::repeat_byte(0x70).to_string();
     let told = scene.json(&["withdraw", "--to", &to], Some(0));
     assert_eq!(told["bondWei"], "0");
-    let balance: U256 = scene.l1.client().request("eth_getBalance", (to, "latest")).unwrap();
+    let balance: U256 = scene.rollup.l1.client().request("eth_getBalance", (to, "latest")).unwrap();
     assert_eq!(balance, U256::from(2 * ETHER));
 }
 
@@ -169,10 +160,11 @@ fn bond_requires_registry_key_and_amount() {
     }
     let said = refuse(&scene.arguments(&["deposit", "1"], None));
     assert!(said.contains("--advance-key is missing"), "{said}");
-    let bare = Deployment { preconf_bonds: Address::ZERO, ..scene.deployment.clone() };
+    let bare = Deployment { preconf_bonds: Address::ZERO, ..scene.rollup.deployment.clone() };
     let other = tempfile::tempdir().unwrap();
     let bare = write_deployment(&bare, other.path()).unwrap().display().to_string();
-    let said = refuse(&["bond", "status", "--l1", scene.l1.client().url(), "--deployment", &bare]);
+    let said =
+        refuse(&["bond", "status", "--l1", scene.rollup.l1.client().url(), "--deployment", &bare]);
     assert!(said.contains("no registry of bonds"), "{said}");
     assert_eq!(scene.json(&["deposit", "2"], Some(0))["suffices"], true);
 }
@@ -180,23 +172,24 @@ fn bond_requires_registry_key_and_amount() {
 #[test]
 fn nothing_is_sent_to_another_account() {
     let scene = Scene::new();
-    let url = scene.l1.client().url();
+    let url = scene.rollup.l1.client().url();
     let folder = tempfile::tempdir().unwrap();
     let bare = Address::repeat_byte(7);
     let other = Address::repeat_byte(8);
     // Returns 32 zero bytes, and accepts ether.
-    let _: Value = scene.l1.client().request("anvil_setCode", (other, "0x60205ff3")).unwrap();
+    let _: Value =
+        scene.rollup.l1.client().request("anvil_setCode", (other, "0x60205ff3")).unwrap();
     let nonce = || -> U64 {
         let account = (scene.sequencer, "latest");
-        scene.l1.client().request("eth_getTransactionCount", account).unwrap()
+        scene.rollup.l1.client().request("eth_getTransactionCount", account).unwrap()
     };
     let before = nonce();
     for (registry, reason) in [
         (bare, "has no code on chain"),
-        (scene.deployment.rollup, "does not answer as one"),
+        (scene.rollup.deployment.rollup, "does not answer as one"),
         (other, "hashes a preconfirmation to 0x00000000"),
     ] {
-        let deployment = Deployment { preconf_bonds: registry, ..scene.deployment.clone() };
+        let deployment = Deployment { preconf_bonds: registry, ..scene.rollup.deployment.clone() };
         let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
         for subcommand in [
             &["deposit", "1"][..],
@@ -210,7 +203,7 @@ fn nothing_is_sent_to_another_account() {
             assert!(said.contains("nothing was sent"), "{said}");
         }
         let balance: U256 =
-            scene.l1.client().request("eth_getBalance", (registry, "latest")).unwrap();
+            scene.rollup.l1.client().request("eth_getBalance", (registry, "latest")).unwrap();
         assert_eq!(balance, U256::ZERO, "{registry}");
     }
     assert_eq!(nonce(), before);
@@ -221,16 +214,16 @@ fn nothing_is_sent_to_another_account() {
 #[test]
 fn verify_compares_the_registry_of_bonds() {
     let scene = Scene::new();
-    let url = scene.l1.client().url();
-    let told = json_of(&["verify", &scene.file, "--l1", url]);
+    let url = scene.rollup.l1.client().url();
+    let told = json_of(&["verify", &scene.rollup.file, "--l1", url]);
     assert_eq!(told["valid"], true);
-    assert_eq!(told["preconfBonds"], json!(scene.deployment.preconf_bonds));
+    assert_eq!(told["preconfBonds"], json!(scene.rollup.deployment.preconf_bonds));
     assert_eq!((&told["minBondWei"], &told["postDelaySeconds"]), (&json!(wei(2)), &json!(300)));
 
-    let folder = path(scene.folder.path(), "other");
+    let folder = path(scene.rollup.folder.path(), "other");
     fs::create_dir(&folder).unwrap();
     for registry in [Address::ZERO, Address::repeat_byte(7)] {
-        let other = Deployment { preconf_bonds: registry, ..scene.deployment.clone() };
+        let other = Deployment { preconf_bonds: registry, ..scene.rollup.deployment.clone() };
         let file = write_deployment(&other, folder.as_ref()).unwrap().display().to_string();
         let said = refuse(&["verify", &file, "--l1", url]);
         assert!(said.contains("in another domain"), "{said}");

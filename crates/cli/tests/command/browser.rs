@@ -172,7 +172,7 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
 #[test]
 fn web_pages_cannot_control_node() {
     let scene = Scene::new();
-    let folder = scene.folder.path();
+    let folder = scene.rollup.folder.path();
     let secret = folder.join("jwt.hex");
     fs::write(&secret, "5e".repeat(32)).unwrap();
     let (engine, port) = (free_port(), free_port());

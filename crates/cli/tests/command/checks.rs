@@ -1,62 +1,39 @@
 //! Configuration mistakes: `enshrine node --check` reports each, and a node with one refuses to
 //! start or warns.
 
+use crate::support::{Deployed, devnet, write_keys};
 use contracts::Deployment;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
-    fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    path::PathBuf,
     process::{Command, Output},
     thread::sleep,
     time::Duration,
 };
-use testkit::{
-    ETHER, Key, NodeProcess, RollupFixture, Timeout, allowed_balances, enrich, head_time,
-    write_deployment,
-};
-use wire::ProtocolFork;
-
-const L2_CHAIN: u64 = 8_079;
+use testkit::{ETHER, Key, NodeProcess, Timeout, allowed_balances, enrich, http, write_deployment};
 
 /// A rollup with a sequencing policy, and its operator's files.
 struct Rollup {
-    l1: NodeProcess,
+    deployed: Deployed,
     other_l1: NodeProcess,
-    folder: tempfile::TempDir,
-    deployment: Deployment,
     advance: Key,
     operator: Key,
 }
 
-fn devnet(flags: &[&str]) -> NodeProcess {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
-    NodeProcess::start(command.args(["devnet", "--mainnet"]).args(flags)).unwrap()
-}
-
 impl Rollup {
     fn new() -> Self {
-        let (l1, other_l1) = (devnet(&[]), devnet(&["--chain-id", "4242"]));
-        let [deployer, advance, operator] = ["deployer", "advance", "operator"].map(Key::named);
-        let folder = tempfile::tempdir().unwrap();
-        enrich(l1.client(), [&deployer, &advance].map(Key::address), 1_000 * ETHER).unwrap();
-        let time = head_time(l1.client()).unwrap();
-        let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
-            .unwrap()
-            .rich(["operator"], ETHER)
-            .sequenced_by(advance.address())
-            .deploy_over_rpc(l1.client(), &deployer)
-            .unwrap();
-        Self { l1, other_l1, folder, deployment, advance, operator }
+        let [advance, operator] = ["advance", "operator"].map(Key::named);
+        let deployed = Deployed::new(&[advance.address()], |fixture| {
+            fixture.rich(["operator"], ETHER).sequenced_by(advance.address())
+        });
+        Self { deployed, other_l1: devnet(&["--chain-id", "4242"]), advance, operator }
     }
 
     /// Returns the flags of a sequencer with these keys and this deployment.
     fn flags(&self, deployment: &Deployment, advance: &Key, operator: &Key) -> Vec<String> {
-        let file = write_deployment(deployment, self.folder.path()).unwrap();
-        let keys = self.keys(advance, operator);
-        let allowed = allowed_balances(&self.deployment.genesis);
-        let l1 = self.l1.client().url();
+        let file = write_deployment(deployment, self.deployed.folder.path()).unwrap();
+        let keys = write_keys(self.deployed.folder.path(), "keys.json", advance, operator);
+        let allowed = allowed_balances(&self.deployed.deployment.genesis);
+        let l1 = self.deployed.l1.client().url();
         [
             &["--role", "sequencer", "--deployment", &file.display().to_string()][..],
             &["--l1", l1, "--l1-beacon", l1],
@@ -69,19 +46,9 @@ impl Rollup {
         .collect()
     }
 
-    fn keys(&self, advance: &Key, operator: &Key) -> String {
-        let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
-        let held = json!({ "advance": key(advance), "operator": key(operator) });
-        let path: PathBuf = self.folder.path().join("keys.json");
-        fs::write(&path, held.to_string()).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .unwrap();
-        path.display().to_string()
-    }
-
     /// Returns valid flags.
     fn right(&self) -> Vec<String> {
-        self.flags(&self.deployment, &self.advance, &self.operator)
+        self.flags(&self.deployed.deployment, &self.advance, &self.operator)
     }
 }
 
@@ -141,7 +108,8 @@ fn has_no_answer(flags: &[String], expected: &str) {
 #[test]
 fn configuration_mistakes_are_reported_and_refused() {
     let rollup = Rollup::new();
-    let Rollup { deployment, advance, operator, .. } = &rollup;
+    let Rollup { deployed, advance, operator, .. } = &rollup;
+    let deployment = &deployed.deployment;
     let other = rollup.other_l1.client().url();
 
     let right = rollup.right();
@@ -160,7 +128,7 @@ fn configuration_mistakes_are_reported_and_refused() {
 
     // A fault that may be temporary is a warning.
     let stranger = Key::named("stranger");
-    enrich(rollup.l1.client(), [stranger.address()], 1_000 * ETHER).unwrap();
+    enrich(rollup.deployed.l1.client(), [stranger.address()], 1_000 * ETHER).unwrap();
     let flags = rollup.flags(deployment, &stranger, operator);
     assert_eq!(mistakes(&flags), (1, vec![first("sequencing policy", "warning")]));
     let silent = replaced(&rollup.right(), "--l1-beacon", "http://127.0.0.1:1");
@@ -172,7 +140,7 @@ fn configuration_mistakes_are_reported_and_refused() {
 fn missing_float_is_temporary_health_warning() {
     let rollup = Rollup::new();
     let account = rollup.advance.address();
-    enrich(rollup.l1.client(), [account], 0).unwrap();
+    enrich(rollup.deployed.l1.client(), [account], 0).unwrap();
     let flags = rollup.right();
     assert_eq!(mistakes(&flags), (1, vec![first("float on L1", "warning")]));
 
@@ -187,7 +155,7 @@ fn missing_float_is_temporary_health_warning() {
         warnings()
             .is_some_and(|it| it.len() == 1 && it[0].as_str().unwrap().starts_with("float on L1: "))
     });
-    enrich(rollup.l1.client(), [account], 1_000 * ETHER).unwrap();
+    enrich(rollup.deployed.l1.client(), [account], 1_000 * ETHER).unwrap();
     until("no warning", || warnings().is_some_and(|it| it.is_empty()));
     until("no warning in the metrics", || {
         metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")
@@ -197,12 +165,7 @@ fn missing_float_is_temporary_health_warning() {
 /// Returns the metrics of a node, which are text.
 fn metrics(url: &str) -> String {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    http(address, "GET /metrics HTTP/1.1", "").unwrap()
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {

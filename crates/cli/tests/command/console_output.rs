@@ -7,7 +7,7 @@ use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
@@ -15,7 +15,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{Key, execute_tx_calling};
+use testkit::{Key, execute_tx_calling, http};
 use wire::ProtocolFork;
 
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -55,16 +55,7 @@ fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 
 fn ask(address: &str, method: &str, params: &str) -> String {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-    let (kind, length) = ("Content-Type: application/json", body.len());
-    exchange(address, &format!("POST / HTTP/1.1\r\n{kind}\r\nContent-Length: {length}"), &body)
-}
-
-fn exchange(address: &str, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    http(address, "POST / HTTP/1.1", &body).unwrap()
 }
 
 /// Sends a call that EXECUTE refuses, which the node logs as a warning.
@@ -152,7 +143,7 @@ impl Node {
     }
 
     fn metrics(&self) -> String {
-        exchange(&self.address, "GET /metrics HTTP/1.1", "")
+        http(&*self.address, "GET /metrics HTTP/1.1", "").unwrap()
     }
 
     fn send(&self, to: &str, data: &str) {

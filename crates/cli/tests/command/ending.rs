@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use testkit::{Interception, Proxy};
+use testkit::{Interception, Proxy, send_http};
 
 /// Deadline for events that are due soon.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -90,12 +90,7 @@ impl Drop for Devnet {
 /// Sends a request; the response can be read from the stream.
 fn ask(address: &str, method: &str, params: &str) -> TcpStream {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(RETRY_TIMEOUT)).unwrap();
-    let head =
-        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close";
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    stream
+    send_http(address, "POST / HTTP/1.1", &body).unwrap()
 }
 
 fn answer(address: &str, method: &str, params: &str) -> String {

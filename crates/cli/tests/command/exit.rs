@@ -1,11 +1,11 @@
 //! `enshrine exit`, with a real L1 and an L2 node that nobody advances any more.
 
-use crate::support::{LimitedLogs, enshrine, json_of, path, refuse, run};
+use crate::support::{Deployed, LimitedLogs, devnet, enshrine, json_of, path, refuse, run};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, hex};
 use alloy_sol_types::SolCall as _;
 use contracts::{
-    Deployment, L2_MESSENGER, Message, alias_account,
+    L2_MESSENGER, Message, alias_account,
     bindings::{
         IL1MessageQueue::{backCall, sendCall},
         IRollupExit::{exitAliasCall, exitCall},
@@ -14,21 +14,15 @@ use contracts::{
     kept_slot,
 };
 use serde_json::{Value, json};
-use std::{fs, process::Command};
-use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, Proxy, RollupFixture, enrich, head_time, write_deployment};
-use wire::ProtocolFork;
+use std::fs;
+use testkit::{ETHER, Key, NodeProcess, Proxy};
 
-const L2_CHAIN: u64 = 8_079;
 const LOST_AFTER: u64 = 30 * 86_400;
 
 /// An L1 with a rollup, and an L2 node with its last state: the genesis.
 struct Scene {
-    l1: NodeProcess,
+    rollup: Deployed,
     l2: NodeProcess,
-    folder: TempDir,
-    deployment: Deployment,
-    file: String,
 }
 
 fn alice() -> Address {
@@ -69,19 +63,15 @@ fn messages() -> [Message; 4] {
 
 impl Scene {
     fn new() -> Self {
-        let program = env!("CARGO_BIN_EXE_enshrine");
-        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
-        let deployer = Key::named("deployer");
-        enrich(l1.client(), [deployer.address(), bob(), stranger()], 1_000 * ETHER).unwrap();
+        let deployer = Key::named("deployer").address();
         let account = |wei: u128, nonce| GenesisAccount {
             balance: U256::from(wei),
             nonce: Some(nonce),
             ..Default::default()
         };
         let code = Some(vec![0].into());
-        let deployment =
-            RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, head_time(l1.client()).unwrap())
-                .unwrap()
+        let rollup = Deployed::new(&[bob(), stranger()], |fixture| {
+            fixture
                 .accounts([
                     (alice(), account(3 * ETHER, 1)),
                     (bob(), account(2 * ETHER, 0)),
@@ -96,27 +86,23 @@ impl Scene {
                     storage.insert(kept.into(), B256::with_last_byte(1));
                 })
                 .with(|config| config.lost_after = Some(LOST_AFTER))
-                .deploy_over_rpc(l1.client(), &deployer)
-                .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
-        let genesis = path(folder.path(), "genesis.json");
-        fs::write(&genesis, serde_json::to_string(&deployment.genesis).unwrap()).unwrap();
-        let l2 = ["devnet", "--mainnet", "--no-execute", "--accounts", "0", "--init", &genesis];
-        let l2 = NodeProcess::start(Command::new(program).args(l2)).unwrap();
-        let scene = Self { l1, l2, folder, deployment, file };
-        let queue = scene.deployment.message_queue;
-        assert!(scene.pay(deployer.address(), queue, 13 * ETHER, &backCall {}.abi_encode()));
+        });
+        let genesis = path(rollup.folder.path(), "genesis.json");
+        fs::write(&genesis, serde_json::to_string(&rollup.deployment.genesis).unwrap()).unwrap();
+        let l2 = devnet(&["--no-execute", "--accounts", "0", "--init", &genesis]);
+        let scene = Self { rollup, l2 };
+        let queue = scene.rollup.deployment.message_queue;
+        assert!(scene.pay(deployer, queue, 13 * ETHER, &backCall {}.abi_encode()));
         for Message { to, refund_to, value, fee, gas_limit, data, .. } in messages() {
             let call = sendCall { to, refundTo: refund_to, gasLimit: gas_limit.into(), fee, data };
-            assert!(scene.pay(deployer.address(), queue, value + fee, &call.abi_encode()));
+            assert!(scene.pay(deployer, queue, value + fee, &call.abi_encode()));
         }
         scene
     }
 
     /// Sends a transaction of any account on L1; returns `true` if it succeeds.
     fn pay(&self, from: Address, to: Address, wei: u128, calldata: &[u8]) -> bool {
-        let client = self.l1.client();
+        let client = self.rollup.l1.client();
         let _: Value = client.request("anvil_impersonateAccount", [from]).unwrap();
         let transaction = json!({
             "from": from, "to": to, "value": U256::from(wei), "gas": "0xf4240",
@@ -130,16 +116,16 @@ impl Scene {
     /// Sends printed calldata to the exit.
     fn send(&self, from: Address, calldata: &str) -> bool {
         let calldata = hex::decode(calldata.trim()).unwrap();
-        self.pay(from, self.deployment.exit, 0, &calldata)
+        self.pay(from, self.rollup.deployment.exit, 0, &calldata)
     }
 
     fn balance(&self, account: Address) -> U256 {
-        self.l1.client().request("eth_getBalance", (account, "latest")).unwrap()
+        self.rollup.l1.client().request("eth_getBalance", (account, "latest")).unwrap()
     }
 
     fn pass(&self, seconds: u64) {
-        let _: Value = self.l1.client().request("evm_increaseTime", [seconds]).unwrap();
-        let _: Value = self.l1.client().request("evm_mine", ()).unwrap();
+        let _: Value = self.rollup.l1.client().request("evm_increaseTime", [seconds]).unwrap();
+        let _: Value = self.rollup.l1.client().request("evm_mine", ()).unwrap();
     }
 
     fn close(&self) {
@@ -153,8 +139,8 @@ impl Scene {
     }
 
     fn with_node<'a>(&'a self, command: &[&'a str], l2: &'a str) -> Vec<&'a str> {
-        let l1 = self.l1.client().url();
-        let own = ["--l2", l2, "--l1", l1, "--deployment", &self.file];
+        let l1 = self.rollup.l1.client().url();
+        let own = ["--l2", l2, "--l1", l1, "--deployment", &self.rollup.file];
         [&["exit"], command, &own].concat()
     }
 }
@@ -265,11 +251,11 @@ fn messages_of_others_are_no_deposits() {
     assert!(said.contains("is no contract of the L2"), "{said}");
     let deposit = ["deposit", "2"];
     assert!(refuse(&scene.arguments(&deposit)).contains("no token bridge (l1Bridge)"));
-    let text = fs::read_to_string(&scene.file).unwrap();
+    let text = fs::read_to_string(&scene.rollup.file).unwrap();
     let mut document: Value = serde_json::from_str(&text).unwrap();
     document["l1Bridge"] = json!(wallet());
     document["l2Bridge"] = json!(holder());
-    fs::write(&scene.file, document.to_string()).unwrap();
+    fs::write(&scene.rollup.file, document.to_string()).unwrap();
     let said = refuse(&scene.arguments(&deposit));
     assert!(said.contains("message 2 is no deposit of tokens: it is from"), "{said}");
 }
@@ -278,9 +264,9 @@ fn messages_of_others_are_no_deposits() {
 fn messages_are_found_with_limited_log_ranges() {
     let scene = Scene::new();
     scene.close();
-    let l1 = LimitedLogs::of(scene.l1.client());
+    let l1 = LimitedLogs::of(scene.rollup.l1.client());
     let (l2, url) = (scene.l2.client().url(), l1.url());
-    let own = ["--l2", l2, "--l1", &url, "--deployment", &scene.file];
+    let own = ["--l2", l2, "--l1", &url, "--deployment", &scene.rollup.file];
     let limited = [&["exit", "message", "2"][..], &own].concat();
     let honest = json_of(&scene.arguments(&["message", "2"]));
     for blocks in [1, 2, 5] {
@@ -349,13 +335,13 @@ fn lying_nodes_and_wrong_deployments_are_detected() {
     assert_eq!(accepted(&["account", &alice_]), honest);
 
     // Deployment files of another rollup, and without an exit.
-    let text = fs::read_to_string(&scene.file).unwrap();
+    let text = fs::read_to_string(&scene.rollup.file).unwrap();
     let with = |change: &dyn Fn(&mut Value)| {
         let mut document: Value = serde_json::from_str(&text).unwrap();
         change(&mut document);
-        let file = path(scene.folder.path(), "other.json");
+        let file = path(scene.rollup.folder.path(), "other.json");
         fs::write(&file, document.to_string()).unwrap();
-        let (l1, l2) = (scene.l1.client().url(), scene.l2.client().url());
+        let (l1, l2) = (scene.rollup.l1.client().url(), scene.l2.client().url());
         refuse(&["exit", "close", "--l2", l2, "--l1", l1, "--deployment", &file])
     };
     let said = with(&|it| it["rollup"] = json!(Address::repeat_byte(9)));
@@ -373,7 +359,7 @@ fn all_known_accounts_are_listed_with_sums() {
     let scene = Scene::new();
     scene.close();
     let nobody = Address::repeat_byte(0xee);
-    let addresses = path(scene.folder.path(), "addresses");
+    let addresses = path(scene.rollup.folder.path(), "addresses");
     let lines = [wallet(), alice(), nobody, holder(), alice()].map(|it| it.to_string());
     fs::write(&addresses, format!("\n{}\n", lines.join("\n"))).unwrap();
     let (l2, given) = (scene.l2.client().url(), ["--addresses", &addresses]);

@@ -1,6 +1,6 @@
 //! Failover between processes: a follower replaces a killed sequencer, which later returns.
 
-use crate::support::free_port;
+use crate::support::{Deployed, free_port, write_keys};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -12,14 +12,8 @@ use std::{
     thread::sleep,
     time::Duration,
 };
-use tempfile::TempDir;
-use testkit::{
-    ETHER, Key, NodeProcess, RollupFixture, Timeout, allowed_balances, enrich, head_time,
-    write_deployment,
-};
-use wire::ProtocolFork;
+use testkit::{ETHER, Key, Timeout, allowed_balances, eip1559};
 
-const L2_CHAIN: u64 = 8_079;
 /// Bearer token of the admin ports.
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -174,14 +168,9 @@ fn client_of(port: u16) -> Client {
 /// Sends one wei; returns the error if the node does not acknowledge it.
 pub(crate) fn send(node: &Client, from: &Key, nonce: u64, to: Address) -> Result<B256, String> {
     let signed = from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
-        to: to.into(),
         value: U256::ONE,
-        ..Default::default()
+        ..eip1559(nonce, to, 21_000)
     });
     let raw = Bytes::from(signed.encoded_2718());
     node.request("eth_sendRawTransaction", (raw,)).map_err(|error| error.to_string())
@@ -190,9 +179,7 @@ pub(crate) fn send(node: &Client, from: &Key, nonce: u64, to: Address) -> Result
 /// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of the
 /// sequencer.
 pub(crate) struct Scene {
-    pub(crate) l1: NodeProcess,
-    pub(crate) folder: TempDir,
-    pub(crate) deployment: String,
+    pub(crate) rollup: Deployed,
     /// Balances in the genesis, for --allow-balance.
     allowed: String,
     keys: String,
@@ -200,35 +187,21 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let program = env!("CARGO_BIN_EXE_enshrine");
-        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
-        let (deployer, operator, advance) =
-            (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
-        enrich(l1.client(), [&deployer, &advance].map(Key::address), 1_000 * ETHER).unwrap();
-        let time = head_time(l1.client()).unwrap();
-        let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
-            .unwrap()
-            .rich(["operator", "alice", "carol"], ETHER)
-            .with(|config| config.lost_after = Some(30 * 86_400))
-            .deploy_over_rpc(l1.client(), &deployer)
-            .unwrap();
-        let allowed = allowed_balances(&deployment.genesis);
-        let folder = tempfile::tempdir().unwrap();
-        let deployment =
-            write_deployment(&deployment, folder.path()).unwrap().display().to_string();
-        let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
-        let held = json!({ "advance": key(&advance), "operator": key(&operator) });
-        let keys = folder.path().join("keys.json").display().to_string();
-        std::fs::write(&keys, held.to_string()).unwrap();
-        std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .unwrap();
-        Self { l1, folder, deployment, allowed, keys }
+        let (operator, advance) = (Key::named("operator"), Key::named("advance"));
+        let rollup = Deployed::new(&[advance.address()], |fixture| {
+            fixture
+                .rich(["operator", "alice", "carol"], ETHER)
+                .with(|config| config.lost_after = Some(30 * 86_400))
+        });
+        let allowed = allowed_balances(&rollup.deployment.genesis);
+        let keys = write_keys(rollup.folder.path(), "keys.json", &advance, &operator);
+        Self { rollup, allowed, keys }
     }
 
     /// Returns the arguments of every node.
     pub(crate) fn common(&self) -> Vec<&str> {
         [
-            &["--deployment", &self.deployment, "--l1", self.l1.client().url()][..],
+            &["--deployment", &self.rollup.file, "--l1", self.rollup.l1.client().url()][..],
             &["--allow-balance", &self.allowed],
             &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
         ]
@@ -250,7 +223,7 @@ impl Scene {
 #[test]
 fn follower_replaces_killed_sequencer() {
     let scene = Scene::new();
-    let (l1, folder) = (&scene.l1, &scene.folder);
+    let (l1, folder) = (&scene.rollup.l1, &scene.rollup.folder);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (carol, dave) = (Key::named("carol"), Address::repeat_byte(0xda));
     let (common, with_keys) = (scene.common(), scene.with_keys());

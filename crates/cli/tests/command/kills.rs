@@ -3,15 +3,13 @@
 //!
 //! `ENSHRINE_KILLS` sets the number of kills.
 
-use crate::support::free_port;
+use crate::support::{Deployed, free_port};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, U64, U256, hex};
 use client::{Client, ClientOptions};
 use std::{
     env,
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -20,31 +18,11 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{
-    ETHER, Key, NodeProcess, Random, RollupFixture, Timeout, allowed_balances, enrich, head_time,
-    rich, write_deployment,
-};
-use wire::ProtocolFork;
+use testkit::{ETHER, Key, Random, Timeout, allowed_balances, eip1559, http, rich};
 
-const L2_CHAIN: u64 = 8_079;
 const CLIENTS: usize = 4;
 /// Default number of kills.
 const KILLS: u64 = 10;
-
-/// Sends a request over a new connection and returns the response.
-fn post(port: u16, body: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
 
 /// A client that sends its next transaction as soon as the previous one is acknowledged.
 struct Sender {
@@ -61,21 +39,16 @@ impl Sender {
         let mut nonce = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let signed = self.key.sign(TxEip1559 {
-                chain_id: L2_CHAIN,
-                nonce,
-                gas_limit: 21_000,
-                max_fee_per_gas: 10_000_000_000,
                 max_priority_fee_per_gas: 1_000_000,
-                to: Address::repeat_byte(0xb0).into(),
                 value: U256::ONE,
-                ..Default::default()
+                ..eip1559(nonce, Address::repeat_byte(0xb0), 21_000)
             });
             let raw = hex::encode_prefixed(signed.encoded_2718());
             let body = format!(
                 r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{raw}"]}}"#
             );
             // Without a response, it sends the transaction again.
-            let Ok(answer) = post(self.port, &body) else {
+            let Ok(answer) = http(("127.0.0.1", self.port), "POST / HTTP/1.1", &body) else {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             };
@@ -106,37 +79,24 @@ impl Drop for Node {
 #[test]
 fn killed_sequencer_loses_no_acknowledged_transaction() {
     let kills = env::var("ENSHRINE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
-    let program = env!("CARGO_BIN_EXE_enshrine");
-    let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
-    let (deployer, operator, advance) =
-        (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
-    enrich(l1.client(), [&deployer, &advance].map(Key::address), 100_000 * ETHER).unwrap();
+    let advance = Key::named("advance").address();
     let keys: Vec<_> = (0..CLIENTS).map(|it| Key::named(&format!("client {it}"))).collect();
-    let time = head_time(l1.client()).unwrap();
-    let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
-        .unwrap()
-        .gas_limit(30_000_000)
-        .rich(["operator"], ETHER)
-        .accounts(keys.iter().map(|key| (key.address(), rich(1_000 * ETHER))))
-        .deploy_over_rpc(l1.client(), &deployer)
-        .unwrap();
-    let allowed = allowed_balances(&deployment.genesis);
-    let folder = tempfile::tempdir().unwrap();
-    let deployment = write_deployment(&deployment, folder.path()).unwrap();
+    let accounts = keys.iter().map(|key| (key.address(), rich(1_000 * ETHER)));
+    let rollup = Deployed::new(&[advance], |fixture| {
+        fixture.gas_limit(30_000_000).rich(["operator"], ETHER).accounts(accounts)
+    });
+    let allowed = allowed_balances(&rollup.deployment.genesis);
     let port = free_port();
     let start = || {
-        let mut command = Command::new(program);
-        command.args(["node", "--role", "sequencer", "--l1", l1.client().url()]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+        command.args(["node", "--role", "sequencer", "--l1", rollup.l1.client().url()]);
         command.args(["--allow-balance", &allowed]);
-        command
-            .arg("--deployment")
-            .arg(&deployment)
-            .arg("--data-dir")
-            .arg(folder.path().join("l2"));
+        command.args(["--deployment", &rollup.file, "--data-dir"]);
+        command.arg(rollup.folder.path().join("l2"));
         command.args(["--http-port", &port.to_string(), "--block-time-ms", "200"]);
         command.args(["--submit-interval-ms", "1000", "--poll-interval-ms", "50"]);
         command.env("ENSHRINE_ADVANCE_KEY", Key::named("advance").secret().to_string());
-        command.env("ENSHRINE_OPERATOR_KEY", operator.secret().to_string());
+        command.env("ENSHRINE_OPERATOR_KEY", Key::named("operator").secret().to_string());
         Node(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     };
 

@@ -31,7 +31,7 @@ pub(crate) struct Member {
 
 impl Member {
     fn new(scene: &Scene, etcd: &Etcd) -> Self {
-        Self::of(Node::new(&scene.with_keys(), scene.folder.path(), free_port()), etcd)
+        Self::of(Node::new(&scene.with_keys(), scene.rollup.folder.path(), free_port()), etcd)
     }
 
     pub(crate) fn of(node: Node, etcd: &Etcd) -> Self {

@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::{ETHER, Key, NodeProcess, Transaction};
+use testkit::{ETHER, Key, NodeProcess, Transaction, eip1559};
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// Starts a devnet with the genesis of a rollup as the L2.
@@ -499,13 +499,9 @@ fn withdraw(l2: &NodeProcess, operator: &Key, to: Address, wei: u64) {
     let call =
         sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Default::default() }.abi_encode();
     let signed = operator.sign(TxEip1559 {
-        chain_id: 8_079,
-        gas_limit: 300_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: L2_MESSENGER.into(),
         value: U256::from(wei),
         input: call.into(),
-        ..Default::default()
+        ..eip1559(0, L2_MESSENGER, 300_000)
     });
     let raw = hex::encode_prefixed(signed.encoded_2718());
     let _: B256 = l2.client().request("eth_sendRawTransaction", [raw]).unwrap();

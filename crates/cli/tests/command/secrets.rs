@@ -5,11 +5,10 @@ use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
-    io::{Read as _, Write as _},
-    net::TcpStream,
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use testkit::http;
 
 /// Substring of all secrets, and of nothing else.
 const CANARY: &str = "S3CRET";
@@ -33,8 +32,15 @@ impl Drop for Running {
 #[test]
 fn no_output_of_a_node_contains_secrets() {
     let scene = Scene::new();
-    let l1 = scene.l1.client().url().trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let folder = scene.folder.path();
+    let l1 = scene
+        .rollup
+        .l1
+        .client()
+        .url()
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
+    let folder = scene.rollup.folder.path();
     let file = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).unwrap();
@@ -92,11 +98,8 @@ fn no_output_of_a_node_contains_secrets() {
     let refused = client.request::<_, Value>("eth_sendRawTransaction", json!(["0x02c0"]));
     clean("a send", &refused.unwrap_err().to_string());
     for page in ["health", "metrics"] {
-        let mut stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
-        write!(stream, "GET /{page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+        let server = ("127.0.0.1", port.parse().unwrap());
+        let text = http(server, &format!("GET /{page} HTTP/1.1"), "").unwrap();
         assert!(text.len() > 100, "{text}");
         clean(page, &text);
     }

@@ -11,7 +11,7 @@ use testkit::Key;
 #[test]
 fn follower_continues_from_imported_snapshot() {
     let scene = Scene::new();
-    let folder = scene.folder.path();
+    let folder = scene.rollup.folder.path();
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let port = free_port();
     let mut sequencer = Node::new(&scene.with_keys(), folder, port);
@@ -28,7 +28,7 @@ fn follower_continues_from_imported_snapshot() {
 
     let data = folder.join(port.to_string()).display().to_string();
     let (whole, first) = (path(folder, "whole"), path(folder, "first"));
-    let export = ["snapshot", "export", "--deployment", &scene.deployment, "--data-dir", &data];
+    let export = ["snapshot", "export", "--deployment", &scene.rollup.file, "--data-dir", &data];
     let written = json_of(&[&export[..], &["--file", &whole]].concat());
     let number = written["blockNumber"].as_u64().unwrap();
     assert_eq!(
@@ -39,8 +39,8 @@ fn follower_continues_from_imported_snapshot() {
     assert!(said.starts_with("wrote snapshot of block 1 (0x"), "{said}");
 
     // The files contain everything for an exit.
-    let url = scene.l1.client().url();
-    let common = ["--deployment", &scene.deployment, "--l1", url];
+    let url = scene.rollup.l1.client().url();
+    let common = ["--deployment", &scene.rollup.file, "--l1", url];
     let from_data = [&common[..], &["--data-dir", &data]].concat();
     let from_file = [&common[..], &["--snapshot", &whole]].concat();
     let account = alice.address().to_string();
@@ -65,7 +65,7 @@ fn follower_continues_from_imported_snapshot() {
     let addresses = path(folder, "addresses");
     std::fs::write(&addresses, bob.to_string()).unwrap();
     assert_eq!(sums(&[&from_file[..], &["--addresses", &addresses]].concat()), known);
-    let verify = ["verify", &scene.deployment, "--l1", url, "--data-dir", &data];
+    let verify = ["verify", &scene.rollup.file, "--l1", url, "--data-dir", &data];
     // The genesis has balances that no flag allows here.
     let said = String::from_utf8(enshrine(&verify).stdout).unwrap();
     let (payable, accounts) = (&known["payable"]["wei"], &known["payable"]["accounts"]);
@@ -95,7 +95,7 @@ fn follower_continues_from_imported_snapshot() {
         "snapshot",
         "import",
         "--deployment",
-        &scene.deployment,
+        &scene.rollup.file,
         "--l1",
         url,
         "--data-dir",

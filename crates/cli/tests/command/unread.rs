@@ -16,7 +16,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{Key, Timeout};
+use testkit::{Key, Timeout, eip1559};
 
 /// Maximum peak memory while clients read no responses, in bytes.
 const MOST_UNREAD: u64 = 1_000_000_000;
@@ -69,7 +69,7 @@ fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
 #[test]
 fn unread_responses_use_bounded_memory() {
     let (scene, port) = (Scene::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();
     let before = most_memory(process);
@@ -121,7 +121,7 @@ fn unread_responses_use_bounded_memory() {
 #[test]
 fn unread_subscriptions_use_bounded_memory() {
     let (scene, port) = (Scene::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();
     let subscribe =
@@ -134,14 +134,8 @@ fn unread_subscriptions_use_bounded_memory() {
         }
     }
     let before = most_memory(process);
-    let creation = Key::named("alice").sign(TxEip1559 {
-        chain_id: 8_079,
-        gas_limit: 9_900_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Create,
-        input: EMITTER.into(),
-        ..Default::default()
-    });
+    let creation = Key::named("alice")
+        .sign(TxEip1559 { input: EMITTER.into(), ..eip1559(0, TxKind::Create, 9_900_000) });
     let raw = Bytes::from(creation.encoded_2718());
     let hash: B256 = node.public.request("eth_sendRawTransaction", (raw,)).unwrap();
     let mut count = 0;

@@ -8,14 +8,14 @@ use alloy_primitives::U64;
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::Write as _,
     net::TcpStream,
     process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
-use testkit::Timeout;
+use testkit::{Timeout, http};
 
 /// Number of concurrent requests.
 const AT_ONCE: usize = 16;
@@ -65,19 +65,9 @@ fn worst() -> Vec<(&'static str, Value)> {
 /// Sends a request over a new connection; returns the beginning and the length of the response.
 fn ask(port: u16, mut request: Value) -> (String, usize) {
     (request["jsonrpc"], request["id"]) = (json!("2.0"), json!(1));
-    let body = request.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let begin = String::from_utf8_lossy(&answer[..answer.len().min(1_000)]).into_owned();
-    (begin, answer.len())
+    let server = ("127.0.0.1", port);
+    let answer = http(server, "POST / HTTP/1.1", &request.to_string()).unwrap();
+    (answer.chars().take(1_000).collect(), answer.len())
 }
 
 /// Returns the peak memory of a process, in bytes.
@@ -90,7 +80,7 @@ pub(crate) fn most_memory(process: u32) -> u64 {
 #[test]
 fn expensive_requests_leave_bounded_memory_and_latency() {
     let (scene, port) = (Scene::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer", "--http-api", "all"]);
     let process = node.id().unwrap();
     let before = most_memory(process);
@@ -145,7 +135,7 @@ fn dripping_connections_do_not_block_honest_client() {
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
     assert!(raised.is_ok_and(|it| it.success()), "cannot raise the limit of open files");
     let (scene, port) = (Scene::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let begin = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;

@@ -45,9 +45,10 @@ impl Pair {
     fn new() -> Option<Self> {
         let etcd = Etcd::start(3, "leaders that cannot work").unwrap()?;
         let scene = Scene::new();
-        let folder = scene.folder.path();
+        let folder = scene.rollup.folder.path();
         let library = hanging_disk(folder);
-        let upstream = scene.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
+        let upstream =
+            scene.rollup.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
         let l1 = [(), ()].map(|()| Proxy::start(upstream.parse().unwrap()).unwrap());
         let accounts = ["advance", "deployer"].map(Key::named);
         let signers = [0, 1].map(|at: usize| Web3Signer::start(&accounts[at]).unwrap());
@@ -79,7 +80,7 @@ impl Pair {
 
     fn set_balance(&self, at: usize, wei: U256) {
         let params = (self.accounts[at].address(), wei);
-        let _: Value = self.scene.l1.client().request("anvil_setBalance", params).unwrap();
+        let _: Value = self.scene.rollup.l1.client().request("anvil_setBalance", params).unwrap();
     }
 }
 
@@ -141,8 +142,8 @@ const FAULTS: [(&str, Change, Change); 7] = [
     ),
     (
         "the disk hangs",
-        |pair, at| fs::write(hang_while(pair.scene.folder.path(), at), "").unwrap(),
-        |pair, at| fs::remove_file(hang_while(pair.scene.folder.path(), at)).unwrap(),
+        |pair, at| fs::write(hang_while(pair.scene.rollup.folder.path(), at), "").unwrap(),
+        |pair, at| fs::remove_file(hang_while(pair.scene.rollup.folder.path(), at)).unwrap(),
     ),
     (
         "the signer is gone",

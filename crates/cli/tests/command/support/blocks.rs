@@ -1,12 +1,12 @@
 //! Blocks of a private chain, and a node's responses about them.
 
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::OwnedWitness;
 use executor::ChainSpec;
 use serde_json::{Value, json};
-use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, Transaction, eip1559, rich_genesis};
 use wire::ProtocolFork;
 
 /// Creates the chain with a genesis in which Alice has ether.
@@ -18,15 +18,8 @@ fn chain(fork: ProtocolFork) -> Chain {
 
 /// Returns a transfer of Alice.
 pub(crate) fn transfer(nonce: u64) -> Transaction {
-    Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(Address::repeat_byte(0xb0)),
-        value: U256::ONE,
-        ..Default::default()
-    })
+    Key::named("alice")
+        .sign(TxEip1559 { value: U256::ONE, ..eip1559(nonce, Address::repeat_byte(0xb0), 21_000) })
 }
 
 /// Returns the first block of the chain, with a transfer.
