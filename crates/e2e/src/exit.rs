@@ -4,9 +4,9 @@
 mod tokens;
 
 use self::tokens::Holder;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, utils::format_ether};
+use alloy_primitives::{Address, Bytes, TxKind, U256, hex, utils::format_ether};
 use alloy_sol_types::{SolCall, SolError, SolValue as _};
-use chain::{AccountProof, CallOutcome};
+use chain::CallOutcome;
 use contracts::{
     L2_MESSENGER, Message, alias_account,
     bindings::{
@@ -21,12 +21,9 @@ use contracts::{
     },
 };
 use execute::Execute;
-use eyre::{OptionExt as _, Result, ensure, eyre};
+use eyre::{OptionExt as _, Result, ensure};
 use testkit::localnet::{devnet, report::Report, units::grouped};
-use testkit::{
-    Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP,
-    Transaction,
-};
+use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, RollupFixture, Transaction};
 use toolchain::{Toolchain, progress_to_stderr};
 use variants::{DialectName, Dialects};
 use wire::ProtocolFork;
@@ -78,7 +75,8 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     );
     let advance = world.next_block()?;
 
-    let closing = Closing::new(world.root(), world.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?;
+    let closing =
+        Closing::new(world.l2.state_root(), world.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?;
     let exit = world.rollup.exit;
     let not_lost = world.refused::<NotLost>(&carol, exit, &closing.calldata)?;
     let from: u64 = not_lost.from.saturating_to();
@@ -117,13 +115,8 @@ impl World {
         let (operator, names) =
             (Key::named("operator"), ["operator", "alice", "bob", "carol", "dave"]);
         let fork = ProtocolFork::Osaka;
-        let mut l1 = if in_process {
-            L1::new(L1_CHAIN, Execute::on(fork), &names)?
-        } else {
-            let dialects = Dialects::usual(&[DialectName::Specs]);
-            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
-            L1::behind(devnet, L1_CHAIN, Execute::on(fork), &names)?
-        };
+        let dialects = Dialects::usual(&[DialectName::Specs]);
+        let mut l1 = devnet::l1(in_process, L1_CHAIN, Execute::on(fork), &dialects, &names)?;
         let time = l1.chain().head().header.timestamp;
         let (l2, rollup) = RollupFixture::new(L2_CHAIN, fork, time)?
             // Almost all chains have the CREATE2 proxy, which deploys the code of bridged tokens.
@@ -185,14 +178,10 @@ impl World {
             self.l2.sign(alice, bob.into(), wei, Bytes::new(), 21_000)?,
             self.l2.sign(alice, TxKind::Create, wei, MUTE.into(), 100_000)?,
         ]);
-        let time = self.l2.chain().head().header.timestamp + 1;
-        let (block, rejected) = self.l2.seal(time, anchor.hash(), transactions)?;
-        ensure!(rejected.is_empty(), "not included: {rejected:?}");
-        let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
-        ensure!(failed.is_none(), "transaction {failed:?} failed");
+        let time = self.l2.next_timestamp();
+        let block = self.l2.seal_successes(time, anchor.hash(), transactions)?;
         let evidence = Evidence { updates: vec![update], ..Default::default() };
-        let call = INativeRollup::advanceCall { inputs: vec![block.input()?.into()], evidence };
-        self.l1.transact(&operator, self.rollup.address, U256::ZERO, &call)?;
+        self.rollup.advance(&mut self.l1, &operator, block.input()?, evidence)?;
         self.l2.append(block)?;
         self.relayed = self.sent.len();
         Ok(())
@@ -209,11 +198,10 @@ impl World {
             ahead.relay(&self.operator, &messages, self.operator.address())?,
         ];
         let time = ahead.chain().head().header.timestamp + LOST_AFTER;
-        let (block, rejected) = ahead.seal(time, anchor.hash(), transactions)?;
-        ensure!(rejected.is_empty(), "not included: {rejected:?}");
+        let block = ahead.seal_all(time, anchor.hash(), transactions)?;
         let inputs = vec![block.input()?.into()];
         ahead.append(block)?;
-        let proof = ahead.chain().prove(ahead.chain().head(), L2_MESSENGER, &[RELAYED_SLOT])?;
+        let proof = ahead.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
         let state: INativeRollup::Checkpoint =
             self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?.into();
         let relay = INativeRollup::RelayProof {
@@ -277,8 +265,8 @@ impl World {
         let expected = self.l1.read(self.rollup.message_queue, &expected)?;
         ensure!(*search.state() == expected, "the queue has {} messages", expected.count);
         let found = search.finish()?;
-        let proof = self.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
-        let returned = MessageReturn::new(self.root(), &found, &proof)?;
+        let proof = self.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        let returned = MessageReturn::new(self.l2.state_root(), &found, &proof)?;
         let before = self.escrow()?;
         self.call(alice, self.rollup.exit, &returned.calldata)?;
         ensure!(before - self.escrow()? == returned.amount, "another amount was returned");
@@ -297,22 +285,13 @@ impl World {
         Ok(search)
     }
 
-    /// Returns the last state root.
-    fn root(&self) -> B256 {
-        self.l2.chain().head().header.state_root
-    }
-
-    fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof> {
-        Ok(self.l2.chain().prove(self.l2.chain().head(), address, slots)?)
-    }
-
     fn exit(
         &self,
         address: Address,
         l1: Option<Address>,
     ) -> Result<Result<AccountExit, ExitError>> {
-        let (code, proof) = (self.l2.chain().code(address)?, self.prove(address, &[])?);
-        Ok(AccountExit::new(self.root(), address, l1, &code, proof))
+        let (code, proof) = (self.l2.chain().code(address)?, self.l2.prove(address, &[])?);
+        Ok(AccountExit::new(self.l2.state_root(), address, l1, &code, proof))
     }
 
     fn escrow(&self) -> Result<U256> {
@@ -338,22 +317,12 @@ impl World {
 
     /// Sends calldata to a contract; returns the transaction's gas.
     fn call(&mut self, from: &Key, to: Address, calldata: &Bytes) -> Result<u64> {
-        let tried = self.try_call(from, to, calldata)?;
-        if !tried.success {
-            return Err(HarnessError::Reverted { to: Some(to), output: tried.output }.into());
-        }
-        let gas = TRANSACTION_GAS_CAP;
-        let sent = self.l1.send(from, to.into(), U256::ZERO, calldata.clone(), gas)?;
-        ensure!(sent.receipt.success, "a call of {to} has failed");
-        Ok(sent.gas_used)
+        Ok(self.l1.transact_raw(from, to, U256::ZERO, calldata.clone())?.gas_used)
     }
 
     /// Checks that a contract rejects calldata with this error.
     fn refused<E: SolError>(&self, from: &Key, to: Address, calldata: &Bytes) -> Result<E> {
-        let tried = self.try_call(from, to, calldata)?;
-        ensure!(!tried.success, "expected {}, but the call succeeded", E::SIGNATURE);
-        let output = tried.output;
-        E::abi_decode(&output).map_err(|_| eyre!("expected {}, got {output}", E::SIGNATURE))
+        Ok(self.l1.try_reverted(from.address(), to, calldata.clone())?)
     }
 }
 

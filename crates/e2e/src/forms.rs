@@ -61,12 +61,7 @@ impl World {
             DialectName::ExecuteTx,
             DialectName::Headers,
         ]);
-        let l1 = if in_process {
-            L1::new(L1_CHAIN, execute.clone(), &names)?
-        } else {
-            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
-            L1::behind(devnet, L1_CHAIN, execute.clone(), &names)?
-        };
+        let l1 = devnet::l1(in_process, L1_CHAIN, execute.clone(), &dialects, &names)?;
         let mut l1 = l1.with_dialects(execute, &dialects);
         let time = l1.chain().head().header.timestamp;
         let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)?
@@ -124,10 +119,7 @@ impl World {
             self.l2.sign(&self.operator, to.into(), U256::ONE, Bytes::new(), 21_000)
         });
         let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
-        let time = self.l2.chain().head().header.timestamp + 1;
-        let (block, rejected) = self.l2.seal(time, B256::ZERO, transfers)?;
-        ensure!(rejected.is_empty(), "not included: {rejected:?}");
-        Ok(block)
+        Ok(self.l2.seal_all(self.l2.next_timestamp(), B256::ZERO, transfers)?)
     }
 
     /// Calls EXECUTE with a block and checks the header in its answer, after a forged block is

@@ -151,16 +151,11 @@ impl World {
         let names = ["operator", "alice"];
         let execute = Execute::default();
         let dialects = Dialects::usual(&[DialectName::Nested, DialectName::Blobs]);
-        let l1 = if in_process {
-            L1::new(L1_CHAIN, execute.clone(), &names)?
-        } else {
-            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
-            report.built(format!(
-                "a devnet with nested EXECUTE listens at {}",
-                devnet.client().url()
-            ));
-            L1::behind(devnet, L1_CHAIN, execute.clone(), &names)?
-        };
+        let l1 = devnet::l1(in_process, L1_CHAIN, execute.clone(), &dialects, &names)?;
+        if let Some(devnet) = l1.node() {
+            let url = devnet.client().url();
+            report.built(format!("a devnet with nested EXECUTE listens at {url}"));
+        }
         let mut l1 = l1.with_dialects(execute.clone(), &dialects);
         let time = l1.chain().head().header.timestamp;
         let fixture = |chain, gas_limit| {
@@ -221,9 +216,7 @@ impl World {
         transactions: Vec<testkit::Transaction>,
         report: &mut Report,
     ) -> Result<Message> {
-        let time = self.l3.chain().head().header.timestamp + 1;
-        let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transactions)?;
-        ensure!(rejected.is_empty(), "not included: {rejected:?}");
+        let block = self.l3.seal_all(self.l3.next_timestamp(), self.on_l2.anchor, transactions)?;
         let input = Bytes::from(block.input()?);
         let size = input.len();
         let on_l2 = self.on_l2.advance(&mut self.l2, &self.operator, input)?;
@@ -253,9 +246,7 @@ impl World {
                 self.l3.sign(alice, to.into(), U256::from(1), Bytes::new(), 21_000)
             });
             let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
-            let time = self.l3.chain().head().header.timestamp + 1;
-            let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transfers)?;
-            ensure!(rejected.is_empty(), "not included: {rejected:?}");
+            let block = self.l3.seal_all(self.l3.next_timestamp(), self.on_l2.anchor, transfers)?;
             let input = Bytes::from(block.input()?);
             let size = input.len();
             let on_l2 = match self.on_l2.advance(&mut self.l2, &self.operator, input) {
@@ -292,10 +283,10 @@ impl World {
 
     /// Checks that the L2 rejects an L3 block with another state root.
     fn refuse_a_forged_l3_block(&mut self, alice: &Key) -> Result<()> {
-        let time = self.l3.chain().head().header.timestamp + 1;
         let bob = Key::named("bob").address();
         let transfer = self.l3.sign(alice, bob.into(), U256::from(1), Bytes::new(), 21_000)?;
-        let (block, _) = self.l3.seal(time, self.on_l2.anchor, vec![transfer])?;
+        let block =
+            self.l3.seal_all(self.l3.next_timestamp(), self.on_l2.anchor, vec![transfer])?;
         let honest = block.input()?;
         let forged = forged(&honest, |input| {
             input.request.payload.state_root = B256::repeat_byte(0xee);

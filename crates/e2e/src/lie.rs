@@ -105,9 +105,10 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
         slashed.burned / U256::from(ETHER),
         slashed.reward / U256::from(ETHER)
     ));
-    let advance = advance_by(&valid)?.abi_encode();
+    let inputs = vec![valid.input()?.into()];
+    let advance = INativeRollup::advanceCall { inputs, evidence: Evidence::default() };
     let sequencer = world.sequencer.address();
-    world.refused::<BondTooSmall>(sequencer, world.rollup.address, advance)?;
+    world.refused::<BondTooSmall>(sequencer, world.rollup.address, advance.abi_encode())?;
     report.refused("without a bond the sequencer may not advance the rollup any more".to_owned());
     Ok(())
 }
@@ -116,13 +117,8 @@ impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let (operator, sequencer) = (Key::named("operator"), Key::named("sequencer"));
         let names = ["operator", "sequencer", "watcher"];
-        let mut l1 = if in_process {
-            L1::new(L1_CHAIN, Execute::on(FORK), &names)?
-        } else {
-            let dialects = Dialects::usual(&[DialectName::Specs]);
-            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
-            L1::behind(devnet, L1_CHAIN, Execute::on(FORK), &names)?
-        };
+        let dialects = Dialects::usual(&[DialectName::Specs]);
+        let mut l1 = devnet::l1(in_process, L1_CHAIN, Execute::on(FORK), &dialects, &names)?;
         let artifacts = Artifacts::load(&progress_to_stderr)?;
         let code = artifacts.get("PreconfBonds")?.init_code.clone();
         let bonds = l1.deploy(&operator, code)?;
@@ -151,10 +147,7 @@ impl World {
 
     /// Seals a block, which is not appended, one second after the head.
     fn seal(&self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
-        let time = self.l2.chain().head().header.timestamp + 1;
-        let (block, rejected) = self.l2.seal(time, B256::ZERO, transactions)?;
-        ensure!(rejected.is_empty(), "not included: {rejected:?}");
-        Ok(block)
+        Ok(self.l2.seal_all(self.l2.next_timestamp(), B256::ZERO, transactions)?)
     }
 
     /// Seals a block with a withdrawal.
@@ -169,8 +162,8 @@ impl World {
 
     /// Posts a block as the sequencer.
     fn advance(&mut self, block: &ExecutedBlock) -> Result<()> {
-        let call = advance_by(block)?;
-        self.l1.transact(&self.sequencer, self.rollup.address, U256::ZERO, &call)?;
+        let input = block.input()?;
+        self.rollup.advance(&mut self.l1, &self.sequencer, input, Evidence::default())?;
         Ok(())
     }
 
@@ -215,8 +208,7 @@ impl World {
         let transactions = update.transactions.iter();
         let transactions = transactions.map(|raw| Transaction::decode_2718_exact(raw));
         let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
-        let (built, rejected) = follower.seal(header.timestamp, B256::ZERO, transactions)?;
-        ensure!(rejected.is_empty(), "not valid: {rejected:?}");
+        let built = follower.seal_all(header.timestamp, B256::ZERO, transactions)?;
         let executed = &built.block.header;
         if executed.hash_slow() == header.hash {
             return Ok(None);
@@ -257,15 +249,8 @@ impl World {
 
     /// Checks that a call fails with this error.
     fn refused<E: SolError>(&self, from: Address, to: Address, data: Vec<u8>) -> Result<E> {
-        let tried = self.l1.try_call(from, to, U256::ZERO, data.into())?;
-        ensure!(!tried.success, "a call succeeds that has to fail with {}", E::SIGNATURE);
-        Ok(E::abi_decode(&tried.output)?)
+        Ok(self.l1.try_reverted(from, to, data.into())?)
     }
-}
-
-fn advance_by(block: &ExecutedBlock) -> Result<INativeRollup::advanceCall> {
-    let inputs = vec![block.input()?.into()];
-    Ok(INativeRollup::advanceCall { inputs, evidence: Evidence::default() })
 }
 
 /// Returns the block with receipts in which a message to L1 has another value. All inputs of the

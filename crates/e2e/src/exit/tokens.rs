@@ -92,11 +92,11 @@ impl Holder {
         let call = ITokenExit::l2TokenOfCall { l1Token: self.l1_token };
         let token = world.l1.read(self.l1_bridge, &call)?;
         let proofs = TokenProofs {
-            account: world.prove(account, &[])?,
-            token: world.prove(token, &[balance_slot(account)])?,
+            account: world.l2.prove(account, &[])?,
+            token: world.l2.prove(token, &[balance_slot(account)])?,
         };
         let tokens = (self.l1_token, token);
-        let exit = TokenExit::new(world.root(), tokens, account, None, &[], proofs)?;
+        let exit = TokenExit::new(world.l2.state_root(), tokens, account, None, &[], proofs)?;
         let gas = world.call(caller, self.l1_bridge, &exit.calldata)?;
         let units = world.l1.read(self.l1_token, &IToken::balanceOfCall { account })?;
         ensure!(units == U256::from(UNITS) && exit.amount == units, "{account} has {units} units");
@@ -118,11 +118,11 @@ impl Holder {
     ) -> Result<()> {
         let account = self.key.address();
         let found = world.search(index)?.finish()?;
-        let proof = world.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        let proof = world.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
         let code = world.l2.chain().code(self.l2_bridge)?;
-        let bridge = (world.prove(self.l2_bridge, &[])?, code);
+        let bridge = (world.l2.prove(self.l2_bridge, &[])?, code);
         let bridges = (self.l1_bridge, self.l2_bridge);
-        let returned = DepositReturn::new(world.root(), bridges, &found, &proof, bridge)?;
+        let returned = DepositReturn::new(world.l2.state_root(), bridges, &found, &proof, bridge)?;
         ensure!(returned.amount == U256::from(LATE), "another amount: {}", returned.amount);
         let balance = IToken::balanceOfCall { account };
         let before = world.l1.read(self.l1_token, &balance)?;

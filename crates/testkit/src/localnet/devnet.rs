@@ -1,8 +1,9 @@
 //! The L1 as a process: builds and starts `enshrine devnet`, which is killed when the run ends.
 
-use crate::NodeProcess;
 use crate::localnet::output::complain;
+use crate::{L1, NodeProcess};
 use alloy_genesis::Genesis;
+use execute::Execute;
 use eyre::{Result, WrapErr, ensure, eyre};
 use std::{
     ffi::OsStr,
@@ -12,9 +13,25 @@ use std::{
 };
 use variants::Dialects;
 
+/// Starts an L1 at Osaka with this EXECUTE, where the named accounts are rich: in this process, or as
+/// a devnet with EXECUTE in these dialects.
+pub fn l1(
+    in_process: bool,
+    chain_id: u64,
+    execute: Execute,
+    dialects: &Dialects,
+    rich: &[&str],
+) -> Result<L1> {
+    if in_process {
+        return Ok(L1::new(chain_id, execute, rich)?);
+    }
+    let node = start(&L1::genesis(chain_id, rich), dialects)?;
+    Ok(L1::behind(node, chain_id, execute, rich)?)
+}
+
 /// Builds the `enshrine` binary with the profile of this one, and starts its devnet at a genesis,
 /// with EXECUTE in these dialects.
-pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
+fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     let program = build()?;
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), serde_json::to_vec(genesis)?)?;

@@ -246,7 +246,7 @@ fn deposit_arrives_within_advance_gas_budget() -> Result<()> {
         harness.l2.prove_anchor(&operator, &anchor)?,
         harness.l2.relay(&operator, &messages, operator.address())?,
     ];
-    let time = harness.l2.chain().head().header.timestamp + 1;
+    let time = harness.l2.next_timestamp();
     let block = harness.seal(time, transactions)?;
     assert!(block.block.executed.receipts.iter().all(|receipt| receipt.success));
     harness.l2.append(block.clone())?;
@@ -301,7 +301,7 @@ fn failed_message_does_not_block_next_ones() -> Result<()> {
         harness.l2.prove_anchor(&operator, &anchor)?,
         harness.l2.relay(&operator, &messages, operator.address())?,
     ];
-    let time = harness.l2.chain().head().header.timestamp + 1;
+    let time = harness.l2.next_timestamp();
     let block = harness.seal(time, transactions)?;
     harness.l2.append(block.clone())?;
     assert_eq!(harness.l2.chain().balance(charlie)?, U256::from(ETHER));

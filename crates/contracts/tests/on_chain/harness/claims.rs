@@ -64,7 +64,7 @@ fn l2_messages_are_claimed_on_l1_once() -> Result<()> {
         let transactions = (1..=3)
             .map(|value| withdrawal(&mut harness, charlie, value * ETHER))
             .collect::<Result<_>>()?;
-        let block = harness.seal(harness.l2.chain().head().header.timestamp + 1, transactions)?;
+        let block = harness.seal(harness.l2.next_timestamp(), transactions)?;
         let messages: Vec<IL1MessageQueue::Message> = block
             .block
             .executed
@@ -84,10 +84,7 @@ fn l2_messages_are_claimed_on_l1_once() -> Result<()> {
             })
             .collect();
         ensure!(messages.len() == 3);
-        let block = {
-            harness.l2.append(block.clone())?;
-            block
-        };
+        harness.l2.append(block.clone())?;
         let chain = harness.l2.chain();
         let mut proofs = (0..3)
             .map(|index| harness.l2.message_proof(chain.head(), index))
@@ -140,7 +137,7 @@ fn modified_claims_are_rejected() -> Result<()> {
     fill_escrow(&mut harness)?;
     let (charlie, operator) = (Key::named("charlie").address(), harness.operator.clone());
     let transactions = vec![withdrawal(&mut harness, charlie, ETHER)?];
-    let block = harness.seal(harness.l2.chain().head().header.timestamp + 1, transactions)?;
+    let block = harness.seal(harness.l2.next_timestamp(), transactions)?;
     harness.l2.append(block.clone())?;
     harness.advance(vec![block.input()?], vec![])?;
     let chain = harness.l2.chain();

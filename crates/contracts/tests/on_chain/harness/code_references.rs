@@ -201,7 +201,7 @@ fn predicted_cost_of_long_input_matches_gas_used() -> Result<()> {
         let (to, gas) = (Key::named("bob").address(), 3_000_000);
         let transaction =
             harness.l2.sign(&harness.alice.clone(), to.into(), U256::ONE, data.into(), gas)?;
-        let time = harness.l2.chain().head().header.timestamp + 1;
+        let time = harness.l2.next_timestamp();
         let block = harness.seal(time, vec![transaction])?;
         let block = harness.l2.append(block)?;
         let input = harness.input_of(from_ref(&block))?;

@@ -4,10 +4,10 @@ use super::support::{ETHER, L2_CHAIN};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, SolValue as _, sol};
-use chain::{AccountProof, Block};
+use chain::AccountProof;
 use enshrine_contracts::{
     L2_MESSENGER, Message, alias_account,
-    bindings::{IL1MessageQueue, INativeRollup, INativeRollup::Evidence, IRollupExit},
+    bindings::{IL1MessageQueue, INativeRollup::Evidence, IRollupExit},
     exit::{
         AccountExit, AccountKind, Closing, ExitError, ITokenExit, MessageReturn, MessageSearch,
         MessageStatus, RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
@@ -15,8 +15,8 @@ use enshrine_contracts::{
     pack,
 };
 use execute::Execute;
-use eyre::{Result, ensure};
-use testkit::{Artifacts, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP};
+use eyre::Result;
+use testkit::{Artifacts, HarnessError, Key, L1, L2, Rollup, RollupFixture};
 use wire::ProtocolFork;
 
 const LOST_AFTER: u64 = 30 * 86_400;
@@ -102,31 +102,16 @@ impl Scene {
             self.l2.prove_anchor(&alice(), &anchor)?,
             self.l2.sign(&alice(), L2_MESSENGER.into(), U256::ZERO, data, 6_000_000)?,
         ];
-        let time = self.l2.chain().head().header.timestamp + 1;
-        let (block, rejected) = self.l2.seal(time, anchor.hash(), transactions)?;
-        ensure!(rejected.is_empty(), "{rejected:?}");
-        ensure!(block.block.executed.receipts.iter().all(|it| it.success));
+        let time = self.l2.next_timestamp();
+        let block = self.l2.seal_successes(time, anchor.hash(), transactions)?;
         let evidence = Evidence { updates: vec![update], ..Default::default() };
-        let call = INativeRollup::advanceCall { inputs: vec![block.input()?.into()], evidence };
+        self.rollup.advance(&mut self.l1, &alice(), block.input()?, evidence)?;
         self.l2.append(block)?;
-        self.l1.transact(&alice(), self.rollup.address, U256::ZERO, &call)?;
         Ok(())
     }
 
-    fn head(&self) -> &Block {
-        self.l2.chain().head()
-    }
-
-    fn root(&self) -> B256 {
-        self.head().header.state_root
-    }
-
-    fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof> {
-        Ok(self.l2.chain().prove(self.head(), address, slots)?)
-    }
-
     fn closing(&self) -> Result<Closing> {
-        Ok(Closing::new(self.root(), self.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?)
+        Ok(Closing::new(self.l2.state_root(), self.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?)
     }
 
     fn exit(
@@ -134,8 +119,8 @@ impl Scene {
         address: Address,
         l1: Option<Address>,
     ) -> Result<Result<AccountExit, ExitError>> {
-        let (code, proof) = (self.l2.chain().code(address)?, self.prove(address, &[])?);
-        Ok(AccountExit::new(self.root(), address, l1, &code, proof))
+        let (code, proof) = (self.l2.chain().code(address)?, self.l2.prove(address, &[])?);
+        Ok(AccountExit::new(self.l2.state_root(), address, l1, &code, proof))
     }
 
     fn found(&self, index: u64) -> Result<MessageSearch> {
@@ -148,26 +133,19 @@ impl Scene {
 
     fn returned(&self, index: u64) -> Result<Result<MessageReturn, ExitError>> {
         let found = self.found(index)?.finish()?;
-        let proof = self.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
-        Ok(MessageReturn::new(self.root(), &found, &proof))
+        let proof = self.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        Ok(MessageReturn::new(self.l2.state_root(), &found, &proof))
     }
 
     /// Sends calldata to the exit. A revert is an error.
     fn call(&mut self, from: &Key, calldata: &Bytes) -> Result<(), HarnessError> {
-        let (exit, zero) = (self.rollup.exit, U256::ZERO);
-        let tried = self.l1.try_call(from.address(), exit, zero, calldata.clone())?;
-        if !tried.success {
-            return Err(HarnessError::Reverted { to: Some(exit), output: tried.output });
-        }
-        self.l1.send(from, exit.into(), zero, calldata.clone(), TRANSACTION_GAS_CAP).map(drop)
+        let (exit, calldata) = (self.rollup.exit, calldata.clone());
+        self.l1.transact_raw(from, exit, U256::ZERO, calldata).map(drop)
     }
 
     #[track_caller]
-    fn refused<E: SolError>(&mut self, from: &Key, calldata: &Bytes) -> E {
-        match self.call(from, calldata) {
-            Err(HarnessError::Reverted { output, .. }) => E::abi_decode(&output).unwrap(),
-            other => panic!("expected {}: {other:?}", E::SIGNATURE),
-        }
+    fn refused<E: SolError>(&self, from: &Key, calldata: &Bytes) -> E {
+        self.l1.try_reverted(from.address(), self.rollup.exit, calldata.clone()).unwrap()
     }
 
     /// Sends a call that pays wei to an account.
@@ -229,8 +207,8 @@ fn exits_pay_accounts_of_closed_rollup() -> Result<()> {
 #[test]
 fn account_exit_rejects_false_proof_and_code() -> Result<()> {
     let scene = Scene::new()?;
-    let (address, root) = (delegating(), scene.root());
-    let (code, proof) = (scene.l2.chain().code(address)?, scene.prove(address, &[])?);
+    let (address, root) = (delegating(), scene.l2.state_root());
+    let (code, proof) = (scene.l2.chain().code(address)?, scene.l2.prove(address, &[])?);
     let exit = |root, address, code: &[u8], change: &dyn Fn(&mut AccountProof)| {
         let mut proof = proof.clone();
         change(&mut proof);
@@ -254,7 +232,7 @@ fn account_exit_rejects_false_proof_and_code() -> Result<()> {
         let error = exit(root, address, false_code, &|_| {}).unwrap_err();
         assert!(matches!(error, ExitError::Code { .. }), "{error}");
     }
-    let messenger = scene.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
+    let messenger = scene.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
     Closing::new(root, messenger.clone())?;
     let closing = |change: &dyn Fn(&mut AccountProof)| {
         let mut proof = messenger.clone();
@@ -322,13 +300,13 @@ fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
     let closing = scene.closing()?;
     scene.call(&alice, &closing.calldata)?;
 
-    let (root, to) = (scene.root(), Address::repeat_byte(0xca));
+    let (root, to) = (scene.l2.state_root(), Address::repeat_byte(0xca));
     let reclaimed = |scene: &Scene, index, code: Option<Bytes>| {
         let found = scene.found(index)?.finish()?;
-        let proof = scene.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        let proof = scene.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
         let account = found.message.refund_to;
         let code = code.map_or_else(|| scene.l2.chain().code(account), Ok)?;
-        let refund = (scene.prove(account, &[])?, code);
+        let refund = (scene.l2.prove(account, &[])?, code);
         eyre::Ok(MessageReturn::reclaim(root, &found, &proof, to, refund))
     };
     let mut sum = U256::ZERO;

@@ -98,7 +98,7 @@ impl Bonded {
 
     /// Seals a block, which is not appended, one second after the head.
     fn seal(&self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
-        let time = self.harness.l2.chain().head().header.timestamp + 1;
+        let time = self.harness.l2.next_timestamp();
         self.harness.seal(time, transactions)
     }
 
