@@ -8,19 +8,12 @@ use alloy_eips::{
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
 use alloy_primitives::{B256, Bytes, hex};
-use client::{Client, ClientOptions};
 use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
 use serde_json::{Value, json};
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
-use testkit::Key;
 use variants::{BLOB_EXECUTE_ADDRESS, DialectName, Dialects, Drake};
 
 struct Scene {
     served: Served,
-    client: Client,
     head: Vec<u8>,
     tail: Vec<u8>,
 }
@@ -28,18 +21,9 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let served = serve(|config| config.execute_dialects = Dialects::usual(&DialectName::ALL));
-        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         let input = hex::decode(execute_input()).unwrap();
         let (head, tail) = input.split_at(MIN_HEAD);
-        Self { served, client, head: head.to_vec(), tail: tail.to_vec() }
-    }
-
-    fn ask(&self, method: &str, params: Value) -> Value {
-        self.client.request(method, params).unwrap()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        self.client.request::<_, Value>(method, params).unwrap_err().to_string()
+        Self { served, head: head.to_vec(), tail: tail.to_vec() }
     }
 
     fn calldata(&self) -> Vec<u8> {
@@ -66,8 +50,7 @@ impl Scene {
             blob_versioned_hashes: sidecar.versioned_hashes().collect(),
             ..Default::default()
         };
-        let secret = B256::from_slice(&self.served.devnet.keys()[0].to_bytes()[..]);
-        let signed = Key::from_secret(secret).unwrap().sign(tx.clone());
+        let signed = self.served.key(0).sign(tx.clone());
         let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
         let with = TxEip4844WithSidecar { tx, sidecar };
         let (signature, hash) = (*signed.signature(), *signed.hash());
@@ -83,14 +66,7 @@ impl Scene {
 
     /// Status and body of a page, requested with this `Accept` header.
     fn page_as(&self, path: &str, accept: &str) -> (u16, Vec<u8>) {
-        let address = self.served.url().replace("http://", "");
-        let mut stream = TcpStream::connect(&address).unwrap();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: {accept}\r\nconnection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
+        let answer = self.served.page(&format!("GET {path} HTTP/1.1\r\nAccept: {accept}"));
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
         let head = std::str::from_utf8(&answer[..end]).unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), answer[end + 4..].to_vec())
@@ -108,19 +84,21 @@ fn execute_reads_blobs_of_own_transaction_only() {
     let own = sidecar(&scene.tail);
     // The block also verifies from its witness, and blobs of another transaction do not count.
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
-    assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
-    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(scene.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    let receipt = scene.served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!((&receipt["status"], &receipt["blobGasUsed"]), (&json!("0x1"), &json!("0x20000")));
     let (raw, other) = scene.transaction(1, scene.calldata(), &sidecar(&scene.tail[1..]));
-    scene.ask("eth_sendRawTransaction", json!([raw]));
-    let refused = scene.ask("eth_getTransactionReceipt", json!([other]));
+    scene.served.ask("eth_sendRawTransaction", json!([raw]));
+    let refused = scene.served.ask("eth_getTransactionReceipt", json!([other]));
     assert_eq!((&refused["status"], &refused["gasUsed"]), (&json!("0x0"), &json!("0xf4240")));
 
     // Re-execution has the same result.
-    let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+    let trace =
+        scene.served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
-    let trace = scene.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
+    let trace =
+        scene.served.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
     assert!(trace["error"].is_string(), "{trace}");
 
     // So does a call that names the blobs; a call that names unavailable ones fails.
@@ -132,52 +110,52 @@ fn execute_reads_blobs_of_own_transaction_only() {
             "blobVersionedHashes": hashes, "maxFeePerBlobGas": "0x3b9aca00",
         }, "latest"])
     };
-    let answer = scene.ask("eth_call", call(&hashes));
+    let answer = scene.served.ask("eth_call", call(&hashes));
     assert_eq!(answer.as_str().map(str::len), Some(2 + 2 * 43));
     let mut nowhere = hashes[0];
     nowhere[31] ^= 1;
-    let said = scene.error("eth_call", call(&[nowhere]));
+    let said = scene.served.refused("eth_call", call(&[nowhere]));
     assert!(said.contains(&format!("blob {nowhere} is not available")), "{said}");
     // The failed call does not affect the next block.
-    scene.ask("evm_mine", json!([]));
+    scene.served.ask("evm_mine", json!([]));
 }
 
 #[test]
 fn pending_blob_transactions_execute_and_need_blobs() {
     let scene = Scene::new();
-    scene.ask("evm_setAutomine", json!([false]));
+    scene.served.ask("evm_setAutomine", json!([false]));
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
     // Without its blobs the transaction is rejected.
     let bare = scene.transaction(0, scene.calldata(), &own).0;
     let bare = TxEnvelope::decode_bare(&bare);
-    let said = scene.error("eth_sendRawTransaction", json!([bare]));
+    let said = scene.served.refused("eth_sendRawTransaction", json!([bare]));
     assert!(said.contains("blobs are missing"), "{said}");
-    scene.ask("eth_sendRawTransaction", json!([raw]));
+    scene.served.ask("eth_sendRawTransaction", json!([raw]));
     let call = json!([{
         "from": scene.served.devnet.addresses()[0],
         "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
         "blobVersionedHashes": own.versioned_hashes().collect::<Vec<_>>(),
         "maxFeePerBlobGas": "0x3b9aca00",
     }, "latest"]);
-    assert_eq!(scene.ask("eth_call", call).as_str().map(str::len), Some(2 + 2 * 43));
-    scene.ask("evm_mine", json!([]));
-    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(scene.served.ask("eth_call", call).as_str().map(str::len), Some(2 + 2 * 43));
+    scene.served.ask("evm_mine", json!([]));
+    let receipt = scene.served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!(receipt["status"], "0x1");
 }
 
 #[test]
 fn transaction_beyond_blob_limit_is_rejected() {
     let scene = Scene::new();
-    scene.ask("evm_setAutomine", json!([false]));
+    scene.served.ask("evm_setAutomine", json!([false]));
     let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
     let (raw, _) = scene.transaction(0, Vec::new(), &with(7));
-    let said = scene.error("eth_sendRawTransaction", json!([raw]));
+    let said = scene.served.refused("eth_sendRawTransaction", json!([raw]));
     assert!(said.contains("too many blobs in one transaction, have: 7, max: 6"), "{said}");
-    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x0");
+    assert_eq!(scene.served.ask("txpool_status", json!([]))["pending"], "0x0");
     let (raw, hash) = scene.transaction(0, Vec::new(), &with(6));
-    assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
-    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x1");
+    assert_eq!(scene.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    assert_eq!(scene.served.ask("txpool_status", json!([]))["pending"], "0x1");
 }
 
 #[test]
@@ -185,11 +163,11 @@ fn blobs_are_served_like_consensus_clients() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
-    scene.ask("eth_sendRawTransaction", json!([raw]));
-    let block = scene.ask("eth_getBlockByNumber", json!(["latest", false]));
+    scene.served.ask("eth_sendRawTransaction", json!([raw]));
+    let block = scene.served.ask("eth_getBlockByNumber", json!(["latest", false]));
     let number = |text: &Value| u64::from_str_radix(&text.as_str().unwrap()[2..], 16).unwrap();
     let timestamp = number(&block["timestamp"]);
-    scene.ask("evm_mine", json!([]));
+    scene.served.ask("evm_mine", json!([]));
 
     let (_, genesis) = scene.page("/eth/v1/beacon/genesis");
     let (_, spec) = scene.page("/eth/v1/config/spec");
@@ -229,7 +207,7 @@ fn drake_dialect_works_beside_the_others() {
     let mut claim = DialectName::Drake.encode(&input).unwrap().calldata;
     let ask = |claim: &[u8]| {
         let data = Bytes::copy_from_slice(claim);
-        scene.ask("eth_call", json!([{ "to": Drake::ADDRESS, "data": data }, "latest"]))
+        scene.served.ask("eth_call", json!([{ "to": Drake::ADDRESS, "data": data }, "latest"]))
     };
     assert_eq!(ask(&claim), json!(B256::with_last_byte(1)));
     claim[0] ^= 1;
@@ -239,11 +217,9 @@ fn drake_dialect_works_beside_the_others() {
 #[test]
 fn blob_dialect_is_absent_by_default() {
     let scene = Scene { served: serve(|_| {}), ..Scene::new() };
-    let client = Client::new(&scene.served.url(), ClientOptions::default()).unwrap();
     let call =
         json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()) }, "latest"]);
-    let answer: Value = client.request("eth_call", call).unwrap();
-    assert_eq!(answer, "0x");
+    assert_eq!(scene.served.ask("eth_call", call), "0x");
 }
 
 /// Converts a transaction from its network form to its form in a block.

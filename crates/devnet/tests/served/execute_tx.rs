@@ -1,10 +1,9 @@
 //! Transactions of type 0x05, which carry the witness for EXECUTE in addition to their calldata.
 
-use crate::support::{Served, ask, client, execute_input, failure, number, refused, serve};
+use crate::support::{Served, execute_input, failure, number, refused, serve};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Sealed, TxKind, U256, hex};
-use client::Client;
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use enshrine_devnet::{DevnetConfig, Hardfork};
 use execute::Execute;
@@ -18,7 +17,6 @@ pub(crate) const GAS: u64 = 1_000_000;
 
 pub(crate) struct Scene {
     pub(crate) served: Served,
-    pub(crate) client: Client,
     pub(crate) key: Key,
     /// Input of EXECUTE for an empty block, split into two parts.
     head: Vec<u8>,
@@ -36,21 +34,14 @@ impl Scene {
                 Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
             change(config);
         });
-        let secret = B256::from_slice(&served.devnet.keys()[0].to_bytes()[..]);
         let input = hex::decode(execute_input()).unwrap();
         let (head, witness) = input.split_at(ExecuteTail::split_at(&input).unwrap());
         let (head, witness) = (head.to_vec(), witness.to_vec());
-        Self {
-            client: client(&served),
-            served,
-            key: Key::from_secret(secret).unwrap(),
-            head,
-            witness,
-        }
+        Self { key: served.key(0), served, head, witness }
     }
 
     pub(crate) fn ask(&self, method: &str, params: Value) -> Value {
-        ask(&self.client, method, params)
+        self.served.ask(method, params)
     }
 
     /// A transaction that calls this account, or the precompile, with the head of the input.
@@ -83,7 +74,7 @@ impl Scene {
     }
 
     pub(crate) fn refused(&self, tx: ExecuteTx) -> String {
-        refused(&self.client, "eth_sendRawTransaction", json!([self.raw(tx)]))
+        self.served.refused("eth_sendRawTransaction", json!([self.raw(tx)]))
     }
 
     fn counts(&self) -> VerdictCounts {
@@ -174,7 +165,7 @@ fn witness_is_available_only_within_its_transaction() {
     assert_eq!(receipt["status"], "0x0");
     for input in [scene.head.clone(), [&scene.head[..], &scene.witness].concat()] {
         let call = json!([{ "to": ExecuteTx::PRECOMPILE, "data": Bytes::from(input) }, "latest"]);
-        failure(&scene.client, "eth_call", call);
+        failure(&scene.served.client, "eth_call", call);
     }
     // Both types in one block.
     scene.ask("evm_setAutomine", json!([false]));
@@ -252,7 +243,7 @@ fn pool_rejects_unpaid_fields() {
         high.signature.v(),
     );
     let raw = Bytes::from(high.encode());
-    refused(&scene.client, "eth_sendRawTransaction", json!([raw]));
+    refused(&scene.served.client, "eth_sendRawTransaction", json!([raw]));
     assert_eq!(scene.sent(tx())["status"], "0x1");
 }
 
@@ -287,7 +278,8 @@ fn printed_transaction_can_be_signed_and_resent() {
     let hash = scene.ask("eth_sendTransaction", json!([short]));
     assert_eq!((status(&hash), &printed(hash)["nonce"]), (json!("0x1"), &json!("0x2")));
 
-    let refused = |request: Value| refused(&scene.client, "eth_sendTransaction", json!([request]));
+    let refused =
+        |request: Value| refused(&scene.served.client, "eth_sendTransaction", json!([request]));
     for (field, value) in [
         ("accessList", json!([])),
         ("blobVersionedHashes", json!([B256::repeat_byte(1)])),

@@ -1,12 +1,11 @@
 //! The EXECUTE gas market on a devnet: calls, estimates, traces, snapshots and state files.
 
-use crate::support::{Served, execute_input, serve};
+use crate::support::{Served, execute_input, number, serve};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
-use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
-use testkit::Key;
+use std::sync::LazyLock;
 use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
@@ -17,95 +16,61 @@ const CALL: u64 = 400_000;
 const CHEAP: &str = "400000+0";
 const FILLING: &str = "20000000+0";
 
-struct Scene {
-    served: Served,
-    client: Client,
-    input: String,
+static INPUT: LazyLock<String> = LazyLock::new(execute_input);
+
+/// Starts a devnet with the market and a flat gas schedule.
+fn started(schedule: &str) -> Served {
+    serve(|config| {
+        config.execute_market = true;
+        config.execute_gas = schedule.parse().unwrap();
+        config.tx_gas_cap = false;
+        config.gas_limit = 100_000_000;
+    })
 }
 
-impl Scene {
-    fn new(schedule: &str) -> Self {
-        Self::of(serve(|config| {
-            config.execute_market = true;
-            config.execute_gas = schedule.parse().unwrap();
-            config.tx_gas_cap = false;
-            config.gas_limit = 100_000_000;
-        }))
-    }
-
-    fn of(served: Served) -> Self {
-        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
-        Self { served, client, input: execute_input() }
-    }
-
-    fn ask(&self, method: &str, params: Value) -> Value {
-        self.client.request(method, params).unwrap()
-    }
-
-    fn number(&self, method: &str, params: Value) -> u64 {
-        number(&self.ask(method, params))
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        match self.client.request::<_, Value>(method, params) {
-            Err(ClientError::Rpc(error)) => error.as_error_resp().unwrap().message.to_string(),
-            other => panic!("{method}: {other:?}"),
-        }
-    }
-
-    fn call(&self, gas: u64) -> Value {
-        let from = self.served.devnet.addresses()[0];
-        json!({ "from": from, "to": EXECUTE, "data": self.input, "gas": format!("{gas:#x}") })
-    }
-
-    /// Signs and sends an EXECUTE call, and returns its hash.
-    fn send(&self, nonce: u64, gas: u64) -> B256 {
-        let tx = TxEip1559 {
-            chain_id: self.served.devnet.chain_id(),
-            nonce,
-            gas_limit: gas,
-            max_fee_per_gas: 50_000_000_000,
-            to: TxKind::Call(EXECUTE.parse().unwrap()),
-            input: hex::decode(&self.input).unwrap().into(),
-            ..Default::default()
-        };
-        let secret = B256::from_slice(&self.served.devnet.keys()[0].to_bytes()[..]);
-        let signed = Key::from_secret(secret).unwrap().sign(tx);
-        let raw = json!([Bytes::from(signed.encoded_2718())]);
-        serde_json::from_value(self.ask("eth_sendRawTransaction", raw)).unwrap()
-    }
-
-    /// Price, excess and limit, read from the contract.
-    fn market(&self, at: &str) -> [u64; 3] {
-        let call = json!([{ "to": MARKET_ADDRESS }, at]);
-        let words: Bytes = serde_json::from_value(self.ask("eth_call", call)).unwrap();
-        assert_eq!(words.len(), 96);
-        [0, 1, 2].map(|at| U256::from_be_slice(&words[32 * at..][..32]).to())
-    }
+fn call(served: &Served, gas: u64) -> Value {
+    let (from, gas) = (served.devnet.addresses()[0], format!("{gas:#x}"));
+    json!({ "from": from, "to": EXECUTE, "data": *INPUT, "gas": gas })
 }
 
-fn number(value: &Value) -> u64 {
-    value
-        .as_str()
-        .and_then(|text| text.strip_prefix("0x"))
-        .map_or_else(|| panic!("{value}"), |digits| u64::from_str_radix(digits, 16).unwrap())
+/// Signs and sends an EXECUTE call, and returns its hash.
+fn send(served: &Served, nonce: u64, gas: u64) -> B256 {
+    let signed = served.key(0).sign(TxEip1559 {
+        chain_id: served.devnet.chain_id(),
+        nonce,
+        gas_limit: gas,
+        max_fee_per_gas: 50_000_000_000,
+        to: TxKind::Call(EXECUTE.parse().unwrap()),
+        input: hex::decode(&*INPUT).unwrap().into(),
+        ..Default::default()
+    });
+    let raw = json!([Bytes::from(signed.encoded_2718())]);
+    serde_json::from_value(served.ask("eth_sendRawTransaction", raw)).unwrap()
+}
+
+/// Price, excess and limit, read from the contract.
+fn market(served: &Served, at: &str) -> [u64; 3] {
+    let call = json!([{ "to": MARKET_ADDRESS }, at]);
+    let words: Bytes = serde_json::from_value(served.ask("eth_call", call)).unwrap();
+    assert_eq!(words.len(), 96);
+    [0, 1, 2].map(|at| U256::from_be_slice(&words[32 * at..][..32]).to())
 }
 
 #[test]
 fn market_price_follows_demand() {
-    let scene = Scene::new(FILLING);
-    let [wei, excess, limit] = scene.market("latest");
+    let scene = started(FILLING);
+    let [wei, excess, limit] = market(&scene, "latest");
     assert_eq!((excess, limit), (excess_at(BASE_FEE), LIMIT));
     assert!(wei.abs_diff(BASE_FEE) < 100, "{wei}");
     scene.ask("evm_setAutomine", json!([false]));
-    let hashes: Vec<_> = (0..4).map(|nonce| scene.send(nonce, 24_000_000)).collect();
+    let hashes: Vec<_> = (0..4).map(|nonce| send(&scene, nonce, 24_000_000)).collect();
     scene.ask("evm_mine", json!([]));
     let receipt = |hash: &B256| scene.ask("eth_getTransactionReceipt", json!([hash]));
     let status: Vec<_> = hashes.iter().map(|hash| receipt(hash)["status"].clone()).collect();
     assert_eq!(status, ["0x1", "0x1", "0x1", "0x0"]);
     assert_eq!(number(&receipt(&hashes[3])["gasUsed"]), 24_000_000, "it used all its gas");
-    assert_eq!(scene.market("latest")[1], next_excess(excess, LIMIT, BASE_FEE));
-    assert_eq!(scene.market("0x0")[1], excess, "past states keep their excess");
+    assert_eq!(market(&scene, "latest")[1], next_excess(excess, LIMIT, BASE_FEE));
+    assert_eq!(market(&scene, "0x0")[1], excess, "past states keep their excess");
 
     // All methods report the same reason.
     let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
@@ -135,13 +100,13 @@ fn market_price_follows_demand() {
 
 #[test]
 fn call_cost_follows_market_of_its_block() {
-    let scene = Scene::new(CHEAP);
+    let scene = started(CHEAP);
     // The minimum gas limit with which a call succeeds shows its cost.
     let least = |at: &str| {
         let (mut low, mut high) = (21_000, 2_000_000);
         while high - low > 1 {
             let middle = u64::midpoint(low, high);
-            let call = json!([scene.call(middle), at]);
+            let call = json!([call(&scene, middle), at]);
             match scene.client.request::<_, Value>("eth_call", call) {
                 Ok(_) => high = middle,
                 Err(_) => low = middle,
@@ -151,12 +116,12 @@ fn call_cost_follows_market_of_its_block() {
     };
     let blocks: Vec<_> = (0..4)
         .map(|nonce| {
-            scene.send(nonce, 2_000_000);
-            let number = scene.number("eth_blockNumber", json!([]));
-            let block = scene.ask("eth_getBlockByNumber", json!([format!("{number:#x}"), false]));
+            send(&scene, nonce, 2_000_000);
+            let head = scene.ask("eth_blockNumber", json!([]));
+            let block = scene.ask("eth_getBlockByNumber", json!([head, false]));
             let at = block["number"].as_str().unwrap().to_owned();
-            let wei = u128::from(scene.market(&at)[0]);
-            let base_fee = u128::from(self::number(&block["baseFeePerGas"]));
+            let wei = u128::from(market(&scene, &at)[0]);
+            let base_fee = u128::from(number(&block["baseFeePerGas"]));
             let charge = (u128::from(CALL) * wei).div_ceil(base_fee);
             (at, u64::try_from(charge).unwrap())
         })
@@ -168,15 +133,14 @@ fn call_cost_follows_market_of_its_block() {
 
 #[test]
 fn estimate_covers_worst_case_price_change() {
-    let scene = Scene::new(FILLING);
+    let scene = started(FILLING);
     let plain = serve(|config| {
         config.execute_gas = FILLING.parse().unwrap();
         config.tx_gas_cap = false;
         config.gas_limit = 100_000_000;
     });
-    let plain = Scene::of(plain);
-    let request = |scene: &Scene| {
-        let mut call = scene.call(0);
+    let request = |scene: &Served| {
+        let mut call = call(scene, 0);
         call.as_object_mut().unwrap().remove("gas");
         json!([call])
     };
@@ -198,45 +162,45 @@ fn estimate_covers_worst_case_price_change() {
     // Worst case: a block that uses the whole limit, followed by the lowest possible base fee.
     scene.ask("evm_setAutomine", json!([false]));
     for nonce in 0..3 {
-        scene.send(nonce, 26_000_000);
+        send(&scene, nonce, 26_000_000);
     }
     scene.ask("evm_mine", json!([]));
-    assert!(scene.market("latest")[0] > BASE_FEE * 112 / 100);
+    assert!(market(&scene, "latest")[0] > BASE_FEE * 112 / 100);
     scene.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", BASE_FEE * 7 / 8)]));
-    let sent = scene.send(3, estimate);
-    let short = scene.send(4, estimate * 9 / 10);
+    let sent = send(&scene, 3, estimate);
+    let short = send(&scene, 4, estimate * 9 / 10);
     scene.ask("evm_mine", json!([]));
     let status = |hash| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
     assert_eq!((status(sent), status(short)), (json!("0x1"), json!("0x0")));
-    let error = scene.error("eth_estimateGas", json!([scene.call(21_500)]));
+    let error = scene.refused("eth_estimateGas", json!([call(&scene, 21_500)]));
     assert!(error.contains("gas required exceeds allowance"), "{error}");
 }
 
 #[test]
 fn market_price_survives_snapshots_and_state_files() {
-    let scene = Scene::new(FILLING);
-    let begin = scene.market("latest");
+    let scene = started(FILLING);
+    let begin = market(&scene, "latest");
     let snapshot = scene.ask("evm_snapshot", json!([]));
-    scene.send(0, 26_000_000);
-    let then = scene.market("latest");
+    send(&scene, 0, 26_000_000);
+    let then = market(&scene, "latest");
     assert_ne!(then, begin);
     let dump = scene.ask("anvil_dumpState", json!([]));
     assert_eq!(scene.ask("evm_revert", json!([snapshot])), json!(true));
-    assert_eq!(scene.market("latest"), begin);
+    assert_eq!(market(&scene, "latest"), begin);
     assert_eq!(scene.ask("anvil_loadState", json!([dump])), json!(true));
-    assert_eq!(scene.market("latest"), then);
+    assert_eq!(market(&scene, "latest"), then);
     // The pending block has the price that the next block will have.
-    assert_eq!(scene.market("pending")[2], LIMIT);
+    assert_eq!(market(&scene, "pending")[2], LIMIT);
     scene.ask("evm_mine", json!([]));
-    assert_eq!(scene.market("latest")[1], then[1] - LIMIT / 2);
-    assert_eq!(scene.market("latest")[0], price(then[1] - LIMIT / 2));
+    assert_eq!(market(&scene, "latest")[1], then[1] - LIMIT / 2);
+    assert_eq!(market(&scene, "latest")[0], price(then[1] - LIMIT / 2));
 }
 
 #[test]
 fn fork_opens_or_continues_the_market() {
-    let first = Scene::new(FILLING);
-    first.send(0, 26_000_000);
-    let remote = first.served.url();
+    let first = started(FILLING);
+    send(&first, 0, 26_000_000);
+    let remote = first.url();
     let forking = |market: bool, url: &str| {
         serve(|config| {
             *config = config.clone().forking(url, None);
@@ -245,19 +209,19 @@ fn fork_opens_or_continues_the_market() {
             config.tx_gas_cap = false;
         })
     };
-    let second = Scene::of(forking(true, &remote));
-    assert_eq!(second.market("latest"), first.market("latest"));
-    let sent = second.send(1, 26_000_000);
+    let second = forking(true, &remote);
+    assert_eq!(market(&second, "latest"), market(&first, "latest"));
+    let sent = send(&second, 1, 26_000_000);
     let receipt = second.ask("eth_getTransactionReceipt", json!([sent]));
     assert_eq!(receipt["status"], "0x1");
-    assert_ne!(second.market("latest"), first.market("latest"));
+    assert_ne!(market(&second, "latest"), market(&first, "latest"));
 
     let plain = serve(|_| {});
-    let opened = Scene::of(forking(true, &plain.url()));
-    let [wei, ..] = opened.market("latest");
+    let opened = forking(true, &plain.url());
+    let [wei, ..] = market(&opened, "latest");
     assert!(wei.abs_diff(BASE_FEE) < BASE_FEE / 7, "{wei}");
     // Without the flag there is no market.
-    let none = Scene::of(forking(false, &plain.url()));
+    let none = forking(false, &plain.url());
     assert_eq!(none.ask("eth_getCode", json!([MARKET_ADDRESS, "latest"])), json!("0x"));
     let nothing = json!([{ "to": MARKET_ADDRESS }, "latest"]);
     assert_eq!(none.ask("eth_call", nothing), json!("0x"));
@@ -265,11 +229,11 @@ fn fork_opens_or_continues_the_market() {
 
 #[test]
 fn simulated_blocks_update_the_price() {
-    let scene = Scene::new(FILLING);
-    let [_, excess, _] = scene.market("latest");
+    let scene = started(FILLING);
+    let [_, excess, _] = market(&scene, "latest");
     let call = |count: usize| {
         let ask = json!({ "to": MARKET_ADDRESS });
-        let calls = vec![scene.call(25_000_000); count];
+        let calls = vec![call(&scene, 25_000_000); count];
         json!([{ "blockStateCalls": [
             { "blockOverrides": { "baseFeePerGas": format!("{BASE_FEE:#x}") }, "calls": calls },
             { "calls": [ask] },

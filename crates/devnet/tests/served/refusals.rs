@@ -1,8 +1,8 @@
 //! EXECUTE's reason for a refusal is reported in errors and traces, and can be queried later.
 
-use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
+use crate::support::{Served, TOOLS, execute_input, execute_input_with, failure, serve, tool};
 use alloy_eips::eip4895::Withdrawal;
-use client::{Client, ClientError, ClientOptions};
+use enshrine_devnet::DevnetConfig;
 use serde_json::{Value, json};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
@@ -16,56 +16,30 @@ const SHA256: &str = "0x00000000000000000000000000000000000000dd";
 const EMPTY: &str = "0x1201";
 const REASON: &str = "stateless input: 0 bytes";
 
-struct Scene {
-    served: Served,
-    client: Client,
+/// Starts a devnet with [`FORWARDER`].
+fn forwarding(change: impl FnOnce(&mut DevnetConfig)) -> Served {
+    let served = serve(change);
+    served.ask("anvil_setCode", json!([CALLER, FORWARDER]));
+    served
 }
 
-impl Scene {
-    fn new() -> Self {
-        // Blocks with unsigned transactions cannot be verified.
-        Self::of(serve(|config| config.verify_blocks = false))
-    }
+/// Starts such a devnet with default settings.
+fn started() -> Served {
+    // Blocks with unsigned transactions cannot be verified.
+    forwarding(|config| config.verify_blocks = false)
+}
 
-    fn of(served: Served) -> Self {
-        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
-        let scene = Self { served, client };
-        scene.ask("anvil_setCode", json!([CALLER, FORWARDER]));
-        scene
-    }
+fn calling(served: &Served, to: &str, data: &str) -> Value {
+    json!({ "from": served.devnet.addresses()[0], "to": to, "data": data, "gas": "0xf42400" })
+}
 
-    fn ask(&self, method: &str, params: Value) -> Value {
-        self.client.request(method, params).unwrap()
-    }
-
-    /// Message and data of a request's error.
-    fn error(&self, method: &str, params: Value) -> (String, Value) {
-        match self.client.request::<_, Value>(method, params) {
-            Err(ClientError::Rpc(error)) => {
-                let error = error.as_error_resp().unwrap();
-                let data = error.data.as_ref().map(|data| serde_json::from_str(data.get()));
-                (error.message.to_string(), data.transpose().unwrap().unwrap_or_default())
-            }
-            other => panic!("{method}: {other:?}"),
-        }
-    }
-
-    fn call(&self, to: &str, data: &str) -> Value {
-        json!({ "from": self.served.devnet.addresses()[0], "to": to, "data": data, "gas": "0xf42400" })
-    }
-
-    fn metrics(&self) -> String {
-        get(&self.served.url(), "/metrics")
-    }
-
-    /// Returns the metrics of EXECUTE calls.
-    fn counted(&self) -> Vec<String> {
-        let is_execute = |line: &&str| line.starts_with("enshrine_execute_");
-        let mut lines: Vec<_> =
-            self.metrics().lines().filter(is_execute).map(str::to_owned).collect();
-        lines.sort();
-        lines
-    }
+/// Returns the metrics of EXECUTE calls.
+fn counted(served: &Served) -> Vec<String> {
+    let is_execute = |line: &&str| line.starts_with("enshrine_execute_");
+    let page = get(served, "/metrics");
+    let mut lines: Vec<_> = page.lines().filter(is_execute).map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// Checks that a frame of EXECUTE has the reason of the refusal, if it was refused.
@@ -88,22 +62,24 @@ fn check_traces(traces: &Value, refused: bool) {
 
 #[test]
 fn failed_calls_report_the_refusal_reason() {
-    let scene = Scene::new();
+    let scene = started();
     for method in ["eth_call", "eth_estimateGas"] {
-        let (message, data) = scene.error(method, json!([scene.call(EXECUTE, EMPTY), "latest"]));
+        let (_, message, data) =
+            failure(&scene.client, method, json!([calling(&scene, EXECUTE, EMPTY), "latest"]));
         assert!(message.contains(REASON), "{method}: {message}");
         assert!(data["execute"][0].as_str().unwrap().contains(REASON), "{method}: {data}");
         // Data that a contract returns is unchanged.
-        let (message, data) = scene.error(method, json!([scene.call(CALLER, EMPTY), "latest"]));
+        let (_, message, data) =
+            failure(&scene.client, method, json!([calling(&scene, CALLER, EMPTY), "latest"]));
         assert!(message.starts_with("execution reverted; EXECUTE refused: "), "{message}");
         assert!(message.contains(REASON), "{method}: {message}");
         assert_eq!(data, json!("0x"));
     }
-    let valid = scene.call(CALLER, &execute_input());
+    let valid = calling(&scene, CALLER, &execute_input());
     assert_eq!(scene.ask("eth_call", json!([valid, "latest"])), json!("0x"));
 
     let cast = tool(TOOLS.cast())
-        .args(["call", CALLER, "--data", EMPTY, "--rpc-url", &scene.served.url()])
+        .args(["call", CALLER, "--data", EMPTY, "--rpc-url", &scene.url()])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&cast.stderr);
@@ -112,9 +88,9 @@ fn failed_calls_report_the_refusal_reason() {
 
 #[test]
 fn explain_covers_every_call_outcome() {
-    let scene = Scene::new();
+    let scene = started();
     let explain = |data: &str| {
-        scene.ask("enshrine_explainExecute", json!([scene.call(CALLER, data)]))[0].clone()
+        scene.ask("enshrine_explainExecute", json!([calling(&scene, CALLER, data)]))[0].clone()
     };
     let refused = explain(EMPTY);
     assert_eq!(refused["verdict"], "refused");
@@ -126,18 +102,17 @@ fn explain_covers_every_call_outcome() {
     assert_eq!((&valid["verdict"], &valid["reason"]), (&json!("valid"), &Value::Null));
     assert_eq!(valid["output"].as_str().unwrap().len(), 2 + 2 * 43);
 
-    let dear = Scene::of(serve(|config| config.execute_gas = "1000000+0".parse().unwrap()));
+    let dear = forwarding(|config| config.execute_gas = "1000000+0".parse().unwrap());
     let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x20000" });
     let poor = dear.ask("enshrine_explainExecute", json!([poor]));
     assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
     assert_eq!(poor[0]["kind"], "outOfGas", "{poor}");
 
-    let other = json!({ "to": scene.served.devnet.addresses()[1] });
+    let other = json!({ "to": scene.devnet.addresses()[1] });
     assert_eq!(scene.ask("enshrine_explainExecute", json!([other])), json!([]));
     let without = serve(|config| config.execute = false);
-    let client = Client::new(&without.url(), ClientOptions::default()).unwrap();
-    let asked = client.request::<_, Value>("enshrine_explainExecute", json!([{}]));
-    assert!(asked.unwrap_err().to_string().contains("has no EXECUTE"));
+    let asked = without.refused("enshrine_explainExecute", json!([{}]));
+    assert!(asked.contains("has no EXECUTE"), "{asked}");
 }
 
 #[test]
@@ -145,7 +120,7 @@ fn withdrawals_are_valid_only_with_any_block() {
     let withdrawals = vec![Withdrawal { amount: 1, ..Withdrawal::default() }];
     let (with, without) = (execute_input_with(withdrawals), execute_input());
     let verdicts = |any: bool| {
-        let scene = Scene::of(serve(|config| config.execute_any_block = any));
+        let scene = forwarding(|config| config.execute_any_block = any);
         [&with, &without].map(|input| {
             let call = json!({ "to": EXECUTE, "data": input, "gas": "0xf42400" });
             scene.ask("enshrine_explainExecute", json!([call]))[0].clone()
@@ -161,8 +136,9 @@ fn withdrawals_are_valid_only_with_any_block() {
 
 #[test]
 fn transaction_traces_report_the_refusal_reason() {
-    let scene = Scene::new();
-    let send = |data: &str| scene.ask("eth_sendTransaction", json!([scene.call(CALLER, data)]));
+    let scene = started();
+    let send =
+        |data: &str| scene.ask("eth_sendTransaction", json!([calling(&scene, CALLER, data)]));
     let (failed, worked) = (send(EMPTY), send(&execute_input()));
     let explained = scene.ask("enshrine_explainExecute", json!([failed]));
     assert!(explained[0]["reason"].as_str().unwrap().contains(REASON), "{explained}");
@@ -189,14 +165,13 @@ fn transaction_traces_report_the_refusal_reason() {
     }
     // Other precompiles have no frames, as in anvil.
     scene.ask("anvil_setCode", json!([SHA256, HASHING]));
-    let hashing =
-        json!({ "from": scene.served.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
+    let hashing = json!({ "from": scene.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
     let hash = scene.ask("eth_sendTransaction", json!([hashing]));
     let traces = scene.ask("trace_transaction", json!([hash]));
     assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
 
     // The metrics count both verdicts.
-    let page = scene.metrics();
+    let page = get(&scene, "/metrics");
     for verdict in ["Ok", "Refused"] {
         let line = format!(r#"enshrine_execute_calls_total{{outcome="{verdict}"}}"#);
         assert!(page.contains(&line), "{line} is not in\n{page}");
@@ -205,12 +180,12 @@ fn transaction_traces_report_the_refusal_reason() {
 
 #[test]
 fn all_frame_tracers_report_the_refusal_reason() {
-    let scene = Scene::new();
+    let scene = started();
     let flat = json!({ "tracer": "flatCallTracer" });
     let members = json!({ "callTracer": {}, "flatCallTracer": {} });
     let mux = json!({ "tracer": "muxTracer", "tracerConfig": members });
     for (data, refused) in [(EMPTY, true), (&*execute_input(), false)] {
-        let call = scene.call(CALLER, data);
+        let call = calling(&scene, CALLER, data);
         let hash = scene.ask("eth_sendTransaction", json!([call]));
         let traced = |options: &Value| {
             let sent = scene.ask("debug_traceTransaction", json!([hash, options]));
@@ -229,14 +204,14 @@ fn all_frame_tracers_report_the_refusal_reason() {
         check_traces(&one["trace"], refused);
         assert_eq!(scene.ask("trace_call", json!([call, ["vmTrace"]]))["trace"], json!([]));
         // The reason of one call is not reported for the next.
-        let other = scene.call(CALLER, &execute_input());
+        let other = calling(&scene, CALLER, &execute_input());
         let many = scene.ask("trace_callMany", json!([[[call, kinds], [other, kinds]], "latest"]));
         check_traces(&many[0]["trace"], refused);
         check_traces(&many[1]["trace"], false);
     }
     // Frames of other precompiles are up to the tracer.
     scene.ask("anvil_setCode", json!([SHA256, HASHING]));
-    let hashing = scene.call(SHA256, "0x");
+    let hashing = calling(&scene, SHA256, "0x");
     let traced =
         |options: &Value| scene.ask("debug_traceCall", json!([hashing, "latest", options]));
     assert_eq!(traced(&flat).as_array().unwrap().len(), 1);
@@ -249,17 +224,17 @@ fn all_frame_tracers_report_the_refusal_reason() {
 
 #[test]
 fn tracing_does_not_recount_execute_calls() {
-    let scene = Scene::new();
+    let scene = started();
     // Two calls in one block: tracing the second one re-executes the first.
     scene.ask("evm_setAutomine", json!([false]));
-    let sender = scene.served.devnet.addresses()[0];
+    let sender = scene.devnet.addresses()[0];
     let call = json!({ "from": sender, "to": CALLER, "data": EMPTY, "gas": "0x200000" });
     let send = || scene.ask("eth_sendTransaction", json!([call]));
     let sent = [send(), send()];
     scene.ask("evm_mine", json!([]));
     let block = scene.ask("eth_getBlockByNumber", json!(["latest", false]));
     assert_eq!(block["transactions"], json!(sent));
-    let before = scene.counted();
+    let before = counted(&scene);
     let twice = r#"enshrine_execute_calls_total{outcome="Refused"} 2"#;
     assert!(before.iter().any(|line| line == twice), "{before:#?}");
     let kinds = json!(["trace"]);
@@ -273,18 +248,18 @@ fn tracing_does_not_recount_execute_calls() {
     for method in ["debug_traceBlockByNumber", "trace_block", "debug_executionWitness"] {
         scene.ask(method, json!([block["number"]]));
     }
-    assert_eq!(scene.counted(), before);
+    assert_eq!(counted(&scene), before);
     // A new call counts.
     scene.ask("trace_call", json!([call, kinds]));
-    assert_ne!(scene.counted(), before);
+    assert_ne!(counted(&scene), before);
 }
 
 #[test]
 fn metrics_record_execute_bytes_and_durations() {
-    let scene = Scene::new();
-    scene.error("eth_call", json!([scene.call(EXECUTE, EMPTY)]));
-    scene.ask("eth_call", json!([scene.call(EXECUTE, &execute_input())]));
-    let page = scene.metrics();
+    let scene = started();
+    scene.refused("eth_call", json!([calling(&scene, EXECUTE, EMPTY)]));
+    scene.ask("eth_call", json!([calling(&scene, EXECUTE, &execute_input())]));
+    let page = get(&scene, "/metrics");
     let value = |name: &str| -> f64 {
         let line = page.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).trim().parse().unwrap()
@@ -303,43 +278,35 @@ fn metrics_record_execute_bytes_and_durations() {
     }
 }
 
-/// Response to a GET request.
-fn get(url: &str, path: &str) -> String {
-    answer(url, "GET", path)
-}
-
-fn answer(url: &str, verb: &str, path: &str) -> String {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    write!(stream, "{verb} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
+/// Returns the response to a GET request.
+fn get(served: &Served, path: &str) -> String {
+    String::from_utf8(served.page(&format!("GET {path} HTTP/1.1"))).unwrap()
 }
 
 #[test]
 fn get_requests_serve_monitoring_pages() {
-    let scene = Scene::new();
-    let url = scene.served.url();
+    let scene = started();
     scene.ask("eth_blockNumber", json!([]));
-    assert!(get(&url, "/").contains("JSON-RPC"));
-    assert!(get(&url, "/health").ends_with(r#"{"health":true}"#));
-    let metrics = get(&url, "/metrics");
+    assert!(get(&scene, "/").contains("JSON-RPC"));
+    assert!(get(&scene, "/health").ends_with(r#"{"health":true}"#));
+    let metrics = get(&scene, "/metrics");
     assert!(metrics.starts_with("HTTP/1.1 200") && metrics.ends_with("# EOF\n"), "{metrics}");
     let line = r#"enshrine_rpc_requests_total{method="eth_blockNumber",outcome="Ok"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
-    assert!(!get(&url, "/nothing").starts_with("HTTP/1.1 200"));
+    assert!(!get(&scene, "/nothing").starts_with("HTTP/1.1 200"));
     scene.ask("eth_chainId", json!([]));
 }
 
 #[test]
 fn head_requests_return_status_only() {
-    let scene = Scene::new();
-    let url = scene.served.url();
+    let scene = started();
+    let head = |path| {
+        let answer = scene.page(&format!("HEAD {path} HTTP/1.1"));
+        String::from_utf8(answer).unwrap()
+    };
     for path in ["/", "/health", "/metrics"] {
-        let head = answer(&url, "HEAD", path);
+        let head = head(path);
         assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{path}: {head}");
     }
-    assert!(!answer(&url, "HEAD", "/nothing").starts_with("HTTP/1.1 200"));
+    assert!(!head("/nothing").starts_with("HTTP/1.1 200"));
 }

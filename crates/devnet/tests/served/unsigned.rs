@@ -1,9 +1,9 @@
 //! Transactions that the node signs, and unsigned ones, of the blob and authorization types.
 
-use crate::support::{Served, serve};
+use crate::support::{ask, client, refused, serve};
 use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use client::{Client, ClientOptions};
+use client::Client;
 use serde_json::{Value, json};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
@@ -11,20 +11,6 @@ const STRANGER: &str = "0x00000000000000000000000000000000000000ee";
 /// Returns 42.
 const CODE: &str = "0x602a5f5260205ff3";
 const IMPLEMENTATION: &str = "0x00000000000000000000000000000000000000cc";
-
-fn client(served: &Served) -> Client {
-    Client::new(&served.url(), ClientOptions::default()).unwrap()
-}
-
-fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let asked = format!("{method} {params}");
-    let shown = &asked[..asked.len().min(300)];
-    client.request(method, params).unwrap_or_else(|error| panic!("{shown}: {error}"))
-}
-
-fn refused(client: &Client, method: &str, params: Value) -> String {
-    client.request::<_, Value>(method, params).unwrap_err().to_string()
-}
 
 fn receipt(client: &Client, hash: &Value) -> Value {
     ask(client, "eth_getTransactionReceipt", json!([hash]))

@@ -39,7 +39,7 @@ fn attack_forged_verdict_fails_block_verification() {
     let tx = corrupt(&scene);
     forge_verdict(&scene, &tx);
     let raw = json!([scene.raw(tx)]);
-    let said = refused(&scene.client, "eth_sendRawTransaction", raw);
+    let said = refused(&scene.served.client, "eth_sendRawTransaction", raw);
     assert!(said.contains("block 1 does not verify from its own witness"), "{said}");
     assert_eq!(number(&scene.ask("eth_blockNumber", json!([]))), 0);
 

@@ -7,11 +7,13 @@ use enshrine_devnet::{Devnet, DevnetBuilder, DevnetConfig};
 use executor::ChainSpec;
 use serde_json::Value;
 use std::{
+    io::Read as _,
     path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
 };
 use tempfile::TempDir;
+use testkit::{Key, send_http};
 use tokio::runtime::{Builder, Runtime};
 use toolchain::{Toolchain, progress_to_stderr};
 use wire::ProtocolFork;
@@ -27,6 +29,7 @@ static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a 
 /// A devnet that is stopped when dropped.
 pub(crate) struct Served {
     pub(crate) devnet: Devnet,
+    pub(crate) client: Client,
     _runtime: Runtime,
 }
 
@@ -44,12 +47,42 @@ pub(crate) fn serve_as_anvil(change: impl FnOnce(&mut DevnetConfig)) -> Served {
 fn started(builder: DevnetBuilder) -> Served {
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     let devnet = runtime.block_on(builder.spawn()).unwrap();
-    Served { devnet, _runtime: runtime }
+    let client = Client::new(&devnet.endpoint(), ClientOptions::default()).unwrap();
+    Served { devnet, client, _runtime: runtime }
 }
 
 impl Served {
     pub(crate) fn url(&self) -> String {
         self.devnet.endpoint()
+    }
+
+    /// Returns the result of a request.
+    pub(crate) fn ask(&self, method: &str, params: Value) -> Value {
+        ask(&self.client, method, params)
+    }
+
+    /// Returns the result of a request, which is a quantity.
+    pub(crate) fn number(&self, method: &str, params: Value) -> u64 {
+        number(&self.ask(method, params))
+    }
+
+    /// Returns the error message of a request.
+    pub(crate) fn refused(&self, method: &str, params: Value) -> String {
+        refused(&self.client, method, params)
+    }
+
+    /// Returns the response to a request without a body, with its status line and headers.
+    pub(crate) fn page(&self, request: &str) -> Vec<u8> {
+        let url = self.url();
+        let mut stream = send_http(url.trim_start_matches("http://"), request, "").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
+    /// Returns the key of the account with this index.
+    pub(crate) fn key(&self, index: usize) -> Key {
+        Key::from_secret(self.devnet.keys()[index].to_bytes()).unwrap()
     }
 
     pub(crate) fn secret(&self, index: usize) -> String {
@@ -74,7 +107,9 @@ pub(crate) fn client(served: &Served) -> Client {
 /// Returns the result of a request.
 pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
     let asked = format!("{method} {params}");
-    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
+    // Parameters may contain blobs.
+    let shown = &asked[..asked.len().min(300)];
+    client.request(method, params).unwrap_or_else(|error| panic!("{shown}: {error}"))
 }
 
 /// Returns the error message of a request.
