@@ -55,6 +55,24 @@ impl Files {
         self.read(&file)
     }
 
+    /// Reads a deployment file with this field.
+    fn with(&self, field: &str, value: Value) -> Result<Deployment, DeploymentError> {
+        let mut file = self.deployment.clone();
+        file["genesis"] = self.genesis.clone();
+        file[field] = value;
+        self.read(&file)
+    }
+
+    /// Asserts that deployment files with these values of a field are rejected.
+    #[track_caller]
+    fn assert_refused(&self, field: &'static str, values: impl IntoIterator<Item = Value>) {
+        for value in values {
+            let refused = self.with(field, value.clone()).unwrap_err();
+            let DeploymentError::Invalid { field: got, .. } = refused else { panic!("{refused}") };
+            assert_eq!(got, field, "{value}");
+        }
+    }
+
     fn read(&self, file: &Value) -> Result<Deployment, DeploymentError> {
         let path = self.folder.path().join("deployment.json");
         fs::write(&path, file.to_string()).unwrap();
@@ -64,62 +82,32 @@ impl Files {
 
 #[test]
 fn registry_of_bonds_is_optional() -> Result<()> {
-    let files = Files::new()?;
-    let with = |bonds: Option<&str>| {
-        let mut file = files.deployment.clone();
-        file["genesis"] = files.genesis.clone();
-        if let Some(bonds) = bonds {
-            file["preconfBonds"] = bonds.into();
-        }
-        files.read(&file).map(|it| it.preconf_bonds)
-    };
-    let bonds = Address::repeat_byte(8);
-    assert_eq!(with(None)?, Address::ZERO);
-    assert_eq!(with(Some(&bonds.to_string()))?, bonds);
-    let refused = with(Some("deploy")).unwrap_err();
-    assert!(matches!(refused, DeploymentError::Invalid { field: "preconfBonds", .. }), "{refused}");
+    let (files, bonds) = (Files::new()?, Address::repeat_byte(8));
+    assert_eq!(files.read_with(&[])?.preconf_bonds, Address::ZERO);
+    assert_eq!(files.with("preconfBonds", json!(bonds))?.preconf_bonds, bonds);
+    files.assert_refused("preconfBonds", [json!("deploy")]);
     Ok(())
 }
 
 #[test]
 fn verification_has_a_known_kind() -> Result<()> {
     let files = Files::new()?;
-    let with = |verification: Value| {
-        let mut file = files.deployment.clone();
-        file["genesis"] = files.genesis.clone();
-        file["verification"] = verification;
-        files.read(&file).map(|it| it.verification)
-    };
-    assert_eq!(with(json!({ "kind": "native" }))?, Verification::Native);
-    assert_eq!(with(json!({ "kind": "verified" }))?, Verification::Verified);
-    for other in [json!({ "kind": "quorum?" }), json!({}), json!("native"), Value::Null] {
-        let refused = with(other.clone()).unwrap_err();
-        assert!(
-            matches!(refused, DeploymentError::Invalid { field: "verification", .. }),
-            "{other}: {refused}"
-        );
+    for (kind, expected) in [("native", Verification::Native), ("verified", Verification::Verified)]
+    {
+        let read = files.with("verification", json!({ "kind": kind }))?;
+        assert_eq!(read.verification, expected);
     }
+    let others = [json!({ "kind": "quorum?" }), json!({}), json!("native"), Value::Null];
+    files.assert_refused("verification", others);
     Ok(())
 }
 
 #[test]
 fn exit_is_zero_if_absent() -> Result<()> {
-    let files = Files::new()?;
+    let (files, exit) = (Files::new()?, Address::repeat_byte(9));
     assert_eq!(files.read_with(&[])?.exit, Address::ZERO);
-    let with = |exit: Value| {
-        let mut file = files.deployment.clone();
-        file["genesis"] = files.genesis.clone();
-        file["exit"] = exit;
-        files.read(&file).map(|it| it.exit)
-    };
-    assert_eq!(with(json!(Address::repeat_byte(9)))?, Address::repeat_byte(9));
-    for other in [json!("none"), Value::Null] {
-        let refused = with(other.clone()).unwrap_err();
-        assert!(
-            matches!(refused, DeploymentError::Invalid { field: "exit", .. }),
-            "{other}: {refused}"
-        );
-    }
+    assert_eq!(files.with("exit", json!(exit))?.exit, exit);
+    files.assert_refused("exit", [json!("none"), Value::Null]);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use enshrine_rpc::{RunningServer, ServerConfig};
 use jsonrpsee::{RpcModule, core::to_json_raw_value};
 use serde_json::{Value, json};
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     sync::{
@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use testkit::Timeout;
+use testkit::{Timeout, http};
 use tokio::sync::Semaphore;
 
 /// Number of `add` calls that have begun and ended, and the semaphore at which they wait.
@@ -87,12 +87,7 @@ fn invalid() -> Value {
 
 /// Status line and body of the response to a posted body.
 fn raw_post(address: SocketAddr, body: &Value) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let body = body.to_string();
-    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = http(address, "POST / HTTP/1.1", &body.to_string()).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.lines().next().unwrap().to_owned(), body.to_owned())
 }

@@ -1,5 +1,6 @@
 //! Slow calls, and calls that must not wait for them.
 
+use crate::support::{read_http, send};
 use enshrine_rpc::{
     Context, ErrorStyle, Registry, RunningServer, ServerConfig, WorkerOptions, WorkerPoolLimits,
     Workers, codes,
@@ -11,8 +12,8 @@ use jsonrpsee::{
 };
 use serde_json::{Value, json};
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::Write,
+    net::TcpStream,
     num::NonZeroUsize,
     os::unix::net::UnixStream,
     sync::{
@@ -90,27 +91,8 @@ fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
-fn send(address: SocketAddr, body: &Value) -> TcpStream {
-    let body = body.to_string();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    stream
-}
-
 fn receive(mut stream: TcpStream) -> Value {
-    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-    loop {
-        let read = stream.read(&mut part).unwrap();
-        assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&part[..read]);
-        let text = String::from_utf8_lossy(&answer);
-        if let Some((_, body)) = text.split_once("\r\n\r\n")
-            && let Ok(body) = serde_json::from_str(body)
-        {
-            return body;
-        }
-    }
+    read_http(&mut stream)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -115,11 +115,16 @@ pub(crate) fn raw_to(nonce: u64, to: TxKind, input: Vec<u8>) -> Bytes {
 
 /// Posts a body over a new connection and returns the response.
 pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
+    read_http(&mut send(address, body))
+}
+
+/// Posts a body over a new connection, from which the response can be read.
+pub(crate) fn send(address: SocketAddr, body: &Value) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let body = body.to_string();
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    read_http(&mut stream)
+    stream
 }
 
 /// Body of the next HTTP response, delimited by its Content-Length.
