@@ -40,7 +40,7 @@ pub use draft::Pending;
 pub use error::{Backlog, NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
-pub use mine::{InputCost, SealedBlock};
+pub use mine::{BlockCandidate, InputCost};
 pub use mine_request::MineRequest;
 pub use node::Node;
 pub use observer::Observer;

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A block that is built, and verified if verification is enabled, but not yet part of the chain.
 /// Only [`Node::seal`] makes one, so [`Node::append`] gets no block that skipped verification.
 #[derive(Debug, Clone)]
-pub struct SealedBlock {
+pub struct BlockCandidate {
     /// The block. It has a witness if it was verified, or if EXECUTE inputs are bounded.
     pub new: ExecutedBlock,
     /// Cost of its input, if EXECUTE has verified the block.
@@ -106,7 +106,7 @@ impl Node {
 
     /// Builds a block on the head, and verifies it if verification is enabled in the settings.
     /// Readers do not see it until [`Self::append`] adds it to the chain.
-    pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
+    pub fn seal(&self, request: &MineRequest) -> Result<BlockCandidate, NodeError> {
         let begun = Instant::now();
         let (mut draft, rules) = {
             let node = self.inner.read();
@@ -163,11 +163,11 @@ impl Node {
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
-        Ok(SealedBlock { new: built.executed, cost, rejected, in_vain, begun })
+        Ok(BlockCandidate { new: built.executed, cost, rejected, in_vain, begun })
     }
 
     /// Makes a sealed block the head, if its parent is the head.
-    pub fn append(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
+    pub fn append(&self, sealed: BlockCandidate) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let (parent, head) =
             (sealed.new.block.header.parent_hash, self.read(|node| node.chain.head().hash));
@@ -178,13 +178,13 @@ impl Node {
     }
 
     /// Discards a sealed block. Its rejected transactions are treated as if it had been appended.
-    pub fn discard(&self, sealed: SealedBlock) {
-        let SealedBlock { new, rejected, in_vain, .. } = sealed;
+    pub fn discard(&self, sealed: BlockCandidate) {
+        let BlockCandidate { new, rejected, in_vain, .. } = sealed;
         self.inner.write().settle_rejected(&rejected, &in_vain, new.block.header.number);
     }
 
-    fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
-        let SealedBlock { new, rejected, in_vain, begun, .. } = sealed;
+    fn append_locked(&self, sealed: BlockCandidate) -> Result<Arc<Block>, NodeError> {
+        let BlockCandidate { new, rejected, in_vain, begun, .. } = sealed;
         let mut node = self.inner.write();
         let changed = changed_by(&new);
         let block = node.chain.append(new)?;

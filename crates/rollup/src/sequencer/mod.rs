@@ -41,7 +41,7 @@ use backlog::{Pace, Queue};
 use chain::{Block, BlockFootprint, ChainReader, RecoveredTransaction, Rejection};
 use contracts::advance_plan::L1Limits;
 use isolation::Isolation;
-use node::{MineRequest, Node, SealedBlock, SetAttributes};
+use node::{BlockCandidate, MineRequest, Node, SetAttributes};
 use offer::Offered;
 use open_block::OpenBlock;
 use std::{
@@ -337,7 +337,7 @@ impl Sequencer {
     }
 
     /// Makes a block the head, and hands it to the batcher.
-    pub(super) fn commit(&mut self, sealed: SealedBlock) -> Result<Arc<Block>, SequencerError> {
+    pub(super) fn commit(&mut self, sealed: BlockCandidate) -> Result<Arc<Block>, SequencerError> {
         self.require_kept_promises(&sealed.new.block)?;
         let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
         // Taken before the append, which consumes the block's state changes.

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::capacity::DUTY_GAS;
 use executor::{Transaction, recover_sender};
-use node::{Node, SealedBlock};
+use node::{BlockCandidate, Node};
 use std::time::Instant;
 
 /// Maximum length of the forced transactions in a block, in bytes.
@@ -160,7 +160,7 @@ impl Sequencer {
 
     /// Discards a block that includes none of the offered transactions: L1 would charge the operator
     /// for it.
-    pub(super) fn discard(&mut self, sealed: SealedBlock, offered: Offered) {
+    pub(super) fn discard(&mut self, sealed: BlockCandidate, offered: Offered) {
         self.node().discard(sealed);
         let pool = Offered::pool_of(self.node());
         self.fruitless = Some((Offered { pool, ..offered }, Instant::now()));

@@ -19,7 +19,7 @@ use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, map::B256Set};
 use chain::{Block, InputUse, RecoveredTransaction};
 use contracts::{Anchor, advance_plan::EVIDENCE_BYTES};
-use node::{MineRequest, SealedBlock, SetPreconfirmed};
+use node::{BlockCandidate, MineRequest, SetPreconfirmed};
 use preconf::HeaderError;
 use std::{
     sync::Arc,
@@ -45,7 +45,7 @@ pub(super) struct OpenBlock {
     anchor: Option<Anchor>,
     condition: L1Condition,
     /// The newest signed prefix.
-    signed: SealedBlock,
+    signed: BlockCandidate,
     /// Time from which on the block is sealed.
     due: Instant,
     /// Time at which the last prefix was begun.
@@ -147,10 +147,10 @@ impl Sequencer {
     /// returned, to be sealed as it is.
     pub(super) fn open_block(
         &mut self,
-        sealed: SealedBlock,
+        sealed: BlockCandidate,
         due: Instant,
         pool_gas: u64,
-    ) -> Result<Option<SealedBlock>, SequencerError> {
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
         let begun = Instant::now();
         let head = self.chain().state();
         let after = head.after(sealed.new.clone())?;
@@ -210,7 +210,7 @@ impl Sequencer {
     pub(super) fn continue_block(
         &mut self,
         now: Instant,
-    ) -> Result<Option<SealedBlock>, SequencerError> {
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
         let Some(mut open) = self.open.take() else { return Ok(None) };
         let lost = open.anchor.as_ref().is_some_and(|anchor| !self.is_nameable(anchor));
         if lost || self.chain().head().hash != open.parent {
@@ -257,7 +257,7 @@ impl Sequencer {
         &self,
         open: &mut OpenBlock,
         is_last: bool,
-    ) -> Result<Option<SealedBlock>, SequencerError> {
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
         let Some(terms) = self.terms.clone() else { return Ok(None) };
         let block = &open.signed.new.block;
         let version = self.node().read(|node| node.pool.version());
@@ -324,7 +324,7 @@ impl Sequencer {
     /// Signs a prefix, and shows it once its record is on the disk.
     pub(super) fn sign(
         &mut self,
-        sealed: &SealedBlock,
+        sealed: &BlockCandidate,
         is_sealed: bool,
         condition: L1Condition,
     ) -> Result<(), PrefixError> {

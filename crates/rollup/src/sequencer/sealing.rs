@@ -19,7 +19,7 @@ use contracts::{
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::RELAYS,
 };
-use node::{InputCost, MineRequest, SealedBlock, SetAttributes, SetCoinbase};
+use node::{BlockCandidate, InputCost, MineRequest, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -45,11 +45,11 @@ impl L1Inputs {
 pub(super) enum DutyCheck {
     /// The block meets them, and has this length of calldata on L1 without the input.
     Met {
-        sealed: SealedBlock,
+        sealed: BlockCandidate,
         beside: usize,
     },
     Failed {
-        sealed: SealedBlock,
+        sealed: BlockCandidate,
         error: DutyError,
     },
 }
@@ -73,7 +73,7 @@ impl Sequencer {
         time: u64,
         terms: &Terms,
         pool_gas: Option<u64>,
-    ) -> Result<Option<SealedBlock>, SequencerError> {
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
         let known = terms.duties;
         let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
         let forced = self.forced(chain, &known, time)?;
@@ -295,7 +295,7 @@ impl Sequencer {
     /// Checks the duties of a sealed block.
     pub(super) fn check_duties(
         &self,
-        sealed: SealedBlock,
+        sealed: BlockCandidate,
         known: Duties,
     ) -> Result<DutyCheck, SequencerError> {
         // Append to a copy of the chain that shares its state, because readers must not see a block
@@ -329,7 +329,7 @@ impl Sequencer {
 /// Checks that all system transactions of a block succeeded, and that it fits into an L1
 /// transaction.
 fn system_outcome(
-    sealed: &SealedBlock,
+    sealed: &BlockCandidate,
     system: &SystemTransactions,
     limits: &Capacity,
 ) -> SystemOutcome {
@@ -355,7 +355,7 @@ fn system_outcome(
     }
 }
 
-pub(super) fn too_large(sealed: &SealedBlock, limits: &Capacity) -> SequencerError {
+pub(super) fn too_large(sealed: &BlockCandidate, limits: &Capacity) -> SequencerError {
     let (bytes, gas) = sealed.cost.map_or((0, 0), |cost| (cost.bytes, cost.gas));
     let (max_bytes, max_gas) = (limits.bytes, limits.gas);
     SequencerError::TooLarge { bytes, max_bytes, gas, max_gas }

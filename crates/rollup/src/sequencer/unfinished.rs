@@ -11,7 +11,7 @@ use alloy_primitives::B256;
 use alloy_rlp::Decodable as _;
 use chain::RecoveredTransaction;
 use executor::{Transaction, recover_sender};
-use node::{MineRequest, NodeError, SealedBlock, SetCoinbase};
+use node::{BlockCandidate, MineRequest, NodeError, SetCoinbase};
 use std::sync::Arc;
 
 impl Sequencer {
@@ -20,7 +20,7 @@ impl Sequencer {
     pub(super) fn unfinished_block(
         &mut self,
         time: u64,
-    ) -> Result<Option<SealedBlock>, SequencerError> {
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
         let head = Arc::clone(self.chain().head());
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Sequencer {
         }
     }
 
-    fn build_again(&self, prefix: &Prefix) -> Result<SealedBlock, NodeError> {
+    fn build_again(&self, prefix: &Prefix) -> Result<BlockCandidate, NodeError> {
         let lost = |index| NodeError::PrefixLost {
             index,
             transaction: prefix.promised.transactions.get(index).copied().unwrap_or_default(),
