@@ -350,7 +350,7 @@ impl Batcher {
             posted_head: self
                 .submitter
                 .in_flight()
-                .flat_map(|sent| sent.blocks.iter().map(|block| block.number))
+                .flat_map(|sent| sent.candidate.blocks.iter().map(|block| block.number))
                 .max(),
             transactions_in_flight: self.submitter.waiting(),
             unsafe_blocks: 0,

@@ -81,7 +81,7 @@ impl Batcher {
         }
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
-        let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
+        let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.candidate.blocks);
         let on_their_way: B256Set = on_their_way.map(|block| block.hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
         // Evidence and simulation use L1's current state, so they are valid only for the first

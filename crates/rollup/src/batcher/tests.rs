@@ -230,7 +230,7 @@ pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
 fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     let of =
         |blocks: &[alloy_eips::BlockNumHash]| blocks.iter().map(|block| block.number).collect();
-    batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
+    batcher.submitter.in_flight().map(|sent| of(&sent.candidate.blocks)).collect()
 }
 
 /// Runs turns of the batcher until L1's pool has responded to a transaction, or no request is

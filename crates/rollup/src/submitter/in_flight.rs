@@ -1,6 +1,6 @@
 //! Transactions in flight.
 
-use super::{TxData, transaction::Fees};
+use super::{TxCandidate, transaction::Fees};
 use crate::l1::L1View;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
@@ -9,16 +9,13 @@ use std::time::Instant;
 /// A submitted transaction that is not yet known to be included on L1.
 #[derive(Debug, Clone)]
 pub struct InFlight {
-    /// Numbers and hashes of the L2 blocks in the transaction.
-    pub blocks: Vec<BlockNumHash>,
-    /// Timestamp of the last of these blocks, in seconds.
-    pub(super) timestamp: u64,
+    /// Its blocks, their data and the order of later transactions.
+    pub candidate: TxCandidate,
     /// Transaction hash.
     pub hash: B256,
     /// Nonce of the transaction.
     pub nonce: u64,
     pub(super) raw: Bytes,
-    pub(super) data: TxData,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
     /// Number of the view's L1 head when these bytes were last sent; zero if an L1 reorg removed
@@ -32,8 +29,6 @@ pub struct InFlight {
     pub(super) waits_since: Option<u64>,
     /// Maximum cost, in wei.
     pub(super) cost: u128,
-    /// `true` if no transaction may be sent after it until L1 has included it.
-    pub(super) goes_alone: bool,
     /// `true` if the submitter no longer relies on it for its blocks: it was abandoned, or L1
     /// already has the blocks. It is kept until its nonce is used; the next transaction replaces
     /// it.
@@ -46,18 +41,20 @@ pub struct InFlight {
 impl InFlight {
     /// Returns `true` if this is a blob transaction.
     pub const fn has_blobs(&self) -> bool {
-        self.data.blobs.is_some()
+        self.candidate.data.blobs.is_some()
     }
 
     /// Returns `true` if all its blocks are on L1.
     pub(super) fn is_included(&self, view: &L1View) -> bool {
         let taken = |block: &BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
-        self.blocks.iter().all(taken)
+        self.candidate.blocks.iter().all(taken)
     }
 
     /// Returns `true` if its last block is no longer on L1, after a reorg.
     pub(super) fn is_reorged_out(&self, view: &L1View) -> bool {
-        let Some(BlockNumHash { number, hash }) = self.blocks.last() else { return false };
+        let Some(BlockNumHash { number, hash }) = self.candidate.blocks.last() else {
+            return false;
+        };
         let there = view.advanced_hash(*number);
         there.map_or_else(|| self.is_open(view), |there| there != *hash)
     }
@@ -66,6 +63,6 @@ impl InFlight {
     /// number of the safe head, because a view prunes the hashes of old blocks.
     pub(super) fn is_open(&self, view: &L1View) -> bool {
         let head = view.advanced_head().map_or(0, |head| head.number);
-        self.blocks.last().is_some_and(|block| block.number > head)
+        self.candidate.blocks.last().is_some_and(|block| block.number > head)
     }
 }

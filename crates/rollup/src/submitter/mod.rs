@@ -277,7 +277,7 @@ impl Submitter {
     pub fn has_room(&self) -> bool {
         let most = self.pool_keeps.unwrap_or(usize::MAX).min(self.config.max_in_flight);
         // A transaction after a rejected one would have a nonce gap that may never be filled.
-        self.in_flight().all(|sent| !sent.goes_alone && !sent.is_refused)
+        self.in_flight().all(|sent| !sent.candidate.goes_alone && !sent.is_refused)
             && self.waiting() < most.max(1)
     }
 
@@ -341,7 +341,7 @@ impl Submitter {
         if self.in_flight.iter().any(|sent| sent.nonce < used) {
             return Ok(());
         }
-        let TxCandidate { blocks, timestamp, data, goes_alone, .. } = candidate;
+        let data = &candidate.data;
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
@@ -353,7 +353,7 @@ impl Submitter {
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
-            let least = before.fees.bumped(before.data.bump());
+            let least = before.fees.bumped(before.candidate.data.bump());
             (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
         }
         fees.max = fees.max.min(self.config.max_fee);
@@ -364,7 +364,7 @@ impl Submitter {
             let most = self.affordable(gas_limit, base_fee, head);
             fees.max = fees.max.min(most.inspect_err(|_| self.leave_capped(client))?);
         }
-        let cost = fees.cost(gas_limit, &data);
+        let cost = fees.cost(gas_limit, data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
         // Uses the maximum costs, since L1 may include all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
@@ -379,14 +379,14 @@ impl Submitter {
         if spent > self.config.daily_limit {
             return Err(SubmitterError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
-        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
+        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, data).sign(&self.key)?;
         let has_blobs = data.blobs.is_some();
         self.spending.sending(nonce, cost)?;
-        tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "posting batch");
+        let blocks = candidate.blocks.len();
+        tracing::info!(%hash, nonce, blocks, gas_limit, has_blobs, "posting batch");
         let before = self.take(nonce);
         self.put(Some(InFlight {
-            blocks,
-            timestamp,
+            candidate,
             hash,
             nonce,
             raw: raw.clone(),
@@ -396,10 +396,8 @@ impl Submitter {
             waits_since: None,
             sent_when: Instant::now(),
             cost,
-            goes_alone,
             is_void: false,
             is_refused: false,
-            data,
         }));
         let id = (nonce, hash);
         self.sending = Some(Sending::begin(client, &self.fence, raw, id, is_first, before)?);
@@ -421,7 +419,7 @@ impl Submitter {
         let next = self.next_nonce(self.account?.used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
         let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
-        replaced.blocks.last().map(|block| block.hash)
+        replaced.candidate.blocks.last().map(|block| block.hash)
     }
 
     /// Returns `true` while L1's pool has not responded to a sent transaction.

@@ -160,7 +160,7 @@ impl Submitter {
         for mut sent in back {
             // Its evidence was made for a state that the reorg removed, or L1 has another block at
             // the height of its own.
-            sent.is_void = sent.goes_alone || !sent.is_open(view);
+            sent.is_void = sent.candidate.goes_alone || !sent.is_open(view);
             if self.in_flight.iter().any(|it| it.nonce == sent.nonce) {
                 continue;
             }
@@ -176,7 +176,7 @@ impl Submitter {
     /// removed ones, so none is sent before all can be.
     fn hold_back(&mut self, l1_time: u64) {
         let is_back = self.in_flight().any(|sent| sent.sent_at == 0);
-        let holds = is_back && self.in_flight().any(|sent| sent.timestamp > l1_time);
+        let holds = is_back && self.in_flight().any(|sent| sent.candidate.timestamp > l1_time);
         if self.is_held && !holds {
             // They are resent at the next poll: an L1 that makes blocks on demand would make no
             // block before.
@@ -188,7 +188,7 @@ impl Submitter {
     /// Handles an L1 reorg: transactions stay in flight, unless the evidence of one was made for a
     /// state that the reorg removed.
     pub(crate) fn l1_went_back(&mut self) {
-        if self.in_flight().any(|sent| sent.goes_alone) {
+        if self.in_flight().any(|sent| sent.candidate.goes_alone) {
             self.forget();
         }
     }
@@ -213,7 +213,7 @@ impl Submitter {
         self.taken = 0;
         for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_included(view))
         {
-            done.extend(sent.blocks.iter().copied());
+            done.extend(sent.candidate.blocks.iter().copied());
             // If another account posted its blocks, the next transaction replaces it.
             sent.is_void = true;
         }
@@ -236,9 +236,9 @@ impl Submitter {
             tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
             self.forget();
             return Ok(if has_blobs {
-                SubmitterProgress::NotByBlobs { may_be_stale: sent.goes_alone }
+                SubmitterProgress::NotByBlobs { may_be_stale: sent.candidate.goes_alone }
             } else {
-                SubmitterProgress::Failed(sent.blocks)
+                SubmitterProgress::Failed(sent.candidate.blocks)
             });
         }
         // From here on only L1 delays the first one.
@@ -255,7 +255,7 @@ impl Submitter {
         });
         let lost = behind_gap.map(|first| {
             tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
-            first.blocks.clone()
+            first.candidate.blocks.clone()
         });
         if lost.is_some() {
             self.forget();
@@ -346,8 +346,8 @@ impl Submitter {
 
     /// Replaces a transaction by one with higher fees, within the configured limits.
     fn bump(&mut self, sent: &mut InFlight, others: u128) -> Result<Bump, SubmitterError> {
-        let fees = sent.fees.bumped(sent.data.bump());
-        let cost = fees.cost(sent.gas_limit, &sent.data);
+        let fees = sent.fees.bumped(sent.candidate.data.bump());
+        let cost = fees.cost(sent.gas_limit, &sent.candidate.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
         // Beyond the limits, the transaction keeps its fees and waits, because L1's fees will fall
         // again.
@@ -360,7 +360,7 @@ impl Submitter {
             return Ok(if sent.has_blobs() { Bump::NotByBlobs } else { Bump::TooMuch });
         }
         self.spending.sending(sent.nonce, cost)?;
-        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.data);
+        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.candidate.data);
         (sent.raw, sent.hash) = bumped.sign(&self.key)?;
         (sent.cost, sent.fees, sent.waits_since, sent.is_refused) = (cost, fees, None, false);
         tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
