@@ -3,14 +3,14 @@
 #![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{TxKind, U256};
+use alloy_primitives::U256;
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, shortest_input};
 use executor::ChainSpec;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicUsize, Ordering},
 };
-use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, eip1559, rich_genesis};
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -53,14 +53,9 @@ fn blocks_are_encoded_once() {
     let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
     let transaction = |nonce| {
         Key::named("alice").sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce,
-            gas_limit: 1_500_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(Key::named("bob").address()),
             value: U256::from(1),
             input: vec![7; 20_000].into(),
-            ..TxEip1559::default()
+            ..eip1559(nonce, Key::named("bob").address(), 1_500_000)
         })
     };
     let timestamp = chain.head().header.timestamp + 1;

@@ -2,13 +2,13 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, TxKind, U256};
+use alloy_primitives::{Address, B256, U256};
 use codec::Encode as _;
 use enshrine_chain::{Block, BlockAttributes, Chain, ChainConfig, ChainError, to_stateless_batch};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
 use std::sync::Arc;
-use testkit::{CHAIN_ID, ETHER, Key, fill_system_rings, rich, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, eip1559, fill_system_rings, rich, rich_genesis};
 use wire::{DecodeError, ProtocolFork, StatelessBatch, StatelessInput};
 
 const ACCOUNTS: u64 = 10_000;
@@ -44,13 +44,8 @@ fn block(chain: &mut Chain, transfers: u64) -> (Arc<Block>, Vec<u8>) {
     let first = chain.nonce(alice.address()).unwrap();
     let transfer = |nonce: u64| {
         alice.sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(account(97 * nonce % ACCOUNTS)),
             value: U256::ONE,
-            ..Default::default()
+            ..eip1559(nonce, account(97 * nonce % ACCOUNTS), 21_000)
         })
     };
     let attributes = BlockAttributes {

@@ -15,7 +15,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use testkit::Key;
+use testkit::{Key, eip1559};
 use wire::ProtocolFork;
 
 const CHAIN_ID: u64 = 8_079;
@@ -35,13 +35,8 @@ fn chain(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Chain {
 
 fn transaction(name: &str, nonce: u64, gas_limit: u64, input: Vec<u8>) -> Transaction {
     Key::named(name).sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(Key::named("bob").address()),
         input: input.into(),
-        ..Default::default()
+        ..eip1559(nonce, Key::named("bob").address(), gas_limit)
     })
 }
 
@@ -188,15 +183,8 @@ fn block_is_filled_up_to_the_rlp_limit() {
 fn access_list_size_is_bounded_by_gas_limit() {
     let paying =
         |items: u64| chain(ProtocolFork::Amsterdam, |genesis| genesis.gas_limit = 2_000 * items);
-    let transfer = |name: &str, to: u8| {
-        Key::named(name).sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            gas_limit: 25_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(Address::repeat_byte(to)),
-            ..Default::default()
-        })
-    };
+    let transfer =
+        |name: &str, to: u8| Key::named(name).sign(eip1559(0, Address::repeat_byte(to), 25_000));
     let items_of = |transactions: &[Transaction]| {
         let built = build(&paying(500), transactions);
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
@@ -309,14 +297,7 @@ const READER: Address = Address::repeat_byte(0x20);
 const MAX_INPUT: usize = 55_000;
 
 fn call(name: &str, nonce: u64, to: Address) -> RecoveredTransaction {
-    let transaction = Key::named(name).sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 100_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(to),
-        ..Default::default()
-    });
+    let transaction = Key::named(name).sign(eip1559(nonce, to, 100_000));
     RecoveredTransaction {
         sender: Key::named(name).address(),
         transaction: transaction.into(),
@@ -420,13 +401,9 @@ fn underpaid_bytes_are_rejected_unless_owed() {
     const TIP: u128 = 1_000;
     let tipping = |name: &str, input: usize| {
         let transaction = Key::named(name).sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            gas_limit: 400_000,
-            max_fee_per_gas: 10_000_000_000,
             max_priority_fee_per_gas: TIP,
-            to: TxKind::Call(Key::named("bob").address()),
             input: vec![0; input].into(),
-            ..Default::default()
+            ..eip1559(0, Key::named("bob").address(), 400_000)
         });
         RecoveredTransaction {
             sender: Key::named(name).address(),

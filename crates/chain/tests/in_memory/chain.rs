@@ -12,7 +12,7 @@ use enshrine_chain::{BlockAttributes, Call, Chain, ChainConfig, ExecutedBlock};
 use execute::Execute;
 use executor::{ChainSpec, Cryptography, Invalid};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use testkit::{CHAIN_ID, ETHER, FORKS, Key, Transaction, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, FORKS, Key, Transaction, eip1559, rich_genesis};
 use wire::ProtocolFork;
 
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`, then reads BLOCKHASH(calldata[64]).
@@ -49,15 +49,10 @@ impl Test {
 
     fn call(&mut self, to: TxKind, input: Vec<u8>, value: U256) -> Transaction {
         let tx = TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce: self.next_nonce(),
-            gas_limit: 1_000_000,
-            max_fee_per_gas: 10_000_000_000,
             max_priority_fee_per_gas: 1,
-            to,
             value,
             input: input.into(),
-            ..Default::default()
+            ..eip1559(self.next_nonce(), to, 1_000_000)
         };
         Key::named("alice").sign(tx)
     }
@@ -223,13 +218,7 @@ fn rejected_transactions_do_not_change_the_witness() {
     let good = test.store(1, 2, 0);
     let clean = test.build(vec![good.clone()]);
     // A sender without funds, a nonce that is too high, and a signature for another chain.
-    let stranger = TxEip1559 {
-        chain_id: CHAIN_ID,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(Address::ZERO),
-        ..Default::default()
-    };
+    let stranger = eip1559(0, Address::ZERO, 21_000);
     let early = TxEip1559 { nonce: 77, ..stranger.clone() };
     let foreign = TxEip1559 { chain_id: 1, ..stranger.clone() };
     let bad = [

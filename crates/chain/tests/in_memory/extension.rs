@@ -3,10 +3,10 @@
 //! the extension reject the blocks.
 
 use crate::support::market::{CHAIN_ID, verify};
-use alloy_consensus::{Header, TxEip1559};
+use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
+use alloy_primitives::{Address, Bytes, U256, map::AddressMap};
 use codec::RawBlock;
 use enshrine_chain::{
     BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, Extension, empty_genesis,
@@ -22,7 +22,7 @@ use revm::{
     state::{Account, EvmStorageSlot},
 };
 use std::sync::Arc;
-use testkit::Key;
+use testkit::{Key, eip1559};
 use wire::ProtocolFork;
 
 const FORKS: [ProtocolFork; 3] =
@@ -113,14 +113,7 @@ fn with_ledger(fork: ProtocolFork) -> Chain {
 }
 
 fn transfer(who: &str, nonce: u64, to: Address) -> Transaction {
-    Key::named(who).sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 100_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(to),
-        ..Default::default()
-    })
+    Key::named(who).sign(eip1559(nonce, to, 100_000))
 }
 
 fn build(chain: &Chain, offered: Vec<Transaction>) -> (ExecutedBlock, Vec<usize>) {

@@ -2,7 +2,7 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use enshrine_chain::{
     BlockAttributes, BlockBuilder, Call, Chain, ChainConfig, ChainError, EditState as _,
     RecoveredTransaction, State, witness_of,
@@ -10,7 +10,7 @@ use enshrine_chain::{
 use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use std::sync::{Arc, Mutex};
-use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, eip1559, rich_genesis};
 use trie::SourceError;
 use wire::ProtocolFork;
 
@@ -62,15 +62,8 @@ fn genesis() -> Genesis {
 
 fn set(nonce: u64, slot: u64, value: u64) -> executor::Transaction {
     let words = [slot, value].map(|word| U256::from(word).to_be_bytes::<32>());
-    Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 200_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(CONTRACT),
-        input: words.concat().into(),
-        ..Default::default()
-    })
+    Key::named("alice")
+        .sign(TxEip1559 { input: words.concat().into(), ..eip1559(nonce, CONTRACT, 200_000) })
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
-use testkit::{Key, Random};
+use testkit::{Key, Random, eip1559};
 use wire::ProtocolFork;
 
 pub(crate) const CHAIN_ID: u64 = 8_079;
@@ -165,15 +165,7 @@ fn signed(
     input: Vec<u8>,
     gas_limit: u64,
 ) -> RecoveredTransaction {
-    let transaction = key.sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
-        to,
-        input: input.into(),
-        ..Default::default()
-    });
+    let transaction = key.sign(TxEip1559 { input: input.into(), ..eip1559(nonce, to, gas_limit) });
     RecoveredTransaction { sender: key.address(), transaction: transaction.into(), signed: true }
 }
 

@@ -4,14 +4,14 @@
 use crate::scene::{config, genesis, options};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, hex};
+use alloy_primitives::{Address, B256, Bytes, hex};
 use chain::{
     BlockAttributes, Chain,
     store::{BloomQuery, BloomSection, SECTION},
 };
 use enshrine_disk::open_chain_with;
 use std::{fs, path::Path};
-use testkit::{CHAIN_ID, Key};
+use testkit::{Key, eip1559};
 
 /// Runtime code: emits a log with the topic `calldata[0]`.
 const EMITTER: [u8; 5] = hex!("5f35 5f 5f a1");
@@ -33,13 +33,8 @@ fn append(chain: &mut Chain, topics: &[u8]) {
     let nonce = chain.nonce(Key::named("alice").address()).unwrap();
     let transactions = (nonce..).zip(topics).map(|(nonce, topic)| {
         Key::named("alice").sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce,
-            gas_limit: 100_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(CONTRACT),
             input: B256::repeat_byte(*topic).into(),
-            ..Default::default()
+            ..eip1559(nonce, CONTRACT, 100_000)
         })
     });
     let timestamp = chain.head().header.timestamp + 12;

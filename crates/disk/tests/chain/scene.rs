@@ -8,7 +8,7 @@ use codec::OwnedWitness;
 use enshrine_disk::{DiskOptions, open_chain_with};
 use executor::ChainSpec;
 use std::{fs, io::Write as _, path::Path};
-use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, Transaction, eip1559, rich_genesis};
 use wire::ProtocolFork;
 
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
@@ -54,14 +54,9 @@ pub(crate) fn open(folder: &Path) -> Result<Chain, ChainError> {
 
 fn sign(nonce: u64, to: TxKind, input: Vec<u8>, value: u64) -> Transaction {
     Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 200_000,
-        max_fee_per_gas: 10_000_000_000,
-        to,
         input: input.into(),
         value: U256::from(value),
-        ..Default::default()
+        ..eip1559(nonce, to, 200_000)
     })
 }
 

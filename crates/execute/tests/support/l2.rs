@@ -2,13 +2,13 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
-use testkit::{Key, Transaction, rich_genesis};
+use testkit::{Key, Transaction, eip1559, rich_genesis};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 pub(crate) use testkit::{CHAIN_ID, ETHER};
@@ -77,15 +77,10 @@ pub(crate) fn call(
     input: Bytes,
 ) -> TxEip1559 {
     TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000_000,
-        to: TxKind::Call(to),
         value,
         input,
-        ..Default::default()
+        ..eip1559(nonce, to, gas_limit)
     }
 }
 

@@ -74,7 +74,7 @@ mod tests {
     use chain::{BlockAttributes, ChainConfig, ChainError};
     use execute::RuleViolation;
     use executor::ChainSpec;
-    use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
+    use testkit::{CHAIN_ID, ETHER, Key, eip1559, rich_genesis};
     use wire::ProtocolFork;
 
     const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -87,12 +87,8 @@ mod tests {
         let timestamp = chain.head().header.timestamp + 1;
         let attributes = BlockAttributes { timestamp, withdrawals, ..BlockAttributes::default() };
         let transfer = Key::named("alice").sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: Address::repeat_byte(0xb0).into(),
             value: U256::from(1),
-            ..TxEip1559::default()
+            ..eip1559(0, Address::repeat_byte(0xb0), 21_000)
         });
         let (new, rejected) = chain.build(&attributes, vec![transfer]).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");

@@ -1,14 +1,13 @@
 //! Blocks that read slots of a storage in which every path consists of the same 65 nodes.
 
-use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, TxKind, U256, keccak256};
+use alloy_primitives::{Address, U256, keccak256};
 use execute::Execute;
 use eyre::{Result, eyre};
 use revm::bytecode::opcode as op;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use testkit::{CHAIN_ID, ETHER, Forgery, Key, rich_genesis, uniform_storage};
+use testkit::{ETHER, Forgery, Key, eip1559, rich_genesis, uniform_storage};
 use wire::{ProtocolFork, StatelessInput};
 
 /// Numbers of slots that a block reads.
@@ -44,13 +43,7 @@ fn block(slots: u8) -> Result<Vec<u8>> {
     let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
     let reader = GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() };
     genesis.alloc.insert(READER, reader);
-    let call = Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        gas_limit: 500_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(READER),
-        ..Default::default()
-    });
+    let call = Key::named("alice").sign(eip1559(0, READER, 500_000));
     let (root, nodes) = uniform_storage();
     let storage_roots = BTreeMap::from([(READER, root)]);
     Forgery { genesis, fork: FORK, storage_roots, nodes, transactions: vec![call] }.input()

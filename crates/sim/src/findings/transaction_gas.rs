@@ -2,12 +2,12 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::{AccessList, AccessListItem};
-use alloy_primitives::{Address, B256, Bytes, TxKind};
+use alloy_primitives::{Address, B256, Bytes};
 use execute::Execute;
 use executor::{Invalid, Transaction, TransactionCheck, intrinsic_gas};
 use eyre::{Result, bail};
 use serde_json::{Map, Value, json};
-use testkit::{CHAIN_ID, Key};
+use testkit::{Key, eip1559};
 use wire::ProtocolFork;
 
 /// Returns, by fork and kind of transaction, its intrinsic gas (or the calldata floor, if that is
@@ -54,12 +54,8 @@ fn kinds_of() -> [(&'static str, Transaction); 3] {
 
 fn signed(access_list: AccessList, input: Bytes) -> Transaction {
     Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        gas_limit: 10_000_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(Address::repeat_byte(1)),
         access_list,
         input,
-        ..Default::default()
+        ..eip1559(0, Address::repeat_byte(1), 10_000_000)
     })
 }

@@ -21,8 +21,8 @@ use eyre::{Result, ensure};
 use revm::bytecode::opcode as op;
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, fill_system_rings, hostile_states,
-    rich_genesis, uniform_storage, vectors::fixture,
+    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, eip1559, fill_system_rings,
+    hostile_states, rich_genesis, uniform_storage, vectors::fixture,
 };
 use wire::{BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
@@ -112,15 +112,7 @@ fn contract(code: Bytes) -> GenesisAccount {
 
 /// Signs a call from Alice.
 fn call(nonce: u64, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction {
-    Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(to),
-        input: input.into(),
-        ..Default::default()
-    })
+    Key::named("alice").sign(TxEip1559 { input: input.into(), ..eip1559(nonce, to, gas_limit) })
 }
 
 /// Returns the input of a block with these transactions on a new chain.

@@ -13,7 +13,7 @@ use enshrine_chain::{
 };
 use executor::ChainSpec;
 use std::sync::Arc;
-use testkit::{Key, Transaction};
+use testkit::{Key, Transaction, eip1559};
 use wire::ProtocolFork;
 
 pub(crate) const CHAIN_ID: u64 = 8_079;
@@ -77,15 +77,7 @@ pub(crate) fn call(nonce: u64, to: Address, words: [U256; 2]) -> Transaction {
 }
 
 pub(crate) fn sign(who: &str, nonce: u64, to: TxKind, input: Bytes) -> Transaction {
-    Key::named(who).sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 300_000,
-        max_fee_per_gas: 10_000_000_000,
-        to,
-        input,
-        ..Default::default()
-    })
+    Key::named(who).sign(TxEip1559 { input, ..eip1559(nonce, to, 300_000) })
 }
 
 pub(crate) fn set(nonce: u64, slot: u64, value: u64) -> Transaction {

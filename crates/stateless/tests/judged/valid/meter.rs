@@ -1,9 +1,8 @@
 //! Metered work, paid for piece by piece: a block ends at the first unpaid piece, and the meter is
 //! not called again.
 
-use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, TxKind};
+use alloy_primitives::Address;
 use enshrine_stateless::{
     BlockError, ChainSpec, EvmOverrides, InsufficientGas, InternalError, UncheckedBlocks,
     UnderpricedWork, VerifyOptions, WorkMeter,
@@ -16,7 +15,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use testkit::{CHAIN_ID, ETHER, Forgery, Key, rich_genesis, uniform_storage};
+use testkit::{CHAIN_ID, ETHER, Forgery, Key, eip1559, rich_genesis, uniform_storage};
 use wire::{ProtocolFork, StatelessInput};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -59,13 +58,7 @@ fn block(code: Vec<u8>) -> Vec<u8> {
     genesis.alloc.insert(WORKER, contract(code));
     genesis.alloc.insert(HASHER, contract(HASH.to_vec()));
     let (root, nodes) = uniform_storage();
-    let call = Key::named("alice").sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        gas_limit: 500_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(WORKER),
-        ..Default::default()
-    });
+    let call = Key::named("alice").sign(eip1559(0, WORKER, 500_000));
     let storage_roots = BTreeMap::from([(WORKER, root)]);
     let forgery = Forgery { genesis, fork: FORK, storage_roots, nodes, transactions: vec![call] };
     forgery.input().expect("a block")

@@ -3,12 +3,12 @@
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::AccessList;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis};
 use enshrine_stateless::{BlockError, ChainSpec, Invalid, UncheckedBlocks, Verdict, VerifyOptions};
 use std::collections::HashMap;
 pub(crate) use testkit::FORKS;
-use testkit::{Key, Transaction};
+use testkit::{Key, Transaction, eip1559};
 use wire::{ProtocolFork, StatelessInput};
 
 pub(crate) const CHAIN_ID: u64 = 8_079;
@@ -68,14 +68,9 @@ impl World {
         input: Vec<u8>,
     ) -> TxEip1559 {
         TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce: self.nonce(name),
-            gas_limit,
-            max_fee_per_gas: 10 * GWEI,
-            to: TxKind::Call(to),
             input: input.into(),
             access_list: AccessList::default(),
-            ..Default::default()
+            ..eip1559(self.nonce(name), to, gas_limit)
         }
     }
 
