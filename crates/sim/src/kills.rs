@@ -19,7 +19,7 @@ use std::{
 use testkit::localnet::{
     processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
-    requests::{number as head, status, transfer, until_safe},
+    requests::{number as head, status, transfer, until, until_safe},
 };
 use testkit::{Key, NodeProcess, Random};
 
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             report.shown(format!("{} kills, {} prefixes seen", kill + 1, shown.len()));
         }
     }
-    until_safe(sequencer.client())?;
+    until_all_safe(sequencer.client(), &shown)?;
     let pairs = conflicts(&shown)?;
     let transactions = require_kept(sequencer.client(), &shown)?;
     report.shown(format!(
@@ -164,6 +164,14 @@ pub(crate) fn conflicts(all: &AllShown) -> Result<u64> {
     Ok(pairs)
 }
 
+/// Waits until L1 has all blocks of which a prefix was shown: the last one may still be open.
+pub(crate) fn until_all_safe(client: &Client, all: &AllShown) -> Result<()> {
+    let last = all.keys().map(|(number, ..)| *number).max().unwrap_or_default();
+    until("the last preconfirmed block on L1", || Ok(status(client)?.safe_head.number >= last))?;
+    until_safe(client)?;
+    Ok(())
+}
+
 /// Checks that each transaction of a prefix is in the block that was promised, and returns their
 /// number.
 pub(crate) fn require_kept(client: &Client, all: &AllShown) -> Result<u64> {
@@ -177,7 +185,9 @@ pub(crate) fn require_kept(client: &Client, all: &AllShown) -> Result<u64> {
     }
     for (hash, (number, index)) in &known {
         let receipt: Option<Value> = client.request("eth_getTransactionReceipt", (*hash,))?;
-        let receipt = receipt.ok_or_else(|| eyre!("{hash} was preconfirmed and is in no block"))?;
+        let receipt = receipt.ok_or_else(|| {
+            eyre!("{hash} was preconfirmed at {number}, {index}, and is in no block")
+        })?;
         let at = |field: &str| -> Result<u64> {
             let text = receipt[field].as_str().ok_or_eyre("a receipt without a field")?;
             Ok(text.parse::<U64>()?.to())

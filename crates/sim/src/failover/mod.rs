@@ -8,7 +8,7 @@
 mod members;
 
 use crate::{
-    kills::{AllShown, conflicts, look_once, require_kept},
+    kills::{AllShown, conflicts, look_once, require_kept, until_all_safe},
     payers::payers,
 };
 use alloy_primitives::{B256, U64};
@@ -30,7 +30,7 @@ use testkit::{
     localnet::{
         processes::{Deploying, L2_CHAIN, Rollup},
         report::Report,
-        requests::{status, transfer, until, until_safe},
+        requests::{status, transfer, until},
     },
 };
 
@@ -256,7 +256,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let leader = pair.leader(None)?;
     let client = pair.nodes[leader].client();
-    until_safe(client)?;
+    until_all_safe(client, &shown)?;
     let pairs = conflicts(&shown)?;
     let transactions = require_kept(client, &shown)?;
     report.shown(format!(

@@ -7,11 +7,15 @@ use super::{
 use crate::payers::payers;
 use alloy_primitives::{Address, TxKind};
 use eyre::{OptionExt as _, Result, ensure, eyre};
-use serde::Serialize;
+use preconf::PrefixUpdate;
+use rpc_types::PrefixItem;
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicU64, Ordering},
+    net::{Shutdown, SocketAddr, TcpStream},
+    ops::Range,
+    sync::Mutex,
     thread::{self, sleep},
     time::Duration,
 };
@@ -45,10 +49,18 @@ pub(crate) struct Cost {
     watcher_cpu: f64,
     follower_bytes: u64,
     watcher_bytes: u64,
-    /// Bytes of the stream to one subscriber.
-    stream_bytes_per_second: u64,
-    /// Likewise without the transactions, which are in hexadecimal.
-    overhead_bytes_per_second: u64,
+    /// Stream to one subscriber.
+    stream: Stream,
+}
+
+/// Stream of prefixes to a subscriber, per second.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stream {
+    updates: f64,
+    bytes: u64,
+    /// Bytes without the transactions, which are in hexadecimal.
+    overhead: u64,
 }
 
 impl Cost {
@@ -62,9 +74,10 @@ impl Cost {
         let memory = format!("{:.0} / {:.0}", mb(self.follower_bytes), mb(self.watcher_bytes));
         row("  memory of both, MB", memory);
         let kb = |bytes: u64| bytes as f64 / 1e3;
-        let (all, overhead) = (self.stream_bytes_per_second, self.overhead_bytes_per_second);
-        let stream = format!("{:.1} / {:.1}", kb(all), kb(overhead));
-        row("  stream to one follower, kB/s, all / no transactions", stream);
+        let Stream { updates, bytes, overhead } = self.stream;
+        row("  prefixes per second to one follower", format!("{updates:.1}"));
+        let stream = format!("{:.1} / {:.1}", kb(bytes), kb(overhead));
+        row("  kB per second, all / without transactions", stream);
     }
 }
 
@@ -74,8 +87,7 @@ struct Usage {
     cpu: Vec<f64>,
     /// Resident memory of each process.
     memory: Vec<u64>,
-    stream_bytes_per_second: u64,
-    overhead_bytes_per_second: u64,
+    stream: Stream,
 }
 
 /// Runs this measurement.
@@ -98,8 +110,7 @@ pub(super) fn run(report: &mut Report) -> Result<Vec<Cost>> {
             watcher_cpu,
             follower_bytes: signing.memory[1],
             watcher_bytes: signing.memory[2],
-            stream_bytes_per_second: signing.stream_bytes_per_second,
-            overhead_bytes_per_second: signing.overhead_bytes_per_second,
+            stream: signing.stream,
         })
     });
     costs.collect()
@@ -130,11 +141,10 @@ fn measure_all(is_signing: bool, report: &mut Report) -> Result<Vec<Usage>> {
         let count = per_second * SECONDS.iter().sum::<u64>();
         let raw = transactions(kind, &payers, sent..sent + count, worker);
         sent += count;
-        let bytes = raw.iter().map(|it| it.len() as u64).sum::<u64>() * per_second / count;
         let url = sequencer.client().url();
         let load = thread::scope(|scope| {
             let sender = scope.spawn(|| send_at(url, per_second, raw, |_, _| {}));
-            let load = measure([&sequencer, &first, &second], is_signing, 2 * bytes);
+            let load = measure([&sequencer, &first, &second], is_signing);
             sender.join().map_err(|_| eyre!("the sender has panicked"))??;
             load
         })?;
@@ -153,42 +163,74 @@ fn registry(rollup: &Rollup) -> Result<Address> {
     receipt(l1, hash)?.contract_address.ok_or_eyre("the registry was not created")
 }
 
-/// Measures processes under a load whose transactions are this number of bytes a second in the
-/// stream.
-fn measure(nodes: [&NodeProcess; 3], is_signing: bool, in_stream: u64) -> Result<Usage> {
+/// Measures processes under a load.
+fn measure(nodes: [&NodeProcess; 3], is_signing: bool) -> Result<Usage> {
     let [before, during] = SECONDS.map(Duration::from_secs);
     let cpu = || nodes.iter().map(|node| Ok(node.cpu_time()?)).collect::<Result<Vec<_>>>();
-    let received = AtomicU64::new(0);
-    let mut stream = is_signing.then(|| subscribe(nodes[0].address())).transpose()?;
-    let end = stream.as_ref().map(TcpStream::try_clone).transpose()?;
-    thread::scope(|scope| {
-        if let Some(stream) = &mut stream {
+    let received = Mutex::new(Vec::new());
+    let length = || received.lock().map_or(0, |it| it.len());
+    let stream = is_signing.then(|| subscribe(nodes[0].address())).transpose()?;
+    let (first, last, span) = thread::scope(|scope| {
+        if let Some(mut stream) = stream.as_ref() {
             let received = &received;
             scope.spawn(move || {
                 let mut buffer = [0; 16 << 10];
-                while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                    received.fetch_add(count as u64, Ordering::Relaxed);
+                while let Ok(count @ 1..) = stream.read(&mut buffer)
+                    && let Ok(mut received) = received.lock()
+                {
+                    received.extend(&buffer[..count]);
                 }
             });
         }
         sleep(before);
-        let (first, bytes) = (cpu()?, received.load(Ordering::Relaxed));
+        let (first, begin) = (cpu(), length());
         sleep(during);
-        let (last, bytes) = (cpu()?, received.load(Ordering::Relaxed) - bytes);
-        if let Some(end) = end {
-            end.shutdown(std::net::Shutdown::Both)?;
+        let (last, end) = (cpu(), length());
+        if let Some(stream) = &stream {
+            stream.shutdown(Shutdown::Both)?;
         }
-        let share = |(first, last): (&Duration, &Duration)| {
-            100.0 * last.saturating_sub(*first).as_secs_f64() / during.as_secs_f64()
-        };
-        let stream_bytes_per_second = bytes / during.as_secs();
-        Ok(Usage {
-            cpu: first.iter().zip(&last).map(share).collect(),
-            memory: nodes.iter().map(|it| Ok(it.resident_bytes()?)).collect::<Result<_>>()?,
-            stream_bytes_per_second,
-            overhead_bytes_per_second: stream_bytes_per_second.saturating_sub(in_stream),
-        })
+        eyre::Ok((first?, last?, begin..end))
+    })?;
+    let share = |(first, last): (&Duration, &Duration)| {
+        100.0 * last.saturating_sub(*first).as_secs_f64() / during.as_secs_f64()
+    };
+    let received = received.into_inner().map_err(|_| eyre!("the subscriber has panicked"))?;
+    Ok(Usage {
+        cpu: first.iter().zip(&last).map(share).collect(),
+        memory: nodes.iter().map(|it| Ok(it.resident_bytes()?)).collect::<Result<_>>()?,
+        stream: Stream::of(&received, span, during)?,
     })
+}
+
+impl Stream {
+    /// Reads the frames (RFC 6455) that end in this span of all bytes.
+    fn of(all: &[u8], span: Range<usize>, time: Duration) -> Result<Self> {
+        let (mut updates, mut transactions, mut at) = (0, 0, 0);
+        while let Some(&[_, length, ..]) = all.get(at..) {
+            let extended = match length {
+                126 => 2,
+                127 => 8,
+                _ => 0,
+            };
+            let begin = at + 2 + extended;
+            let Some(bytes) = all.get(at + 2..begin) else { break };
+            let long = bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            at = begin + if extended == 0 { usize::from(length) } else { long };
+            let Some(frame) = all.get(begin..at) else { break };
+            let item = serde_json::from_slice::<Value>(frame).unwrap_or_default();
+            let item = PrefixItem::deserialize(&item["params"]["result"]);
+            if let Ok(item) = item.as_ref()
+                && span.contains(&at)
+            {
+                updates += 1;
+                let update = PrefixUpdate::decode(&item.ssz)?;
+                transactions += update.transactions.iter().map(|it| it.len()).sum::<usize>();
+            }
+        }
+        let (bytes, seconds) = (span.len() as u64, time.as_secs());
+        let overhead = bytes.saturating_sub(2 * transactions as u64) / seconds;
+        Ok(Self { updates: f64::from(updates) / seconds as f64, bytes: bytes / seconds, overhead })
+    }
 }
 
 /// Subscribes to the prefixes of a node over WebSocket (RFC 6455). The stream then contains the
