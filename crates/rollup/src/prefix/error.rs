@@ -65,8 +65,9 @@ pub enum NotPreconfirming {
         "the journal of preconfirmations is not complete, and L1 has no block of this process yet"
     )]
     JournalLost,
-    /// The parent is neither on L1 nor in the journal in etcd, so the next leader may lack it.
-    #[error("the parent is neither on L1 nor recorded in etcd")]
+    /// The parent or an ancestor is neither on L1 nor in the journal in etcd, so the next leader may
+    /// lack it.
+    #[error("the parent, or a block before it, is neither on L1 nor recorded in etcd")]
     ParentNotShared,
     /// The journal in etcd is too long.
     #[error(

@@ -9,6 +9,7 @@ use crate::{
     lease::{LeaseError, Record, SharedRecords},
     prefix::{Prefix, error::PrefixError, journal},
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use disk::DiskError;
 use std::{collections::VecDeque, fmt};
@@ -71,6 +72,7 @@ struct Kept {
     record: u64,
     bytes: usize,
     block: u64,
+    parent: B256,
     /// Hash of the block if it is sealed.
     sealed: Option<B256>,
 }
@@ -105,6 +107,30 @@ impl SharedJournal {
     /// Returns `true` if this sealed block is recorded.
     pub(super) fn has_sealed(&self, hash: B256) -> bool {
         self.kept.iter().rev().any(|it| it.sealed == Some(hash))
+    }
+
+    /// Returns `true` if the next leader has a block or can build it: L1 has the block, or the block
+    /// and all its ancestors down to one on L1 are recorded. One of them may have no record, if the
+    /// journal was incomplete or too long, although later blocks have one.
+    pub(super) fn leads_to_l1(
+        &self,
+        block: BlockNumHash,
+        is_on_l1: impl Fn(BlockNumHash) -> bool,
+    ) -> bool {
+        if is_on_l1(block) {
+            return true;
+        }
+        let mut missing = block.hash;
+        // A block is recorded after its parent.
+        for Kept { block, parent, sealed, .. } in self.kept.iter().rev() {
+            if *sealed == Some(missing) {
+                missing = *parent;
+                if is_on_l1(BlockNumHash { number: block.saturating_sub(1), hash: missing }) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Returns `true` if there is no record, as in an etcd that has lost its data.
@@ -171,7 +197,8 @@ impl SharedJournal {
     fn keep(&mut self, record: u64, bytes: usize, prefix: &Prefix) {
         let header = &prefix.promised.header;
         let sealed = prefix.promised.message.is_sealed.then_some(header.hash);
-        self.kept.push_back(Kept { record, bytes, block: header.number, sealed });
+        let (block, parent) = (header.number, header.parent);
+        self.kept.push_back(Kept { record, bytes, block, parent, sealed });
         self.bytes += bytes;
         self.next = record.saturating_add(1);
         self.last = Some(prefix.clone());
@@ -180,3 +207,25 @@ impl SharedJournal {
 
 #[cfg(test)]
 mod model;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gap_in_records_leads_nowhere() {
+        let hash = |number: u64| B256::repeat_byte(number as u8);
+        let at = |number| BlockNumHash { number, hash: hash(number) };
+        let mut journal = SharedJournal::default();
+        // No block 2, which was sealed before the journal was complete.
+        for (record, block) in [(0, 3), (1, 4), (2, 4)] {
+            let sealed = (record != 1).then(|| hash(block));
+            let parent = hash(block - 1);
+            journal.kept.push_back(Kept { record, bytes: 1, block, parent, sealed });
+        }
+        let leads = |number, safe| journal.leads_to_l1(at(number), |it| it == at(safe));
+        assert!(!leads(4, 1) && !leads(3, 1), "the next leader would lack block 2");
+        assert!(leads(4, 2) && leads(3, 2) && leads(1, 1));
+        assert!(!leads(5, 2), "not recorded");
+    }
+}

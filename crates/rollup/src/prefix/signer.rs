@@ -239,8 +239,8 @@ impl PrefixSigner {
         if got > limit {
             return Err(NotPreconfirming::JournalLong { got, limit });
         }
-        let is_on_l1 = view.advanced_hash(parent.number) == Some(parent.hash);
-        let is_known = is_on_l1 || shared.has_sealed(parent.hash);
+        let is_on_l1 = |it: BlockNumHash| view.advanced_hash(it.number) == Some(it.hash);
+        let is_known = shared.leads_to_l1(parent, is_on_l1);
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
 
