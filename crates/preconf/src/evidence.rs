@@ -221,15 +221,21 @@ fn with_least_proof(
         Err(Refusal::Proof(_) | Refusal::NotInConflict) => {}
         Err(refusal) => return Err(refusal),
     }
+    let evidence = first_difference(ours, theirs);
+    let offence = judge(&evidence)?;
+    Ok((evidence, offence))
+}
+
+/// Proves what two blocks have at the first index at which their transactions differ; or after the
+/// last one of the shorter block, if the longer one begins with it.
+pub fn first_difference(ours: &[Bytes], theirs: &[Bytes]) -> TransactionEvidence {
     let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-    let evidence = TransactionEvidence {
+    TransactionEvidence {
         // Lists are bounded by the format of updates.
         index: u32::try_from(same).unwrap_or(u32::MAX),
         ours: prove_transaction(ours, same),
         theirs: prove_transaction(theirs, same),
-    };
-    let offence = judge(&evidence)?;
-    Ok((evidence, offence))
+    }
 }
 
 /// Reason why an input does not prove a lie.

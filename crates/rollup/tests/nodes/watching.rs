@@ -30,9 +30,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use node::{Clock, Node, Settings};
 use preconf::{
     Domain, Preconfirmation, PrefixUpdate,
-    evidence::{Accusation, SignedHeader},
-    faults::TransactionEvidence,
-    prove_transaction,
+    evidence::{Accusation, SignedHeader, first_difference},
 };
 use rpc::{Api, RpcOptions, RunningServer, ServerConfig, SubscriptionNames};
 use rpc_types::PrefixItem;
@@ -380,12 +378,7 @@ async fn require_all_refused(
             let block = chain.canonical_block(header.number)?.ok_or_eyre("no such block")?;
             let later = (header.number < safe).then_some(&*witness);
             let theirs = block.raw_transactions();
-            let same = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-            let transaction = TransactionEvidence {
-                index: same as u32,
-                ours: prove_transaction(ours, same),
-                theirs: prove_transaction(&theirs, same),
-            };
+            let transaction = first_difference(ours, &theirs);
             let canonical = canonical_block(&chain, &block, later)?;
             let broken = Accusation::Broken { signed: a.clone(), canonical, transaction };
             let broken = refused(broken).await?;
@@ -406,12 +399,7 @@ async fn require_all_refused(
             refusals.push(lie);
         }
         for (b, (.., theirs)) in &all[index + 1..] {
-            let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-            let transaction = TransactionEvidence {
-                index: same as u32,
-                ours: prove_transaction(ours, same),
-                theirs: prove_transaction(theirs, same),
-            };
+            let transaction = first_difference(ours, theirs);
             let (a, b) = (a.clone(), b.clone());
             let pair = refused(Accusation::Equivocation { a, b, transaction }).await?;
             let is_expected = matches!(
