@@ -24,7 +24,8 @@ pub struct Promised {
 /// No two promises that pass [`Self::check`] one after the other are evidence of an
 /// [`equivocation`](crate::faults::equivocation), in any history of L1: a second header for a parent
 /// either extends the first one, or comes after its end, or the first one is void on each L1 chain
-/// on which the second one is not.
+/// on which the second one is not. L1 accepts the second block only on the latter chains, since its
+/// anchor is on no other: so it does not break the first promise either.
 #[derive(Debug)]
 pub struct Promises {
     /// Seconds from the timestamp of a block for which its promise binds the signer.
@@ -70,21 +71,27 @@ impl Promises {
         self.binds_for
     }
 
-    /// Checks that a header may be signed.
+    /// Checks that a header may be signed. `anchor` is the number of the L1 block of the new anchor in
+    /// its block, or zero.
     ///
     /// # Errors
     ///
     /// [`Conflict`] if it contradicts an earlier promise.
-    pub fn check(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
-        self.check_all(new, |old| {
+    pub fn check(
+        &self,
+        new: &Promised,
+        anchor: u64,
+        is_replaced: IsReplaced<'_>,
+    ) -> Result<(), Conflict> {
+        let is_continued = |old: &Promised| old.condition() == new.condition();
+        self.check_all(new, is_replaced, is_continued, |old| {
             // Both conditions never hold on one L1 chain: at this number the chains on which they
             // hold have different blocks.
-            is_replaced(old.message.l1_block, old.message.l1_hash)
-                && new.message.l1_block >= old.message.l1_block
+            new.message.l1_block.min(anchor) >= old.message.l1_block
         })
     }
 
-    /// Checks that a block may be sealed without a signature.
+    /// Checks that a block may be sealed without a signature; `anchor` as in [`Self::check`].
     ///
     /// # Errors
     ///
@@ -92,21 +99,32 @@ impl Promises {
     pub fn check_unsigned(
         &self,
         new: &Promised,
+        anchor: u64,
         is_replaced: IsReplaced<'_>,
     ) -> Result<(), Conflict> {
-        self.check_all(new, |old| is_replaced(old.message.l1_block, old.message.l1_hash))
+        let is_continued = |old: &Promised| {
+            old.message.is_unconditional()
+                || !is_replaced(old.message.l1_block, old.message.l1_hash)
+        };
+        self.check_all(new, is_replaced, is_continued, |old| anchor >= old.message.l1_block)
     }
 
     fn check_all(
         &self,
         new: &Promised,
-        is_void: impl Fn(&Promised) -> bool,
+        is_replaced: IsReplaced<'_>,
+        is_continued: impl Fn(&Promised) -> bool,
+        excludes: impl Fn(&Promised) -> bool,
     ) -> Result<(), Conflict> {
         let key = (new.header.number, new.header.parent);
         let others = self.by_parent.get(&key).map(Vec::as_slice).unwrap_or_default();
+        // L1 has returned to the chain of an earlier promise, which excludes those after it.
+        let continues = others.iter().any(|old| old.allows(new) && is_continued(old));
         let is_kept = |old: &&Promised| {
             let has_ended = new.header.timestamp >= self.end(old);
-            old.allows(new) || has_ended || (!old.message.is_unconditional() && is_void(old))
+            let (l1_block, l1_hash) = old.condition();
+            let is_void = !old.message.is_unconditional() && is_replaced(l1_block, l1_hash);
+            old.allows(new) || has_ended || is_void && (continues || excludes(old))
         };
         let broken = match others.iter().find(|old| !is_kept(old)) {
             None if others.len() < MAX_FOR_PARENT => return Ok(()),
@@ -128,7 +146,7 @@ impl Promises {
     /// Adds a promise that has passed [`Self::check`].
     pub fn add(&mut self, new: Promised) {
         let others = self.by_parent.entry((new.header.number, new.header.parent)).or_default();
-        let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
+        let condition = Promised::condition;
         // A journal that is read again adds nothing.
         let implies =
             |old: &Promised| new.allows(old) && (old.message.is_sealed || !new.message.is_sealed);
@@ -143,11 +161,17 @@ impl Promises {
         }
     }
 
-    /// Returns the lowest number of the L1 block that the condition of another header for this
-    /// parent has to name: the highest that an earlier one names.
+    /// Returns the lowest number of the L1 block that the condition and the anchor of another header
+    /// for this parent have to name: the highest that an earlier one names.
     pub fn least_condition(&self, number: u64, parent: B256) -> u64 {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
         promises.map(|it| it.message.l1_block).max().unwrap_or_default()
+    }
+
+    /// Returns `true` if another block was promised for the parent of this one.
+    pub fn has_other(&self, number: u64, parent: B256, hash: B256) -> bool {
+        let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
+        promises.into_iter().any(|it| it.header.hash != hash)
     }
 
     /// Returns `true` if this block was promised as sealed.
@@ -168,6 +192,11 @@ impl Promises {
 }
 
 impl Promised {
+    /// Number and hash of the L1 block on which the promise depends.
+    const fn condition(&self) -> (u64, B256) {
+        (self.message.l1_block, self.message.l1_hash)
+    }
+
     /// Returns `true` if the other header keeps this promise: it is the same one, or adds
     /// transactions to a prefix.
     fn allows(&self, other: &Self) -> bool {

@@ -8,7 +8,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use enshrine_preconf::{
     Domain, HeaderSummary, IsReplaced, Preconfirmation, Promised, Promises,
-    faults::{Context, Refusal, Signed, TransactionEvidence, equivocation},
+    faults::{Canonical, Context, Refusal, Signed, TransactionEvidence, broken, equivocation},
 };
 use proptest::prelude::*;
 use wire::SchemaId;
@@ -63,19 +63,19 @@ fn prefix_may_only_be_extended() {
     let mut promises = Promises::new(MAX_LAG);
     let new = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, NONE).0;
     for list in [&[1][..], &[1], &[1, 2]] {
-        assert_eq!(promises.check(&new(list, false), CANONICAL), Ok(()));
+        assert_eq!(promises.check(&new(list, false), 0, CANONICAL), Ok(()));
         promises.add(new(list, false));
     }
     for list in [&[1][..], &[2], &[1, 3], &[1, 3, 2], &[]] {
-        let refused = promises.check(&new(list, false), CANONICAL).unwrap_err();
+        let refused = promises.check(&new(list, false), 0, CANONICAL).unwrap_err();
         assert_eq!((refused.number, refused.until), (7, 1_000 + MAX_LAG), "{list:?}");
-        assert!(promises.check_unsigned(&new(list, true), CANONICAL).is_err(), "{list:?}");
+        assert!(promises.check_unsigned(&new(list, true), 0, CANONICAL).is_err(), "{list:?}");
     }
     promises.add(new(&[1, 2, 3], true));
     assert!(promises.has_sealed(7, new(&[1, 2, 3], true).header.hash));
     assert!(!promises.has_sealed(7, new(&[1, 2], true).header.hash));
-    assert_eq!(promises.check(&new(&[1, 2, 3], true), CANONICAL), Ok(()));
-    assert!(promises.check(&new(&[1, 2, 3, 4], true), CANONICAL).is_err(), "sealed");
+    assert_eq!(promises.check(&new(&[1, 2, 3], true), 0, CANONICAL), Ok(()));
+    assert!(promises.check(&new(&[1, 2, 3, 4], true), 0, CANONICAL).is_err(), "sealed");
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn other_block_waits_for_end_of_promise() {
     let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let at = |timestamp| candidate(1, timestamp, &[2], true, NONE).0;
-    assert!(promises.check(&at(1_000 + MAX_LAG - 1), CANONICAL).is_err());
-    assert_eq!(promises.check(&at(1_000 + MAX_LAG), CANONICAL), Ok(()));
+    assert!(promises.check(&at(1_000 + MAX_LAG - 1), 0, CANONICAL).is_err());
+    assert_eq!(promises.check(&at(1_000 + MAX_LAG), 0, CANONICAL), Ok(()));
     // A promise about another parent binds nothing here.
-    assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, 0, CANONICAL), Ok(()));
 }
 
 #[test]
@@ -95,16 +95,27 @@ fn void_promise_may_be_replaced() {
     let (old, new) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
     promises.add(candidate(1, 1_000, &[1], true, (100, old)).0);
     let other = |l1_block| candidate(1, 1_001, &[2], true, (l1_block, new)).0;
-    assert!(promises.check(&other(100), CANONICAL).is_err(), "L1 still has the block");
+    assert!(promises.check(&other(100), 100, CANONICAL).is_err(), "L1 still has the block");
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
     assert_eq!(promises.least_condition(7, B256::repeat_byte(1)), 100);
-    assert!(promises.check(&other(99), replaced).is_err(), "both could hold");
-    assert_eq!(promises.check(&other(100), replaced), Ok(()));
-    assert_eq!(promises.check_unsigned(&candidate(1, 1_001, &[2], true, NONE).0, replaced), Ok(()));
+    assert!(promises.check(&other(99), 100, replaced).is_err(), "both could hold");
+    assert!(promises.check(&other(100), 99, replaced).is_err(), "L1 could include both");
+    assert_eq!(promises.check(&other(100), 100, replaced), Ok(()));
+    let unsigned = candidate(1, 1_001, &[2], true, NONE).0;
+    assert!(promises.check_unsigned(&unsigned, 99, replaced).is_err(), "L1 could include both");
+    assert_eq!(promises.check_unsigned(&unsigned, 100, replaced), Ok(()));
+    // L1 returns to its chain: the first promise may be kept, and nothing else.
+    promises.add(other(101));
+    let first = candidate(1, 1_000, &[1], true, (100, old)).0;
+    let back: IsReplaced<'_> = &|number, hash| (number, hash) == (101, new);
+    assert!(promises.check(&first, 0, replaced).is_err(), "L1 has the other chain");
+    assert_eq!(promises.check(&first, 0, back), Ok(()));
+    assert_eq!(promises.check_unsigned(&first, 0, back), Ok(()));
+    assert!(promises.check_unsigned(&unsigned, 101, back).is_err(), "the first one holds");
     // A promise without a condition is never void.
     let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
-    assert!(promises.check(&other(100), &|_, _| true).is_err());
+    assert!(promises.check(&other(100), 100, &|_, _| true).is_err());
 }
 
 #[test]
@@ -113,9 +124,9 @@ fn promises_about_final_blocks_are_forgotten() {
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let other = candidate(1, 1_001, &[2], true, NONE).0;
     promises.forget_up_to(6);
-    assert!(promises.check(&other, CANONICAL).is_err());
+    assert!(promises.check(&other, 0, CANONICAL).is_err());
     promises.forget_up_to(7);
-    assert_eq!(promises.check(&other, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&other, 0, CANONICAL), Ok(()));
 }
 
 /// An L1 that reorganizes, and returns to chains that it has left.
@@ -127,7 +138,8 @@ enum Step {
     Reorg(usize),
     /// An earlier chain is canonical again.
     Return(usize),
-    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its condition.
+    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its condition,
+    /// which is its anchor.
     Sign(u8, u64, Vec<u8>, bool, Option<usize>),
 }
 
@@ -153,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     /// Whatever L1 does, and on whichever of its chains the judge is: a signer that follows the
-    /// rule is never proven to have equivocated.
+    /// rule is never proven to have equivocated, nor to have broken a promise by another block.
     #[test]
     fn no_two_signatures_are_evidence(steps in prop::collection::vec(step(), 1..60)) {
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
@@ -186,7 +198,8 @@ proptest! {
                     let is_replaced = |number: u64, hash| {
                         chain.get(number as usize).is_some_and(|at| *at != hash)
                     };
-                    if promises.check(&new, &is_replaced).is_ok() {
+                    // A block without a new anchor depends on nothing that L1 can remove.
+                    if promises.check(&new, condition.0, &is_replaced).is_ok() {
                         promises.add(new.clone());
                         let digest = new.message.digest(&DOMAIN);
                         let signature = key.sign_hash_sync(&digest).unwrap().as_bytes();
@@ -198,6 +211,7 @@ proptest! {
         chains.push(chain);
         for (index, (a, a_rlp, a_signature, ours)) in signed.iter().enumerate() {
             for (b, b_rlp, b_signature, theirs) in &signed[index + 1..] {
+                let times = (a.header.timestamp, b.header.timestamp);
                 let [a, b] = [(a, a_rlp, a_signature), (b, b_rlp, b_signature)].map(
                     |(it, header, signature)| Signed { message: it.message, signature, header },
                 );
@@ -218,6 +232,31 @@ proptest! {
                     };
                     let judged = equivocation(&a, &b, &transaction, &context);
                     prop_assert!(judged.is_err(), "{a:?} {b:?} {chain:?}");
+                    // L1 includes a block only on chains that have its anchor, and not too late.
+                    let is_possible = |it: &Signed<'_>, time: u64, promised: u64| {
+                        let (number, hash) = (it.message.l1_block, it.message.l1_hash);
+                        let has_anchor = number == 0 || l1_hash(number) == Some(hash);
+                        it.message.is_sealed && has_anchor && promised < time + MAX_LAG
+                    };
+                    for (promise, block, time, promised) in
+                        [(&a, &b, times.1, times.0), (&b, &a, times.0, times.1)]
+                    {
+                        let canonical = Canonical {
+                            header: block.header,
+                            hash: block.message.block_hash,
+                        };
+                        let proof = match promise.message == a.message {
+                            true => transaction.clone(),
+                            false => TransactionEvidence {
+                                index: transaction.index,
+                                ours: transaction.theirs.clone(),
+                                theirs: transaction.ours.clone(),
+                            },
+                        };
+                        let judged = broken(promise, canonical, &proof, &context);
+                        let is_kept = judged.is_err() || !is_possible(block, time, promised);
+                        prop_assert!(is_kept, "{promise:?} {block:?} {chain:?}");
+                    }
                     let is_form = matches!(judged, Err(Refusal::Proof(_) | Refusal::Header(_)));
                     prop_assert!(!is_form, "the evidence itself is in order: {judged:?}");
                 }

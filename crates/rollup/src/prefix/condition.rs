@@ -18,7 +18,12 @@ pub(crate) struct L1Condition {
     pub(crate) hash: B256,
 }
 
-/// Returns the condition of a block with this state after it.
+/// Returns the number of the L1 block of the anchor in this state; zero if there is none.
+pub(crate) fn anchor_number(state: &State) -> Result<u64, ChainError> {
+    Ok(state.storage(L1_ANCHOR, U256::ZERO)?.as_limbs()[0])
+}
+
+/// Returns the condition of a block with an anchor at this L1 block.
 ///
 /// An L1 reorganization makes the block invalid if it removes the L1 block of the anchor, and
 /// removes its parent if another account has posted the parent. So the later one of both is named,
@@ -28,25 +33,23 @@ pub(crate) struct L1Condition {
 /// Returns `None` if L1 has not been read up to `least`.
 pub(crate) fn condition(
     view: &L1View,
-    state: &State,
+    anchor: u64,
     least: u64,
     is_own: impl Fn(u64, B256) -> bool,
-) -> Result<Option<L1Condition>, ChainError> {
-    let Some(head) = view.head() else { return Ok(None) };
-    let slot = state.storage(L1_ANCHOR, U256::ZERO)?;
-    let anchor = slot.as_limbs()[0];
+) -> Option<L1Condition> {
+    let head = view.head()?;
     let posted = posted_by_others(view, is_own).unwrap_or_default();
     let latest = anchor.max(posted).max(least);
     if latest > head.number {
-        return Ok(None);
+        return None;
     }
     // A promise that replaces another one names a block in any case.
     if least == 0 && latest <= view.finalized() {
-        return Ok(Some(L1Condition::default()));
+        return Some(L1Condition::default());
     }
     let is_deep = head.number - latest > MAX_DEPTH || view.header(latest).is_none();
     let number = if is_deep { head.number.saturating_sub(NAMED_DEPTH).max(latest) } else { latest };
-    Ok(view.header(number).map(|named| L1Condition { number, hash: named.hash }))
+    view.header(number).map(|named| L1Condition { number, hash: named.hash })
 }
 
 /// Returns the number of the L1 block that contains the newest L2 block of another account, if the

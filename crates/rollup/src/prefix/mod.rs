@@ -14,7 +14,7 @@ mod signer;
 
 pub(crate) use book::{PrefixBook, PublishedPrefix};
 pub(crate) use client::PrefixClient;
-pub(crate) use condition::{L1Condition, condition};
+pub(crate) use condition::{L1Condition, anchor_number, condition};
 pub use error::{NotPreconfirming, PrefixError};
 pub(crate) use shared::Recorded;
 pub(crate) use signer::PrefixSigner;

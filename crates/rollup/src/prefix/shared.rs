@@ -22,7 +22,7 @@ const BATCH: usize = 64;
 const WHAT: &str = "a record of a preconfirmation in etcd";
 
 /// Store of the records, in which only the leader can change some.
-pub(super) trait Records: fmt::Debug + Send {
+pub(crate) trait Records: fmt::Debug + Send {
     /// Reads the records from this number on.
     fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError>;
     /// Adds a record.

@@ -3,12 +3,12 @@
 use crate::{
     RollupRules, Signer,
     l1::L1View,
-    lease::{LeaseError, SharedRecords},
+    lease::LeaseError,
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
         journal::{Journal, Opened},
-        shared::SharedJournal,
+        shared::{Records, SharedJournal},
     },
 };
 use alloy_eips::BlockNumHash;
@@ -39,6 +39,9 @@ pub(crate) struct PrefixSigner {
     shared: Option<SharedJournal>,
     /// The last recorded block of each parent, which has to be made as it is.
     unfinished: BTreeMap<B256, Recorded>,
+    /// The longest signed prefix for each number, parent and condition that is not final: L1 may
+    /// return to the chain on which it holds.
+    signed: BTreeMap<(u64, B256), Vec<Prefix>>,
     /// State of a signer that may lack records.
     incomplete: Option<Incomplete>,
     /// File that exists while the journal may lack records, for the next start.
@@ -89,7 +92,11 @@ impl PrefixSigner {
         // The last one: if it is sealed, the node may have stopped before it stored the block.
         let last = prefixes.last().cloned().map(|prefix| Recorded { prefix, is_signed: true });
         let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
-        prefixes.into_iter().for_each(|it| promises.add(it.promised));
+        let mut signed = BTreeMap::new();
+        for prefix in prefixes {
+            promises.add(prefix.promised.clone());
+            keep(&mut signed, prefix);
+        }
         let is_complete = is_intact && !was_incomplete && !(is_new && has_history);
         if is_complete {
             fs::remove_file(&marker).map_err(failed("remove"))?;
@@ -102,6 +109,7 @@ impl PrefixSigner {
             journal,
             shared: None,
             unfinished: unfinished.into_iter().collect(),
+            signed,
             incomplete: (!is_complete).then_some(Incomplete::Waiting),
             marker,
         })
@@ -130,7 +138,7 @@ impl PrefixSigner {
     /// recorded. The node must not lead then.
     pub(crate) fn join(
         &mut self,
-        records: SharedRecords,
+        records: impl Records + 'static,
         head: BlockNumHash,
         view: &L1View,
     ) -> Result<(), PrefixError> {
@@ -142,6 +150,7 @@ impl PrefixSigner {
             let promised = &recorded.prefix.promised;
             if recorded.is_signed {
                 self.promises.add(promised.clone());
+                keep(&mut self.signed, recorded.prefix.clone());
             }
             self.unfinished.insert(promised.header.parent, recorded);
         }
@@ -196,15 +205,27 @@ impl PrefixSigner {
     }
 
     /// Returns the block that was recorded last for this parent, before the start or by an earlier
-    /// leader, if its promise binds at this time. It must be sealed as it is.
-    pub(crate) fn unfinished_on(&self, parent: B256, time: u64, view: &L1View) -> Option<Recorded> {
-        let recorded = self.unfinished.get(&parent)?;
-        self.is_in_force(&recorded.prefix.promised, time, view).then(|| recorded.clone())
+    /// leader, if its promise binds at this time; or else one of which L1 has returned to the chain.
+    /// It must be sealed as it is.
+    pub(crate) fn unfinished_on(
+        &self,
+        parent: BlockNumHash,
+        time: u64,
+        view: &L1View,
+    ) -> Option<Recorded> {
+        let is_in_force = |it: &Prefix| self.is_in_force(&it.promised, time, view);
+        let recorded = self.unfinished.get(&parent.hash);
+        recorded.filter(|it| is_in_force(&it.prefix)).cloned().or_else(|| {
+            let signed = self.signed.get(&(parent.number.saturating_add(1), parent.hash))?;
+            let prefix = signed.iter().rev().find(|prefix| is_in_force(prefix))?.clone();
+            Some(Recorded { prefix, is_signed: true })
+        })
     }
 
     /// Forgets that block, since it was sealed or cannot be built again.
-    pub(crate) fn forget_unfinished(&mut self, parent: B256) {
-        self.unfinished.remove(&parent);
+    pub(crate) fn forget_unfinished(&mut self, parent: BlockNumHash) {
+        self.unfinished.remove(&parent.hash);
+        self.signed.remove(&(parent.number.saturating_add(1), parent.hash));
     }
 
     /// Returns an error if this signer may lack records of its signatures.
@@ -293,14 +314,25 @@ impl PrefixSigner {
         self.promises.has_sealed(number, hash)
     }
 
-    /// Checks that a block may be sealed without a signature.
+    /// Checks that a block may be sealed without a signature. `anchor` is the number of the L1 block
+    /// of its new anchor, or zero.
     ///
     /// # Errors
     ///
     /// [`Conflict`] if it contradicts a signature of this key.
-    pub(crate) fn check_unsigned(&self, block: &Prefix, view: &L1View) -> Result<(), Conflict> {
+    pub(crate) fn check_unsigned(
+        &self,
+        block: &Prefix,
+        anchor: u64,
+        view: &L1View,
+    ) -> Result<(), Conflict> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
-        self.promises.check_unsigned(&block.promised, &is_replaced)
+        self.promises.check_unsigned(&block.promised, anchor, &is_replaced)
+    }
+
+    /// Returns `true` if another block than this one was promised for its parent.
+    pub(crate) fn has_other(&self, number: u64, parent: B256, hash: B256) -> bool {
+        self.promises.has_other(number, parent, hash)
     }
 
     /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
@@ -313,15 +345,17 @@ impl PrefixSigner {
     pub(crate) fn sign(
         &mut self,
         prefix: Prefix,
+        anchor: u64,
         view: &L1View,
     ) -> Result<PublishedPrefix, PrefixError> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
-        self.promises.check(&prefix.promised, &is_replaced)?;
+        self.promises.check(&prefix.promised, anchor, &is_replaced)?;
         if let Some(shared) = &mut self.shared {
             shared.record(&prefix, true)?;
         }
         self.journal.record(&prefix)?;
         self.promises.add(prefix.promised.clone());
+        keep(&mut self.signed, prefix.clone());
         let signature = self.key.sign_preconfirmation(self.domain, &prefix.promised.message)?;
         Ok(PublishedPrefix { prefix, signature: signature.as_bytes().into() })
     }
@@ -330,6 +364,7 @@ impl PrefixSigner {
     /// etcd also drops those up to `safe`, which are on L1, if it is long.
     pub(crate) fn forget_up_to(&mut self, finalized: u64, safe: u64) {
         self.promises.forget_up_to(finalized);
+        self.signed = self.signed.split_off(&(finalized.saturating_add(1), B256::ZERO));
         let shortened = self.journal.forget_up_to(finalized);
         let shared = self.shared.as_mut().map_or(Ok(()), |shared| {
             let (got, limit) = shared.length();
@@ -339,6 +374,19 @@ impl PrefixSigner {
             tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
         }
     }
+}
+
+/// Adds a signed prefix, instead of the shorter one of the same block.
+fn keep(signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>, prefix: Prefix) {
+    let header = &prefix.promised.header;
+    let all = signed.entry((header.number, header.parent)).or_default();
+    let condition = |it: &Prefix| (it.promised.message.l1_block, it.promised.message.l1_hash);
+    let is_shorter = |old: &Prefix| {
+        old.promised.header.environment == header.environment
+            && condition(old) == condition(&prefix)
+    };
+    all.retain(|old| !is_shorter(old));
+    all.push(prefix);
 }
 
 #[cfg(test)]
@@ -373,15 +421,15 @@ mod tests {
         let path = folder.path().join("preconfirmations");
         let view = view();
         let mut signer = open(&path);
-        signer.sign(prefix(1, 2, false), &view).unwrap();
+        signer.sign(prefix(1, 2, false), 9, &view).unwrap();
         for mut signer in [signer, open(&path)] {
-            let refused = signer.sign(prefix(1, 1, false), &view);
+            let refused = signer.sign(prefix(1, 1, false), 9, &view);
             assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
-            assert!(signer.check_unsigned(&prefix(1, 1, true), &view).is_err());
-            assert!(signer.check_unsigned(&prefix(1, 3, true), &view).is_ok());
+            assert!(signer.check_unsigned(&prefix(1, 1, true), 9, &view).is_err());
+            assert!(signer.check_unsigned(&prefix(1, 3, true), 9, &view).is_ok());
         }
         let mut signer = open(&path);
-        signer.sign(prefix(1, 3, true), &view).unwrap();
+        signer.sign(prefix(1, 3, true), 9, &view).unwrap();
         let recorded = Journal::open(&path, Address::repeat_byte(0xa0), signer.key.address());
         let recorded = recorded.unwrap().prefixes;
         assert_eq!(recorded.iter().map(|it| it.transactions.len()).collect::<Vec<_>>(), [2, 3]);
@@ -396,7 +444,9 @@ mod tests {
             let last = prefix(1, 2, is_sealed);
             open(&path).journal.record(&last).unwrap();
             let parent = last.promised.header.parent;
-            let unfinished = |parent, time| open(&path).unfinished_on(parent, time, &view());
+            let unfinished = |parent, time| {
+                open(&path).unfinished_on(BlockNumHash::new(0, parent), time, &view())
+            };
             let got = unfinished(parent, 3_611).map(|it| it.prefix.promised);
             assert_eq!(got, Some(last.promised));
             assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");

@@ -8,6 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Returns the maximum age of the oldest block that is not on L1, in seconds. L1 accepts blocks for
+/// `max_lag`, and a promise lasts for half of it. Half of that is left for posting.
+pub(crate) const fn max_age_of_unposted(max_lag: u64) -> u64 {
+    max_lag / 4
+}
+
+/// Returns the maximum age of L1's head for a promise about its child, in seconds. Once the policy
+/// opens, any account may post a child of it with a timestamp of `max_lag` ago. The promise has to
+/// end before.
+pub(crate) fn max_age_of_safe(max_lag: u64, policy_timeout: u64) -> u64 {
+    let until_open = policy_timeout.saturating_sub(max_lag.saturating_add(max_lag / 2));
+    max_age_of_unposted(max_lag).min(until_open)
+}
+
 impl Sequencer {
     /// Time from the start of the next block to its sealing, if its prefixes are signed.
     pub(super) fn lead_time(
@@ -46,19 +60,15 @@ impl Sequencer {
         if self.isolation.limit().is_some() {
             return Err(NotPreconfirming::Isolating);
         }
-        // L1 accepts blocks for `max_lag`, and a promise lasts for half of it. Half of that is left
-        // for posting.
-        let limit = self.rules.max_lag / 4;
-        // Once the policy opens, any account may post a child of L1's head with a timestamp of
-        // `max_lag` ago. The promise has to end before.
         let max_lag = self.rules.max_lag;
-        let until_open = policy_timeout.saturating_sub(max_lag.saturating_add(max_lag / 2));
         let safe = view.advanced_head();
         let is_child_of_safe = safe.is_none_or(|safe| safe.hash == head.hash);
         let age = time.saturating_sub(head.header.timestamp);
-        if is_child_of_safe && age > limit.min(until_open) {
-            return Err(NotPreconfirming::NearTimeout { age, limit: limit.min(until_open) });
+        let limit = max_age_of_safe(max_lag, policy_timeout);
+        if is_child_of_safe && age > limit {
+            return Err(NotPreconfirming::NearTimeout { age, limit });
         }
+        let limit = max_age_of_unposted(max_lag);
         let age = self.queue.oldest().map_or(0, |oldest| time.saturating_sub(oldest));
         if age > limit {
             return Err(NotPreconfirming::NotPosted { age, limit });

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     DutyError, SequencerError,
     prefix::{
-        L1Condition, NotPreconfirming, Prefix, PrefixBook, PrefixError, PrefixSigner, condition,
+        L1Condition, NotPreconfirming, Prefix, PrefixBook, PrefixError, PrefixSigner,
+        anchor_number, condition,
     },
     sequencer::anchor::anchor_of,
 };
@@ -26,6 +27,11 @@ use std::{
     time::{Duration, Instant},
 };
 use wire::ProtocolFork;
+
+/// Number of the L1 block of a block's new anchor; zero if it has none.
+fn new_anchor(block: &Block) -> u64 {
+    anchor_of(block).map_or(0, |anchor| anchor.l1_block_number)
+}
 
 /// Signer of prefixes, with what it publishes.
 #[derive(Debug)]
@@ -105,11 +111,32 @@ impl Sequencer {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
         let prefix = self.prefix_of(signer, block, true, L1Condition::default());
         let prefix = prefix.map_err(PrefixError::from)?;
-        signer.check_unsigned(&prefix, self.view()).map_err(PrefixError::from)?;
+        let anchor = new_anchor(block);
+        signer.check_unsigned(&prefix, anchor, self.view()).map_err(PrefixError::from)?;
         if let Some(Preconfirmations { signer, slice: Some(_), .. }) = &mut self.preconfirmations {
             signer.share_sealed(prefix)?;
         }
         Ok(())
+    }
+
+    /// Returns `true` if a block contradicts a promise that holds on L1's present chain: L1 has
+    /// returned to that chain after this node has replaced the promised block.
+    pub(super) fn breaks_promise(&self, block: &Block) -> bool {
+        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return false };
+        let (number, parent) = (block.header.number, block.header.parent_hash);
+        // Few blocks have been replaced, and hashing all transactions takes time.
+        signer.has_other(number, parent, block.hash)
+            && self.prefix_of(signer, block, true, L1Condition::default()).is_ok_and(|prefix| {
+                // Its anchor excludes promises that are void.
+                signer.check_unsigned(&prefix, u64::MAX, self.view()).is_err()
+            })
+    }
+
+    /// Lowest number of the L1 block that the anchor of the next block has to name, so that L1
+    /// accepts the block only on chains on which the promises that it replaces are void.
+    pub(super) fn least_anchor(&self, head: &Block) -> u64 {
+        let signer = self.preconfirmations.as_ref().map(|it| &it.signer);
+        signer.map_or(0, |signer| signer.least_condition(head.header.number + 1, head.hash))
     }
 
     /// Returns `true` if this node has signed the block as sealed.
@@ -160,7 +187,8 @@ impl Sequencer {
         };
         let least = signer.least_condition(block.header.number, block.header.parent_hash);
         let is_own = |number, hash| signer.has_sealed(number, hash);
-        let Some(condition) = condition(self.view(), &after, least, is_own)? else {
+        let anchor = anchor_number(&after)?;
+        let Some(condition) = condition(self.view(), anchor, least, is_own) else {
             self.report(Err(&NotPreconfirming::L1Behind));
             return Ok(Some(sealed));
         };
@@ -335,7 +363,7 @@ impl Sequencer {
         let Some(Preconfirmations { signer, book, .. }) = &mut self.preconfirmations else {
             return Ok(());
         };
-        let published = signer.sign(prefix, &view)?;
+        let published = signer.sign(prefix, new_anchor(block), &view)?;
         let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
         if is_sealed {
             // The block itself is shown once it is on the disk.

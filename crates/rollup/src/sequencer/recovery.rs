@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Seconds before its maximum age at which a block is replaced: one slot.
-const LAG_MARGIN: u64 = 12;
+pub(super) const LAG_MARGIN: u64 = 12;
 /// Maximum time for which a block may be ahead of L1's time before it is replaced: two slots. An L1
 /// that continues its slots has caught up by then, after any reorg.
 const AHEAD: Duration = Duration::from_secs(24);
@@ -29,8 +29,9 @@ const JITTER: u64 = 2;
 impl Sequencer {
     /// Reverts to the parent of the first unsafe block that L1 can never accept: it is too old, or
     /// its anchor refers to an L1 block or messages that a reorg removed. Also reverts blocks that
-    /// have been ahead of L1's time for too long, after a reorg set it back. The transactions of
-    /// reverted blocks are kept.
+    /// have been ahead of L1's time for too long, after a reorg set it back, and those that have
+    /// replaced a promised block whose L1 chain is back. The transactions of reverted blocks are
+    /// kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), SequencerError> {
         let instant = Instant::now();
         let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
@@ -46,10 +47,12 @@ impl Sequencer {
             // What is promised is not given up because L1's time went back.
             let is_promised = self.has_promised(&block);
             let too_new = waits_too_long && !is_promised && block.header.timestamp > next + JITTER;
-            if too_old || lost || too_new {
-                let reason = match (too_old, lost) {
-                    (true, _) => "too old for L1",
-                    (_, true) => "anchor no longer on L1",
+            let is_broken = self.breaks_promise(&block);
+            if too_old || lost || too_new || is_broken {
+                let reason = match (too_old, lost, is_broken) {
+                    (true, ..) => "too old for L1",
+                    (_, true, _) => "anchor no longer on L1",
+                    (.., true) => "L1 is back on the chain of an earlier promise",
                     _ => "ahead of L1's time",
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");

@@ -218,7 +218,8 @@ impl Sequencer {
     }
 
     /// Returns the L1 inputs of the next block. It has a new anchor if there are newer messages and
-    /// the last one covers fewer than an overdue block has to relay ([`RELAYS`]).
+    /// the last one covers fewer than an overdue block has to relay ([`RELAYS`]), or if it replaces a
+    /// promised block.
     fn l1_inputs(
         &self,
         chain: &ChainReader,
@@ -230,10 +231,14 @@ impl Sequencer {
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
+        let least = self.least_anchor(head);
         let anchor = named
-            .filter(|_| covered.saturating_sub(relayed) < RELAYS)
-            .and_then(|named| anchor::newest(self.view(), named, known.relayed))
-            .filter(|anchor| anchor.message_count > covered);
+            .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
+            .and_then(|named| anchor::newest(self.view(), named.max(least), known.relayed))
+            .filter(|anchor| {
+                let count = anchor.message_count;
+                count > covered || least > 0 && count == covered
+            });
         let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
         Ok(L1Inputs { anchor, covered, relayed })
     }

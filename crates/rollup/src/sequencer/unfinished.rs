@@ -1,13 +1,12 @@
 //! The block of which a prefix was signed when the node stopped.
 
-use super::{Preconfirmations, Sequencer};
+use super::{Preconfirmations, Sequencer, recovery::LAG_MARGIN};
 use crate::{
     SequencerError,
     prefix::{L1Condition, Prefix, Recorded},
 };
 use alloy_consensus::Header;
-use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::B256;
+use alloy_eips::{BlockNumHash, eip2718::Decodable2718 as _};
 use alloy_rlp::Decodable as _;
 use chain::RecoveredTransaction;
 use executor::{Transaction, recover_sender};
@@ -25,8 +24,12 @@ impl Sequencer {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(None);
         };
-        let recorded = signer.unfinished_on(head.hash, time, self.view());
+        let recorded = signer.unfinished_on(head.num_hash(), time, self.view());
         let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
+        // L1 would not include it in time.
+        if prefix.promised.header.timestamp + self.rules.max_lag < time + LAG_MARGIN {
+            return Ok(None);
+        }
         let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
         let sealed = match self.build_again(&prefix) {
             Ok(sealed) if sealed.new.block.hash == expected => sealed,
@@ -38,7 +41,7 @@ impl Sequencer {
                 let got = other.map(|sealed| sealed.new.block.hash.to_string());
                 let got = got.unwrap_or_else(|error| error.to_string());
                 tracing::error!(number, got, %expected, "cannot build the preconfirmed block again");
-                self.forget_unfinished(head.hash);
+                self.forget_unfinished(head.num_hash());
                 return Ok(None);
             }
         };
@@ -54,7 +57,7 @@ impl Sequencer {
         Ok(Some(sealed))
     }
 
-    fn forget_unfinished(&mut self, parent: B256) {
+    fn forget_unfinished(&mut self, parent: BlockNumHash) {
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
             signer.forget_unfinished(parent);
         }

@@ -11,7 +11,7 @@ use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs::ordered_trie_root_with_encoder,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync as _;
@@ -29,11 +29,12 @@ use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, ensure};
 use node::{Clock, Node, Settings};
 use preconf::{
-    Domain, Preconfirmation, PrefixUpdate,
+    Domain, HeaderSummary, Preconfirmation, PrefixUpdate,
     evidence::{Accusation, SignedHeader, first_difference},
 };
 use rpc::{Api, RpcOptions, RunningServer, ServerConfig, SubscriptionNames};
 use rpc_types::PrefixItem;
+use serde_json::Value;
 use std::{
     path::Path,
     sync::mpsc::{Receiver, channel},
@@ -179,6 +180,17 @@ impl Bonded {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         })
+    }
+
+    /// Has the contract judge an accusation at L1's head, without sending it. Returns its refusal.
+    async fn try_accuse(&self, accusation: Accusation) -> Result<Option<Refused>> {
+        let input = accuse_calldata(accusation, B256::ZERO);
+        let request = TransactionRequest::default().from(self.world.l1.addresses()[2]);
+        let request = request.to(self.bonds).input(input.into());
+        let Err(error) = self.world.provider.call(request).await else { return Ok(None) };
+        let data = error.as_error_resp().and_then(|answer| answer.as_revert_data());
+        let data = data.ok_or_else(|| eyre::eyre!("no error of the contract: {error}"))?;
+        Ok(Some(Refused::abi_decode(&data)?))
     }
 
     async fn bond(&self) -> Result<u128> {
@@ -357,14 +369,7 @@ async fn require_all_refused(
     let mut refusals = Vec::new();
     let all: Vec<_> = updates.iter().map(SignedHeader::from).zip(whole(updates)?).collect();
     let refused = async |accusation: Accusation| {
-        let input = accuse_calldata(accusation, B256::ZERO);
-        let request = TransactionRequest::default().from(bonded.world.l1.addresses()[2]);
-        let request = request.to(bonded.bonds).input(input.into());
-        let tried = bonded.world.provider.call(request).await;
-        let error = tried.err().ok_or_eyre("the contract accepts it")?;
-        let data = error.as_error_resp().and_then(|answer| answer.as_revert_data());
-        let data = data.ok_or_else(|| eyre::eyre!("no error of the contract: {error}"))?;
-        Ok::<_, eyre::Report>(Refused::abi_decode(&data)?)
+        bonded.try_accuse(accusation).await?.ok_or_eyre("the contract accepts it")
     };
     for (index, (a, (header, _, ours))) in all.iter().enumerate() {
         let late = refused(Accusation::Late { signed: a.clone() }).await?;
@@ -415,6 +420,98 @@ async fn require_all_refused(
         }
     }
     Ok(refusals)
+}
+
+/// The newest prefix of the first block that a node shows.
+async fn first_prefix(node: &RollupNode) -> Result<PrefixUpdate> {
+    let request = (U64::from(1), U64::ZERO);
+    let item: Option<PrefixItem> =
+        provider_of(node)?.raw_request("rollup_prefix".into(), request).await?;
+    Ok(PrefixUpdate::decode(&item.ok_or_eyre("no prefix")?.ssz)?)
+}
+
+/// An L1 reorg removes the block of the anchor, and the sequencer signs another first block. When the
+/// reorg is reverted, it seals the first one. Without the reorg, another first block costs the bond.
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
+    for is_reorged in [true, false] {
+        let (bonded, folder) = (Bonded::new(&["alice"]).await?, tempfile::tempdir()?);
+        let world = &bonded.world;
+        let sequencer = bonded.sequencer(folder.path()).await?;
+        let deposited = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+        let condition = deposited.block_hash.ok_or_eyre("not included")?;
+        // The block that is opened next has an anchor that covers the deposit.
+        until("the deposit", &sequencer, || async {
+            Ok(sequencer.status().l1_head.is_some_and(|head| head.hash == condition))
+        })
+        .await?;
+        let sent = send(&provider_of(&sequencer)?, "alice", 0).await?;
+        until_preconfirmed(&sequencer, sent).await?;
+        let first = first_prefix(&sequencer).await?;
+        assert_eq!(first.message.l1_hash, condition);
+        let forged = bonded.signed(&bonded.first_header().await?, true, vec![invalid(1)])?;
+        let accuse = |other: &PrefixUpdate| {
+            let (a, b) = (SignedHeader::from(&first), SignedHeader::from(other));
+            let transaction = first_difference(&first.transactions, &other.transactions);
+            Accusation::Equivocation { a, b, transaction }
+        };
+        if is_reorged {
+            let nothing: [(); 0] = [];
+            let before: Value = world.provider.raw_request("evm_snapshot".into(), nothing).await?;
+            world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+            until("another prefix", &sequencer, || async {
+                world.provider.anvil_mine(Some(1), None).await?;
+                let newest = first_prefix(&sequencer).await.ok();
+                Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
+            })
+            .await?;
+            let second = first_prefix(&sequencer).await?;
+            let [a, b] = [&first, &second].map(|it| HeaderSummary::read(&it.header));
+            let (a, b) = (a?, b?);
+            assert_eq!((a.number, a.parent), (b.number, b.parent));
+            assert_ne!(a.environment, b.environment);
+            // L1 serves the hashes of the blocks before the current one.
+            world.provider.anvil_mine(Some(1), None).await?;
+            for other in [&second, &forged] {
+                let refused = bonded.try_accuse(accuse(other)).await?;
+                assert!(matches!(refused, Some(Refused::ConditionVoid(_))), "{refused:?}");
+            }
+            let longest = world.provider.get_block_number().await?;
+            world.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
+            let missing = longest + 1 - world.provider.get_block_number().await?;
+            world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+            world.provider.anvil_mine(Some(missing), None).await?;
+            until("the first promise", &sequencer, || async {
+                Ok(sequencer.status().safe_head.hash == first.message.block_hash)
+            })
+            .await?;
+            let chain = sequencer.node().read(|node| node.chain.reader().clone());
+            let block = chain.canonical_block(1)?.ok_or_eyre("no first block")?;
+            let canonical = canonical_block(&chain, &block, None)?;
+            for (signed, is_void) in [(&first, false), (&second, true)] {
+                let transaction = first_difference(&signed.transactions, &block.raw_transactions());
+                let (signed, canonical) = (SignedHeader::from(signed), canonical.clone());
+                let broken = Accusation::Broken { signed, canonical, transaction };
+                let refused = bonded.try_accuse(broken).await?.ok_or_eyre("a broken promise")?;
+                match is_void {
+                    false => assert!(matches!(refused, Refused::NotInConflict(_)), "{refused:?}"),
+                    true => assert!(matches!(refused, Refused::ConditionVoid(_)), "{refused:?}"),
+                }
+            }
+            assert_eq!(bonded.bond().await?, BOND);
+        } else {
+            world.provider.anvil_mine(Some(1), None).await?;
+            assert_eq!(bonded.try_accuse(accuse(&forged)).await?, None);
+            let input = accuse_calldata(accuse(&forged), B256::ZERO);
+            let request = TransactionRequest::default().from(world.l1.addresses()[2]);
+            let request = request.to(bonded.bonds).input(input.into());
+            let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+            assert!(receipt.status());
+            assert_eq!(bonded.bond().await?, 0);
+        }
+        sequencer.stop().await;
+    }
+    Ok(())
 }
 
 /// It rebuilds a block after an L1 reorg, and goes on after a restart.

@@ -22,7 +22,7 @@ const LENGTH: usize = 5;
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Answered,
     /// The record is added, and the response is lost.
     Unanswered,
@@ -55,17 +55,17 @@ impl Step {
 }
 
 #[derive(Debug, Default)]
-struct Store {
-    term: u64,
+pub(super) struct Store {
+    pub(super) term: u64,
     records: BTreeMap<u64, Bytes>,
-    fate: Option<Fate>,
+    pub(super) fate: Option<Fate>,
 }
 
 /// The store, as the leader of a term uses it.
 #[derive(Debug)]
-struct Handle {
-    store: Arc<Mutex<Store>>,
-    term: u64,
+pub(super) struct Handle {
+    pub(super) store: Arc<Mutex<Store>>,
+    pub(super) term: u64,
 }
 
 impl Records for Handle {
@@ -235,7 +235,7 @@ impl World {
     /// Signs as [`PrefixSigner`](crate::prefix::PrefixSigner) does: check, record, signature.
     fn sign(&mut self, at: usize, prefix: &Prefix, fate: Fate, signs: bool) -> bool {
         let node = &mut self.nodes[at];
-        if node.promises.check(&prefix.promised, &|_, _| false).is_err() {
+        if node.promises.check(&prefix.promised, 9, &|_, _| false).is_err() {
             return false;
         }
         self.store.lock().fate = Some(fate);
