@@ -4,14 +4,15 @@
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
 //! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
 //! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
-//! latter injects faults and compares the nodes. `kills` kills a sequencer that signs prefixes, and
-//! `failover` the leader of two with a lease, and members of etcd. `etcd` measures the latency of a
-//! record there. `vectors` writes conformance vectors for EXECUTE, `findings` further exact figures
-//! of `docs/report`.
+//! latter injects faults and compares the nodes, or with `--adversary` tries to slash two honest
+//! sequencers. `kills` kills a sequencer that signs prefixes, and `failover` the leader of two with
+//! a lease, and members of etcd. `etcd` measures the latency of a record there. `vectors` writes
+//! conformance vectors for EXECUTE, `findings` further exact figures of `docs/report`.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
 //! that it measures, and no shipped crate links it.
 
+mod adversary;
 mod chain_on_disk;
 mod dialects;
 mod economics;

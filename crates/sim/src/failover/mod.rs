@@ -74,18 +74,21 @@ pub(crate) struct Arguments {
 }
 
 /// Two sequencers, with the flags of each.
-struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     rollup: &'a Rollup,
     flags: [Vec<String>; 2],
-    nodes: [NodeProcess; 2],
+    pub(crate) nodes: [NodeProcess; 2],
 }
 
 impl<'a> Pair<'a> {
-    fn start(rollup: &'a Rollup, cluster: &Cluster, folder: &Path) -> Result<Self> {
-        let flags = [("a", 0), ("b", 1)].map(|(name, node)| {
+    /// Starts the nodes with these endpoints of etcd each.
+    pub(crate) fn start(rollup: &'a Rollup, endpoints: [String; 2], folder: &Path) -> Result<Self> {
+        let mut names = ["a", "b"].into_iter();
+        let flags = endpoints.map(|endpoints| {
+            let name = names.next().unwrap_or_default();
             let own = folder.join(name).to_string_lossy().into_owned();
             let shared = FLAGS.map(str::to_owned);
-            let lease = ["--lease-endpoints".to_owned(), cluster.endpoints(node)];
+            let lease = ["--lease-endpoints".to_owned(), endpoints];
             shared
                 .into_iter()
                 .chain(lease)
@@ -97,7 +100,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Waits until a node holds the lease, other than `not` if it is given.
-    fn leader(&self, not: Option<usize>) -> Result<usize> {
+    pub(crate) fn leader(&self, not: Option<usize>) -> Result<usize> {
         let mut leader = 0;
         until("a leader", || {
             let leads = |at: &usize| {
@@ -122,7 +125,7 @@ impl<'a> Pair<'a> {
         format!("{}\n{}\n{}", of(a), of(b), self.rollup.last_words("sequencer.log"))
     }
 
-    fn restart(&mut self, at: usize) -> Result<()> {
+    pub(crate) fn restart(&mut self, at: usize) -> Result<()> {
         self.nodes[at].kill();
         self.nodes[at] = begin(self.rollup, &self.flags[at])?;
         Ok(())
@@ -134,8 +137,13 @@ fn begin(rollup: &Rollup, flags: &[String]) -> Result<NodeProcess> {
 }
 
 fn quick(node: &NodeProcess) -> Result<Client> {
+    quick_client(node.client().url())
+}
+
+/// Creates a client with a short timeout.
+pub(crate) fn quick_client(url: &str) -> Result<Client> {
     let options = ClientOptions { timeout: TIMEOUT, ..ClientOptions::default() };
-    Ok(Client::new(node.client().url(), options)?)
+    Ok(Client::new(url, options)?)
 }
 
 /// What a run does next.
@@ -186,7 +194,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ));
     let Some(mut cluster) = Cluster::start()? else { return Ok(()) };
     let rollup = Rollup::create(Deploying::ByScripts, report)?;
-    let mut pair = Pair::start(&rollup, &cluster, &rollup.place())?;
+    let mut pair =
+        Pair::start(&rollup, [0, 1].map(|node| cluster.endpoints(node)), &rollup.place())?;
     let leader = pair.leader(None)?;
     let payers = payers(&rollup, &pair.nodes[leader], PAYERS)?;
     let mut random = Random::new(seed);
@@ -362,7 +371,7 @@ fn watch(
 }
 
 /// Sends a transfer to the first node that accepts it, and advances the nonce to what the node has.
-fn send(clients: &[Client], payer: &Key, nonce: &mut u64) {
+pub(crate) fn send(clients: &[Client], payer: &Key, nonce: &mut u64) {
     let raw = transfer(L2_CHAIN, payer, *nonce, payer.address(), 1_000_000);
     for client in clients {
         if client.request::<_, B256>("eth_sendRawTransaction", (raw.clone(),)).is_ok() {

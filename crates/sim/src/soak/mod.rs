@@ -79,11 +79,17 @@ pub(crate) struct Arguments {
     /// File for the counts of a run without an error, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Instead, have an adversary try to slash two honest sequencers with a lease and a bond
+    #[arg(long, conflicts_with = "json")]
+    adversary: bool,
 }
 
 /// Runs steps for this many minutes.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let &Arguments { minutes, seed, ref json } = arguments;
+    let &Arguments { minutes, seed, ref json, adversary } = arguments;
+    if adversary {
+        return crate::adversary::run(minutes, seed);
+    }
     let report = &mut Report::new(false);
     report.part(&format!("Traffic and faults for {minutes} minutes, seed {seed}"));
     let end = Instant::now() + Duration::try_from_secs_f64(minutes * 60.0)?;

@@ -8,10 +8,11 @@ use crate::localnet::{
 };
 use crate::{ETHER, Key, NodeProcess, Proxy, RollupFixture, allow_all, enrich, write_deployment};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
+use alloy_sol_types::SolCall as _;
 use client::{Client, ClientOptions};
-use contracts::Deployment;
-use eyre::{OptionExt, Result, WrapErr as _, ensure};
+use contracts::{Deployment, bindings::IPreconfBonds};
+use eyre::{OptionExt, Result, WrapErr as _, bail, ensure};
 use rpc_types::ClaimProof;
 use serde_json::Value;
 use std::{
@@ -81,6 +82,8 @@ pub struct Rollup {
     proxy: Option<Proxy>,
     /// Ports of the sequencer and the persistent follower, if they can swap roles.
     pair: Option<Pair>,
+    /// Key of the sequencer.
+    pub advance: Key,
     /// The L1 contracts and the L2 genesis.
     pub deployment: Deployment,
     /// Runner for the checkout's forge scripts.
@@ -95,6 +98,9 @@ pub enum Deploying {
     /// By `forge script` with the plan of `enshrine init`: with a token bridge and one sequencer.
     /// Other accounts may advance the rollup only after the silence of the policy. Without fees.
     ByScripts,
+    /// Like [`Self::ByScripts`], with a policy that requires a bond of the sequencer, which has to
+    /// be [deposited](Rollup::deposit_bond).
+    Preconfirmed,
 }
 
 /// Parameters of a rollup.
@@ -113,19 +119,29 @@ pub struct Design {
     pub gas_limit: Option<u64>,
     /// Additional accounts in the L2 genesis, for [`Deploying::Plainly`].
     pub accounts: Vec<(Address, GenesisAccount)>,
+    /// Lines of `rollup.toml` that are replaced, for a deployment by scripts.
+    pub plan: &'static [(&'static str, &'static str)],
 }
 
 impl From<Deploying> for Design {
     fn from(deploying: Deploying) -> Self {
         let l1 = &["--verify-blocks"];
-        Self { deploying, l1, forks: &[], dev: true, gas_limit: None, accounts: Vec::new() }
+        Self {
+            deploying,
+            l1,
+            forks: &[],
+            dev: true,
+            gas_limit: None,
+            accounts: Vec::new(),
+            plan: &[],
+        }
     }
 }
 
 impl Rollup {
     /// Starts an L1, then initialises and deploys a rollup on it.
     pub fn create(design: impl Into<Design>, report: &mut Report) -> Result<Self> {
-        let Design { deploying, l1, forks, dev, gas_limit, accounts } = design.into();
+        let Design { deploying, l1, forks, dev, gas_limit, accounts, plan: edits } = design.into();
         let program = devnet::build()?;
         let mut l1_flags: Vec<_> = l1.iter().map(|&flag| flag.to_owned()).collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -141,6 +157,7 @@ impl Rollup {
         let policy = match deploying {
             Deploying::Plainly => "none",
             Deploying::ByScripts => "permissioned",
+            Deploying::Preconfirmed => "preconfirmed",
         };
         let mut init = Command::new(&program);
         init.arg("init").arg(&place).args(["--policy", policy]);
@@ -154,9 +171,10 @@ impl Rollup {
         let mut genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
         genesis.alloc.extend(accounts);
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
-        let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
+        let advance: B256 = serde_json::from_value(keys["advance"]["key"].clone())?;
+        let advance = Key::from_secret(advance).ok_or_eyre("the advance key is no secret key")?;
         let operator = Key::named("operator");
-        let accounts = [advance, operator.address(), Key::named("alice").address()];
+        let accounts = [advance.address(), operator.address(), Key::named("alice").address()];
         enrich(l1.client(), accounts, 1_000 * ETHER)?;
         let scripts = Scripts::new(folder.path())?;
         let deployment = match deploying {
@@ -166,11 +184,12 @@ impl Rollup {
                 write_deployment(&deployment, &place)?;
                 deployment
             }
-            Deploying::ByScripts => {
+            Deploying::ByScripts | Deploying::Preconfirmed => {
                 report.doing(
                     "forge script/Deploy.s.sol, which compiles the contracts the first time",
                 );
                 let plan = place.join("rollup.toml").display().to_string();
+                replace_lines(&plan, edits)?;
                 scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;
                 Deployment::read(&place.join("deployment.json"))?
             }
@@ -178,6 +197,7 @@ impl Rollup {
         let who = match deploying {
             Deploying::Plainly => "deployed; any account may advance it",
             Deploying::ByScripts => "deployed by forge script; its sequencer may advance it",
+            Deploying::Preconfirmed => "deployed by forge script; it requires a bond",
         };
         report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
         allow(&place, &deployment.genesis)?;
@@ -190,8 +210,19 @@ impl Rollup {
             forks,
             proxy: None,
             pair: None,
+            advance,
             deployment,
         })
+    }
+
+    /// Deposits the bond of the sequencer, in wei.
+    pub fn deposit_bond(&self, wei: u128) -> Result<()> {
+        let (bonds, account) = (self.deployment.preconf_bonds, self.advance.address());
+        let deposit = IPreconfBonds::depositCall { account }.abi_encode().into();
+        let l1 = self.l1.client();
+        let hash = send(l1, L1_CHAIN, &self.advance, bonds.into(), wei, deposit, 100_000)?;
+        ensure!(receipt(l1, hash)?.status(), "the bond is not accepted");
+        Ok(())
     }
 
     /// Puts a proxy between L1 and all nodes that are started later.
@@ -484,6 +515,18 @@ fn allow(place: &Path, genesis: &Genesis) -> Result<()> {
     let others = written.lines().filter(|line| !line.starts_with("allow_balance"));
     fs::write(&node, others.collect::<Vec<_>>().join("\n") + "\n" + &text)?;
     Ok(())
+}
+
+/// Replaces whole lines of a file, each of which it must have once.
+fn replace_lines(file: &str, edits: &[(&str, &str)]) -> Result<()> {
+    let text = fs::read_to_string(file)?;
+    let mut lines: Vec<_> = text.lines().collect();
+    for (old, new) in edits {
+        let places: Vec<_> = (0..lines.len()).filter(|at| lines[*at] == *old).collect();
+        let [at] = places[..] else { bail!("{file} has {} lines {old:?}", places.len()) };
+        lines[at] = new;
+    }
+    Ok(fs::write(file, lines.join("\n") + "\n")?)
 }
 
 fn l1_command(program: &Path) -> Command {
