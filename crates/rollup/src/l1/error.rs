@@ -6,6 +6,7 @@ use client::ClientError;
 use core::fmt::Display;
 use disk::DiskError;
 use execute::ExecuteError;
+use std::time::Duration;
 use wire::DecodeError;
 
 /// Error of reading L1, or a difference between L1 and the configuration.
@@ -89,6 +90,12 @@ pub enum L1Error {
         "L2 blocks are in the blobs of L1 transaction {0}: set the URL of a consensus client (l1_beacon)"
     )]
     NoBeacon(B256),
+    /// The L1 node has not responded in time.
+    #[error("the L1 node has not responded within {limit:?}")]
+    TooSlow {
+        /// Maximum time for the response.
+        limit: Duration,
+    },
     /// A thread for a request has panicked.
     #[error("a thread with a request to L1 has panicked")]
     Thread,
@@ -237,6 +244,7 @@ impl Silence for L1Error {
             Self::Client(ClientError::Http(_)) => true,
             Self::Client(ClientError::Rpc(error)) => error.is_silence(),
             Self::Contract(error) => error.is_silence(),
+            Self::TooSlow { .. } => true,
             _ => false,
         }
     }

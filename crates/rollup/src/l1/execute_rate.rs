@@ -31,6 +31,11 @@ impl ExecuteRate {
         *self.0.lock() = rate;
     }
 
+    /// Returns the rate; `None` without a market.
+    pub(crate) fn get(&self) -> Option<Rate> {
+        *self.0.lock()
+    }
+
     /// Returns the EXECUTE gas that this L1 gas buys even if a unit costs twice as much by the time
     /// L1 includes the transaction, so that a block built now still fits then.
     fn bought_by(&self, gas: u64) -> u64 {

@@ -14,6 +14,7 @@ mod log;
 pub(crate) mod poller;
 mod posted;
 pub(crate) mod profile;
+pub(crate) mod promise_terms;
 mod provider;
 pub(crate) mod queue;
 mod reader;

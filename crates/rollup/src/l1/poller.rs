@@ -6,6 +6,7 @@ use crate::{
         L1Client, L1Clock, L1Header, L1Provider as _, L1Reader, L1Update, L1View, Quorum,
         execute_rate::ExecuteRate,
         profile,
+        promise_terms::{self, PromiseTerms, Promiser},
         rollup_contracts::{self, Admission},
         sync_state::FailedPoll,
     },
@@ -44,6 +45,8 @@ const STOP_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
     pub(crate) admission: Admission,
+    /// Conditions of promises; `None` if the node makes none, or could not read them.
+    pub(crate) promises: Option<PromiseTerms>,
 }
 
 /// Immutable snapshot of L1 for the sequencer.
@@ -67,6 +70,8 @@ pub(crate) struct L1Poll {
 pub(crate) struct Sequencing {
     pub(crate) account: Option<Address>,
     pub(crate) rules: RollupRules,
+    /// `Some` if the sequencer signs prefixes.
+    pub(crate) promiser: Option<Promiser>,
 }
 
 /// State of the thread.
@@ -281,8 +286,9 @@ impl L1Poller {
     fn question(&self, head: L1Header) -> Option<Question> {
         let account = self.sequencing.account?;
         let is_known = self.terms.as_ref().is_some_and(|(at, _)| *at == head.hash);
-        let (rollup, rules) = (self.reader.view().deployment().rollup, self.sequencing.rules);
-        (!is_known).then_some(Question { head, rollup, account, rules })
+        let rollup = self.reader.view().deployment().rollup;
+        let Sequencing { rules, promiser, .. } = self.sequencing;
+        (!is_known).then_some(Question { head, rollup, account, rules, promiser })
     }
 
     /// Requests the terms at a block and the price of EXECUTE gas there from all nodes,
@@ -292,14 +298,32 @@ impl L1Poller {
         question: &Question,
         quorum: Quorum,
     ) -> Result<PolledContracts, L1Error> {
-        let &Question { head: L1Header { hash, base_fee, .. }, rollup, account, rules } = question;
-        client.most(quorum, |provider| async move {
-            let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
-            let admission =
-                rollup_contracts::admission(provider.clone(), rollup, account, rules, hash.into());
-            let rate = profile::rate_by(provider, hash.into(), base_fee).map_err(Into::into);
-            let (duties, admission, rate) = tokio::try_join!(duties, admission, rate)?;
-            Ok((Terms { duties, admission }, rate))
+        let &Question { head: L1Header { hash, base_fee, .. }, rollup, account, rules, promiser } =
+            question;
+        thread::scope(|scope| {
+            // Decided separately: a node that does not respond to these requests, or lies, must not
+            // stop the production of blocks.
+            let promises = promiser.map(|promiser| {
+                scope.spawn(move || {
+                    client.most(quorum, |provider| {
+                        promise_terms::promise_terms(provider, promiser, hash.into())
+                    })
+                })
+            });
+            let (duties, admission, rate) = client.most(quorum, |provider| async move {
+                let at = hash.into();
+                let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
+                let admission =
+                    rollup_contracts::admission(provider.clone(), rollup, account, rules, at);
+                let rate = profile::rate_by(provider, at, base_fee).map_err(Into::into);
+                tokio::try_join!(duties, admission, rate)
+            })?;
+            let promises = promises.map(|it| it.join().unwrap_or(Err(L1Error::Thread)));
+            let promises = promises.transpose().unwrap_or_else(|error| {
+                tracing::warn!(%error, "failed to read the conditions of preconfirmations");
+                None
+            });
+            Ok((Terms { duties, admission, promises }, rate))
         })
     }
 
@@ -327,15 +351,20 @@ impl L1Poller {
         {
             return Ok(Some(Arc::clone(terms)));
         }
-        let asked = match asked.filter(|(at, _)| *at == head.hash) {
-            Some((_, asked)) if asked.is_ok() || self.reader.client().nodes() == 1 => asked,
+        let has_promises = self.sequencing.promiser.is_none();
+        let is_whole = |terms: &Terms| has_promises || terms.promises.is_some();
+        let asked = asked.filter(|(at, _)| *at == head.hash).map(|(_, asked)| asked);
+        let is_known = asked.as_ref().is_some_and(|asked| {
+            self.reader.client().nodes() == 1 || asked.as_ref().is_ok_and(|it| is_whole(&it.0))
+        });
+        let asked = match (asked, self.question(head.clone())) {
+            (Some(asked), _) if is_known => asked,
             // By now most nodes have the block.
-            _ => match self.question(head.clone()) {
-                Some(question) => {
-                    Self::ask_terms(self.reader.client(), &question, Quorum::Answering)
-                }
-                None => return Ok(None),
-            },
+            (asked, Some(question)) => {
+                let again = Self::ask_terms(self.reader.client(), &question, Quorum::Answering);
+                asked.filter(|asked| asked.is_ok() && again.is_err()).unwrap_or(again)
+            }
+            (_, None) => return Ok(None),
         };
         let (terms, rate) = asked?;
         self.check_duties(&terms.duties)?;
@@ -355,6 +384,7 @@ struct Question {
     rollup: Address,
     account: Address,
     rules: RollupRules,
+    promiser: Option<Promiser>,
 }
 
 /// Terms, and the price of EXECUTE gas.

@@ -100,6 +100,24 @@ pub(crate) fn policy_timeout(client: &L1Client, policy: Address) -> Result<u64, 
     Ok(answer)
 }
 
+/// Returns `None` if the contract has no such function. Other error responses, such as that of a
+/// node with too many requests, are errors: they must not count as an answer.
+pub(crate) async fn if_present<T>(
+    call: impl Future<Output = Result<T, alloy_contract::Error>>,
+) -> Result<Option<T>, alloy_contract::Error> {
+    use alloy_contract::Error;
+    match call.await {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::ZeroData(..) | Error::AbiError(_)) => Ok(None),
+        Err(Error::TransportError(error))
+            if error.as_error_resp().is_some_and(|error| error.message.contains("revert")) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Requests what [`rollup_config`](RollupConfig) says about a rollup whose [`rules`] have been
 /// checked. Client version and EXECUTE's schedule are the caller's to fill in.
 pub(crate) fn config(

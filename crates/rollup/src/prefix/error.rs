@@ -1,6 +1,7 @@
 //! Errors of signing prefixes, and reasons for signing none.
 
 use crate::{lease::LeaseError, signer::SignerError};
+use alloy_primitives::{Address, U256};
 use disk::DiskError;
 use preconf::{Conflict, HeaderError};
 use std::path::PathBuf;
@@ -82,6 +83,43 @@ pub enum NotPreconfirming {
     /// Anyone may post blocks.
     #[error("the rollup has no sequencing policy, so any account may post another block")]
     OpenPolicy,
+    /// L1 did not say whether the sequencer keeps its role and its bond.
+    #[error("the policy, its changes and the bond could not be read from L1")]
+    PolicyUnread,
+    /// The role is offered to another account, which need not keep this node's promises.
+    #[error("the role of the sequencer is offered to {successor}, who need not keep its promises")]
+    HandoverOffered {
+        /// The account.
+        successor: Address,
+    },
+    /// The owner can change a rule of the rollup before L1 has the block.
+    #[error("a rule of the rollup can change at {from}, before L1 must have the block")]
+    RulesChange {
+        /// L1 timestamp from which the change can be made.
+        from: u64,
+    },
+    /// The bond is smaller than the policy requires.
+    #[error("the bond is {got} wei, the policy requires {least}")]
+    BondTooSmall {
+        /// Bond in wei.
+        got: U256,
+        /// Minimum bond in wei.
+        least: U256,
+    },
+    /// The withdrawal of the bond is requested.
+    #[error("the withdrawal of the bond is requested")]
+    BondWithdrawn,
+    /// EXECUTE has become so expensive that earlier signed blocks may soon not fit into an L1
+    /// transaction.
+    #[error(
+        "1,000 EXECUTE gas cost {now} L1 gas, and {before} when the oldest signed block that is not on L1 was sealed"
+    )]
+    PriceRisen {
+        /// Present price.
+        now: u64,
+        /// Price at that block.
+        before: u64,
+    },
     /// The parent is the head on L1, and so much older that the policy may open before the promise
     /// ends.
     #[error(

@@ -2,7 +2,7 @@
 
 use crate::{
     RollupRules, Signer,
-    l1::L1View,
+    l1::{L1View, promise_terms::Promiser},
     lease::LeaseError,
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
@@ -113,6 +113,13 @@ impl PrefixSigner {
             incomplete: (!is_complete).then_some(Incomplete::Waiting),
             marker,
         })
+    }
+
+    /// Describes whose promises these are, for the requests to L1.
+    pub(crate) fn promiser(&self) -> Promiser {
+        let Self { rollup, domain, .. } = *self;
+        let bonds = Some(domain.contract).filter(|contract| *contract != rollup);
+        Promiser { rollup, account: self.key.address(), bonds }
     }
 
     /// Shares the journal with the other holders of the lease, once this node [holds](Self::join)

@@ -46,7 +46,8 @@ impl Sequencer {
         terms: &Terms,
         time: u64,
     ) -> Result<(), NotPreconfirming> {
-        let Some(Preconfirmations { signer, policy_timeout, .. }) = &mut self.preconfirmations
+        let Some(Preconfirmations { signer, policy_timeout, rates, .. }) =
+            &mut self.preconfirmations
         else {
             return Ok(());
         };
@@ -57,6 +58,10 @@ impl Sequencer {
         if terms.admission.is_open_to_all() {
             return Err(NotPreconfirming::OpenPolicy);
         }
+        let promises = terms.promises.as_ref().ok_or(NotPreconfirming::PolicyUnread)?;
+        promises.check(time, self.rules.max_lag)?;
+        let on_l1 = view.advanced_head().map_or(0, |safe| safe.number);
+        rates.check(on_l1, head.header.number, self.rate.get())?;
         if self.isolation.limit().is_some() {
             return Err(NotPreconfirming::Isolating);
         }

@@ -18,10 +18,12 @@ mod offer;
 mod open_block;
 mod recovery;
 mod sealing;
+mod signed_rates;
 mod unfinished;
 
 pub use error::SequencerError;
 pub(crate) use open_block::Preconfirmations;
+pub(crate) use signed_rates::SignedRates;
 
 use crate::{
     RollupRules, SequencerConfig,

@@ -7,6 +7,7 @@
 use super::{
     Sequencer,
     sealing::{DutyCheck, too_large},
+    signed_rates::SignedRates,
 };
 use crate::{
     DutyError, SequencerError,
@@ -42,6 +43,7 @@ pub(crate) struct Preconfirmations {
     pub(crate) slice: Option<Duration>,
     /// Age of the head, in seconds, from which the policy lets any account advance.
     pub(crate) policy_timeout: u64,
+    pub(crate) rates: SignedRates,
 }
 
 /// A block of which a prefix is signed.
@@ -149,7 +151,12 @@ impl Sequencer {
     pub(super) fn note_sealed(&mut self, block: &Block) {
         let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]
             .map(|head| head.map(|head| head.number));
-        if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
+        let rate = self.rate.get();
+        if let Some(Preconfirmations { signer, rates, .. }) = &mut self.preconfirmations {
+            if let Some(rate) = rate.filter(|_| signer.has_sealed(block.header.number, block.hash))
+            {
+                rates.note(block.header.number, rate);
+            }
             signer.sealed(block.header.number, block.hash);
             if let Some(finalized) = finalized {
                 signer.forget_up_to(finalized, safe.unwrap_or(finalized));

@@ -3,7 +3,7 @@
 use crate::{
     Config, L1Limits, PreconfirmConfig, RollupError, RollupRules,
     prefix::PrefixSigner,
-    sequencer::Preconfirmations,
+    sequencer::{Preconfirmations, SignedRates},
     service::{
         data_dir::PRECONFIRMATIONS, error::ServiceError, node_handle::NodeHandle, preflight,
     },
@@ -58,7 +58,13 @@ pub(super) fn open(
     )?;
     let signer = if has_lease { signer.with_shared_journal() } else { signer };
     let book = Arc::clone(&shared.prefixes);
-    Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
+    Ok(Some(Preconfirmations {
+        signer,
+        book,
+        slice,
+        policy_timeout,
+        rates: SignedRates::default(),
+    }))
 }
 
 /// Returns the time between two prefixes, if the configuration allows to sign any.

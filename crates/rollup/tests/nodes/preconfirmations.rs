@@ -77,7 +77,7 @@ pub(crate) async fn until_included(node: &RollupNode, hash: B256) -> Result<()> 
 }
 
 /// Whether the node preconfirms, and its reason if it does not.
-async fn state(node: &RollupNode) -> Result<(bool, String)> {
+pub(crate) async fn state(node: &RollupNode) -> Result<(bool, String)> {
     let status: SyncStatus = provider_of(node)?.raw_request("rollup_syncStatus".into(), ()).await?;
     let state = status.preconfirming.ok_or_eyre("not configured to preconfirm")?;
     Ok((state.on, state.reason.unwrap_or_default()))

@@ -40,7 +40,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
     time::Duration,
 };
-use testkit::{Artifacts, ETHER, Key};
+use testkit::{Artifacts, ETHER, Key, RollupFixture, rich};
 use tokio::sync::broadcast;
 use wire::ProtocolFork;
 
@@ -51,11 +51,11 @@ const POST_WITHIN: u64 = 1_800;
 
 /// A rollup whose sequencer has a bond, and a second stream of prefixes under its signature. Only
 /// tests have one: the node has no way to sign what it did not build.
-struct Bonded {
-    world: World,
-    bonds: Address,
+pub(crate) struct Bonded {
+    pub(crate) world: World,
+    pub(crate) bonds: Address,
     domain: Domain,
-    rollup: Address,
+    pub(crate) rollup: Address,
     /// Key of the sequencer.
     key: PrivateKeySigner,
     stream: broadcast::Sender<PrefixItem>,
@@ -63,10 +63,10 @@ struct Bonded {
 }
 
 /// A node that watches the sequencer.
-struct Watching {
-    node: RollupNode,
-    reports: Receiver<WatchReport>,
-    seen: Vec<WatchReport>,
+pub(crate) struct Watching {
+    pub(crate) node: RollupNode,
+    pub(crate) reports: Receiver<WatchReport>,
+    pub(crate) seen: Vec<WatchReport>,
 }
 
 impl Bonded {
@@ -80,11 +80,38 @@ impl Bonded {
         let request = request.create().input(code.await??.into());
         let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
         let bonds = receipt.contract_address.ok_or_eyre("not deployed")?;
-        let deposit = IPreconfBonds::depositCall { account: ADVANCE }.abi_encode();
-        let request = TransactionRequest::default().from(ADVANCE).to(bonds);
-        let request = request.value(U256::from(BOND)).input(deposit.into());
-        let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
-        ensure!(receipt.status(), "no deposit");
+        let bonded = Self::of(world, bonds).await?;
+        bonded.deposit(BOND).await?;
+        Ok(bonded)
+    }
+
+    /// A rollup under `HybridSequencing` with this minimum bond, which is not deposited yet.
+    pub(crate) async fn under_hybrid(accounts: &[&str], min_bond: u128) -> Result<Self> {
+        Self::under(accounts, move |it| it.sequenced_by(ADVANCE).bonded(min_bond)).await
+    }
+
+    /// A rollup whose deployment has a registry of bonds.
+    pub(crate) async fn under(
+        accounts: &[&str],
+        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
+    ) -> Result<Self> {
+        let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
+        let world = World::changed_with(accounts.collect(), change).await?;
+        let bonds = Deployment::read(&world.deployment())?.preconf_bonds;
+        Self::of(world, bonds).await
+    }
+
+    pub(crate) async fn deposit(&self, wei: u128) -> Result<()> {
+        self.deposit_of(ADVANCE, wei).await
+    }
+
+    pub(crate) async fn deposit_of(&self, account: Address, wei: u128) -> Result<()> {
+        let deposit = IPreconfBonds::depositCall { account }.abi_encode();
+        self.world.l1_call_from(account, self.bonds, U256::from(wei), deposit).await?;
+        Ok(())
+    }
+
+    async fn of(world: World, bonds: Address) -> Result<Self> {
         let deployment = Deployment::read(&world.deployment())?;
         let key = PrivateKeySigner::from_slice(&world.l1.keys()[1].to_bytes()[..])?;
         let (stream, server) = stream().await?;
@@ -110,14 +137,24 @@ impl Bonded {
     }
 
     /// A watcher that follows a node, and the second stream.
-    async fn watch(&self, feed: &RollupNode, folder: Option<&Path>) -> Result<Watching> {
-        let (sender, reports) = channel();
+    pub(crate) async fn watch(&self, feed: &RollupNode, folder: Option<&Path>) -> Result<Watching> {
         let secret = B256::from_slice(&self.world.l1.keys()[2].to_bytes()[..]);
         let watch = WatchConfig {
             reporter: Some(Signer::new("reporter_key", secret)?),
-            reports: Some(sender),
             ..WatchConfig::default()
         };
+        self.watch_by(feed, folder, watch).await
+    }
+
+    /// Like [`Self::watch`], with this configuration.
+    pub(crate) async fn watch_by(
+        &self,
+        feed: &RollupNode,
+        folder: Option<&Path>,
+        watch: WatchConfig,
+    ) -> Result<Watching> {
+        let (sender, reports) = channel();
+        let watch = WatchConfig { reports: Some(sender), ..watch };
         let sequencer = Some(format!("ws://{}", self.server.addresses()[0]));
         let config = Config {
             watch: Some(watch),
@@ -193,7 +230,7 @@ impl Bonded {
         Ok(Some(Refused::abi_decode(&data)?))
     }
 
-    async fn bond(&self) -> Result<u128> {
+    pub(crate) async fn bond(&self) -> Result<u128> {
         let contract = IPreconfBonds::new(self.bonds, &self.world.provider);
         Ok(contract.bonds(ADVANCE).call().await?.amount)
     }
@@ -225,7 +262,7 @@ impl Bonded {
 }
 
 impl Watching {
-    fn reports(&mut self) -> &[WatchReport] {
+    pub(crate) fn reports(&mut self) -> &[WatchReport] {
         self.seen.extend(self.reports.try_iter());
         &self.seen
     }
@@ -598,7 +635,7 @@ async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
 }
 
 /// Value of a gauge.
-async fn metric(node: &RollupNode, name: &str) -> Result<u64> {
+pub(crate) async fn metric(node: &RollupNode, name: &str) -> Result<u64> {
     let url = format!("http://{}/metrics", node.server().addresses()[0]);
     let text = reqwest::get(url).await?.text().await?;
     let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#'));

@@ -135,12 +135,21 @@ impl World {
         Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
     }
 
+    /// Deploys a rollup with this change of its genesis or contracts, and these accounts in its
+    /// genesis.
+    pub(crate) async fn changed_with(
+        accounts: Vec<(Address, GenesisAccount)>,
+        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
+    ) -> Result<Self> {
+        let forks = ForkTimes::constant(ProtocolFork::Osaka);
+        Self::of(forks, Devnet::builder(), accounts, change).await
+    }
+
     /// Deploys a rollup with this change of its genesis or contracts.
     pub(crate) async fn changed(
         change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
     ) -> Result<Self> {
-        let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self::of(forks, Devnet::builder(), Vec::new(), change).await
+        Self::changed_with(Vec::new(), change).await
     }
 
     /// Mines an L1 block one second later.
@@ -339,8 +348,18 @@ impl World {
         value: U256,
         input: Vec<u8>,
     ) -> Result<TransactionReceipt> {
-        // The provider's cached nonce would be wrong after a reorg.
-        let from = self.l1.addresses()[0];
+        self.l1_call_from(self.l1.addresses()[0], to, value, input).await
+    }
+
+    /// Calls a contract on L1 from an account of the devnet.
+    pub(crate) async fn l1_call_from(
+        &self,
+        from: Address,
+        to: Address,
+        value: U256,
+        input: Vec<u8>,
+    ) -> Result<TransactionReceipt> {
+        // The provider's cached nonce would be wrong after a reorg, or a transaction of a node.
         let nonce = self.provider.get_transaction_count(from).await?;
         let request = TransactionRequest::default()
             .from(from)
