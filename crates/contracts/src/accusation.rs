@@ -40,15 +40,19 @@ pub fn accuse_calldata(accusation: Accusation, salt: B256) -> Vec<u8> {
 
 fn signed(it: SignedHeader) -> Signed {
     let SignedHeader { message, signature, header } = it;
-    let message = Preconfirmation {
+    Signed { message: preconfirmation(&message), signature: signature.into(), header }
+}
+
+/// Returns a message as the contracts declare it.
+pub const fn preconfirmation(message: &preconf::Preconfirmation) -> Preconfirmation {
+    Preconfirmation {
         rollup: message.rollup,
         blockHash: message.block_hash,
         schema: message.schema.get(),
         isSealed: message.is_sealed,
         l1Block: message.l1_block,
         l1Hash: message.l1_hash,
-    };
-    Signed { message, signature: signature.into(), header }
+    }
 }
 
 fn proof(it: TransactionEvidence) -> TxProof {

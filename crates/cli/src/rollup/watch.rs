@@ -9,7 +9,8 @@ use eyre::Result;
 use std::{process::ExitCode, sync::mpsc::channel, thread};
 
 /// The flags of a follower. Requires a registry of bonds in the deployment file or by
-/// --preconf-bonds; with --reporter-key, evidence is submitted.
+/// --preconf-bonds; with --reporter-key, evidence is submitted, and with --post also blocks that the
+/// sequencer withholds.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -43,9 +44,15 @@ fn print(report: &WatchReport, is_json: bool) {
         WatchEvent::Committed => "committed to evidence",
         WatchEvent::Accepted => "L1 has accepted evidence",
         WatchEvent::Postponed => "evidence is not accepted",
+        WatchEvent::Posted => "posted withheld blocks",
+        WatchEvent::NotPosted => "withheld blocks are not posted",
     };
     let reason = report.reason.iter().map(|reason| format!(": {reason}")).collect::<String>();
     let reward = report.reward.iter().map(|wei| format!(", reward {wei} wei")).collect::<String>();
+    if matches!(event, WatchEvent::Posted | WatchEvent::NotPosted) {
+        say!("L1 block {l1_head}: {what} of {account} up to block {number} ({block_hash}){reason}");
+        return;
+    }
     say!(
         "L1 block {l1_head}: {what} of {fault} by {account} about block {number} \
          ({block_hash}){reward}{reason}"

@@ -101,11 +101,12 @@ impl Batcher {
     }
 }
 
-/// Encodes the input of a single block.
-pub(super) type SingleInput =
+/// Encoding of a single block as an input.
+pub(crate) type SingleInput =
     fn(&Block, ProtocolFork, u64, &codec::OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
-fn alone(
+/// Encodes the input of a single block.
+pub(crate) fn alone(
     chain: &ChainReader,
     block: &Block,
     footprint: &BlockFootprint,

@@ -15,8 +15,9 @@ mod work;
 
 pub use error::BatcherError;
 
+pub(crate) use measured::alone;
 pub(crate) use throughput::{PARTS, Throughput};
-pub(crate) use work::Work;
+pub(crate) use work::{Work, unsafe_blocks};
 
 use crate::{
     L1Profile, RollupRules, SequencerConfig, Submitter,

@@ -5,7 +5,7 @@ use crate::{
     Duties,
     l1::{L1Clock, L1View},
 };
-use chain::{Block, ChainReader};
+use chain::{Block, ChainError, ChainReader};
 use std::{sync::Arc, time::Instant};
 use wire::ProtocolFork;
 
@@ -34,18 +34,7 @@ impl Work {
     /// Returns the blocks that are not on L1, oldest first; none if some of them were replaced
     /// meanwhile.
     pub(super) fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, BatcherError> {
-        let safe = self.view.advanced_head();
-        let safe = safe.map_or(self.view.deployment().genesis_hash, |head| head.hash);
-        let mut blocks = Vec::new();
-        let mut next = Arc::clone(self.chain.head());
-        while next.hash != safe {
-            let parent = self.chain.find_block(&next.header.parent_hash)?;
-            // The chain was reorganised during the walk. The next work has the new blocks.
-            let Some(parent) = parent else { return Ok(Vec::new()) };
-            blocks.push(core::mem::replace(&mut next, parent));
-        }
-        blocks.reverse();
-        Ok(blocks)
+        Ok(unsafe_blocks(&self.chain, &self.view)?)
     }
 
     /// Returns the number of the rollup's genesis block, from which the contract's ring buffers
@@ -62,4 +51,29 @@ impl Work {
             |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
         waiting.iter().take_while(can).count()
     }
+}
+
+/// Returns the blocks of a chain that are not on L1, oldest first; none if some of them were replaced
+/// meanwhile.
+pub(crate) fn unsafe_blocks(
+    chain: &ChainReader,
+    view: &L1View,
+) -> Result<Vec<Arc<Block>>, ChainError> {
+    let deployment = view.deployment();
+    let genesis = (deployment.genesis.number.unwrap_or_default(), deployment.genesis_hash);
+    let (number, safe) = view.advanced_head().map_or(genesis, |head| (head.number, head.hash));
+    let mut blocks = Vec::new();
+    let mut next = Arc::clone(chain.head());
+    while next.hash != safe {
+        // The chain does not lead to the block on L1 yet.
+        if next.header.number <= number {
+            return Ok(Vec::new());
+        }
+        let parent = chain.find_block(&next.header.parent_hash)?;
+        // The chain was reorganised during the walk. The next call finds the new blocks.
+        let Some(parent) = parent else { return Ok(Vec::new()) };
+        blocks.push(core::mem::replace(&mut next, parent));
+    }
+    blocks.reverse();
+    Ok(blocks)
 }

@@ -25,11 +25,13 @@ pub(crate) const SPENDING: &str = "spending";
 pub(crate) const PRECONFIRMATIONS: &str = "preconfirmations";
 /// File of the messages that a watcher has received.
 pub(crate) const WATCHED: &str = "watched";
+/// File of a watcher's spending on L1.
+pub(crate) const WATCH_SPENDING: &str = "watched.spending";
 /// File of the operator's switches.
 pub(crate) const SWITCHES: &str = "admin.json";
 
 /// Consequences of losing each file.
-const LOSSES: [(&str, &str); 8] = [
+const LOSSES: [(&str, &str); 9] = [
     (L1_LOG, "L1 is read again from the deployment on"),
     (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
     (MESSAGES, "the messages of the L2 are indexed again"),
@@ -37,6 +39,7 @@ const LOSSES: [(&str, &str); 8] = [
     (SPENDING, "the daily limit of L1 spending starts again at zero"),
     (PRECONFIRMATIONS, "nothing is preconfirmed until L1 has a new block of this node"),
     (WATCHED, "faults of the sequencer before this start may not be found"),
+    (WATCH_SPENDING, "the daily limit of the watcher's spending starts again at zero"),
     (SWITCHES, "sealing and posting are on again, even if the operator had stopped them"),
 ];
 

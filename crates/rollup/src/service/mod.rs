@@ -17,7 +17,7 @@ mod watching;
 pub(crate) mod worker;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
+    BatcherError, Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
         heads::Heads, message_index::MessageIndex, pool_log::KeptPool, signed_blocks::trust,
@@ -278,10 +278,11 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let watcher = watch.zip(config.watch.take()).map(|(watch, watching)| {
-            let client = Arc::clone(reader.client());
-            let (facts, limits) = ((&deployment, &rules), config.l1_limits);
-            Watcher::new(watch, Arc::clone(&node), client, watching, facts, (limits, watch_levels))
+            let (client, node) = (Arc::clone(reader.client()), Arc::clone(&node));
+            let (facts, levels) = ((&deployment, &rules), (config.l1_limits, watch_levels));
+            Watcher::new(watch, node, client, watching, facts, levels, config.data_dir.as_deref())
         });
+        let watcher = watcher.transpose().map_err(BatcherError::from)?;
         // A sequencer may not show the same to all nodes.
         for url in watching::other_streams(&config).filter(|_| watcher.is_some()) {
             let prefixes = prefixes.clone();

@@ -20,9 +20,7 @@ pub(super) fn open(
     deployment: &Deployment,
     domain: Domain,
 ) -> Result<Option<Arc<Watch>>, ServiceError> {
-    if config.watch.is_none() {
-        return Ok(None);
-    }
+    let Some(watch) = &config.watch else { return Ok(None) };
     let refused =
         |reason: &str| Err(ServiceError::Config { field: "watch", reason: reason.to_owned() });
     if matches!(config.role, Role::Sequencer(_)) {
@@ -33,6 +31,9 @@ pub(super) fn open(
     }
     if deployment.policy.is_zero() && config.feed_signers.is_empty() {
         return refused("the rollup has no policy, so it is unknown whose messages count");
+    }
+    if watch.post && watch.reporter.is_none() {
+        return refused("blocks are posted from the account of the reporter, and there is no key");
     }
     let path = config.data_dir.as_ref().map(|folder| folder.join(WATCHED));
     let opened = Watch::open(path.as_deref(), deployment.rollup, domain);

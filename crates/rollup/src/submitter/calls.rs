@@ -1,4 +1,4 @@
-//! Calls of contracts on L1, one after the other, from an account that posts no blocks.
+//! Calls of contracts on L1, one after the other, from the account of a watcher.
 
 use super::{
     SubmitterConfig, TxData,
@@ -13,17 +13,17 @@ use crate::{
     lease::Fence,
 };
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use contracts::advance_plan::L1Limits;
+use std::path::Path;
 
-/// Sends calls to a contract, and waits until L1 has included each. Its methods block on L1.
+/// Sends calls to contracts, and waits until L1 has included each. Its methods block on L1.
 #[derive(Debug)]
 pub(crate) struct CallSender {
     key: Signer,
     chain_id: u64,
-    contract: Address,
     config: SubmitterConfig,
     limits: L1Limits,
     spending: Spending,
@@ -76,16 +76,39 @@ pub(crate) enum CallState {
 }
 
 impl CallSender {
-    /// Creates a sender of calls to this contract.
+    /// Creates a sender of calls from the account of this key.
     pub(crate) fn new(
         key: Signer,
         chain_id: u64,
-        contract: Address,
         config: SubmitterConfig,
         limits: L1Limits,
     ) -> Self {
         let spending = Spending::default();
-        Self { key, chain_id, contract, config, limits, spending, pending: None }
+        Self { key, chain_id, config, limits, spending, pending: None }
+    }
+
+    /// Persists the spending in this file, so that the daily limit counts across restarts.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitterError::Spending`] if the file cannot be used.
+    pub(crate) fn with_spending(mut self, path: &Path) -> Result<Self, SubmitterError> {
+        self.spending = Spending::open(path, self.chain_id, self.key.address())?;
+        Ok(self)
+    }
+
+    /// Returns a secret of this account for evidence: the same after a restart.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError`](crate::SignerError) if the key gives no signature.
+    pub(crate) fn salt(&self, contract: Address, evidence: B256) -> Result<B256, SubmitterError> {
+        // Data for a contract (EIP-191), which no transaction and no typed data begins like.
+        let mut data = vec![0x19, 0x00];
+        data.extend(contract);
+        data.extend(b"enshrine salt of evidence");
+        data.extend(evidence);
+        Ok(keccak256(self.key.sign_data(&data)?.as_bytes()))
     }
 
     /// Address of the account.
@@ -102,18 +125,19 @@ impl CallSender {
         &self,
         client: &L1Client,
         view: &L1View,
+        to: Address,
         input: &Bytes,
     ) -> Result<CallPrice, L1Error> {
-        let gas = self.estimate(client, input)?;
+        let gas = self.estimate(client, to, input)?;
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let cost = u128::from(gas).saturating_mul(base_fee.saturating_add(self.config.tip));
         Ok(CallPrice { gas, cost })
     }
 
-    fn estimate(&self, client: &L1Client, input: &Bytes) -> Result<u64, L1Error> {
+    fn estimate(&self, client: &L1Client, to: Address, input: &Bytes) -> Result<u64, L1Error> {
         let request = TransactionRequest::default()
             .from(self.key.address())
-            .to(self.contract)
+            .to(to)
             .gas_limit(self.limits.gas)
             .input(input.clone().into());
         estimate(client, &request)
@@ -128,6 +152,7 @@ impl CallSender {
         &mut self,
         client: &L1Client,
         view: &L1View,
+        to: Address,
         input: Bytes,
         gas: u64,
     ) -> Result<(), SubmitterError> {
@@ -143,10 +168,10 @@ impl CallSender {
         if balance < U256::from(cost) {
             return Err(SubmitterError::Funds { account, balance, cost: U256::from(cost) });
         }
-        self.check_limit(cost)?;
-        let to = self.contract;
+        self.check_limit(nonce, cost)?;
         let (raw, hash) = self.unsigned(to, nonce, gas_limit, fees, &data).sign(&self.key)?;
         let number = head.map_or(0, |head| head.number);
+        self.spending.sending(nonce, cost)?;
         let sent = send(client, &Fence::default(), &raw);
         // Without a response the pool may have it.
         if sent.as_ref().is_err_and(is_refusal) {
@@ -194,6 +219,9 @@ impl CallSender {
         if account.used > pending.nonce {
             // Included between both requests, or replaced.
             let included = receipt(client, &pending.hashes[..pending.calls])?;
+            if included.is_some() {
+                self.spending.used(pending.nonce, pending.cost);
+            }
             self.pending = None;
             let included = included.map(|it| CallState::Included(Box::new(it)));
             return Ok(Some(included.unwrap_or(CallState::Lost)));
@@ -211,7 +239,7 @@ impl CallSender {
         let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
         let is_allowed = fees.max <= self.config.max_fee
             && pending.hashes.len() < MAX_VERSIONS
-            && self.check_limit(fees.cost(pending.gas_limit, &pending.data)).is_ok();
+            && self.check_limit(pending.nonce, fees.cost(pending.gas_limit, &pending.data)).is_ok();
         if is_slow && is_allowed {
             self.raise(client, fees, head)?;
         }
@@ -226,8 +254,8 @@ impl CallSender {
         let Some(pending) = &self.pending else { return Ok(()) };
         let Pending { mut to, mut gas_limit, ref data, mut calls, .. } = *pending;
         let mut data = data.clone();
-        if to == self.contract {
-            match self.estimate(client, &data.input) {
+        if to != self.key.address() {
+            match self.estimate(client, to, &data.input) {
                 Ok(_) => calls += 1,
                 Err(error) if is_revert(&error) => {
                     (to, gas_limit) = (self.key.address(), EMPTY_GAS);
@@ -239,6 +267,7 @@ impl CallSender {
         let unsigned = self.unsigned(to, pending.nonce, gas_limit, fees, &data);
         let (raw, hash) = unsigned.sign(&self.key)?;
         let cost = fees.cost(gas_limit, &data);
+        self.spending.sending(pending.nonce, cost)?;
         let Some(pending) = &mut self.pending else { return Ok(()) };
         (pending.to, pending.gas_limit, pending.data, pending.calls) = (to, gas_limit, data, calls);
         (pending.raw, pending.fees, pending.cost) = (raw, fees, cost);
@@ -247,8 +276,8 @@ impl CallSender {
         Ok(())
     }
 
-    fn check_limit(&self, cost: u128) -> Result<(), SubmitterError> {
-        let spent = self.spending.besides(|_| false).saturating_add(cost);
+    fn check_limit(&self, nonce: u64, cost: u128) -> Result<(), SubmitterError> {
+        let spent = self.spending.besides(|it| it == nonce).saturating_add(cost);
         let limit = self.config.daily_limit;
         if spent > limit {
             return Err(SubmitterError::SpendingLimit { spent, limit });
@@ -297,9 +326,9 @@ mod tests {
             let (config, contract) = (SubmitterConfig::default(), Address::repeat_byte(9));
             let bump_after = config.bump_after;
             let limits = L1Limits::default();
-            let mut sender = CallSender::new(key, CHAIN_ID, contract, config, limits);
+            let mut sender = CallSender::new(key, CHAIN_ID, config, limits);
             let input = Bytes::from_static(b"call");
-            sender.send(&client, &fixture.view, input.clone(), 50_000).unwrap();
+            sender.send(&client, &fixture.view, contract, input.clone(), 50_000).unwrap();
             fixture.l1.answers(move |method, _| {
                 (method == "eth_estimateGas" && reverts).then_some(Err("execution reverted"))
             });
@@ -319,5 +348,24 @@ mod tests {
             };
             assert_eq!((last.to(), last.input()), (Some(to), &data));
         }
+    }
+
+    #[test]
+    fn spending_counts_after_restart() {
+        let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+        let open = || {
+            let key = Signer::new("key", Key::named("alice").secret()).unwrap();
+            let (config, limits) = (SubmitterConfig::default(), L1Limits::default());
+            let sender = CallSender::new(key, CHAIN_ID, config, limits);
+            sender.with_spending(&folder.path().join("spending")).unwrap()
+        };
+        let (mut sender, to) = (open(), Address::repeat_byte(9));
+        sender.send(&fixture.l1.client(), &fixture.view, to, Bytes::new(), 50_000).unwrap();
+        let cost = sender.pending.as_ref().unwrap().cost;
+        drop(sender);
+        let sender = open();
+        assert_eq!(sender.spending.besides(|_| false), cost);
+        assert!(sender.check_limit(1, sender.config.daily_limit - cost).is_ok());
+        assert!(sender.check_limit(1, sender.config.daily_limit - cost + 1).is_err());
     }
 }

@@ -110,6 +110,11 @@ impl Book {
         self.unchecked = unknown.collect();
     }
 
+    /// Returns the messages about blocks of this number on this parent.
+    pub(super) fn at(&self, number: u64, parent: B256) -> impl Iterator<Item = &Arc<Watched>> {
+        self.parents.get(&(number, parent)).into_iter().flat_map(|it| &it.all)
+    }
+
     /// Number of bytes of all messages.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes

@@ -8,29 +8,32 @@
 mod book;
 mod file;
 mod judge;
+mod post;
 mod report;
+mod retry;
 mod watched;
 
 pub use report::{WatchEvent, WatchReport};
 
 use crate::{
-    L1Error, RollupRules, SubmitterConfig,
+    L1Error, RollupRules, SubmitterConfig, SubmitterError,
     l1::{L1Client, L1View, Quorum},
     l2::{FeedError, signed_blocks::FeedTrust},
-    service::{node_handle::NodeHandle, supervisor::Actor},
+    service::{data_dir::WATCH_SPENDING, node_handle::NodeHandle, supervisor::Actor},
     signer::Signer,
     submitter::CallSender,
 };
 use alloy_primitives::{Address, B256};
 use book::{Book, NotKept};
-use chain::ChainReader;
+use chain::{Block, ChainReader};
 use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
 use disk::DiskError;
 use file::WatchFile;
 use judge::{Accounts, Found, Judge};
 use node::Node;
 use parking_lot::Mutex;
-use preconf::{Domain, HeaderSummary, PrefixUpdate};
+use post::Poster;
+use preconf::{Domain, HeaderSummary, PrefixUpdate, evidence::SignedHeader};
 use report::{Reporter, name};
 use rpc::{Gauge, Telemetry};
 use std::{
@@ -62,6 +65,8 @@ pub struct WatchConfig {
     pub submitter: SubmitterConfig,
     /// Submits evidence also if the reward is less than the cost.
     pub at_a_loss: bool,
+    /// Posts signed blocks that the sequencer does not post, from the account of `reporter`.
+    pub post: bool,
     /// Receiver of all reports.
     pub reports: Option<Sender<WatchReport>>,
 }
@@ -174,6 +179,19 @@ impl Watch {
         Ok((header, signer))
     }
 
+    /// Returns a message by which the block is promised as sealed, with its signer, if the message
+    /// is in force.
+    fn sealed_message(&self, block: &Block, view: &L1View) -> Option<(Address, SignedHeader)> {
+        let book = self.book.lock();
+        let all = book.at(block.header.number, block.header.parent_hash);
+        let sealed = all.filter(|it| it.header.hash == block.hash && it.signed.message.is_sealed);
+        let in_force = sealed.filter(|it| {
+            let (number, hash) = it.condition();
+            it.signed.message.is_unconditional() || view.is_canonical(number, hash)
+        });
+        in_force.map(|it| (it.signer, it.signed.clone())).next()
+    }
+
     /// Notes whether the follower has found the signed header when it executed the block.
     pub(crate) fn executed(&self, hash: &B256, is_true: bool) {
         let mut book = self.book.lock();
@@ -214,21 +232,29 @@ impl Watcher {
         config: WatchConfig,
         (deployment, rules): (&Deployment, &RollupRules),
         (limits, levels): (L1Limits, WatchLevels),
-    ) -> Self {
-        let WatchConfig { reporter, submitter, at_a_loss, reports } = config;
+        data_dir: Option<&Path>,
+    ) -> Result<Self, SubmitterError> {
+        let WatchConfig { reporter, submitter, at_a_loss, post, reports } = config;
         let domain = watch.domain;
-        let sender = reporter.map(|key| {
-            CallSender::new(key, deployment.l1_chain_id, domain.contract, submitter, limits)
-        });
+        let sender =
+            reporter.map(|key| CallSender::new(key, deployment.l1_chain_id, submitter, limits));
+        let sender = match (sender, data_dir) {
+            (Some(sender), Some(folder)) => {
+                Some(sender.with_spending(&folder.join(WATCH_SPENDING))?)
+            }
+            (sender, _) => sender,
+        };
+        let poster = post.then(|| Poster::new(Arc::clone(&watch), *rules, limits));
         let judge =
             Judge { domain, chain_id: deployment.l2_chain_id, post_within: rules.max_lag / 2 };
         let reporter = Reporter::new(client, domain, sender, at_a_loss, reports);
+        let reporter = reporter.with_poster(poster);
         let reader = node.read(|node| node.chain.reader().clone());
         let is_known = |hash: &B256| reader.find_block(hash).is_ok_and(|found| found.is_some());
         watch.book.lock().check_unknown(is_known);
         let (accounts, judged, last_head) = Default::default();
         let (chain_head, is_behind) = Default::default();
-        Self {
+        Ok(Self {
             watch,
             node,
             judge,
@@ -239,7 +265,7 @@ impl Watcher {
             last_head,
             chain_head,
             is_behind,
-        }
+        })
     }
 
     /// Watches until it is stopped.
@@ -340,6 +366,7 @@ pub(crate) struct WatchLevels {
     evidence: [Gauge; 4],
     sent: Gauge,
     accepted: Gauge,
+    posted: Gauge,
 }
 
 impl WatchLevels {
@@ -357,6 +384,7 @@ impl WatchLevels {
             }),
             sent: gauge("rollup_watch_sent", "Accusations that L1 has included"),
             accepted: gauge("rollup_watch_accepted", "Accusations that L1 has accepted"),
+            posted: gauge("rollup_watch_posted", "Blocks that were posted for the sequencer"),
         }
     }
 
@@ -369,6 +397,7 @@ impl WatchLevels {
         }
         self.sent.set(reporter.sent);
         self.accepted.set(reporter.accepted);
+        self.posted.set(reporter.posted());
     }
 }
 

@@ -4,7 +4,11 @@ use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View, Quorum},
     submitter::{CallSender, CallState, is_revert},
-    watch::judge::Found,
+    watch::{
+        judge::Found,
+        post::{Poster, Posting},
+        retry::Retry,
+    },
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -27,12 +31,6 @@ use std::{
 
 /// Maximum number of pieces of evidence that are held: each but a delay costs the whole bond.
 const MAX_CASES: usize = 32;
-/// Number of L1 blocks after which evidence is tried again that L1 has rejected, or that is not
-/// worth its cost; it doubles with each try.
-const RETRY_AFTER: u64 = 2;
-/// Maximum number of tries that count, which limits the wait between two of them to 32 L1 blocks:
-/// conditions can be checked for a day, and fees fall within minutes.
-const MAX_TRIES: u32 = 5;
 /// Maximum number of blocks between a block and the one in whose state its hash is proven.
 const HISTORY: u64 = 8_191;
 alloy_sol_types::sol! {
@@ -50,9 +48,10 @@ const REWARD_DIVISOR: u128 = 10;
 pub struct WatchReport {
     /// What happened.
     pub event: WatchEvent,
-    /// Kind of the fault: `equivocation`, `broken`, `lie` or `late`.
+    /// Kind of the fault: `equivocation`, `broken`, `lie` or `late`; `withheld` for blocks that the
+    /// sequencer does not post, which is none yet.
     pub fault: &'static str,
-    /// Account whose bond pays for it.
+    /// Account whose bond pays for it; for blocks the account that has signed the last one.
     pub account: Address,
     /// Number of the L2 block.
     pub number: u64,
@@ -83,6 +82,10 @@ pub enum WatchEvent {
     Accepted,
     /// L1 rejects the accusation, or it is not worth its cost. It is tried again later.
     Postponed,
+    /// L1 has included blocks that the sequencer did not post.
+    Posted,
+    /// Such blocks were not posted. It is tried again later.
+    NotPosted,
 }
 
 /// Name of a fault in reports and metrics.
@@ -105,9 +108,7 @@ struct Case {
     key: Key,
     salt: B256,
     stage: Stage,
-    tries: u32,
-    /// Number of L1's head from which the next step is made.
-    not_before: u64,
+    retry: Retry,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,18 +121,6 @@ enum Stage {
     Accusing,
     /// L1 has accepted it in this block, which may not be final yet.
     Accepted(BlockNumHash),
-}
-
-impl Case {
-    /// Tries again in a later L1 block: in the next one if this try does not count.
-    fn postpone(&mut self, head: u64, counts: bool) {
-        self.tries = (self.tries + u32::from(counts)).min(MAX_TRIES);
-        let wait = match counts {
-            true => RETRY_AFTER << (self.tries - 1),
-            false => 1,
-        };
-        self.not_before = head.saturating_add(wait);
-    }
 }
 
 /// Reason why a step fails.
@@ -174,6 +163,8 @@ pub(super) struct Reporter {
     /// Submits evidence also if the reward is less than the cost.
     pub(super) at_a_loss: bool,
     pub(super) reports: Option<Sender<WatchReport>>,
+    /// Posts blocks while there is no evidence to submit.
+    poster: Option<Poster>,
     cases: Vec<Case>,
     /// Fault and message of what was found already.
     known: BTreeSet<Key>,
@@ -201,6 +192,7 @@ impl Reporter {
             sender,
             at_a_loss,
             reports,
+            poster: None,
             cases: Vec::new(),
             known: BTreeSet::new(),
             accepted_keys: BTreeSet::new(),
@@ -208,6 +200,16 @@ impl Reporter {
             accepted: 0,
             evidence: [0; 4],
         }
+    }
+
+    /// Also posts blocks, from the same account.
+    pub(super) fn with_poster(self, poster: Option<Poster>) -> Self {
+        Self { poster, ..self }
+    }
+
+    /// Number of blocks that were posted.
+    pub(super) fn posted(&self) -> u64 {
+        self.poster.as_ref().map_or(0, |poster| poster.posted)
     }
 
     /// Reports evidence unless it is known, and holds it until L1 has accepted it. Returns the
@@ -227,27 +229,34 @@ impl Reporter {
             }
         }
         let is_held = self.cases.iter().any(|case| case.key == key);
-        if self.sender.is_none() || is_held || self.accepted_keys.contains(&key) {
+        let sender = self.sender.as_ref().filter(|_| !is_held)?;
+        if self.accepted_keys.contains(&key) {
             return None;
         }
+        // Without one, the commitment would be paid for once more after a restart.
+        let salt = sender.salt(self.bonds, keccak256([&[key.0], &key.1[..]].concat()));
+        let salt = salt.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the salt of a commitment is random");
+            B256::random()
+        });
         let mut dropped = None;
         if self.cases.len() >= MAX_CASES {
             let Some(at) = self.least_useful() else { return Some(found) };
             dropped = Some(self.cases.remove(at).found);
         }
-        let (salt, stage) = (B256::random(), Stage::Found);
-        self.cases.push(Case { found, key, salt, stage, tries: 0, not_before: 0 });
+        let (stage, retry) = (Stage::Found, Retry::default());
+        self.cases.push(Case { found, key, salt, stage, retry });
         dropped
     }
 
     /// Returns the index of the evidence that L1 has rejected most often.
     fn least_useful(&self) -> Option<usize> {
         let waiting = self.cases.iter().enumerate().filter(|(_, it)| it.stage == Stage::Found);
-        let rejected = waiting.filter(|(_, case)| case.tries > 0);
-        rejected.max_by_key(|(_, case)| case.tries).map(|(at, _)| at)
+        let rejected = waiting.filter(|(_, case)| case.retry.tries > 0);
+        rejected.max_by_key(|(_, case)| case.retry.tries).map(|(at, _)| at)
     }
 
-    /// Makes the next step with the first evidence that is due. Waits for L1.
+    /// Makes the next step with the first evidence that is due, or else posts blocks. Waits for L1.
     pub(super) fn step(&mut self, view: &L1View, chain: &ChainReader) {
         let head = view.head().map_or(0, |head| head.number);
         self.settle(view);
@@ -256,17 +265,20 @@ impl Reporter {
         match stepped {
             Err(error) => tracing::warn!(%error, "failed to follow a report to L1, retrying"),
             Ok(Some(CallState::Pending)) => {}
+            Ok(Some(state)) if self.poster.as_ref().is_some_and(|it| it.sent.is_some()) => {
+                self.posting_ended(&state, view);
+            }
             Ok(Some(CallState::Included(receipt))) => self.included(&receipt, view),
             Ok(Some(CallState::Lost)) => self.lost(),
             Ok(None) => {
                 let is_due = |case: &Case| {
-                    case.not_before <= head && !matches!(case.stage, Stage::Accepted(_))
+                    case.retry.is_due(head) && !matches!(case.stage, Stage::Accepted(_))
                 };
                 let due = self.cases.iter().position(is_due);
                 if let Some(at) = due {
                     let mut case = self.cases.remove(at);
                     if let Err(error) = self.advance(&mut sender, &mut case, view, chain) {
-                        case.postpone(head, error.is_rejection());
+                        case.retry.postpone(head, error.is_rejection());
                         let reason = error.to_string();
                         self.report(
                             WatchEvent::Postponed,
@@ -278,10 +290,73 @@ impl Reporter {
                         );
                     }
                     self.cases.insert(at, case);
+                } else {
+                    self.post(&mut sender, view, chain);
                 }
             }
         }
         self.sender = Some(sender);
+    }
+
+    fn post(&mut self, sender: &mut CallSender, view: &L1View, chain: &ChainReader) {
+        let Some(poster) = &mut self.poster else { return };
+        let Err((posting, error)) = poster.step(sender, &self.client, view, chain) else { return };
+        let error = error.to_string();
+        match posting {
+            Some(posting) => self.report_blocks(posting, view, None, Some(error)),
+            None => tracing::warn!(error, "failed to post blocks of the sequencer, retrying"),
+        }
+    }
+
+    /// Notes that the transaction with blocks is no longer pending.
+    fn posting_ended(&mut self, state: &CallState, view: &L1View) {
+        let head = view.head().map_or(0, |head| head.number);
+        let receipt = match state {
+            CallState::Included(receipt) => Some(receipt),
+            _ => None,
+        };
+        let has_succeeded = receipt.is_some_and(|receipt| receipt.status());
+        let Some(poster) = &mut self.poster else { return };
+        let Some(posting) = poster.included(head, has_succeeded) else { return };
+        let reason = (!has_succeeded).then(|| "the transaction failed on L1".to_owned());
+        self.report_blocks(posting, view, receipt.map(|it| it.transaction_hash), reason);
+    }
+
+    /// Reports that blocks were posted, or for which reason they were not.
+    fn report_blocks(
+        &self,
+        posting: Posting,
+        view: &L1View,
+        transaction: Option<B256>,
+        reason: Option<String>,
+    ) {
+        let Posting { signer: account, number, hash: block_hash, count } = posting;
+        let event = match &reason {
+            None => {
+                tracing::warn!(number, count, "posted blocks of the sequencer");
+                WatchEvent::Posted
+            }
+            Some(reason) => {
+                tracing::warn!(
+                    number,
+                    count,
+                    reason,
+                    "blocks of the sequencer are not posted, retrying"
+                );
+                WatchEvent::NotPosted
+            }
+        };
+        self.send(WatchReport {
+            event,
+            fault: "withheld",
+            account,
+            number,
+            block_hash,
+            l1_head: view.head().map_or(0, |head| head.number),
+            transaction,
+            reward: None,
+            reason,
+        });
     }
 
     /// Drops evidence that L1 has accepted in a final block, and submits it again if L1's chain no
@@ -321,7 +396,7 @@ impl Reporter {
         let accuse = Bytes::from(accuse_calldata(case.found.accusation.clone(), case.salt));
         let reward = self.reward(&mut case.found, view)?;
         // Also the check that L1 accepts it.
-        let price = sender.price(&self.client, view, &accuse)?;
+        let price = sender.price(&self.client, view, self.bonds, &accuse)?;
         let require_worth = |cost: u128| {
             let is_worth = self.at_a_loss || reward >= cost;
             is_worth.then_some(()).ok_or(ReportError::NotWorthwhile { reward, cost })
@@ -332,14 +407,14 @@ impl Reporter {
         match self.is_committed(commitment)? {
             false => {
                 let commit = Bytes::from(IPreconfBonds::commitCall { commitment }.abi_encode());
-                let first = sender.price(&self.client, view, &commit)?;
+                let first = sender.price(&self.client, view, self.bonds, &commit)?;
                 require_worth(price.cost.saturating_add(first.cost))?;
-                sender.send(&self.client, view, commit, first.gas)?;
+                sender.send(&self.client, view, self.bonds, commit, first.gas)?;
                 case.stage = Stage::Committing;
             }
             true => {
                 require_worth(price.cost)?;
-                sender.send(&self.client, view, accuse, price.gas)?;
+                sender.send(&self.client, view, self.bonds, accuse, price.gas)?;
                 case.stage = Stage::Accusing;
             }
         }
@@ -390,7 +465,7 @@ impl Reporter {
         if !receipt.status() {
             // Such as one that another reporter was faster with.
             case.stage = if is_accusation { Stage::Committed } else { Stage::Found };
-            case.postpone(view.head().map_or(0, |head| head.number), true);
+            case.retry.postpone(view.head().map_or(0, |head| head.number), true);
             let reason = Some("the transaction failed on L1".to_owned());
             self.report(WatchEvent::Postponed, &case.found, view, hash, None, reason);
             self.cases.insert(at, case);
@@ -444,6 +519,7 @@ impl Reporter {
                 tracing::error!(fault, %account, number, ?reward, "L1 has accepted an accusation");
             }
             WatchEvent::Committed => tracing::info!(fault, number, "committed to evidence on L1"),
+            WatchEvent::Posted | WatchEvent::NotPosted => {}
             WatchEvent::Postponed => {
                 let reason = reason.as_deref().unwrap_or_default();
                 tracing::warn!(fault, number, reason, "evidence is not accepted, retrying");
@@ -461,6 +537,10 @@ impl Reporter {
             reward,
             reason,
         };
+        self.send(report);
+    }
+
+    fn send(&self, report: WatchReport) {
         if let Some(reports) = &self.reports {
             // An error means that the receiver was dropped.
             drop(reports.send(report));

@@ -31,6 +31,7 @@ mod messages;
 mod monitoring;
 mod planning;
 mod pool_attacks;
+mod posting;
 mod preconfirmations;
 mod prefixes;
 mod preflight;

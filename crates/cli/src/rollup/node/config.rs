@@ -94,6 +94,7 @@ impl Values {
                 ..SubmitterConfig::default()
             },
             at_a_loss: self.report_at_a_loss.unwrap_or_default(),
+            post: self.post.unwrap_or_default(),
             reports: None,
         })
     }

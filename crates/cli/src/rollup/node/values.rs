@@ -265,6 +265,11 @@ pub(super) struct Values {
     /// Submit evidence also if the reward is less than the cost of the L1 transactions.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) report_at_a_loss: Option<bool>,
+    /// Post signed blocks of the sequencer that are not on L1 a minute after the policy lets any
+    /// account post them, from the account of --reporter-key. For `enshrine watch`, and a rollup
+    /// under HybridSequencing.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(super) post: Option<bool>,
     /// WebSocket URL of the sequencer, for unsafe blocks, which are not on L1 yet. A node with
     /// --role sequencer starts as a follower if the node at this URL is already the sequencer.
     #[arg(long, value_name = "URL")]
@@ -346,6 +351,7 @@ impl Values {
             reporter_signer: text(),
             reporter_address: Some(Address::ZERO),
             report_at_a_loss: Some(false),
+            post: Some(false),
             allow_altered_genesis: Some(false),
             allow_balance: Some(Vec::new()),
             allow_code: Some(Vec::new()),

@@ -76,7 +76,7 @@ impl Test {
         let sender = has_key.then(|| {
             let key = Signer::new("key", Key::named("alice").secret()).unwrap();
             let (config, limits) = (SubmitterConfig::default(), L1Limits::default());
-            CallSender::new(key, CHAIN_ID, DOMAIN.contract, config, limits)
+            CallSender::new(key, CHAIN_ID, config, limits)
         });
         let client = Arc::new(fixture.l1.client());
         let reporter = Reporter::new(client, DOMAIN, sender, false, None);
@@ -147,7 +147,7 @@ fn evidence_without_room_is_returned() {
         assert_eq!(test.add(count), Some(count));
         assert_eq!(test.reporter.evidence.iter().sum::<u64>(), count + 1, "reported once");
     }
-    test.reporter.cases[3].tries = 1;
+    test.reporter.cases[3].retry.tries = 1;
     assert_eq!(test.add(count), Some(3));
     assert_eq!(test.add(count), None, "held");
 }
@@ -200,22 +200,22 @@ fn retries_are_at_most_32_blocks_apart() {
     let mut waits = Vec::new();
     test.l1.lock().reverts = true;
     for _ in 0..7 {
-        test.reporter.cases[0].not_before = 0;
+        test.reporter.cases[0].retry.not_before = 0;
         test.step();
-        waits.push(test.reporter.cases[0].not_before - 1);
+        waits.push(test.reporter.cases[0].retry.not_before - 1);
     }
     assert_eq!(waits, [2, 4, 8, 16, 32, 32, 32]);
     // Without a response of L1 nothing is known about the evidence.
     test.l1.lock().is_silent = true;
     let case = &mut test.reporter.cases[0];
-    (case.not_before, case.tries) = (0, 1);
+    (case.retry.not_before, case.retry.tries) = (0, 1);
     test.step();
     let case = &mut test.reporter.cases[0];
-    assert_eq!((case.not_before, case.tries), (2, 1));
+    assert_eq!((case.retry.not_before, case.retry.tries), (2, 1));
     case.stage = Stage::Accusing;
     test.include(false);
     let case = &test.reporter.cases[0];
-    assert_eq!((case.not_before, case.tries), (5, 2));
+    assert_eq!((case.retry.not_before, case.retry.tries), (5, 2));
 }
 #[test]
 fn registered_signer_is_charged_to_account() {
@@ -227,8 +227,20 @@ fn registered_signer_is_charged_to_account() {
     let account = Address::repeat_byte(0xd0);
     let l1 = L1 { account, bond: 100 * ETHER, ..*test.l1.lock() };
     *test.l1.lock() = l1;
-    test.reporter.cases[0].not_before = 0;
+    test.reporter.cases[0].retry.not_before = 0;
     test.step();
     assert_eq!(test.sent().len(), 1);
     assert_eq!(test.reporter.cases[0].found.offence.account, account);
+}
+
+/// The commitment that is paid for is that of the evidence which is found again.
+#[test]
+fn salt_is_the_same_after_restart() {
+    let salt = |index| {
+        let mut test = Test::new(true);
+        test.add(index);
+        test.reporter.cases[0].salt
+    };
+    assert_eq!(salt(1), salt(1));
+    assert_ne!(salt(1), salt(2));
 }
