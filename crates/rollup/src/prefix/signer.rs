@@ -213,7 +213,8 @@ impl PrefixSigner {
 
     /// Returns the block that was recorded last for this parent, before the start or by an earlier
     /// leader, if its promise binds at this time; or else one of which L1 has returned to the chain.
-    /// It must be sealed as it is.
+    /// It must be sealed as it is. A record without a signature binds nobody once L1 is back on the
+    /// chain of an earlier promise, which it contradicts there.
     pub(crate) fn unfinished_on(
         &self,
         parent: BlockNumHash,
@@ -221,8 +222,11 @@ impl PrefixSigner {
         view: &L1View,
     ) -> Option<Recorded> {
         let is_in_force = |it: &Prefix| self.is_in_force(&it.promised, time, view);
-        let recorded = self.unfinished.get(&parent.hash);
-        recorded.filter(|it| is_in_force(&it.prefix)).cloned().or_else(|| {
+        let recorded = self.unfinished.get(&parent.hash).filter(|it| {
+            is_in_force(&it.prefix)
+                && (it.is_signed || self.check_unsigned(&it.prefix, u64::MAX, view).is_ok())
+        });
+        recorded.cloned().or_else(|| {
             let signed = self.signed.get(&(parent.number.saturating_add(1), parent.hash))?;
             let prefix = signed.iter().rev().find(|prefix| is_in_force(prefix))?.clone();
             Some(Recorded { prefix, is_signed: true })
@@ -400,6 +404,7 @@ fn keep(signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>, prefix: Prefix) {
 mod tests {
     use super::*;
     use crate::prefix::journal::tests::prefix;
+    use derive::{Events, L1Header};
     use testkit::bare_deployment;
 
     fn open(path: &Path) -> PrefixSigner {
@@ -458,6 +463,42 @@ mod tests {
             assert_eq!(got, Some(last.promised));
             assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");
             assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
+        }
+    }
+
+    /// A view with this hash of L1 block 9.
+    fn view_with(l1_hash: B256) -> L1View {
+        let mut view = view();
+        let header = L1Header {
+            number: 9,
+            hash: l1_hash,
+            parent: B256::repeat_byte(8),
+            timestamp: 0,
+            base_fee: 7,
+        };
+        view.take(header, Events::default());
+        view
+    }
+
+    /// A leader that stopped after an L1 reorg has left the record, and L1 is back. The record must
+    /// not stop the sealing until the end of the first promise.
+    #[test]
+    fn unsigned_record_yields_to_promise_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = open(&folder.path().join("preconfirmations"));
+        let (first, mut second) = (prefix(1, 2, true), prefix(1, 1, true));
+        (second.promised.message.l1_block, second.promised.message.l1_hash) = (0, B256::ZERO);
+        let (own, other) = (view_with(B256::repeat_byte(9)), view_with(B256::repeat_byte(10)));
+        let parent = first.promised.header.parent;
+        signer.sign(first.clone(), 9, &own).unwrap();
+        let recorded = Recorded { prefix: second.clone(), is_signed: false };
+        signer.unfinished.insert(parent, recorded);
+        let parent = BlockNumHash::new(0, parent);
+        for (view, expected) in [(&own, &first), (&other, &second), (&own, &first)] {
+            let got = signer.unfinished_on(parent, 0, view).unwrap();
+            assert_eq!(got.prefix.promised, expected.promised);
+            // The block can be sealed.
+            signer.check_unsigned(&got.prefix, 9, view).unwrap();
         }
     }
 
