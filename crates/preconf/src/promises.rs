@@ -162,10 +162,12 @@ impl Promises {
     }
 
     /// Returns the lowest number of the L1 block that the condition and the anchor of another header
-    /// for this parent have to name: the highest that an earlier one names.
-    pub fn least_condition(&self, number: u64, parent: B256) -> u64 {
+    /// for this parent, with this timestamp, have to name: the highest in an earlier promise that
+    /// has not ended by then.
+    pub fn least_condition(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
-        promises.map(|it| it.message.l1_block).max().unwrap_or_default()
+        let in_force = promises.filter(|it| timestamp < self.end(it));
+        in_force.map(|it| it.message.l1_block).max().unwrap_or_default()
     }
 
     /// Returns `true` if another block was promised for the parent of this one.

@@ -97,7 +97,9 @@ fn void_promise_may_be_replaced() {
     let other = |l1_block| candidate(1, 1_001, &[2], true, (l1_block, new)).0;
     assert!(promises.check(&other(100), 100, CANONICAL).is_err(), "L1 still has the block");
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
-    assert_eq!(promises.least_condition(7, B256::repeat_byte(1)), 100);
+    for (timestamp, least) in [(1_001, 100), (999 + MAX_LAG, 100), (1_000 + MAX_LAG, 0)] {
+        assert_eq!(promises.least_condition(7, B256::repeat_byte(1), timestamp), least);
+    }
     assert!(promises.check(&other(99), 100, replaced).is_err(), "both could hold");
     assert!(promises.check(&other(100), 99, replaced).is_err(), "L1 could include both");
     assert_eq!(promises.check(&other(100), 100, replaced), Ok(()));

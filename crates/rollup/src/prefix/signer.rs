@@ -314,10 +314,10 @@ impl PrefixSigner {
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
     }
 
-    /// Lowest number of the L1 block that the condition of another header for this parent has to
-    /// name.
-    pub(crate) fn least_condition(&self, number: u64, parent: B256) -> u64 {
-        self.promises.least_condition(number, parent)
+    /// Lowest number of the L1 block that the condition of another header for this parent, with this
+    /// timestamp, has to name.
+    pub(crate) fn least_condition(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
+        self.promises.least_condition(number, parent, timestamp)
     }
 
     /// Returns `true` if this key has promised the block as sealed.

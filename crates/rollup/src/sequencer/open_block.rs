@@ -134,11 +134,11 @@ impl Sequencer {
             })
     }
 
-    /// Lowest number of the L1 block that the anchor of the next block has to name, so that L1
-    /// accepts the block only on chains on which the promises that it replaces are void.
-    pub(super) fn least_anchor(&self, head: &Block) -> u64 {
+    /// Lowest number of the L1 block that the anchor of the next block, at this time, has to name, so
+    /// that L1 accepts the block only on chains on which the promises that it replaces are void.
+    pub(super) fn least_anchor(&self, head: &Block, time: u64) -> u64 {
         let signer = self.preconfirmations.as_ref().map(|it| &it.signer);
-        signer.map_or(0, |signer| signer.least_condition(head.header.number + 1, head.hash))
+        signer.map_or(0, |signer| signer.least_condition(head.header.number + 1, head.hash, time))
     }
 
     /// Returns `true` if this node has signed the block as sealed.
@@ -192,7 +192,8 @@ impl Sequencer {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(Some(sealed));
         };
-        let least = signer.least_condition(block.header.number, block.header.parent_hash);
+        let header = &block.header;
+        let least = signer.least_condition(header.number, header.parent_hash, header.timestamp);
         let is_own = |number, hash| signer.has_sealed(number, hash);
         let anchor = anchor_number(&after)?;
         let Some(condition) = condition(self.view(), anchor, least, is_own) else {

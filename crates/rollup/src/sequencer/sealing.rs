@@ -31,12 +31,16 @@ struct L1Inputs {
     covered: u64,
     /// Number of messages relayed before the block.
     relayed: u64,
+    /// `true` if the block replaces a promised one, and contradicts it without a new anchor.
+    needs_anchor: bool,
 }
 
 impl L1Inputs {
-    /// Leaves the L1 inputs to a later block.
+    /// Leaves the L1 inputs to a later block, except for an anchor that this one needs.
     const fn leave_out(&mut self) {
-        self.anchor = None;
+        if !self.needs_anchor {
+            self.anchor = None;
+        }
         self.covered = self.relayed;
     }
 }
@@ -75,7 +79,7 @@ impl Sequencer {
         pool_gas: Option<u64>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
         let known = terms.duties;
-        let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
+        let mut l1_inputs = self.l1_inputs(chain, head, &known, time)?;
         let forced = self.forced(chain, &known, time)?;
         let offered = Offered::of(head.hash, self.node(), &forced, &self.requeued);
         let has_users = offered.has_users() && self.may_try(&offered);
@@ -86,6 +90,7 @@ impl Sequencer {
             return Ok(None);
         }
         self.set_coinbase(terms, time)?;
+        let may_leave_out = has_users && !l1_inputs.needs_anchor;
         let most_users = self.isolation.limit();
         let mut users = UserOffer::new(time, forced, &self.requeued, most_users);
         // Each iteration removes something, so the loop ends: half of the kept transactions, then
@@ -97,7 +102,7 @@ impl Sequencer {
                 // User transactions do not wait for the operator's signer, but a block that has to
                 // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
-                    if has_users && !matches!(error, SignerError::Key { .. }) =>
+                    if may_leave_out && !matches!(error, SignerError::Key { .. }) =>
                 {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
                     l1_inputs.leave_out();
@@ -178,7 +183,7 @@ impl Sequencer {
                     }
                     reserved = more;
                 }
-                SystemOutcome::OperatorRefused(reason) if has_users => {
+                SystemOutcome::OperatorRefused(reason) if may_leave_out => {
                     tracing::error!(%reason, "operator cannot send system transactions, sealing without L1 inputs");
                     self.operator_refused = Some(reason);
                     l1_inputs.leave_out();
@@ -225,13 +230,14 @@ impl Sequencer {
         chain: &ChainReader,
         head: &Arc<Block>,
         known: &Duties,
+        time: u64,
     ) -> Result<L1Inputs, SequencerError> {
         // Read from the L2 state and not counted in this process, since another node may have made
         // the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
-        let least = self.least_anchor(head);
+        let least = self.least_anchor(head, time);
         let anchor = named
             .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
             .and_then(|named| anchor::newest(self.view(), named.max(least), known.relayed))
@@ -240,7 +246,7 @@ impl Sequencer {
                 count > covered || least > 0 && count == covered
             });
         let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
-        Ok(L1Inputs { anchor, covered, relayed })
+        Ok(L1Inputs { anchor, covered, relayed, needs_anchor: least > 0 })
     }
 
     fn system_transactions(
@@ -260,7 +266,7 @@ impl Sequencer {
             gas: SystemTransactionGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
         };
         let deferred = |index| self.deferred.contains(&index);
-        let L1Inputs { anchor, covered, relayed } = l1_inputs;
+        let L1Inputs { anchor, covered, relayed, .. } = l1_inputs;
         let anchor = anchor.as_ref();
         Ok(anchor::system_transactions(
             self.view(),
