@@ -4,6 +4,7 @@ use super::{Preconfirmations, Sequencer, recovery::LAG_MARGIN};
 use crate::{
     SequencerError,
     prefix::{L1Condition, Prefix, Recorded},
+    sequencer::anchor::anchor_of,
 };
 use alloy_consensus::Header;
 use alloy_eips::{BlockNumHash, eip2718::Decodable2718 as _};
@@ -20,6 +21,10 @@ impl Sequencer {
         &mut self,
         time: u64,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
+        // The search replaces the block, since L1 rejects it.
+        if self.isolation.limit().is_some() {
+            return Ok(None);
+        }
         let head = Arc::clone(self.chain().head());
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(None);
@@ -27,7 +32,8 @@ impl Sequencer {
         let recorded = signer.unfinished_on(head.num_hash(), time, self.view());
         let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
         // L1 would not include it in time.
-        if prefix.promised.header.timestamp + self.rules.max_lag < time + LAG_MARGIN {
+        let last = prefix.promised.header.timestamp.saturating_add(self.rules.max_lag);
+        if last < time.saturating_add(LAG_MARGIN) {
             return Ok(None);
         }
         let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
@@ -45,6 +51,10 @@ impl Sequencer {
                 return Ok(None);
             }
         };
+        // L1 is back before the block of its anchor. It would be reverted at once.
+        if anchor_of(&sealed.new.block).is_some_and(|anchor| !self.is_nameable(&anchor)) {
+            return Ok(None);
+        }
         tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
         if !is_signed {
             return Ok(Some(sealed));

@@ -1,15 +1,21 @@
 //! Blocks that EXECUTE on L1 rejects although the node has executed them.
 
-use crate::support::{World, provider_of, signed_with, until, until_status};
+use crate::{
+    preconfirmations::{preconfirming, until_preconfirmed, world as preconfirming_world},
+    support::{World, provider_of, signed_with, until, until_status},
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
-use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{Role, RollupNode};
+use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
+use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use testkit::{ETHER, Key, Proxy, id_of, rich};
 
@@ -17,6 +23,8 @@ const NAMES: [&str; 6] = ["alice", "bob", "carol", "mallory", "dave", "erin"];
 const TO: Address = Address::repeat_byte(0xb0);
 /// Recipient of the transaction that makes L1 reject a block.
 const MARK: Address = Address::repeat_byte(0x6d);
+/// Maximum lag of the rollup.
+const MAX_LAG: u64 = 3_600;
 
 /// Starts a sequencer whose L1 node is behind a proxy.
 async fn world() -> Result<(World, Proxy, RollupNode)> {
@@ -128,6 +136,30 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
     }
     proxy.honest();
     until_all_posted(&sequencer, &hashes).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// The node would seal the rejected block again and again. It breaks no promise for the search.
+#[tokio::test(flavor = "multi_thread")]
+async fn preconfirmed_block_is_not_sealed_again() -> Result<()> {
+    let (world, folder) = (preconfirming_world(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(1))?;
+    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let proxy = Proxy::start(server.addresses()[0])?;
+    let sequencer = RollupNode::start(Config { l1: vec![proxy.url()], ..config }).await?;
+    refuse(&proxy, String::new());
+    let sent = send(&provider_of(&sequencer)?, "alice", 0, TO).await?;
+    until_preconfirmed(&sequencer, sent).await?;
+    let is_refused = |fault: &str| fault.contains("contradicts");
+    until_status("the end of the promise is awaited", &sequencer, |status| {
+        status.fault.as_deref().is_some_and(is_refused)
+    })
+    .await?;
+    proxy.honest();
+    world.provider.anvil_increase_time(2 * MAX_LAG).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until_status("another block", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())
 }

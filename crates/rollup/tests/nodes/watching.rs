@@ -551,6 +551,45 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
     Ok(())
 }
 
+/// L1 does not have the block of the anchor yet, and may still have the same one.
+#[tokio::test(flavor = "multi_thread")]
+async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
+    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
+    let sequencer = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let nothing: [(); 0] = [];
+    let before: Value = world.provider.raw_request("evm_snapshot".into(), nothing).await?;
+    world.provider.anvil_mine(Some(4), None).await?;
+    let deposited = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let condition = deposited.block_hash.ok_or_eyre("not included")?;
+    until("the deposit", &sequencer, || async {
+        Ok(sequencer.status().l1_head.is_some_and(|head| head.hash == condition))
+    })
+    .await?;
+    let sent = send(&provider_of(&sequencer)?, "alice", 0).await?;
+    until_preconfirmed(&sequencer, sent).await?;
+    let first = first_prefix(&sequencer).await?;
+    assert_eq!(first.message.l1_hash, condition);
+
+    world.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
+    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("L1's next blocks are awaited", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(status.fault.is_some_and(|fault| fault.contains("contradicts")))
+    })
+    .await?;
+    assert_eq!(sequencer.status().unsafe_head.number, 0);
+    until("another prefix", &sequencer, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        let newest = first_prefix(&sequencer).await.ok();
+        Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
+    })
+    .await?;
+    assert!(first_prefix(&sequencer).await?.message.l1_block >= first.message.l1_block);
+    sequencer.stop().await;
+    Ok(())
+}
+
 /// It rebuilds a block after an L1 reorg, and goes on after a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_sequencer_keeps_its_bond() -> Result<()> {
