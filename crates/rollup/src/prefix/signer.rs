@@ -199,11 +199,8 @@ impl PrefixSigner {
     }
 
     fn is_in_force(&self, promised: &Promised, time: u64, view: &L1View) -> bool {
-        let message = &promised.message;
         let has_ended = time >= promised.header.timestamp.saturating_add(self.promises.binds_for());
-        let is_void =
-            !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash);
-        !has_ended && !is_void
+        !has_ended && !is_void(promised, view)
     }
 
     /// The rollup of the messages.
@@ -341,9 +338,14 @@ impl PrefixSigner {
         self.promises.check_unsigned(&block.promised, anchor, &is_replaced)
     }
 
-    /// Returns `true` if another block than this one was promised for its parent.
-    pub(crate) fn has_other(&self, number: u64, parent: B256, hash: B256) -> bool {
-        self.promises.has_other(number, parent, hash)
+    /// Returns `true` if another block than this one was promised for its parent, and this one was
+    /// not promised as sealed, or that promise is void. Both promises never hold on one L1 chain, but
+    /// neither looks void once the view has forgotten the L1 blocks that they name.
+    pub(crate) fn may_break(&self, number: u64, parent: B256, hash: B256, view: &L1View) -> bool {
+        let signed = self.signed.get(&(number, parent)).into_iter().flatten();
+        let is_kept =
+            |it: &Promised| it.message.is_sealed && it.header.hash == hash && !is_void(it, view);
+        self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
     }
 
     /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
@@ -371,11 +373,19 @@ impl PrefixSigner {
         Ok(PublishedPrefix { prefix, signature: signature.as_bytes().into() })
     }
 
-    /// Drops what was signed about blocks up to `finalized`, which are final on L1. The journal in
-    /// etcd also drops those up to `safe`, which are on L1, if it is long.
-    pub(crate) fn forget_up_to(&mut self, finalized: u64, safe: u64) {
+    /// Drops what was signed about blocks up to `finalized`, which are final on L1, and the
+    /// transactions of promises that have ended at this time. The journal in etcd also drops the
+    /// blocks up to `safe`, which are on L1, if it is long.
+    pub(crate) fn forget_up_to(&mut self, finalized: u64, safe: u64, time: u64) {
         self.promises.forget_up_to(finalized);
         self.signed = self.signed.split_off(&(finalized.saturating_add(1), B256::ZERO));
+        let binds_for = self.promises.binds_for();
+        let has_ended =
+            |it: &Prefix| time >= it.promised.header.timestamp.saturating_add(binds_for);
+        self.signed.retain(|_, all| {
+            all.retain(|it| !has_ended(it));
+            !all.is_empty()
+        });
         let shortened = self.journal.forget_up_to(finalized);
         let shared = self.shared.as_mut().map_or(Ok(()), |shared| {
             let (got, limit) = shared.length();
@@ -385,6 +395,11 @@ impl PrefixSigner {
             tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
         }
     }
+}
+
+fn is_void(promised: &Promised, view: &L1View) -> bool {
+    let message = &promised.message;
+    !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash)
 }
 
 /// Adds a signed prefix, instead of the shorter one of the same block.
@@ -499,6 +514,39 @@ mod tests {
             assert_eq!(got.prefix.promised, expected.promised);
             // The block can be sealed.
             signer.check_unsigned(&got.prefix, 9, view).unwrap();
+        }
+    }
+
+    /// The view has the newest 1,024 L1 blocks.
+    #[test]
+    fn forgotten_conditions_revert_no_promised_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = open(&folder.path().join("preconfirmations"));
+        let (first, mut second) = (prefix(1, 2, true), prefix(1, 1, true));
+        second.promised.message.l1_hash = B256::repeat_byte(10);
+        let (own, other) = (view_with(B256::repeat_byte(9)), view_with(B256::repeat_byte(10)));
+        signer.sign(first.clone(), 9, &own).unwrap();
+        signer.sign(second.clone(), 9, &other).unwrap();
+        let may_break = |block: &Prefix, view: &L1View| {
+            let header = &block.promised.header;
+            signer.may_break(header.number, header.parent, header.hash, view)
+        };
+        for block in [&first, &second] {
+            assert!(!may_break(block, &view()), "forgotten");
+        }
+        assert!(may_break(&second, &own) && !may_break(&first, &own));
+        assert!(may_break(&first, &other) && !may_break(&second, &other));
+        assert!(may_break(&prefix(1, 3, true), &view()), "not promised");
+    }
+
+    #[test]
+    fn transactions_of_ended_promises_are_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = open(&folder.path().join("preconfirmations"));
+        signer.sign(prefix(1, 2, true), 9, &view()).unwrap();
+        for (time, expected) in [(3_611, 1), (3_612, 0)] {
+            signer.forget_up_to(0, 0, time);
+            assert_eq!(signer.signed.len(), expected);
         }
     }
 

@@ -127,7 +127,7 @@ impl Sequencer {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return false };
         let (number, parent) = (block.header.number, block.header.parent_hash);
         // Few blocks have been replaced, and hashing all transactions takes time.
-        signer.has_other(number, parent, block.hash)
+        signer.may_break(number, parent, block.hash, self.view())
             && self.prefix_of(signer, block, true, L1Condition::default()).is_ok_and(|prefix| {
                 // Its anchor excludes promises that are void.
                 signer.check_unsigned(&prefix, u64::MAX, self.view()).is_err()
@@ -151,6 +151,7 @@ impl Sequencer {
     pub(super) fn note_sealed(&mut self, block: &Block) {
         let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]
             .map(|head| head.map(|head| head.number));
+        let time = self.view().head().map_or(0, |head| head.timestamp);
         let rate = self.rate.get();
         if let Some(Preconfirmations { signer, rates, .. }) = &mut self.preconfirmations {
             if let Some(rate) = rate.filter(|_| signer.has_sealed(block.header.number, block.hash))
@@ -159,7 +160,7 @@ impl Sequencer {
             }
             signer.sealed(block.header.number, block.hash);
             if let Some(finalized) = finalized {
-                signer.forget_up_to(finalized, safe.unwrap_or(finalized));
+                signer.forget_up_to(finalized, safe.unwrap_or(finalized), time);
             }
         }
     }
