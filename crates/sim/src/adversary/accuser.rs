@@ -294,7 +294,8 @@ impl<'a> Accuser<'a> {
 
     /// Claims that messages beyond the rollup's head are late: the oldest, and some others.
     fn judge_late(&mut self) -> Result<()> {
-        let safe = self.safe();
+        let terms = self.late_terms();
+        let (safe, _) = terms;
         let mut beyond: Vec<_> =
             self.by_number.range(safe + 1..).flat_map(|(_, all)| all).copied().collect();
         let on_l1 = self.by_number.range(..=safe).next_back().and_then(|(_, all)| all.last());
@@ -302,7 +303,7 @@ impl<'a> Accuser<'a> {
         let mut called = 0;
         for at in beyond {
             // A delay is no fault of an honest sequencer alone, so it is accepted.
-            let judged = self.judge_late_at(at);
+            let judged = self.judge_late_at(at, terms);
             let reason = judged.as_ref().map_or_else(reason_of, |_| "accepted".to_owned());
             self.tally.judged(Fault::Late, &reason);
             if called < LATE {
@@ -335,10 +336,13 @@ impl<'a> Accuser<'a> {
         })
     }
 
-    fn judge_late_at(&self, at: usize) -> Result<(), Refusal> {
-        let signed = self.messages[at].signed.as_signed();
-        let (safe, now) = (self.safe(), self.chain.head.timestamp);
-        let until = self.bond().map_or(0, |bond| bond.1);
+    /// The rollup's head, and the time until which the bond is protected from delays.
+    fn late_terms(&self) -> (u64, u64) {
+        (self.safe(), self.bond().map_or(0, |bond| bond.1))
+    }
+
+    fn judge_late_at(&self, at: usize, (safe, until): (u64, u64)) -> Result<(), Refusal> {
+        let (signed, now) = (self.messages[at].signed.as_signed(), self.chain.head.timestamp);
         self.with_context(|context| faults::late(&signed, safe, now, until, context).map(|_| ()))
     }
 
@@ -376,7 +380,7 @@ impl<'a> Accuser<'a> {
 
     fn try_judge(&self, tried: Try) -> Result<Result<(), Refusal>> {
         Ok(match tried {
-            Try::Late(at) => self.judge_late_at(at),
+            Try::Late(at) => self.judge_late_at(at, self.late_terms()),
             Try::Equivocation(a, b) => {
                 let (a, b) = (&self.messages[a], &self.messages[b]);
                 let proof = first_difference(&a.transactions, &b.transactions);

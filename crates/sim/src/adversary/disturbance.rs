@@ -14,7 +14,7 @@ use std::{
 };
 use testkit::{
     Interception, Key, Random,
-    localnet::{processes::Rollup, requests::number},
+    localnet::{processes::Rollup, requests::number, say},
 };
 
 /// Maximum depth of an L1 reorg, in blocks.
@@ -156,7 +156,11 @@ impl Disturber<'_> {
                 self.rollup.proxy()?.honest();
                 let outcome = match posted {
                     Ok(true) => "backdated blocks of a stranger on L1",
-                    Ok(false) | Err(_) => "backdated blocks that L1 has rejected",
+                    Ok(false) => "backdated blocks that L1 has rejected",
+                    Err(error) => {
+                        say!("\nno backdated block: {error:#}");
+                        "backdated blocks that could not be made"
+                    }
                 };
                 *self.counts.entry(outcome).or_default() += 1;
             }
