@@ -226,6 +226,18 @@ where
     }
 }
 
+/// Returns `true` if a node has executed a call that reverts. Clients word it differently: geth,
+/// reth, Erigon and Besu as `execution reverted`, in upper case too, and Nethermind as
+/// `VM execution error`. Other error responses, such as that of a node with too many requests, say
+/// nothing about the call.
+pub(crate) fn is_revert_response(error: &alloy_provider::transport::TransportError) -> bool {
+    error.as_error_resp().is_some_and(|answer| {
+        let message = answer.message.to_lowercase();
+        // 3 is the code of a revert in the execution APIs.
+        answer.code == 3 || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
+    })
+}
+
 /// Errors of requests, which distinguish missing responses from error responses.
 pub(crate) trait Silence {
     /// Returns `true` if the node did not respond.
@@ -253,5 +265,29 @@ impl Silence for L1Error {
 impl Silence for alloy_contract::Error {
     fn is_silence(&self) -> bool {
         matches!(self, Self::TransportError(error) if error.is_transport_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_json_rpc::{ErrorPayload, RpcError};
+
+    #[test]
+    fn reverts_of_all_clients_are_recognised() {
+        for (code, message, is_revert) in [
+            (3, "execution reverted: NotSequencer()", true),
+            (-32_000, "execution reverted", true),
+            (-32_000, "Execution reverted", true),
+            (-32_015, "VM execution error.", true),
+            (-32_015, "Reverted 0x", true),
+            (3, "", true),
+            (-32_005, "too many requests", false),
+            (-32_000, "header not found", false),
+            (-32_603, "internal error", false),
+        ] {
+            let error = ErrorPayload { code, message: message.into(), data: None };
+            assert_eq!(is_revert_response(&RpcError::ErrorResp(error)), is_revert, "{message}");
+        }
     }
 }

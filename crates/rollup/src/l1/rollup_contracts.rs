@@ -2,7 +2,7 @@
 
 use crate::{
     Duties, RollupRules,
-    l1::{L1Client, L1Error},
+    l1::{L1Client, L1Error, is_revert_response},
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
@@ -109,11 +109,7 @@ pub(crate) async fn if_present<T>(
     match call.await {
         Ok(value) => Ok(Some(value)),
         Err(Error::ZeroData(..) | Error::AbiError(_)) => Ok(None),
-        Err(Error::TransportError(error))
-            if error.as_error_resp().is_some_and(|error| error.message.contains("revert")) =>
-        {
-            Ok(None)
-        }
+        Err(Error::TransportError(error)) if is_revert_response(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -1,6 +1,6 @@
 //! Meaning of the error responses with which L1 rejects a transaction.
 
-use crate::{L1Error, SubmitterError};
+use crate::{L1Error, SubmitterError, l1::is_revert_response};
 use alloy_sol_types::{SolError as _, sol};
 use client::ClientError;
 
@@ -29,10 +29,7 @@ pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
 
 /// Returns `true` if L1 has executed a call that reverts, and did not fail to respond.
 pub(crate) fn is_revert(error: &L1Error) -> bool {
-    let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
-    error.as_error_resp().is_some_and(|answer| {
-        answer.as_revert_data().is_some() || answer.message.to_lowercase().contains("revert")
-    })
+    matches!(error, L1Error::Client(ClientError::Rpc(error)) if is_revert_response(error))
 }
 
 pub(super) fn is_underpriced(error: &SubmitterError) -> bool {
