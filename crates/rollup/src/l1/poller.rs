@@ -298,17 +298,13 @@ impl L1Poller {
         question: &Question,
         quorum: Quorum,
     ) -> Result<PolledContracts, L1Error> {
-        let &Question { head: L1Header { hash, base_fee, .. }, rollup, account, rules, promiser } =
-            question;
+        let &Question { ref head, rollup, account, rules, promiser } = question;
+        let (hash, base_fee) = (head.hash, head.base_fee);
         thread::scope(|scope| {
             // Decided separately: a node that does not respond to these requests, or lies, must not
             // stop the production of blocks.
             let promises = promiser.map(|promiser| {
-                scope.spawn(move || {
-                    client.most(quorum, |provider| {
-                        promise_terms::promise_terms(provider, promiser, hash.into())
-                    })
-                })
+                scope.spawn(move || Self::ask_promises(client, promiser, head, quorum))
             });
             let (duties, admission, rate) = client.most(quorum, |provider| async move {
                 let at = hash.into();
@@ -318,13 +314,26 @@ impl L1Poller {
                 let rate = profile::rate_by(provider, at, base_fee).map_err(Into::into);
                 tokio::try_join!(duties, admission, rate)
             })?;
-            let promises = promises.map(|it| it.join().unwrap_or(Err(L1Error::Thread)));
-            let promises = promises.transpose().unwrap_or_else(|error| {
-                tracing::warn!(%error, "failed to read the conditions of preconfirmations");
-                None
-            });
+            let promises = promises.and_then(|it| it.join().unwrap_or_default());
             Ok((Terms { duties, admission, promises }, rate))
         })
+    }
+
+    /// Requests the conditions of promises at a block; `None` if they cannot be read.
+    fn ask_promises(
+        client: &L1Client,
+        promiser: Promiser,
+        head: &L1Header,
+        quorum: Quorum,
+    ) -> Option<PromiseTerms> {
+        let at = (head.hash, head.timestamp);
+        let ask = |provider| promise_terms::promise_terms(provider, promiser, at);
+        let promises = client.most(quorum, ask);
+        promises
+            .inspect_err(|error| {
+                tracing::warn!(%error, "failed to read the conditions of preconfirmations");
+            })
+            .ok()
     }
 
     /// Compares the duties at the head of the view with its verified logs, and switches to the next
@@ -351,22 +360,21 @@ impl L1Poller {
         {
             return Ok(Some(Arc::clone(terms)));
         }
-        let has_promises = self.sequencing.promiser.is_none();
-        let is_whole = |terms: &Terms| has_promises || terms.promises.is_some();
+        let client = self.reader.client();
         let asked = asked.filter(|(at, _)| *at == head.hash).map(|(_, asked)| asked);
-        let is_known = asked.as_ref().is_some_and(|asked| {
-            self.reader.client().nodes() == 1 || asked.as_ref().is_ok_and(|it| is_whole(&it.0))
-        });
-        let asked = match (asked, self.question(head.clone())) {
-            (Some(asked), _) if is_known => asked,
-            // By now most nodes have the block.
-            (asked, Some(question)) => {
-                let again = Self::ask_terms(self.reader.client(), &question, Quorum::Answering);
-                asked.filter(|asked| asked.is_ok() && again.is_err()).unwrap_or(again)
+        // By now most nodes have the block. Only what has failed is requested again, since a
+        // snapshot waits for it.
+        let (terms, rate) = match (asked, self.question(head.clone())) {
+            (Some(asked), _) if client.nodes() == 1 => asked?,
+            (Some(Ok((mut terms, rate))), _) => {
+                if let (None, Some(promiser)) = (&terms.promises, self.sequencing.promiser) {
+                    terms.promises = Self::ask_promises(client, promiser, &head, Quorum::Answering);
+                }
+                (terms, rate)
             }
+            (_, Some(question)) => Self::ask_terms(client, &question, Quorum::Answering)?,
             (_, None) => return Ok(None),
         };
-        let (terms, rate) = asked?;
         self.check_duties(&terms.duties)?;
         // Set before the terms are handed out, so that no block is built with the price of an older
         // L1 block.

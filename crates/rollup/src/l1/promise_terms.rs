@@ -6,14 +6,17 @@ use crate::{
     prefix::NotPreconfirming,
 };
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_provider::RootProvider;
 use alloy_sol_types::sol;
 use contracts::bindings::{INativeRollup, IPreconfBonds};
 use std::time::Duration;
 
 /// Maximum time for all requests. Without a response no prefixes are signed, but blocks do not wait.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// It suffices for three requests one after the other with a latency of 600 ms.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Seconds after `readyAt` in which a change can be made; declared in `RollupRules`.
+const STALE_AFTER: u64 = 14 * 86_400;
 
 sol! {
     #[sol(rpc)]
@@ -75,7 +78,7 @@ impl PromiseTerms {
     }
 }
 
-/// Requests the terms at an L1 block from a node.
+/// Requests the terms at the L1 block with this hash and timestamp from a node.
 ///
 /// # Errors
 ///
@@ -83,7 +86,7 @@ impl PromiseTerms {
 pub(crate) async fn promise_terms(
     provider: RootProvider,
     promiser: Promiser,
-    at: BlockId,
+    at: (B256, u64),
 ) -> Result<PromiseTerms, L1Error> {
     let answer = tokio::time::timeout(TIMEOUT, request(provider, promiser, at)).await;
     Ok(answer.map_err(|_| L1Error::TooSlow { limit: TIMEOUT })??)
@@ -92,8 +95,9 @@ pub(crate) async fn promise_terms(
 async fn request(
     provider: RootProvider,
     Promiser { rollup, account, bonds }: Promiser,
-    at: BlockId,
+    (hash, time): (B256, u64),
 ) -> Result<PromiseTerms, alloy_contract::Error> {
+    let at = BlockId::from(hash);
     let rollup = INativeRollup::new(rollup, &provider);
     let (policy, announced) = (rollup.policy().block(at), rollup.announcements().block(at));
     let bond = async {
@@ -123,13 +127,19 @@ async fn request(
     let cleared = announced.into_iter().filter(|change| change.cleared);
     Ok(PromiseTerms {
         successor: successor.filter(|next| !next.is_zero()),
-        change_from: cleared.map(|change| change.readyAt).min(),
+        change_from: change_from(cleared.map(|change| change.readyAt), time),
         bond: bond.map(|bond| Bond {
             amount: U256::from(bond.amount),
             least: least.unwrap_or_default(),
             is_withdrawn: bond.withdrawableAt != 0,
         }),
     })
+}
+
+/// Returns the time from which the owner can make one of the changes that are ready at these times,
+/// at an L1 block with this timestamp. A change that was not made in time stays announced.
+fn change_from(ready: impl Iterator<Item = u64>, l1_time: u64) -> Option<u64> {
+    ready.filter(|ready| l1_time <= ready.saturating_add(STALE_AFTER)).min()
 }
 
 #[cfg(test)]
@@ -148,6 +158,21 @@ mod tests {
             let terms = PromiseTerms { change_from: Some(from), ..terms() };
             assert_eq!(terms.check(1_000, 3_600).is_ok(), is_safe, "{from}");
         }
+    }
+
+    #[test]
+    fn change_matters_until_it_is_stale() {
+        let stale = 1_000 + STALE_AFTER;
+        for (l1_time, expected) in [
+            (0, Some(1_000)),
+            (stale - 1, Some(1_000)),
+            (stale, Some(1_000)),
+            (stale + 1, Some(1_001)),
+            (stale + 2, None),
+        ] {
+            assert_eq!(change_from([1_001, 1_000].into_iter(), l1_time), expected, "{l1_time}");
+        }
+        assert_eq!(change_from([u64::MAX].into_iter(), u64::MAX), Some(u64::MAX));
     }
 
     #[test]
