@@ -52,6 +52,8 @@ struct Pending {
 
 /// Maximum number of versions of a transaction, which differ in their fees.
 const MAX_VERSIONS: usize = 16;
+/// Gas of a commitment and an accusation, besides those by EXECUTE; rounded up.
+const EVIDENCE_GAS: u64 = 500_000;
 /// Gas of a transaction without calldata.
 const EMPTY_GAS: u64 = 21_000;
 
@@ -61,6 +63,15 @@ pub(crate) struct CallPrice {
     pub(crate) gas: u64,
     /// Expected cost in wei, at the current base fee.
     pub(crate) cost: u128,
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Evidence,
+    /// Leaves half of the daily limit, and the cost of another call, for evidence: it expires, and
+    /// who needs it submitted may be who causes these calls.
+    Posting,
 }
 
 /// State of the last call.
@@ -154,7 +165,7 @@ impl CallSender {
         view: &L1View,
         to: Address,
         input: Bytes,
-        gas: u64,
+        (gas, purpose): (u64, Purpose),
     ) -> Result<(), SubmitterError> {
         let account = self.key.address();
         let (Account { used: nonce, balance, .. }, _) =
@@ -165,10 +176,17 @@ impl CallSender {
         let (fees, data) = (Fees { max, tip, blob: 0 }, TxData { input, blobs: None });
         let gas_limit = (gas + gas / 8).min(self.limits.gas);
         let cost = fees.cost(gas_limit, &data);
-        if balance < U256::from(cost) {
-            return Err(SubmitterError::Funds { account, balance, cost: U256::from(cost) });
+        let (reserve, limit) = match purpose {
+            Purpose::Evidence => (0, self.config.daily_limit),
+            Purpose::Posting => {
+                (fees.cost(gas_limit.max(EVIDENCE_GAS), &data), self.config.daily_limit / 2)
+            }
+        };
+        let needed = U256::from(cost).saturating_add(U256::from(reserve));
+        if balance < needed {
+            return Err(SubmitterError::Funds { account, balance, cost: needed });
         }
-        self.check_limit(nonce, cost)?;
+        self.check_limit(nonce, cost, limit)?;
         let (raw, hash) = self.unsigned(to, nonce, gas_limit, fees, &data).sign(&self.key)?;
         let number = head.map_or(0, |head| head.number);
         self.spending.sending(nonce, cost)?;
@@ -219,9 +237,8 @@ impl CallSender {
         if account.used > pending.nonce {
             // Included between both requests, or replaced.
             let included = receipt(client, &pending.hashes[..pending.calls])?;
-            if included.is_some() {
-                self.spending.used(pending.nonce, pending.cost);
-            }
+            // Also without a receipt, which the node may only lack.
+            self.spending.used(pending.nonce, pending.cost);
             self.pending = None;
             let included = included.map(|it| CallState::Included(Box::new(it)));
             return Ok(Some(included.unwrap_or(CallState::Lost)));
@@ -236,10 +253,12 @@ impl CallSender {
             return Ok(());
         }
         let fees = pending.fees.bumped(pending.data.bump());
+        // The whole limit whatever the purpose: nothing else can be sent before.
+        let (cost, limit) = (fees.cost(pending.gas_limit, &pending.data), self.config.daily_limit);
         let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
         let is_allowed = fees.max <= self.config.max_fee
             && pending.hashes.len() < MAX_VERSIONS
-            && self.check_limit(pending.nonce, fees.cost(pending.gas_limit, &pending.data)).is_ok();
+            && self.check_limit(pending.nonce, cost, limit).is_ok();
         if is_slow && is_allowed {
             self.raise(client, fees, head)?;
         }
@@ -276,9 +295,8 @@ impl CallSender {
         Ok(())
     }
 
-    fn check_limit(&self, nonce: u64, cost: u128) -> Result<(), SubmitterError> {
+    fn check_limit(&self, nonce: u64, cost: u128, limit: u128) -> Result<(), SubmitterError> {
         let spent = self.spending.besides(|it| it == nonce).saturating_add(cost);
-        let limit = self.config.daily_limit;
         if spent > limit {
             return Err(SubmitterError::SpendingLimit { spent, limit });
         }
@@ -315,7 +333,10 @@ mod tests {
     use super::*;
     use crate::batcher::tests::{Fixture, header};
     use alloy_consensus::Transaction as _;
-    use testkit::{CHAIN_ID, Key};
+    use parking_lot::Mutex;
+    use serde_json::json;
+    use std::sync::Arc;
+    use testkit::{CHAIN_ID, ETHER, Key};
 
     #[test]
     fn call_that_reverts_is_replaced() {
@@ -328,7 +349,8 @@ mod tests {
             let limits = L1Limits::default();
             let mut sender = CallSender::new(key, CHAIN_ID, config, limits);
             let input = Bytes::from_static(b"call");
-            sender.send(&client, &fixture.view, contract, input.clone(), 50_000).unwrap();
+            let call = (50_000, Purpose::Evidence);
+            sender.send(&client, &fixture.view, contract, input.clone(), call).unwrap();
             fixture.l1.answers(move |method, _| {
                 (method == "eth_estimateGas" && reverts).then_some(Err("execution reverted"))
             });
@@ -360,12 +382,83 @@ mod tests {
             sender.with_spending(&folder.path().join("spending")).unwrap()
         };
         let (mut sender, to) = (open(), Address::repeat_byte(9));
-        sender.send(&fixture.l1.client(), &fixture.view, to, Bytes::new(), 50_000).unwrap();
+        let call = (50_000, Purpose::Evidence);
+        sender.send(&fixture.l1.client(), &fixture.view, to, Bytes::new(), call).unwrap();
         let cost = sender.pending.as_ref().unwrap().cost;
         drop(sender);
         let sender = open();
         assert_eq!(sender.spending.besides(|_| false), cost);
-        assert!(sender.check_limit(1, sender.config.daily_limit - cost).is_ok());
-        assert!(sender.check_limit(1, sender.config.daily_limit - cost + 1).is_err());
+        let limit = sender.config.daily_limit;
+        assert!(sender.check_limit(1, limit - cost, limit).is_ok());
+        assert!(sender.check_limit(1, limit - cost + 1, limit).is_err());
+    }
+
+    /// A sender of calls with the nonce and the balance that L1 responds with.
+    fn sender(daily_limit: u128) -> (Fixture, Arc<Mutex<(u64, u128)>>, CallSender) {
+        let fixture = Fixture::new();
+        let account = Arc::new(Mutex::new((0_u64, ETHER)));
+        let shared = Arc::clone(&account);
+        fixture.l1.answers(move |method, _| {
+            let (nonce, balance) = *shared.lock();
+            match method {
+                "eth_getTransactionCount" => Some(Ok(json!(U256::from(nonce)))),
+                "eth_getBalance" => Some(Ok(json!(U256::from(balance)))),
+                _ => None,
+            }
+        });
+        let key = Signer::new("key", Key::named("alice").secret()).unwrap();
+        let config = SubmitterConfig { daily_limit, ..SubmitterConfig::default() };
+        let sender = CallSender::new(key, CHAIN_ID, config, L1Limits::default());
+        (fixture, account, sender)
+    }
+
+    /// Sends a call, and returns its cost.
+    fn send_call(
+        fixture: &Fixture,
+        sender: &mut CallSender,
+        purpose: Purpose,
+    ) -> Result<u128, SubmitterError> {
+        let (client, to) = (fixture.l1.client(), Address::repeat_byte(9));
+        sender.send(&client, &fixture.view, to, Bytes::new(), (50_000, purpose))?;
+        Ok(sender.pending.as_ref().unwrap().cost)
+    }
+
+    #[test]
+    fn posting_leaves_half_the_limit_for_evidence() {
+        let (fixture, _, mut probe) = sender(u128::MAX);
+        let cost = send_call(&fixture, &mut probe, Purpose::Evidence).unwrap();
+        let (fixture, account, mut sender) = sender(6 * cost);
+        for (purpose, accepted) in [(Purpose::Posting, 3), (Purpose::Evidence, 3)] {
+            for _ in 0..accepted {
+                send_call(&fixture, &mut sender, purpose).unwrap();
+                account.lock().0 += 1;
+                // L1 does not show the receipt.
+                let state = sender.step(&fixture.l1.client(), &fixture.view).unwrap();
+                assert!(matches!(state, Some(CallState::Lost)), "{state:?}");
+            }
+            let refused = send_call(&fixture, &mut sender, purpose);
+            assert!(matches!(refused, Err(SubmitterError::SpendingLimit { .. })), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn posting_leaves_ether_for_evidence() {
+        let (fixture, account, mut probe) = sender(u128::MAX);
+        let cost = send_call(&fixture, &mut probe, Purpose::Evidence).unwrap();
+        let fees = probe.pending.unwrap().fees;
+        let reserve = u128::from(EVIDENCE_GAS) * fees.max;
+        for (balance, purpose, is_accepted) in [
+            (cost + reserve, Purpose::Posting, true),
+            (cost + reserve - 1, Purpose::Posting, false),
+            (cost, Purpose::Evidence, true),
+            (cost - 1, Purpose::Evidence, false),
+        ] {
+            account.lock().1 = balance;
+            let key = Signer::new("key", Key::named("alice").secret()).unwrap();
+            let config = SubmitterConfig::default();
+            let mut sender = CallSender::new(key, CHAIN_ID, config, L1Limits::default());
+            let sent = send_call(&fixture, &mut sender, purpose);
+            assert_eq!(sent.is_ok(), is_accepted, "{purpose:?}: {sent:?}");
+        }
     }
 }

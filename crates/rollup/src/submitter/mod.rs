@@ -20,7 +20,7 @@ pub use error::SubmitterError;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
-pub(crate) use calls::{CallSender, CallState};
+pub(crate) use calls::{CallSender, CallState, Purpose};
 pub(crate) use refusal::{is_execution_failure, is_refusal, is_revert};
 
 use crate::{

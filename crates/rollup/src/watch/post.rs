@@ -6,7 +6,7 @@ use crate::{
     duties::evidence,
     l1::{L1Client, L1View, Quorum, rollup_contracts},
     sequencer::evidence::EvidenceBook,
-    submitter::{CallSender, is_revert},
+    submitter::{CallSender, Purpose, is_revert},
     watch::{Watch, retry::Retry},
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -194,7 +194,7 @@ impl Poster {
         let call = Bytes::from(call.abi_encode());
         // Also the check that L1 accepts it: the sequencer may have posted meanwhile.
         let price = sender.price(client, view, terms.policy, &call)?;
-        sender.send(client, view, terms.policy, call, price.gas)?;
+        sender.send(client, view, terms.policy, call, (price.gas, Purpose::Posting))?;
         self.sent = Some(posting);
         Ok(())
     }

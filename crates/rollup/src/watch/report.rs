@@ -3,7 +3,7 @@
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View, Quorum},
-    submitter::{CallSender, CallState, is_revert},
+    submitter::{CallSender, CallState, Purpose, is_revert},
     watch::{
         judge::Found,
         post::{Poster, Posting},
@@ -409,12 +409,14 @@ impl Reporter {
                 let commit = Bytes::from(IPreconfBonds::commitCall { commitment }.abi_encode());
                 let first = sender.price(&self.client, view, self.bonds, &commit)?;
                 require_worth(price.cost.saturating_add(first.cost))?;
-                sender.send(&self.client, view, self.bonds, commit, first.gas)?;
+                let call = (first.gas, Purpose::Evidence);
+                sender.send(&self.client, view, self.bonds, commit, call)?;
                 case.stage = Stage::Committing;
             }
             true => {
                 require_worth(price.cost)?;
-                sender.send(&self.client, view, self.bonds, accuse, price.gas)?;
+                let call = (price.gas, Purpose::Evidence);
+                sender.send(&self.client, view, self.bonds, accuse, call)?;
                 case.stage = Stage::Accusing;
             }
         }
