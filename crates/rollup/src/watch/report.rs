@@ -233,17 +233,21 @@ impl Reporter {
         if self.accepted_keys.contains(&key) {
             return None;
         }
-        // Without one, the commitment would be paid for once more after a restart.
+        let replaced = match self.cases.len() >= MAX_CASES {
+            true => Some(self.least_useful()),
+            false => None,
+        };
+        if replaced == Some(None) {
+            return Some(found);
+        }
+        // Only with room, since a remote key takes a request. Without a salt of its own, the
+        // commitment would be paid for once more after a restart.
         let salt = sender.salt(self.bonds, keccak256([&[key.0], &key.1[..]].concat()));
         let salt = salt.unwrap_or_else(|error| {
             tracing::warn!(%error, "the salt of a commitment is random");
             B256::random()
         });
-        let mut dropped = None;
-        if self.cases.len() >= MAX_CASES {
-            let Some(at) = self.least_useful() else { return Some(found) };
-            dropped = Some(self.cases.remove(at).found);
-        }
+        let dropped = replaced.flatten().map(|at| self.cases.remove(at).found);
         let (stage, retry) = (Stage::Found, Retry::default());
         self.cases.push(Case { found, key, salt, stage, retry });
         dropped
