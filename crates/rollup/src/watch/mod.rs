@@ -37,6 +37,7 @@ use preconf::{Domain, HeaderSummary, PrefixUpdate, evidence::SignedHeader};
 use report::{Reporter, name};
 use rpc::{Gauge, Telemetry};
 use std::{
+    cmp::Reverse,
     path::Path,
     sync::{
         Arc,
@@ -181,7 +182,15 @@ impl Watch {
 
     /// Returns a message by which the block is promised as sealed, with its signer, if the message
     /// is in force.
-    fn sealed_message(&self, block: &Block, view: &L1View) -> Option<(Address, SignedHeader)> {
+    ///
+    /// The one with the newest condition comes first, and another one after each rejection by L1,
+    /// whose policy may no longer know a signer.
+    fn sealed_message(
+        &self,
+        block: &Block,
+        view: &L1View,
+        rejections: usize,
+    ) -> Option<(Address, SignedHeader)> {
         let book = self.book.lock();
         let all = book.at(block.header.number, block.header.parent_hash);
         let sealed = all.filter(|it| it.header.hash == block.hash && it.signed.message.is_sealed);
@@ -189,7 +198,10 @@ impl Watch {
             let (number, hash) = it.condition();
             it.signed.message.is_unconditional() || view.is_canonical(number, hash)
         });
-        in_force.map(|it| (it.signer, it.signed.clone())).next()
+        let mut all: Vec<_> = in_force.collect();
+        all.sort_by_key(|it| Reverse(it.condition().0));
+        let chosen = all.get(rejections.checked_rem(all.len())?)?;
+        Some((chosen.signer, chosen.signed.clone()))
     }
 
     /// Notes whether the follower has found the signed header when it executed the block.

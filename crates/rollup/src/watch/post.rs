@@ -45,6 +45,8 @@ pub(super) enum PostError {
     Batcher(#[from] BatcherError),
     #[error("the policy {policy} does not let other accounts post signed blocks")]
     NotHybrid { policy: Address },
+    #[error("the blocks have {got} bytes, and a transaction of the watcher at most {limit}")]
+    TooLarge { got: usize, limit: usize },
 }
 
 impl PostError {
@@ -86,6 +88,8 @@ pub(super) struct Poster {
     retry: Retry,
     /// Maximum number of blocks of the next transaction; lower after L1 has rejected one.
     most: usize,
+    /// Number of rejections since L1 has included a transaction.
+    rejections: usize,
     /// The transaction that L1 has not included yet.
     pub(super) sent: Option<Posting>,
     /// Number of blocks that were posted.
@@ -95,8 +99,8 @@ pub(super) struct Poster {
 impl Poster {
     /// Creates a poster of the blocks whose messages this watcher keeps.
     pub(super) fn new(watch: Arc<Watch>, rules: RollupRules, limits: L1Limits) -> Self {
-        let (retry, sent, posted) = Default::default();
-        Self { watch, rules, limits, retry, most: MAX_BLOCKS, sent, posted }
+        let (retry, rejections, sent, posted) = Default::default();
+        Self { watch, rules, limits, retry, most: MAX_BLOCKS, rejections, sent, posted }
     }
 
     /// Posts the oldest blocks that the sequencer should have posted, if there are any, and L1 has
@@ -132,7 +136,7 @@ impl Poster {
         let posting = self.sent.take()?;
         if has_succeeded {
             self.posted += posting.count as u64;
-            (self.most, self.retry) = (MAX_BLOCKS, Retry::default());
+            (self.most, self.rejections, self.retry) = (MAX_BLOCKS, 0, Retry::default());
         } else {
             self.failed(head, posting.count);
         }
@@ -141,6 +145,7 @@ impl Poster {
 
     fn failed(&mut self, head: u64, count: usize) {
         self.retry.postpone(head, true);
+        self.rejections = self.rejections.wrapping_add(1);
         // L1 may accept fewer blocks even if it rejects this number.
         self.most = if count > 1 { count / 2 } else { MAX_BLOCKS };
     }
@@ -175,7 +180,8 @@ impl Poster {
         blocks.truncate(count);
         let is_signed = |count: &usize| {
             let block = blocks.get(count.checked_sub(1)?)?;
-            self.watch.sealed_message(block, view).map(|signed| (*count, signed))
+            let signed = self.watch.sealed_message(block, view, self.rejections);
+            signed.map(|signed| (*count, signed))
         };
         let signed: Vec<_> = (1..=count).filter_map(|count| is_signed(&count)).collect();
         let Some((count, signed, input)) = self.what_fits(chain, &blocks, signed)? else {
@@ -186,6 +192,10 @@ impl Poster {
         let Some(last) = blocks.last() else { return Ok(()) };
         let posting = Posting { signer, number: last.header.number, hash: last.hash, count };
         *tried = Some(posting);
+        let (got, limit) = (input.len(), self.limits.input_bytes());
+        if got > limit {
+            return Err(PostError::TooLarge { got, limit });
+        }
         let (book, duties) = (EvidenceBook::default(), terms.duties);
         let (evidence, _) = evidence(&book, chain, view, &self.rules, duties, &blocks)??;
         let SignedHeader { message, signature, .. } = signed;
