@@ -291,7 +291,8 @@ impl Watcher {
                 let chain = self.node.read(|node| node.chain.reader().clone());
                 self.reporter.step(&view, &chain);
             }
-            self.levels.show(&self.watch, &self.reporter);
+            let head = self.last_head.map_or(0, |(number, _)| number);
+            self.levels.show(&self.watch, &self.reporter, head);
             thread::sleep(PAUSE);
         }
     }
@@ -379,6 +380,7 @@ pub(crate) struct WatchLevels {
     sent: Gauge,
     accepted: Gauge,
     posted: Gauge,
+    l1_head: Gauge,
 }
 
 impl WatchLevels {
@@ -397,10 +399,11 @@ impl WatchLevels {
             sent: gauge("rollup_watch_sent", "Accusations that L1 has included"),
             accepted: gauge("rollup_watch_accepted", "Accusations that L1 has accepted"),
             posted: gauge("rollup_watch_posted", "Blocks that were posted for the sequencer"),
+            l1_head: gauge("rollup_watch_l1_head", "L1 block at the last judgement"),
         }
     }
 
-    fn show(&self, watch: &Watch, reporter: &Reporter) {
+    fn show(&self, watch: &Watch, reporter: &Reporter, l1_head: u64) {
         self.updates.set(watch.updates.load(Ordering::Relaxed));
         self.kept.set(watch.version.load(Ordering::Relaxed));
         self.bytes.set(watch.book.lock().bytes() as u64);
@@ -410,6 +413,7 @@ impl WatchLevels {
         self.sent.set(reporter.sent);
         self.accepted.set(reporter.accepted);
         self.posted.set(reporter.posted());
+        self.l1_head.set(l1_head);
     }
 }
 

@@ -7,7 +7,6 @@ use crate::{
     watching::Bonded,
 };
 use alloy_primitives::{Address, B256, U256, address};
-use alloy_provider::Provider as _;
 use alloy_sol_types::{SolCall, sol};
 use contracts::{
     Deployment,
@@ -153,11 +152,7 @@ async fn successor_may_replace_blocks_after_its_offer() -> Result<()> {
     })
     .await?;
     bonded.world.next_second().await?;
-    until("the next L1 block", &watching.node, || async {
-        let read = watching.node.status().l1_head.map(|head| head.number);
-        Ok(read == Some(bonded.world.provider.get_block_number().await?))
-    })
-    .await?;
+    watching.until_judged(&bonded.world).await?;
     assert_eq!(watching.reports(), []);
     assert_eq!(bonded.bond().await?, MIN_BOND);
     for node in [next, watching.node] {

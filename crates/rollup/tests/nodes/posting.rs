@@ -103,7 +103,7 @@ async fn withheld_blocks_are_posted_by_watcher() -> Result<()> {
     let mut sent = withholding.make(0, 3, &watching).await?;
     let head = withholding.node.status().unsafe_head;
     withholding.pass(&watching, POST_DELAY + GRACE - 10).await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    watching.until_judged(&withholding.bonded.world).await?;
     assert_eq!(watching.node.status().safe_head.number, 0, "too early");
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
     until("the blocks on L1", &withholding.node, || async {
@@ -164,10 +164,15 @@ async fn watcher_posts_nothing_beside_working_sequencer() -> Result<()> {
     until("settlement", &watching.node, || async { Ok(is_settled(&watching.node)) }).await?;
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
     withholding.bonded.world.next_second().await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    watching.until_judged(&withholding.bonded.world).await?;
     assert_eq!(watching.reports(), []);
     let world = &withholding.bonded.world;
     assert_eq!(world.provider.get_transaction_count(world.l1.addresses()[2]).await?, 0);
+    // Nor later, until the sequencer withholds one.
+    withholding.withhold();
+    withholding.make(2, 1, &watching).await?;
+    withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
+    assert_eq!(watching.until_event(WatchEvent::Posted)?.number, 3);
     withholding.stop(watching).await;
     Ok(())
 }
@@ -181,7 +186,7 @@ async fn blocks_without_promise_are_not_posted() -> Result<()> {
     withholding.make(0, 2, &watching).await?;
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
     withholding.bonded.world.next_second().await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    watching.until_judged(&withholding.bonded.world).await?;
     assert_eq!(watching.node.status().safe_head.number, 0);
     assert_eq!(watching.reports(), []);
     withholding.stop(watching).await;

@@ -673,6 +673,17 @@ async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
     Ok(())
 }
 
+impl Watching {
+    /// Waits until the watcher has made a turn with L1's head.
+    pub(crate) async fn until_judged(&self, world: &World) -> Result<()> {
+        until("the judgement", &self.node, || async {
+            let head = world.provider.get_block_number().await?;
+            Ok(metric(&self.node, "rollup_watch_l1_head").await? == head)
+        })
+        .await
+    }
+}
+
 /// Value of a gauge.
 pub(crate) async fn metric(node: &RollupNode, name: &str) -> Result<u64> {
     let url = format!("http://{}/metrics", node.server().addresses()[0]);
