@@ -32,6 +32,9 @@ pub struct Promises {
     binds_for: u64,
     /// By number of the block and hash of its parent.
     by_parent: BTreeMap<(u64, B256), Vec<Promised>>,
+    /// Blocks without a signature that L1 may include although they were replaced. The condition of
+    /// each is the L1 block of its new anchor.
+    replaced: BTreeMap<(u64, B256), Vec<Promised>>,
 }
 
 /// A header that contradicts an earlier promise.
@@ -63,7 +66,7 @@ impl Promises {
     /// break the promise. Until then anyone may post the signed block, which would break the promise
     /// about another one.
     pub const fn new(binds_for: u64) -> Self {
-        Self { binds_for, by_parent: BTreeMap::new() }
+        Self { binds_for, by_parent: BTreeMap::new(), replaced: BTreeMap::new() }
     }
 
     /// Seconds from the timestamp of a block for which its promise binds the signer.
@@ -76,18 +79,21 @@ impl Promises {
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if it contradicts an earlier promise.
+    /// [`Conflict`] if it contradicts an earlier promise, or if L1 may include another block without
+    /// a signature in its place.
     pub fn check(
         &self,
         new: &Promised,
         anchor: u64,
         is_replaced: IsReplaced<'_>,
     ) -> Result<(), Conflict> {
+        self.check_replaced(new, is_replaced)?;
         let is_continued = |old: &Promised| old.condition() == new.condition();
+        let is_void = is_void(new, is_replaced);
         self.check_all(new, is_replaced, is_continued, |old| {
             // Both conditions never hold on one L1 chain: at this number the chains on which they
             // hold have different blocks.
-            new.message.l1_block.min(anchor) >= old.message.l1_block
+            !is_void && new.message.l1_block.min(anchor) >= old.message.l1_block
         })
     }
 
@@ -118,14 +124,39 @@ impl Promises {
     ) -> Result<(), Conflict> {
         let key = (new.header.number, new.header.parent);
         let others = self.by_parent.get(&key).map(Vec::as_slice).unwrap_or_default();
-        // L1 has returned to the chain of an earlier promise, which excludes those after it.
-        let continues = others.iter().any(|old| old.allows(new) && is_continued(old));
+        // L1 has returned to the chain of an earlier promise, which excludes those that contradict it.
+        let continues = |old: &Promised| {
+            others.iter().any(|it| it.allows(new) && is_continued(it) && !it.allows(old))
+        };
         let is_kept = |old: &&Promised| {
             let has_ended = new.header.timestamp >= self.end(old);
-            let (l1_block, l1_hash) = old.condition();
-            let is_void = !old.message.is_unconditional() && is_replaced(l1_block, l1_hash);
-            old.allows(new) || has_ended || is_void && (continues || excludes(old))
+            old.allows(new)
+                || has_ended
+                || is_void(old, is_replaced) && (continues(old) || excludes(old))
         };
+        self.all_kept(new, others, is_kept)
+    }
+
+    /// Checks that no replaced block breaks the promise about a header.
+    fn check_replaced(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
+        let key = (new.header.number, new.header.parent);
+        let blocks = self.replaced.get(&key).map(Vec::as_slice).unwrap_or_default();
+        self.all_kept(new, blocks, |block| {
+            let has_ended = new.header.timestamp >= self.end(block);
+            // On each L1 chain on which the promise holds, the anchor of the block is gone.
+            let is_excluded = is_void(block, is_replaced)
+                && !is_void(new, is_replaced)
+                && new.message.l1_block >= block.message.l1_block;
+            new.allows(block) || has_ended || is_excluded
+        })
+    }
+
+    fn all_kept(
+        &self,
+        new: &Promised,
+        others: &[Promised],
+        is_kept: impl Fn(&&Promised) -> bool,
+    ) -> Result<(), Conflict> {
         let broken = match others.iter().find(|old| !is_kept(old)) {
             None if others.len() < MAX_FOR_PARENT => return Ok(()),
             None => others.last(),
@@ -141,6 +172,18 @@ impl Promises {
                 l1_block: old.message.l1_block,
             })
         })
+    }
+
+    /// Adds a block that was sealed without a signature and is about to be replaced. Its condition
+    /// is the L1 block of its new anchor: L1 may include it on all chains that have this one.
+    pub fn add_replaced(&mut self, block: Promised) {
+        let key = (block.header.number, block.header.parent);
+        let blocks = self.replaced.entry(key).or_default();
+        // With so many, nothing is signed for this parent.
+        let is_full = blocks.len() >= MAX_FOR_PARENT;
+        if !is_full && blocks.iter().all(|it| it.header.hash != block.header.hash) {
+            blocks.push(block);
+        }
     }
 
     /// Adds a promise that has passed [`Self::check`].
@@ -183,14 +226,22 @@ impl Promises {
         of_number.flat_map(|(_, all)| all).any(|it| it.message.is_sealed && it.header.hash == hash)
     }
 
-    /// Drops the promises about blocks up to this number, which are final on L1.
+    /// Drops what is known about blocks up to this number, which are final on L1.
     pub fn forget_up_to(&mut self, number: u64) {
-        self.by_parent = self.by_parent.split_off(&(number.saturating_add(1), B256::ZERO));
+        let first = (number.saturating_add(1), B256::ZERO);
+        self.by_parent = self.by_parent.split_off(&first);
+        self.replaced = self.replaced.split_off(&first);
     }
 
     const fn end(&self, promise: &Promised) -> u64 {
         promise.header.timestamp.saturating_add(self.binds_for)
     }
+}
+
+/// Returns `true` if L1's chain lacks the block on which a promise depends.
+fn is_void(promised: &Promised, is_replaced: IsReplaced<'_>) -> bool {
+    let (l1_block, l1_hash) = promised.condition();
+    !promised.message.is_unconditional() && is_replaced(l1_block, l1_hash)
 }
 
 impl Promised {

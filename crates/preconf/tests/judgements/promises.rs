@@ -11,6 +11,7 @@ use enshrine_preconf::{
     faults::{Canonical, Context, Refusal, Signed, TransactionEvidence, broken, equivocation},
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use wire::SchemaId;
 
 const POST_WITHIN: u64 = 1_800;
@@ -120,6 +121,32 @@ fn void_promise_may_be_replaced() {
     assert!(promises.check(&other(100), 100, &|_, _| true).is_err());
 }
 
+/// L1 may include it on each chain that has its anchor.
+#[test]
+fn replaced_block_may_break_no_promise() {
+    let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    let mut promises = Promises::new(MAX_LAG);
+    promises.add_replaced(candidate(1, 1_000, &[1, 2], true, (100, gone)).0);
+    let at = |timestamp, l1_block| candidate(1, timestamp, &[3], true, (l1_block, named)).0;
+    let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, gone);
+    assert!(promises.check(&at(1_001, 100), 100, CANONICAL).is_err(), "its anchor is on L1");
+    assert!(promises.check(&at(1_001, 99), 100, replaced).is_err(), "both are possible");
+    assert_eq!(promises.check(&at(1_001, 100), 0, replaced), Ok(()));
+    assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), 0, CANONICAL), Ok(()), "too old for L1");
+    assert_eq!(promises.check_unsigned(&at(1_001, 99), 0, CANONICAL), Ok(()));
+    // A prefix of it, and itself, but not that it ends earlier.
+    let same = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, (99, named)).0;
+    assert_eq!(promises.check(&same(&[1], false), 0, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&same(&[1, 2], true), 0, CANONICAL), Ok(()));
+    assert!(promises.check(&same(&[1], true), 0, CANONICAL).is_err());
+    // Without a new anchor, L1 can include it on any chain.
+    promises.add_replaced(candidate(2, 1_000, &[1], true, NONE).0);
+    let other = candidate(2, 1_001, &[2], true, (100, named)).0;
+    assert!(promises.check(&other, 100, &|_, _| true).is_err());
+    promises.forget_up_to(7);
+    assert_eq!(promises.check(&other, 100, CANONICAL), Ok(()));
+}
+
 #[test]
 fn promises_about_final_blocks_are_forgotten() {
     let mut promises = Promises::new(MAX_LAG);
@@ -143,6 +170,8 @@ enum Step {
     /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its condition,
     /// which is its anchor.
     Sign(u8, u64, Vec<u8>, bool, Option<usize>),
+    /// Likewise a block without a signature, which is sent to L1 and replaced.
+    Replace(u8, u64, Vec<u8>, Option<usize>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -157,14 +186,17 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Extend),
         2 => (1..5_usize).prop_map(Step::Reorg),
         1 => (0..8_usize).prop_map(Step::Return),
-        8 => sign.prop_map(|(parent, time, list, is_sealed, depth)| {
+        8 => sign.clone().prop_map(|(parent, time, list, is_sealed, depth)| {
             Step::Sign(parent, time, list, is_sealed, depth)
+        }),
+        3 => sign.prop_map(|(parent, time, list, _, depth)| {
+            Step::Replace(parent, time, list, depth)
         }),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     /// Whatever L1 does, and on whichever of its chains the judge is: a signer that follows the
     /// rule is never proven to have equivocated, nor to have broken a promise by another block.
@@ -174,7 +206,13 @@ proptest! {
         let mut promises = Promises::new(MAX_LAG);
         let (mut chain, mut fresh) = (vec![B256::ZERO], 0_u64);
         let mut chains = vec![chain.clone()];
-        let mut signed = Vec::new();
+        let (mut signed, mut sealed) = (Vec::new(), Vec::new());
+        // A block begins with its anchor, so blocks of one environment have the same.
+        let mut anchors = BTreeMap::new();
+        let mut anchor_of = |chain: &[B256], environment: (u8, u64), depth: Option<usize>| {
+            let new = depth.map_or(NONE, |depth| block_at(chain, depth));
+            *anchors.entry(environment).or_insert(new)
+        };
         for step in steps {
             let mut next = |chain: &mut Vec<B256>| {
                 fresh += 1;
@@ -191,17 +229,25 @@ proptest! {
                     chains.push(chain.clone());
                     chain = chains[index % chains.len()].clone();
                 }
+                Step::Replace(parent, timestamp, list, depth) => {
+                    let anchor = anchor_of(&chain, (parent, timestamp), depth);
+                    let (new, rlp) = candidate(parent, timestamp, &list, true, anchor);
+                    let is_replaced = is_replaced(&chain);
+                    if is_named(&chain, anchor)
+                        && promises.check_unsigned(&new, anchor.0, &is_replaced).is_ok()
+                    {
+                        promises.add_replaced(new.clone());
+                        sealed.push((new, rlp, list));
+                    }
+                }
                 Step::Sign(parent, timestamp, list, is_sealed, depth) => {
-                    let condition = depth.map_or(NONE, |depth| {
-                        let number = (chain.len() - 1).saturating_sub(depth);
-                        (number as u64, chain[number])
-                    });
+                    let condition = anchor_of(&chain, (parent, timestamp), depth);
                     let (new, rlp) = candidate(parent, timestamp, &list, is_sealed, condition);
-                    let is_replaced = |number: u64, hash| {
-                        chain.get(number as usize).is_some_and(|at| *at != hash)
-                    };
+                    let is_replaced = is_replaced(&chain);
                     // A block without a new anchor depends on nothing that L1 can remove.
-                    if promises.check(&new, condition.0, &is_replaced).is_ok() {
+                    if is_named(&chain, condition)
+                        && promises.check(&new, condition.0, &is_replaced).is_ok()
+                    {
                         promises.add(new.clone());
                         let digest = new.message.digest(&DOMAIN);
                         let signature = key.sign_hash_sync(&digest).unwrap().as_bytes();
@@ -213,58 +259,69 @@ proptest! {
         chains.push(chain);
         for (index, (a, a_rlp, a_signature, ours)) in signed.iter().enumerate() {
             for (b, b_rlp, b_signature, theirs) in &signed[index + 1..] {
-                let times = (a.header.timestamp, b.header.timestamp);
-                let [a, b] = [(a, a_rlp, a_signature), (b, b_rlp, b_signature)].map(
+                let [a_signed, b_signed] = [(a, a_rlp, a_signature), (b, b_rlp, b_signature)].map(
                     |(it, header, signature)| Signed { message: it.message, signature, header },
                 );
-                let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
-                let at = differs.unwrap_or_else(|| ours.len().min(theirs.len()));
-                let transaction = TransactionEvidence {
-                    index: at as u32,
-                    ours: trie(&raw(ours), at as u32).1,
-                    theirs: trie(&raw(theirs), at as u32).1,
-                };
                 for chain in &chains {
                     let l1_hash = |number: u64| chain.get(number as usize).copied();
-                    let context = Context {
-                        domain: DOMAIN,
-                        account_of: &|signer| signer,
-                        l1_hash: &l1_hash,
-                        post_within: POST_WITHIN,
-                    };
-                    let judged = equivocation(&a, &b, &transaction, &context);
+                    let context = context(&l1_hash);
+                    let transaction = difference(ours, theirs);
+                    let judged = equivocation(&a_signed, &b_signed, &transaction, &context);
                     prop_assert!(judged.is_err(), "{a:?} {b:?} {chain:?}");
-                    // L1 includes a block only on chains that have its anchor, and not too late.
-                    let is_possible = |it: &Signed<'_>, time: u64, promised: u64| {
-                        let (number, hash) = (it.message.l1_block, it.message.l1_hash);
-                        let has_anchor = number == 0 || l1_hash(number) == Some(hash);
-                        it.message.is_sealed && has_anchor && promised < time + MAX_LAG
-                    };
-                    for (promise, block, time, promised) in
-                        [(&a, &b, times.1, times.0), (&b, &a, times.0, times.1)]
-                    {
-                        let canonical = Canonical {
-                            header: block.header,
-                            hash: block.message.block_hash,
-                        };
-                        let proof = match promise.message == a.message {
-                            true => transaction.clone(),
-                            false => TransactionEvidence {
-                                index: transaction.index,
-                                ours: transaction.theirs.clone(),
-                                theirs: transaction.ours.clone(),
-                            },
-                        };
-                        let judged = broken(promise, canonical, &proof, &context);
-                        let is_kept = judged.is_err() || !is_possible(block, time, promised);
-                        prop_assert!(is_kept, "{promise:?} {block:?} {chain:?}");
-                    }
                     let is_form = matches!(judged, Err(Refusal::Proof(_) | Refusal::Header(_)));
                     prop_assert!(!is_form, "the evidence itself is in order: {judged:?}");
                 }
             }
+            let others = signed.iter().map(|(it, rlp, _, list)| (it, rlp, list));
+            for (block, rlp, theirs) in others.chain(sealed.iter().map(|(it, rlp, list)| (it, rlp, list))) {
+                if block.header.hash == a.header.hash || !block.message.is_sealed {
+                    continue;
+                }
+                let promise = Signed { message: a.message, signature: a_signature, header: a_rlp };
+                for chain in &chains {
+                    let l1_hash = |number: u64| chain.get(number as usize).copied();
+                    // L1 includes a block only on chains that have its anchor, and not too late.
+                    let (number, hash) = (block.message.l1_block, block.message.l1_hash);
+                    let has_anchor = number == 0 || l1_hash(number) == Some(hash);
+                    if !has_anchor || a.header.timestamp >= block.header.timestamp + MAX_LAG {
+                        continue;
+                    }
+                    let canonical = Canonical { header: rlp, hash: block.message.block_hash };
+                    let proof = difference(ours, theirs);
+                    let judged = broken(&promise, canonical, &proof, &context(&l1_hash));
+                    prop_assert!(judged.is_err(), "{a:?} {block:?} {chain:?}");
+                }
+            }
         }
     }
+}
+
+/// Number and hash of an L1 block at this depth.
+fn block_at(chain: &[B256], depth: usize) -> (u64, B256) {
+    let number = (chain.len() - 1).saturating_sub(depth);
+    (number as u64, chain[number])
+}
+
+/// The node makes no block whose anchor L1 lacks.
+fn is_named(chain: &[B256], (number, hash): (u64, B256)) -> bool {
+    (number, hash) == NONE || chain.get(number as usize) == Some(&hash)
+}
+
+fn is_replaced(chain: &[B256]) -> impl Fn(u64, B256) -> bool {
+    |number, hash| chain.get(number as usize).is_some_and(|at| *at != hash)
+}
+
+fn context<'a>(l1_hash: &'a dyn Fn(u64) -> Option<B256>) -> Context<'a> {
+    let account_of: &dyn Fn(Address) -> Address = &|signer| signer;
+    Context { domain: DOMAIN, account_of, l1_hash, post_within: POST_WITHIN }
+}
+
+/// Proof of the first transaction in which two blocks differ.
+fn difference(ours: &[u8], theirs: &[u8]) -> TransactionEvidence {
+    let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
+    let at = differs.unwrap_or_else(|| ours.len().min(theirs.len())) as u32;
+    let [ours, theirs] = [ours, theirs].map(|list| trie(&raw(list), at).1);
+    TransactionEvidence { index: at, ours, theirs }
 }
 
 fn raw(transactions: &[u8]) -> Vec<Bytes> {
