@@ -158,6 +158,9 @@ impl PrefixSigner {
             if recorded.is_signed {
                 self.promises.add(promised.clone());
                 keep(&mut self.signed, recorded.prefix.clone());
+            } else {
+                // Its anchor is not known here.
+                self.promises.add_replaced(promised.clone());
             }
             self.unfinished.insert(promised.header.parent, recorded);
         }
@@ -348,6 +351,12 @@ impl PrefixSigner {
         self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
     }
 
+    /// Notes an unsigned block that is about to be replaced and that L1 may include nevertheless, on
+    /// chains that have the L1 block of its condition. No promise that it would break is signed.
+    pub(crate) fn add_replaced(&mut self, block: Promised) {
+        self.promises.add_replaced(block);
+    }
+
     /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
     /// the signature may exist.
     ///
@@ -460,6 +469,18 @@ mod tests {
         let recorded = Journal::open(&path, Address::repeat_byte(0xa0), signer.key.address());
         let recorded = recorded.unwrap().prefixes;
         assert_eq!(recorded.iter().map(|it| it.transactions.len()).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn replaced_block_lets_no_shorter_one_be_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = open(&folder.path().join("preconfirmations"));
+        signer.add_replaced(prefix(1, 2, true).promised);
+        let refused = signer.sign(prefix(1, 1, true), 9, &view());
+        assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
+        for kept in [prefix(1, 1, false), prefix(1, 2, true)] {
+            signer.sign(kept, 9, &view()).unwrap();
+        }
     }
 
     /// The node may have stopped between the last signature and storing the block.

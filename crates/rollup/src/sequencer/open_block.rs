@@ -147,6 +147,27 @@ impl Sequencer {
         signer.is_some_and(|signer| signer.has_sealed(block.header.number, block.hash))
     }
 
+    /// Notes the unsigned blocks after `parent`, which are about to be reverted: their L1
+    /// transaction may be in flight, and would break a promise about another block in their place.
+    pub(super) fn note_reverted(&mut self, parent: B256) -> Result<(), SequencerError> {
+        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
+        let blocks = self.unsafe_blocks()?;
+        let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
+        let unsigned = reverted.filter(|block| !self.has_promised(block)).filter_map(|block| {
+            let condition = anchor_of(block).map_or(L1Condition::default(), |anchor| L1Condition {
+                number: anchor.l1_block_number,
+                hash: anchor.l1_block_hash,
+            });
+            let prefix = self.prefix_of(signer, block, true, condition);
+            prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not noted")).ok()
+        });
+        let unsigned: Vec<_> = unsigned.map(|prefix| prefix.promised).collect();
+        if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
+            unsigned.into_iter().for_each(|block| signer.add_replaced(block));
+        }
+        Ok(())
+    }
+
     /// Notes a new head of this node, and forgets what was signed about final blocks.
     pub(super) fn note_sealed(&mut self, block: &Block) {
         let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]

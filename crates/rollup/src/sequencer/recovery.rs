@@ -67,6 +67,7 @@ impl Sequencer {
     pub(super) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
         // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
+        self.note_reverted(parent)?;
         let mut displaced = Vec::new();
         let moved = self.sync.set_head(parent, &mut displaced);
         self.displace(displaced);
