@@ -5,13 +5,17 @@ use crate::bindings::IPreconfBonds::{
     accuseLateCall, accuseLieCall,
 };
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, b256};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainError, ChainReader};
 use preconf::{
     evidence::{Accusation, CanonicalBlock, SignedHeader},
     faults::TransactionEvidence,
 };
+
+/// Keccak hash of the code of `PreconfBonds`, which is the same at each address.
+pub const PRECONF_BONDS_CODE_HASH: B256 =
+    b256!("b600ea764466d4f024a8265f30a1e3a443f7d3a8175dc3fd5f8668aaeea157cd");
 
 /// Returns the calldata of `accuse…` with this evidence. With a commitment by the same salt the
 /// caller gets the reward.

@@ -20,7 +20,7 @@ mod genesis;
 mod genesis_check;
 mod inclusion;
 
-pub use accusation::{accuse_calldata, canonical_block, preconfirmation};
+pub use accusation::{PRECONF_BONDS_CODE_HASH, accuse_calldata, canonical_block, preconfirmation};
 pub use anchor::Anchor;
 pub use claims::message_proof;
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};

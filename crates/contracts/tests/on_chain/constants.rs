@@ -2,14 +2,14 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use enshrine_contracts::{
-    Anchor, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Message,
+    Anchor, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Message, PRECONF_BONDS_CODE_HASH,
     advance_plan::{L1Limits, STATE_ROOTS},
     alias_account, capacity, code_reference, extend, sent_slot,
 };
 use eyre::{Context, OptionExt, Result};
 use revm::{context_interface::cfg::gas_params::GasParams, primitives::hardfork::SpecId};
 use std::{collections::BTreeMap, fs};
-use testkit::{CHAIN_ID, DraftL2, ETHER, rich_genesis};
+use testkit::{Artifacts, CHAIN_ID, DraftL2, ETHER, rich_genesis};
 use toolchain::find_root;
 use variants::{DRAFT_REVISION, Draft8079, DraftBlock};
 use wire::{ProtocolFork, SchemaId, StatelessInput, StatelessResult, layout};
@@ -65,6 +65,14 @@ fn evaluate(expression: &str, known: &BTreeMap<String, U256>) -> Option<U256> {
         return Some(term(base)? << term(shift)?);
     }
     expression.split('+').map(term).sum()
+}
+
+#[test]
+fn registry_of_bonds_has_known_code() -> Result<()> {
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let code = &artifacts.get("PreconfBonds")?.runtime_code;
+    assert_eq!(keccak256(code), PRECONF_BONDS_CODE_HASH);
+    Ok(())
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The policy of a rollup whose sequencer signs preconfirmations.
 
 use super::Node;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256, keccak256};
 use contracts::{
-    Deployment,
+    Deployment, PRECONF_BONDS_CODE_HASH,
     bindings::{
         IHybridSequencing::{BONDSCall, MIN_BONDCall, POST_DELAYCall, TIMEOUTCall},
         INativeRollup::{MAX_LAGCall, OPEN_AFTERCall, policyCall},
@@ -55,8 +55,14 @@ impl BondedPolicy {
         }
         if !bonds.is_zero() {
             let code: Bytes = l1.request("eth_getCode", (bonds, "latest"))?;
+            let hash = keccak256(&code);
             if code.is_empty() {
                 findings.push(format!("the registry of bonds {bonds} has no code"));
+            } else if hash != PRECONF_BONDS_CODE_HASH {
+                findings.push(format!(
+                    "the registry of bonds {bonds} has code with the hash {hash}, expected \
+                     {PRECONF_BONDS_CODE_HASH} of PreconfBonds: it may burn no bond, or pay it out"
+                ));
             }
         }
         let timeout = l1.call(policy, &TIMEOUTCall {})?;
