@@ -1,128 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Test} from "forge-std/Test.sol";
 import {IPreconfBonds} from "../../../contracts/interfaces/IPreconfBonds.sol";
-import {IRollup} from "../../../contracts/interfaces/IRollup.sol";
-import {Execute} from "../../../contracts/libraries/Execute.sol";
 import {Headers} from "../../../contracts/libraries/Headers.sol";
-import {L1History} from "../../../contracts/libraries/L1History.sol";
-import {PreconfMessages} from "../../../contracts/libraries/PreconfMessages.sol";
-import {StateProof} from "../../../contracts/libraries/StateProof.sol";
-import {Faults} from "../../../contracts/sequencing/preconf/Faults.sol";
-import {StatelessInputs} from "../../utils/StatelessInputs.sol";
-
-/// @dev What a judgement reads from a rollup.
-contract RollupViews {
-    bytes32 public blockHash;
-    uint64 public constant MAX_LAG = 3600;
-    uint64 public constant CHAIN_ID = 80_790;
-    IRollup.Head private _head;
-
-    function set(bytes32 hash, uint64 number) external {
-        blockHash = hash;
-        _head.number = number;
-    }
-
-    function head() external view returns (IRollup.Head memory) {
-        return _head;
-    }
-}
-
-/// @dev The judgements alone, with one registered signer.
-contract Judge is Faults {
-    address internal immutable ACCOUNT;
-    address internal immutable SIGNER;
-    uint64 internal _until;
-
-    constructor(address account, address signer) {
-        (ACCOUNT, SIGNER) = (account, signer);
-    }
-
-    function setUntil(uint64 until) external {
-        _until = until;
-    }
-
-    function accountOf(address signer) public view override returns (address) {
-        return signer == SIGNER ? ACCOUNT : signer;
-    }
-
-    function _requireBond(address) internal view override {}
-
-    function accuseEquivocation(
-        Signed calldata a,
-        Signed calldata b,
-        TxProof calldata proof,
-        bytes32
-    ) external view {
-        _equivocation(a, b, proof);
-    }
-
-    function accuseBroken(Signed calldata s, Canonical calldata c, TxProof calldata proof, bytes32)
-        external
-        view
-    {
-        _broken(s, c, proof);
-    }
-
-    function accuseLie(Signed calldata s, bytes calldata header, bytes calldata input, bytes32)
-        external
-        view
-    {
-        _lie(s, header, input);
-    }
-
-    function accuseLate(Signed calldata s, bytes32) external view {
-        _late(s, _lateUntil);
-    }
-
-    function _lateUntil(address) internal view returns (uint64) {
-        return _until;
-    }
-
-    function hashOf(Preconfirmation calldata message) external view returns (bytes32) {
-        return PreconfMessages.hashOf(message, address(this));
-    }
-
-    function summary(bytes calldata header) external pure returns (Headers.Summary memory) {
-        return Headers.read(header);
-    }
-
-    function deposit(address) external payable {}
-    function setSigner(address, bytes calldata) external {}
-    function requestWithdrawal() external {}
-    function cancelWithdrawal() external {}
-    function withdraw(address payable) external {}
-    function commit(bytes32) external {}
-    function bondOf(address) external view returns (uint256) {}
-    function bonds(address) external view returns (Bond memory) {}
-}
+import {JudgeFixture} from "./JudgeFixture.sol";
 
 /// @dev Judgements of all pairs of the messages in `test/vectors/preconfirmations.json`, which the
 /// Rust implementation has written (`crates/preconf/tests/judgements`).
-contract JudgementsTest is Test {
-    address internal constant ROLLUP = 0xA0a0a0A0A0A0a0a0A0A0a0A0a0A0a0A0A0A0a0a0;
-    address internal constant OTHER = 0xA1A1a1a1A1A1A1A1A1a1a1a1a1a1A1A1a1A1a1a1;
-    address internal constant BONDS = 0xB0B0b0B0B0B0B0b0B0B0B0b0b0b0b0B0b0b0B0B0;
-
+contract JudgementsTest is JudgeFixture {
     IPreconfBonds.Signed[] internal messages;
     string[] internal names;
     /// @dev Expected verdicts of one kind, a row for each message.
     string[] internal rows;
-    Judge internal judge = Judge(BONDS);
 
-    function setUp() public {
-        vm.chainId(1);
-        vm.roll(300);
-        for (uint256 i = 100; i < 200; ++i) {
-            vm.setBlockhash(i, bytes32(i * (type(uint256).max / 255)));
-        }
-        vm.etch(ROLLUP, type(RollupViews).runtimeCode);
-        vm.etch(OTHER, type(RollupViews).runtimeCode);
-        bytes32 key = bytes32(uint256(type(uint256).max / 255));
-        address account = vm.addr(uint256(key));
-        address signer = vm.addr(2 * uint256(key));
-        deployCodeTo("Judgements.t.sol:Judge", abi.encode(account, signer), BONDS);
+    function setUp() public override {
+        super.setUp();
         string memory json = read();
         for (uint256 i = 0; vm.keyExistsJson(json, place("messages", i)); ++i) {
             messages.push(message(json, place("messages", i)));
@@ -156,40 +48,6 @@ contract JudgementsTest is Test {
         s.message.l1Hash = vm.parseJsonBytes32(json, string.concat(place_, ".l1Hash"));
         s.signature = vm.parseJsonBytes(json, string.concat(place_, ".signature"));
         s.header = vm.parseJsonBytes(json, string.concat(place_, ".header"));
-    }
-
-    /// @dev Returns the letter of a verdict in the file.
-    function letter(bool ok, bytes memory answer) internal pure returns (bytes1) {
-        if (ok) return "+";
-        // The selector is the start of the answer.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        bytes4 e = bytes4(answer);
-        if (e == Headers.HeaderTooLong.selector) return "l";
-        if (e == Headers.HeaderItemsInvalid.selector) return "i";
-        if (e == IPreconfBonds.SignatureInvalid.selector) return "s";
-        if (e == StateProof.ProofIncomplete.selector) return "p";
-        if (e == IPreconfBonds.HeaderMismatch.selector) return "h";
-        if (e == IPreconfBonds.RollupDiffers.selector) return "r";
-        if (e == IPreconfBonds.AccountDiffers.selector) return "a";
-        if (e == IPreconfBonds.HeightDiffers.selector) return "n";
-        if (e == IPreconfBonds.ParentDiffers.selector) return "q";
-        if (e == L1History.L1BlockUnavailable.selector) return "u";
-        if (e == IPreconfBonds.ConditionVoid.selector) return "v";
-        if (e == IPreconfBonds.PromiseEnded.selector) return "e";
-        if (e == IPreconfBonds.NotInConflict.selector) return "c";
-        if (e == IPreconfBonds.InputsDiffer.selector) return "d";
-        if (e == IPreconfBonds.SchemaDiffers.selector) return "x";
-        if (e == IPreconfBonds.OutcomesEqual.selector) return "o";
-        if (e == IPreconfBonds.NotLate.selector) return "t";
-        if (e == IPreconfBonds.LateAlready.selector) return "w";
-        if (e == IPreconfBonds.HeadReached.selector) return "g";
-        // Errors of `Rlp`.
-        return "m";
-    }
-
-    function verdict(bytes memory call_) internal view returns (bytes1) {
-        (bool ok, bytes memory answer) = BONDS.staticcall(call_);
-        return letter(ok, answer);
     }
 
     function requireSame(bytes memory got, bytes memory expected, uint256 index) internal view {
@@ -227,11 +85,6 @@ contract JudgementsTest is Test {
         }
     }
 
-    function setBlock(bytes32 hash, uint64 number) internal {
-        RollupViews(ROLLUP).set(hash, number);
-        RollupViews(OTHER).set(hash, number);
-    }
-
     function test_broken_promises_match_the_vectors() public {
         load("broken");
         IPreconfBonds.TxProof memory proof;
@@ -251,10 +104,7 @@ contract JudgementsTest is Test {
 
     function test_lies_match_the_vectors() public {
         load("lie");
-        // Every block is valid to this EXECUTE.
-        bytes memory result =
-            abi.encodePacked(bytes32(0), hex"01", hex"963b010000000000", hex"0112");
-        vm.mockCall(Execute.PRECOMPILE, new bytes(0), result);
+        acceptAll();
         for (uint256 j = 0; j < messages.length; ++j) {
             this.compareLies(j);
         }
@@ -262,11 +112,7 @@ contract JudgementsTest is Test {
 
     /// @dev A call of its own, whose memory is freed.
     function compareLies(uint256 j) external view {
-        StatelessInputs.Block memory b;
-        b.schema = 0x1201;
-        b.chainId = 80_790;
-        b.blockHash = messages[j].message.blockHash;
-        bytes memory input = StatelessInputs.encode(b);
+        bytes memory input = inputOf(messages[j].message.blockHash);
         bytes memory header = messages[j].header;
         bytes memory got = new bytes(messages.length);
         bytes memory expected = new bytes(messages.length);

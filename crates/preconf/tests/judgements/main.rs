@@ -4,6 +4,7 @@
 //! `ENSHRINE_WRITE_VECTORS=yes` writes the file.
 
 mod evidence;
+mod many;
 mod messages;
 mod promises;
 

@@ -152,7 +152,7 @@ pub(crate) fn messages() -> Vec<Message> {
     all
 }
 
-fn honest() -> Vec<Message> {
+pub(crate) fn honest() -> Vec<Message> {
     vec![
         changed("prefix of one", |_| {}),
         changed("empty prefix", |it| it.transactions.clear()),
@@ -177,7 +177,7 @@ fn honest() -> Vec<Message> {
     ]
 }
 
-fn conflicting() -> Vec<Message> {
+pub(crate) fn conflicting() -> Vec<Message> {
     vec![
         changed("other state root", |it| it.header.state_root = B256::ZERO),
         changed("other gas used", |it| it.header.gas_used = 42_000),
@@ -217,7 +217,7 @@ fn conflicting() -> Vec<Message> {
     ]
 }
 
-fn malformed() -> Vec<Message> {
+pub(crate) fn malformed() -> Vec<Message> {
     let good = changed("", |_| {});
     let mut all = Vec::new();
     let mut add = |name: &str, change: &dyn Fn(&mut Message)| {
@@ -258,7 +258,7 @@ fn malformed() -> Vec<Message> {
 }
 
 /// Messages with several changes at once, always the same.
-fn mixed(count: u64) -> Vec<Message> {
+pub(crate) fn mixed(count: u64) -> Vec<Message> {
     let draft = |seed: u64| {
         let bits = keccak256(seed.to_be_bytes());
         let choice = |at: usize, count: u8| bits[at] % count;
