@@ -12,7 +12,12 @@ const SECTION: u64 = chain::store::SECTION;
 /// Mines the same blocks on both: empty ones, and some with a log.
 async fn grow(servers: [&Server; 2], blocks: u64, with_logs: &[u64]) {
     let mut nonce = 0;
-    for number in 1..=blocks {
+    // Far ahead of both clocks, so that each later block is one second after its parent.
+    let first = MineRequest { timestamp: Some(1_000_000), ..MineRequest::default() };
+    for server in servers {
+        server.node.mine(&first).unwrap();
+    }
+    for number in 2..=blocks {
         for server in servers {
             if with_logs.contains(&number) {
                 // A transaction is mined at once.
