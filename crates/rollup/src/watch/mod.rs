@@ -6,6 +6,7 @@
 //! L1 has a new block.
 
 mod book;
+mod event;
 mod file;
 mod judge;
 mod post;
@@ -13,7 +14,7 @@ mod report;
 mod retry;
 mod watched;
 
-pub use report::{WatchEvent, WatchReport};
+pub use event::{WatchEvent, WatchReport};
 
 use crate::{
     L1Error, RollupRules, SubmitterConfig, SubmitterError,
@@ -28,13 +29,14 @@ use book::{Book, NotKept};
 use chain::{Block, ChainReader};
 use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
 use disk::DiskError;
+use event::name;
 use file::WatchFile;
 use judge::{Accounts, Found, Judge};
 use node::Node;
 use parking_lot::Mutex;
 use post::Poster;
 use preconf::{Domain, HeaderSummary, PrefixUpdate, evidence::SignedHeader};
-use report::{Reporter, name};
+use report::Reporter;
 use rpc::{Gauge, Telemetry};
 use std::{
     cmp::Reverse,
