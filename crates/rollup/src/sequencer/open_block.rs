@@ -34,6 +34,14 @@ fn new_anchor(block: &Block) -> u64 {
     anchor_of(block).map_or(0, |anchor| anchor.l1_block_number)
 }
 
+/// L1 block of a block's new anchor, without which L1 does not include the block; zero for none.
+fn anchor_condition(block: &Block) -> L1Condition {
+    anchor_of(block).map_or(L1Condition::default(), |anchor| L1Condition {
+        number: anchor.l1_block_number,
+        hash: anchor.l1_block_hash,
+    })
+}
+
 /// Signer of prefixes, with what it publishes.
 #[derive(Debug)]
 pub(crate) struct Preconfirmations {
@@ -103,7 +111,8 @@ impl Sequencer {
     }
 
     /// Checks that a block contradicts nothing that this node has signed, and records it for the
-    /// next leader.
+    /// next leader. If it has no signature, it is noted: L1 may replace it, and include it all the
+    /// same once L1 has returned to its chain.
     ///
     /// # Errors
     ///
@@ -116,7 +125,13 @@ impl Sequencer {
         let anchor = new_anchor(block);
         signer.check_unsigned(&prefix, anchor, self.view()).map_err(PrefixError::from)?;
         if let Some(Preconfirmations { signer, slice: Some(_), .. }) = &mut self.preconfirmations {
+            let L1Condition { number, hash } = anchor_condition(block);
+            let mut unsigned = prefix.promised.clone();
+            (unsigned.message.l1_block, unsigned.message.l1_hash) = (number, hash);
             signer.share_sealed(prefix)?;
+            if !signer.has_sealed(block.header.number, block.hash) {
+                signer.add_replaced(unsigned);
+            }
         }
         Ok(())
     }
@@ -154,11 +169,7 @@ impl Sequencer {
         let blocks = self.unsafe_blocks()?;
         let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
         let unsigned = reverted.filter(|block| !self.has_promised(block)).filter_map(|block| {
-            let condition = anchor_of(block).map_or(L1Condition::default(), |anchor| L1Condition {
-                number: anchor.l1_block_number,
-                hash: anchor.l1_block_hash,
-            });
-            let prefix = self.prefix_of(signer, block, true, condition);
+            let prefix = self.prefix_of(signer, block, true, anchor_condition(block));
             prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not noted")).ok()
         });
         let unsigned: Vec<_> = unsigned.map(|prefix| prefix.promised).collect();
