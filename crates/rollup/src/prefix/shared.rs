@@ -206,6 +206,8 @@ impl SharedJournal {
 }
 
 #[cfg(test)]
+mod day;
+#[cfg(test)]
 mod model;
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ mod signed_rates;
 mod unfinished;
 
 pub use error::SequencerError;
+#[cfg(test)]
+pub(crate) use may_preconfirm::{max_age_of_safe, max_age_of_unposted};
 pub(crate) use open_block::Preconfirmations;
 pub(crate) use signed_rates::SignedRates;
 
