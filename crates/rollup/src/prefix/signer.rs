@@ -213,7 +213,7 @@ impl PrefixSigner {
 
     /// Returns the block that was recorded last for this parent, before the start or by an earlier
     /// leader, if its promise binds at this time; or else one of which L1 has returned to the chain.
-    /// It must be sealed as it is. A record without a signature binds nobody once L1 is back on the
+    /// It must be sealed as it is. A record without a signature does not bind once L1 is back on the
     /// chain of an earlier promise, which it contradicts there.
     pub(crate) fn unfinished_on(
         &self,

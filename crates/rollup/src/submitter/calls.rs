@@ -253,7 +253,7 @@ impl CallSender {
             return Ok(());
         }
         let fees = pending.fees.bumped(pending.data.bump());
-        // The whole limit whatever the purpose: nothing else can be sent before.
+        // It may use the whole limit: no other transaction is included before this nonce.
         let (cost, limit) = (fees.cost(pending.gas_limit, &pending.data), self.config.daily_limit);
         let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
         let is_allowed = fees.max <= self.config.max_fee

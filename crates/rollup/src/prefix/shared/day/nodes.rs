@@ -59,8 +59,8 @@ impl World {
         }
     }
 
-    /// The node that works now. A node without the lease takes it if the leader is away; a leader
-    /// that was away works on without it, until it needs a record.
+    /// Returns the node that makes blocks. A node is elected if the leader is suspended; a leader
+    /// that resumes goes on without the lease, until it needs a record.
     fn leader(&mut self) -> Option<usize> {
         let is_here = |node: &Node| node.away_until <= self.time && node.signer.is_some();
         let leads: Vec<_> = (0..2).filter(|at| self.nodes[*at].leads).collect();
