@@ -19,10 +19,10 @@ const SUITES: &str = "\
 
 `cargo xtask suites` runs tests of JavaScript and Python clients against both nodes. Seconds are those of one run of a whole suite. Failures with both nodes:
 
-- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`) race with blocks that come by the second, and so does one that delegates an account (EIP-7702): on a busy machine eight tests after it fail too.
+- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`), and one that delegates an account (EIP-7702), race with blocks that come by the second.
 - hardhat 3 expects that `hardhat_dropTransaction` answers with a truth value.
 
-viem's own suite runs under prool, which starts a node for each worker behind a proxy, and ends a node that writes a line to standard error; with log lines there, 8 of the 13 tests of the suite `prool` fail. `viem-waiting` has viem's actions that wait for receipts, replacements, confirmations, blocks and logs. The devnet listens 30 ms after its start and anvil after 115 ms; 1,000 blocks take 0.4 s and 0.7 s.
+viem's own suite runs under prool, which ends a node that writes a line to standard error: with log lines there, 8 of the 13 tests of the suite `prool` fail. The devnet listens 30 ms after its start and anvil after 115 ms; 1,000 blocks take 0.4 s and 0.7 s.
 
 `cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. Methods with a median more than 1.3 times anvil's:
 
@@ -164,8 +164,8 @@ impl Report {
 fn head(text: &mut String, heading: &str, reference: &str, subject: &str) {
     let _ = write!(
         text,
-        "\n## {heading}\n\n| reason | method | place | times | {reference} | {subject} | first seen |\n\
-         |---|---|---|---|---|---|---|\n"
+        "\n## {heading}\n\n| reason | method | place | {reference} | {subject} | first seen |\n\
+         |---|---|---|---|---|---|\n"
     );
 }
 
@@ -177,7 +177,6 @@ struct Row<'r> {
     paths: Vec<&'r str>,
     /// `true` if another method has the member at another path.
     is_elsewhere: bool,
-    count: usize,
     /// First values of the reference and of the subject.
     values: [Option<&'r str>; 2],
     first: &'r Record,
@@ -220,7 +219,7 @@ fn member(path: &str) -> Option<&str> {
 /// Merges differences into rows. An error on one side and a result on the other are one difference.
 fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     let mut apart: Vec<Row<'r>> = Vec::new();
-    for ((method, path), Kind { count, record, difference }) in kinds {
+    for ((method, path), Kind { record, difference, .. }) in kinds {
         let values = [difference.reference.as_deref(), difference.subject.as_deref()];
         match apart.last_mut() {
             Some(row)
@@ -235,7 +234,6 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
                 methods: vec![method],
                 paths: vec![path],
                 is_elsewhere: false,
-                count: *count,
                 values,
                 first: record,
             }),
@@ -249,7 +247,6 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
                 if like.methods.last() != row.methods.last() {
                     like.methods.extend(row.methods);
                 }
-                like.count += row.count;
             }
             None => merged.push(row),
         }
@@ -260,7 +257,6 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
             Some(other) => {
                 other.is_elsewhere |= row.is_elsewhere;
                 other.paths.extend(row.paths);
-                other.count += row.count;
             }
             None => shown.push(row),
         }
@@ -271,14 +267,12 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
 /// Writes the rows of one reason, which is in the first of them.
 fn write_rows(text: &mut String, why: &str, kinds: &Kinds<'_>) {
     let mut reason = if why.is_empty() { String::new() } else { format!("{why} ") };
-    for Row { methods, paths, is_elsewhere, count, values: [reference, subject], first } in
-        rows(kinds)
-    {
+    for Row { methods, paths, is_elsewhere, values: [reference, subject], first } in rows(kinds) {
         let place = |path| member(path).filter(|_| is_elsewhere).unwrap_or(path);
         let places: Vec<_> = paths.into_iter().map(place).collect();
         let _ = writeln!(
             text,
-            "| {reason}| `{}` | `{}` | {count} | {} | {} | {}:{} |",
+            "| {reason}| `{}` | `{}` | {} | {} | {}:{} |",
             methods.join("`, `"),
             places.join("`, `"),
             cell(reference),
