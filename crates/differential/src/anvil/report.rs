@@ -70,7 +70,6 @@ type Kinds<'r> = BTreeMap<(&'r str, &'r str), Kind<'r>>;
 #[derive(Debug)]
 struct Kind<'r> {
     count: usize,
-    record: &'r Record,
     difference: &'r Difference,
 }
 
@@ -137,7 +136,7 @@ impl Report {
                 kinds
                     .entry((&record.method, &difference.path))
                     .and_modify(|kind| kind.count += 1)
-                    .or_insert(Kind { count: 1, record, difference });
+                    .or_insert(Kind { count: 1, difference });
             }
         }
         // The differences with the worst consequences come first, and within each kind the most
@@ -164,8 +163,8 @@ impl Report {
 fn head(text: &mut String, heading: &str, reference: &str, subject: &str) {
     let _ = write!(
         text,
-        "\n## {heading}\n\n| reason | method | place | {reference} | {subject} | first seen |\n\
-         |---|---|---|---|---|---|\n"
+        "\n## {heading}\n\n| reason | method | place | {reference} | {subject} |\n\
+         |---|---|---|---|---|\n"
     );
 }
 
@@ -179,7 +178,6 @@ struct Row<'r> {
     is_elsewhere: bool,
     /// First values of the reference and of the subject.
     values: [Option<&'r str>; 2],
-    first: &'r Record,
 }
 
 impl Row<'_> {
@@ -219,7 +217,7 @@ fn member(path: &str) -> Option<&str> {
 /// Merges differences into rows. An error on one side and a result on the other are one difference.
 fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     let mut apart: Vec<Row<'r>> = Vec::new();
-    for ((method, path), Kind { record, difference, .. }) in kinds {
+    for ((method, path), Kind { difference, .. }) in kinds {
         let values = [difference.reference.as_deref(), difference.subject.as_deref()];
         match apart.last_mut() {
             Some(row)
@@ -235,7 +233,6 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
                 paths: vec![path],
                 is_elsewhere: false,
                 values,
-                first: record,
             }),
         }
     }
@@ -267,18 +264,16 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
 /// Writes the rows of one reason, which is in the first of them.
 fn write_rows(text: &mut String, why: &str, kinds: &Kinds<'_>) {
     let mut reason = if why.is_empty() { String::new() } else { format!("{why} ") };
-    for Row { methods, paths, is_elsewhere, values: [reference, subject], first } in rows(kinds) {
+    for Row { methods, paths, is_elsewhere, values: [reference, subject] } in rows(kinds) {
         let place = |path| member(path).filter(|_| is_elsewhere).unwrap_or(path);
         let places: Vec<_> = paths.into_iter().map(place).collect();
         let _ = writeln!(
             text,
-            "| {reason}| `{}` | `{}` | {} | {} | {}:{} |",
+            "| {reason}| `{}` | `{}` | {} | {} |",
             methods.join("`, `"),
             places.join("`, `"),
             cell(reference),
             cell(subject),
-            first.script,
-            first.line,
         );
         reason.clear();
     }
