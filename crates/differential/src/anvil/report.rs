@@ -19,7 +19,7 @@ const SUITES: &str = "\
 
 `cargo xtask suites` runs tests of JavaScript and Python clients against both nodes. Seconds are those of one run of a whole suite. Failures with both nodes:
 
-- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`), and one that delegates an account (EIP-7702), race with blocks that come by the second.
+- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait, and one that delegates an account (EIP-7702), race with blocks that come by the second.
 - hardhat 3 expects that `hardhat_dropTransaction` answers with a truth value.
 
 viem's own suite runs under prool, which ends a node that writes a line to standard error: with log lines there, 8 of the 13 tests of the suite `prool` fail. The devnet listens 30 ms after its start and anvil after 115 ms; 1,000 blocks take 0.4 s and 0.7 s.
