@@ -21,9 +21,12 @@ mod config;
 mod controls;
 mod duties;
 mod error;
+#[cfg(test)]
+mod heap;
 pub mod l1;
 mod l2;
 mod lease;
+mod parties;
 mod prefix;
 mod probe;
 mod rpc;

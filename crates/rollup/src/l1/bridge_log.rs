@@ -1,15 +1,25 @@
 //! Messages, claims and forced transactions of all of L1, for the RPC methods.
 
-use crate::l1::{Events, L1Header, partition_point};
+use crate::{
+    l1::{
+        Events, L1Header,
+        history::{History, MAX_RECORDS, Record},
+        partition_point,
+    },
+    parties::Parties,
+    service::data_dir::{CLAIMS, L1_MESSAGES},
+};
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue as _;
 use contracts::{Message, bindings::IForcedInbox::ForcedTransaction};
-use disk::{DiskError, Reader, Writer};
+use disk::{DiskError, Reader, SlotFile, Writer};
 use imbl::{OrdMap, Vector};
+use std::{path::Path, sync::Arc};
 
-/// Maximum number of records of each kind. It bounds memory, at some 200 bytes a record: sending a
-/// message costs gas of L1, but anyone can. The oldest records are dropped.
-const MAX_RECORDS: usize = 1 << 18;
+/// Length of an encoded [`SentRecord`], in bytes.
+const SENT_BYTES: usize = 3 * 20 + 16 + 16 + 4 + 32 + 32 + 8 + 8 + 32;
+/// Length of an encoded [`ClaimRecord`], in bytes.
+const CLAIM_BYTES: usize = 8 + 1 + 8 + 32;
 /// Maximum number of remembered pauses.
 const MAX_PAUSES: usize = 64;
 /// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].
@@ -32,9 +42,17 @@ pub(crate) struct SentRecord {
     pub(crate) transaction: B256,
 }
 
+impl SentRecord {
+    const fn parties(&self) -> Parties {
+        Parties::new(self.sender, self.to, self.refund_to)
+    }
+}
+
 /// A message to L1 that was claimed or refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClaimRecord {
+    /// Index of the message.
+    pub(crate) index: u64,
     pub(crate) is_refunded: bool,
     pub(crate) l1_block: u64,
     pub(crate) transaction: B256,
@@ -85,23 +103,156 @@ impl<T: Clone> Records<T> {
     }
 }
 
-/// Records of all L1 blocks that were read. They are part of the checkpoint of L1's history, so
-/// they survive a restart, and reorgs remove them. Clones share their data.
+impl Record<SENT_BYTES> for SentRecord {
+    const WHAT: &'static str = "message on L1";
+
+    fn l1_block(&self) -> u64 {
+        self.l1_block
+    }
+
+    fn put(&self, out: &mut Writer) {
+        for address in [self.sender, self.to, self.refund_to] {
+            out.raw(address.as_slice());
+        }
+        out.raw(&self.value.to_be_bytes());
+        out.raw(&self.fee.to_be_bytes());
+        out.raw(&self.gas_limit.to_be_bytes());
+        out.raw(self.data_hash.as_slice());
+        out.raw(self.hash.as_slice());
+        out.word(self.l1_block);
+        out.word(self.timestamp);
+        out.raw(self.transaction.as_slice());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DiskError> {
+        let mut address = || from.array().map(Address::new);
+        let (sender, to, refund_to) = (address()?, address()?, address()?);
+        Ok(Self {
+            sender,
+            to,
+            refund_to,
+            value: u128::from_be_bytes(from.array()?),
+            fee: u128::from_be_bytes(from.array()?),
+            gas_limit: u32::from_be_bytes(from.array()?),
+            data_hash: from.array()?.into(),
+            hash: from.array()?.into(),
+            l1_block: from.word()?,
+            timestamp: from.word()?,
+            transaction: from.array()?.into(),
+        })
+    }
+}
+
+impl Record<CLAIM_BYTES> for ClaimRecord {
+    const WHAT: &'static str = "claim on L1";
+
+    fn l1_block(&self) -> u64 {
+        self.l1_block
+    }
+
+    fn put(&self, out: &mut Writer) {
+        out.word(self.index);
+        out.byte(self.is_refunded.into());
+        out.word(self.l1_block);
+        out.raw(self.transaction.as_slice());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DiskError> {
+        let (index, is_refunded) = (from.word()?, from.flag()?);
+        let (l1_block, transaction) = (from.word()?, from.array()?.into());
+        Ok(Self { index, is_refunded, l1_block, transaction })
+    }
+}
+
+/// Files of the records that no reorg can remove.
+#[derive(Debug)]
+pub(crate) struct BridgeFiles {
+    sent: Arc<SlotFile<SENT_BYTES>>,
+    claims: Arc<SlotFile<CLAIM_BYTES>>,
+}
+
+impl BridgeFiles {
+    /// Opens or creates the files of a deployment in the folder of this file.
+    pub(crate) fn open_beside(path: &Path, subject: B256) -> Result<Self, DiskError> {
+        Ok(Self {
+            sent: Arc::new(SlotFile::open(&path.with_file_name(L1_MESSAGES), subject)?),
+            claims: Arc::new(SlotFile::open(&path.with_file_name(CLAIMS), subject)?),
+        })
+    }
+}
+
+/// Records of all L1 blocks that were read. They are in files and in the checkpoint of L1's history,
+/// so they survive a restart, and reorgs remove them. Clones share their data.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BridgeLog {
-    sent: Records<SentRecord>,
-    claims: OrdMap<u64, ClaimRecord>,
+    /// Messages to the L2, each at the position of its index.
+    sent: History<SentRecord, SENT_BYTES>,
+    /// Accounts of these messages.
+    parties: Records<Parties>,
+    claims: History<ClaimRecord, CLAIM_BYTES>,
+    /// Position of the claim of each message to L1.
+    claimed: OrdMap<u64, u64>,
     forced: Records<ForcedRecord>,
     /// L1 block and end of each pause.
     pauses: Vector<(u64, u64)>,
 }
 
 impl BridgeLog {
+    /// Sets the files with the settled records, and reads these.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] if a record is missing or corrupted.
+    pub(crate) fn attach(&mut self, files: &BridgeFiles) -> Result<(), DiskError> {
+        self.sent.set_file(&files.sent);
+        self.claims.set_file(&files.claims);
+        let dropped = self.sent.len().saturating_sub(MAX_RECORDS as u64);
+        self.parties = Records { dropped, ..Records::default() };
+        self.claimed = OrdMap::new();
+        for index in dropped..self.sent.len() {
+            if let Some(sent) = self.sent.get(index)? {
+                self.parties.push(sent.parties());
+            }
+        }
+        for position in 0..self.claims.len() {
+            if let Some(claim) = self.claims.get(position)? {
+                self.find_at(claim.index, position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns an empty log with the same files.
+    pub(super) fn emptied(&self) -> Self {
+        Self { sent: self.sent.emptied(), claims: self.claims.emptied(), ..Self::default() }
+    }
+
+    /// Moves messages and claims before this L1 block to the files.
+    pub(crate) fn settle(&mut self, oldest: u64) {
+        let settled = self.sent.settle(oldest).and_then(|()| self.claims.settle(oldest));
+        if let Err(error) = settled {
+            tracing::warn!(%error, "failed to record settled messages, retrying at the next block");
+        }
+    }
+
+    /// Makes the settled records durable.
+    pub(super) fn sync(&self) -> Result<(), DiskError> {
+        self.sent.sync().and_then(|()| self.claims.sync())
+    }
+
+    /// Sets the position of the claim of a message.
+    fn find_at(&mut self, index: u64, position: u64) {
+        self.claimed.insert(index, position);
+        if self.claimed.len() > MAX_RECORDS {
+            self.claimed = self.claimed.without_min().1;
+        }
+    }
+
     /// Adds the events of a block.
-    pub(super) fn take(&mut self, header: &L1Header, events: &Events) {
+    pub(crate) fn take(&mut self, header: &L1Header, events: &Events) {
         for sent in &events.messages {
             let Message { sender, to, refund_to, value, fee, gas_limit, data, .. } = &sent.message;
-            self.sent.push(SentRecord {
+            let record = SentRecord {
                 sender: *sender,
                 to: *to,
                 refund_to: *refund_to,
@@ -113,20 +264,18 @@ impl BridgeLog {
                 l1_block: sent.l1_block,
                 timestamp: sent.l1_timestamp,
                 transaction: sent.l1_transaction,
-            });
+            };
+            self.parties.push(record.parties());
+            self.sent.push(record);
         }
         for claim in &events.claimed {
-            self.claims.insert(
-                claim.index,
-                ClaimRecord {
-                    is_refunded: claim.is_refunded,
-                    l1_block: claim.l1_block,
-                    transaction: claim.l1_transaction,
-                },
-            );
-            if self.claims.len() > MAX_RECORDS {
-                self.claims = self.claims.without_min().1;
-            }
+            self.find_at(claim.index, self.claims.len());
+            self.claims.push(ClaimRecord {
+                index: claim.index,
+                is_refunded: claim.is_refunded,
+                l1_block: claim.l1_block,
+                transaction: claim.l1_transaction,
+            });
         }
         for entry in &events.forced {
             self.forced.push(ForcedRecord {
@@ -152,16 +301,16 @@ impl BridgeLog {
 
     /// Undoes the blocks after this one.
     pub(super) fn cut_back(&mut self, stayed: u64) {
-        let sent = partition_point(&self.sent.entries, |it| it.l1_block <= stayed);
-        self.sent.entries.truncate(sent);
+        self.sent.cut_back(stayed);
+        let parties = self.parties.position(self.sent.len()).unwrap_or_default();
+        self.parties.entries.truncate(parties);
+        for claim in self.claims.cut_back(stayed) {
+            self.claimed.remove(&claim.index);
+        }
         let forced = partition_point(&self.forced.entries, |it| it.l1_block <= stayed);
         self.forced.entries.truncate(forced);
         let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= stayed);
         self.pauses.truncate(pauses);
-        if self.claims.values().any(|claim| claim.l1_block > stayed) {
-            let kept = self.claims.iter().filter(|(_, claim)| claim.l1_block <= stayed);
-            self.claims = kept.map(|(index, claim)| (*index, *claim)).collect();
-        }
         // In the order of the queue: the discharged ones are the first.
         let mut at = partition_point(&self.forced.entries, |it| it.discharged.is_some());
         while let Some(last) = at.checked_sub(1)
@@ -178,29 +327,28 @@ impl BridgeLog {
         self.sent.len()
     }
 
-    /// Index of the oldest message with a record.
+    /// Index of the oldest message that a search finds. Files have older ones too.
     pub(crate) const fn first_sent(&self) -> u64 {
-        self.sent.dropped
+        self.parties.dropped
     }
 
     /// Returns a message to the L2.
-    pub(crate) fn sent(&self, index: u64) -> Option<&SentRecord> {
+    pub(crate) fn sent(&self, index: u64) -> Result<Option<SentRecord>, DiskError> {
         self.sent.get(index)
     }
 
-    /// Returns a function that finds sender, target and refund account of a message to the L2. It is
-    /// fast for successive messages.
-    pub(crate) fn sent_parties(&self) -> impl FnMut(u64) -> Option<[Address; 3]> {
-        let mut entries = self.sent.entries.focus();
-        move |index| {
-            let sent = entries.get(self.sent.position(index)?)?;
-            Some([sent.sender, sent.to, sent.refund_to])
-        }
+    /// Returns a function that finds the accounts of a message to the L2. It is fast for successive
+    /// messages.
+    pub(crate) fn sent_parties(&self) -> impl FnMut(u64) -> Option<Parties> {
+        let mut entries = self.parties.entries.focus();
+        move |index| entries.get(self.parties.position(index)?).copied()
     }
 
     /// Returns what became of a message to L1, if it was claimed or refunded.
-    pub(crate) fn claim(&self, index: u64) -> Option<&ClaimRecord> {
-        self.claims.get(&index)
+    pub(crate) fn claim(&self, index: u64) -> Result<Option<ClaimRecord>, DiskError> {
+        let Some(position) = self.claimed.get(&index) else { return Ok(None) };
+        let dropped = || DiskError::malformed(ClaimRecord::WHAT, "dropped for lack of a file");
+        self.claims.get(*position)?.ok_or_else(dropped).map(Some)
     }
 
     /// Number of forced transactions that were submitted.
@@ -225,28 +373,8 @@ impl BridgeLog {
 
     /// Encodes the records.
     pub(super) fn save(&self, out: &mut Writer) {
-        out.word(self.sent.dropped);
-        out.length(self.sent.entries.len());
-        for it in &self.sent.entries {
-            for address in [it.sender, it.to, it.refund_to] {
-                out.raw(address.as_slice());
-            }
-            out.raw(&it.value.to_be_bytes());
-            out.raw(&it.fee.to_be_bytes());
-            out.raw(&it.gas_limit.to_be_bytes());
-            out.raw(it.data_hash.as_slice());
-            out.raw(it.hash.as_slice());
-            out.word(it.l1_block);
-            out.word(it.timestamp);
-            out.raw(it.transaction.as_slice());
-        }
-        out.length(self.claims.len());
-        for (index, claim) in &self.claims {
-            out.word(*index);
-            out.byte(claim.is_refunded.into());
-            out.word(claim.l1_block);
-            out.raw(claim.transaction.as_slice());
-        }
+        self.sent.save(out);
+        self.claims.save(out);
         out.word(self.forced.dropped);
         out.length(self.forced.entries.len());
         for it in &self.forced.entries {
@@ -265,33 +393,9 @@ impl BridgeLog {
         }
     }
 
-    /// Decodes the output of [`Self::save`].
+    /// Decodes the output of [`Self::save`], which [`Self::attach`] completes.
     pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, DiskError> {
-        let dropped = from.word()?;
-        let sent = from.list(|from| {
-            let mut address = || from.array().map(Address::new);
-            let (sender, to, refund_to) = (address()?, address()?, address()?);
-            Ok(SentRecord {
-                sender,
-                to,
-                refund_to,
-                value: u128::from_be_bytes(from.array()?),
-                fee: u128::from_be_bytes(from.array()?),
-                gas_limit: u32::from_be_bytes(from.array()?),
-                data_hash: from.array()?.into(),
-                hash: from.array()?.into(),
-                l1_block: from.word()?,
-                timestamp: from.word()?,
-                transaction: from.array()?.into(),
-            })
-        })?;
-        let sent = Records { dropped, entries: sent.into_iter().collect() };
-        let claims = from.list(|from| {
-            let index = from.word()?;
-            let is_refunded = from.flag()?;
-            let (l1_block, transaction) = (from.word()?, from.array()?.into());
-            Ok((index, ClaimRecord { is_refunded, l1_block, transaction }))
-        })?;
+        let (sent, claims) = (History::load(from)?, History::load(from)?);
         let dropped = from.word()?;
         let forced = from.list(|from| {
             let words = from.array::<{ 32 * FORCED_WORDS }>()?;
@@ -303,123 +407,10 @@ impl BridgeLog {
         })?;
         let forced = Records { dropped, entries: forced.into_iter().collect() };
         let pauses = from.list(|from| Ok((from.word()?, from.word()?)))?;
-        Ok(Self {
-            sent,
-            claims: claims.into_iter().collect(),
-            forced,
-            pauses: pauses.into_iter().collect(),
-        })
+        let pauses = pauses.into_iter().collect();
+        Ok(Self { sent, claims, forced, pauses, ..Self::default() })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::l1::{ClaimedMessage, Discharged, ForcedEntry, SentMessage};
-
-    fn header(number: u64) -> L1Header {
-        let (hash, parent) = (B256::ZERO, B256::ZERO);
-        L1Header { number, hash, parent, timestamp: 12 * number, base_fee: 1 }
-    }
-
-    /// A block with two messages, a forced transaction, a claim and a pause; it discharges the
-    /// forced transaction of the block before.
-    fn events(number: u64) -> Events {
-        let message = |index| Message {
-            sender: Address::repeat_byte(1),
-            to: Address::repeat_byte(2),
-            refund_to: Address::ZERO,
-            value: u128::from(number),
-            fee: 3,
-            gas_limit: 4,
-            index,
-            data: vec![5; 6].into(),
-        };
-        let sent = |index| SentMessage {
-            message: message(index),
-            l1_block: number,
-            l1_timestamp: 12 * number,
-            l1_transaction: B256::with_last_byte(number as u8),
-        };
-        let transaction = ForcedTransaction {
-            hash: B256::repeat_byte(number as u8),
-            sender: Address::repeat_byte(7),
-            nonce: number,
-            gasLimit: 21_000,
-            maxFee: 9,
-            cost: alloy_primitives::U256::from(10),
-            submittedAt: 12 * number,
-            bounded: false,
-            to: Address::repeat_byte(8),
-            footprint: 11,
-            priced: true,
-        };
-        let forced = ForcedEntry {
-            index: number,
-            transaction,
-            raw: Default::default(),
-            l1_block: number,
-            l1_transaction: B256::ZERO,
-        };
-        let claim = |index, is_refunded| ClaimedMessage {
-            index,
-            is_refunded,
-            l1_block: number,
-            l1_transaction: B256::ZERO,
-        };
-        let before = number.checked_sub(1);
-        Events {
-            messages: vec![sent(2 * number), sent(2 * number + 1)],
-            forced: vec![forced],
-            discharged: before.map(|index| Discharged { index, outcome: 1 }).into_iter().collect(),
-            // In another order than the blocks.
-            claimed: vec![claim(100 - number, number == 2)],
-            pauses: vec![1_000 + number],
-            ..Events::default()
-        }
-    }
-
-    fn filled(blocks: u64) -> BridgeLog {
-        let mut log = BridgeLog::default();
-        (0..blocks).for_each(|number| log.take(&header(number), &events(number)));
-        log
-    }
-
-    fn bytes(log: &BridgeLog) -> Vec<u8> {
-        let mut out = Writer::default();
-        log.save(&mut out);
-        out.0
-    }
-
-    #[test]
-    fn reverted_records_equal_those_never_added() {
-        for stayed in 0..6 {
-            let mut log = filled(6);
-            log.cut_back(stayed);
-            assert_eq!(bytes(&log), bytes(&filled(stayed + 1)), "{stayed}");
-        }
-    }
-
-    #[test]
-    fn saved_records_are_read_back_unchanged() {
-        let log = filled(5);
-        let saved = bytes(&log);
-        let whole = saved.clone().into();
-        let mut from = Reader::new("records", &whole);
-        let read = BridgeLog::load(&mut from).unwrap();
-        from.end().unwrap();
-        assert_eq!(bytes(&read), saved);
-        assert_eq!((read.sent_len(), read.forced_len(), read.paused_until()), (10, 5, 1_004));
-        assert_eq!(read.sent(9), log.sent(9));
-        assert_eq!(read.sent(9).map(|it| it.value), Some(4));
-        assert_eq!((read.sent(10), read.sent(u64::MAX)), (None, None));
-        assert!(read.claim(98).is_some_and(|it| it.is_refunded));
-        assert!(read.claim(99).is_some_and(|it| !it.is_refunded));
-        assert_eq!(read.forced(3).and_then(|it| it.discharged), Some((1, 4)));
-        assert_eq!(read.forced(4).and_then(|it| it.discharged), None);
-        for cut in [1, saved.len() / 2, saved.len() - 1] {
-            let short = saved[..cut].to_vec().into();
-            assert!(BridgeLog::load(&mut Reader::new("records", &short)).is_err(), "{cut}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ pub(crate) mod cost;
 mod error;
 pub(crate) mod execute_rate;
 pub(crate) mod fork_schedule;
+mod history;
 mod kept;
 mod log;
 pub(crate) mod poller;

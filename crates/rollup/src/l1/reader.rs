@@ -4,7 +4,8 @@ use crate::{
     L1Error,
     l1::{
         BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedBlock, PostedFile,
-        ReadHeader, client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
+        ReadHeader, bridge_log::BridgeFiles, client::PARALLEL, kept::KeptCodes, log::L1Log,
+        saved::Saved, view::MAX_HEADERS,
     },
     service::data_dir::POSTED,
 };
@@ -102,8 +103,8 @@ impl<P: L1Provider> L1Reader<P> {
     /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose
     /// L2 blocks are not all `known`, since the file has no inputs.
     ///
-    /// Settled L2 blocks are written to the file `posted` beside it, which is read only for RPC
-    /// responses.
+    /// Settled L2 blocks, messages and claims are written to files beside it, which are read only
+    /// for RPC responses.
     ///
     /// # Errors
     ///
@@ -115,10 +116,13 @@ impl<P: L1Provider> L1Reader<P> {
         let known = |number: u64, hash: &B256| number < first || known(hash);
         let Self { view, update, .. } = &mut self;
         let view = Arc::make_mut(view);
+        let files = BridgeFiles::open_beside(path, subject)?;
+        view.bridge_mut().attach(&files)?;
         let log = L1Log::open(path, subject, |saved| {
             let refused = |error: L1Error| DiskError::malformed(RECORD, error);
             match saved {
-                Saved::Checkpoint(checkpoint) => {
+                Saved::Checkpoint(mut checkpoint) => {
+                    checkpoint.bridge.attach(&files)?;
                     view.take_checkpoint(*checkpoint).map_err(refused)?;
                 }
                 Saved::Block(header, events) => {
@@ -448,9 +452,9 @@ impl<P: L1Provider> L1Reader<P> {
         if !log.wants_checkpoint() {
             return;
         }
-        // The checkpoint drops the settled blocks from the log, so the file `posted` is synced
-        // first.
+        // The checkpoint drops the settled entries from the log, so their files are synced first.
         let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
+        let synced = synced.and_then(|()| self.view.bridge().sync());
         if let Some(checkpoint) = self.view.checkpoint()
             && let Err(error) =
                 synced.map_err(L1Error::from).and_then(|()| log.compact(&checkpoint.encode()))

@@ -14,7 +14,7 @@ const WHAT: &str = "record of an L1 block";
 /// First byte of the record of a block.
 const VERSION: u8 = 4;
 /// First byte of a checkpoint.
-const CHECKPOINT: u8 = 0x83;
+const CHECKPOINT: u8 = 0x84;
 /// Flag of the cost of a transaction with an allowance of EXECUTE gas. Such a transaction has no
 /// blobs, and so no blob price.
 const PARTIAL: u8 = 2;

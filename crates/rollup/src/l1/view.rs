@@ -106,6 +106,11 @@ impl L1View {
         &self.bridge
     }
 
+    /// Returns the records, for setting their files.
+    pub(super) const fn bridge_mut(&mut self) -> &mut BridgeLog {
+        &mut self.bridge
+    }
+
     /// Returns the forced transactions from this index on; none if the first of them was dropped.
     pub fn forced_from(&self, index: u64) -> impl Iterator<Item = &ForcedEntry> {
         let at = index.checked_sub(self.forced_forgotten).and_then(|at| usize::try_from(at).ok());
@@ -174,8 +179,8 @@ impl L1View {
     /// Drops the blocks after this one, or all.
     pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
-            let Self { deployment, latest, .. } = self;
-            *self = Self { latest: *latest, ..Self::new(deployment.clone()) };
+            let (latest, bridge) = (self.latest, self.bridge.emptied());
+            *self = Self { latest, bridge, ..Self::new(self.deployment.clone()) };
             return;
         };
         let is_kept = |number: u64| number <= stayed;
@@ -294,9 +299,11 @@ impl L1View {
     }
 
     /// Drops the L2 blocks and forced transactions that are settled before the oldest remembered
-    /// header, where no followed reorg can reach them. Keeps the newest of these blocks.
+    /// header, where no followed reorg can reach them, and moves records of messages to their
+    /// files. Keeps the newest of these blocks.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
+        self.bridge.settle(oldest);
         // One block is kept, since the safe head of an L2 that has been idle for long is older than
         // all remembered headers.
         let advanced = self.settled().count();

@@ -4,8 +4,9 @@
 mod file;
 mod scan;
 
+use crate::parties::Parties;
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, BloomInput};
+use alloy_primitives::{B256, BloomInput};
 use alloy_sol_types::SolEvent as _;
 use chain::{Block, ChainError, ChainReader};
 use contracts::{
@@ -25,7 +26,7 @@ use std::{
 
 /// Number of blocks whose hashes are remembered. After a deeper reorg the index is made anew.
 const MAX_REORG: usize = 8_192;
-/// Maximum number of indexed events in each direction. It bounds memory, at some 100 bytes an event.
+/// Maximum number of indexed events in each direction. It bounds memory, at some 60 bytes an event.
 /// The oldest ones are dropped: anyone can send messages, and must not stop the index with them.
 const MAX_EVENTS: usize = 1 << 18;
 
@@ -36,9 +37,7 @@ pub(crate) struct SentToL1 {
     pub(crate) block: u64,
     /// Index of the transaction in it.
     pub(crate) transaction: u32,
-    pub(crate) sender: Address,
-    pub(crate) to: Address,
-    pub(crate) refund_to: Address,
+    pub(crate) parties: Parties,
 }
 
 /// What an L2 transaction did with a message from L1. The numbers are those of the file.
@@ -365,8 +364,8 @@ fn events(block: &Block) -> Vec<Found> {
     for (transaction, receipt) in (0_u32..).zip(&block.executed.receipts) {
         for log in receipt.logs.iter().filter(|log| log.address == L2_MESSENGER) {
             if let Ok(event) = MessageSent::decode_log(log) {
-                let (sender, to, refund_to) = (event.sender, event.to, event.refundTo);
-                let sent = SentToL1 { block: number, transaction, sender, to, refund_to };
+                let parties = Parties::new(event.sender, event.to, event.refundTo);
+                let sent = SentToL1 { block: number, transaction, parties };
                 found.push(Found { index: event.index, event: Event::Sent(sent) });
                 continue;
             }
@@ -388,5 +387,7 @@ fn events(block: &Block) -> Vec<Found> {
     found
 }
 
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod tests;

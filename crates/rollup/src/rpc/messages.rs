@@ -42,6 +42,11 @@ struct Now {
     relay_deadline: u64,
 }
 
+fn concerns(message: &rpc_types::Message, account: Address) -> bool {
+    let rpc_types::Message { sender, to, refund_to, .. } = message;
+    [*sender, *to, refund_to.unwrap_or_default()].contains(&account)
+}
+
 fn present(account: Address) -> Option<Address> {
     (!account.is_zero()).then_some(account)
 }
@@ -91,11 +96,11 @@ impl RollupApi {
         match direction {
             Direction::L1ToL2 => {
                 let bridge = now.view.bridge();
-                let Some(sent) = bridge.sent(index) else {
+                let Some(sent) = bridge.sent(index).map_err(internal)? else {
                     return self.absent(index, bridge.first_sent());
                 };
                 let handled = self.message_index(&now.chain)?.handled(index);
-                to_l2(&now, index, sent, handled).map(Some)
+                to_l2(&now, index, &sent, handled).map(Some)
             }
             Direction::L2ToL1 => match self.sent_to_l1(&now, index)? {
                 Some(sent) => to_l1(&now, index, sent).map(Some),
@@ -141,7 +146,7 @@ impl RollupApi {
         let mut parties_to_l2 = bridge.sent_parties();
         let mut parties = |index: u64| match direction {
             Direction::L1ToL2 => parties_to_l2(index),
-            Direction::L2ToL1 => messages.sent(index).map(|it| [it.sender, it.to, it.refund_to]),
+            Direction::L2ToL1 => messages.sent(index).map(|it| it.parties),
         };
         let (first, len) = match direction {
             Direction::L1ToL2 => (bridge.first_sent(), bridge.sent_len()),
@@ -149,17 +154,27 @@ impl RollupApi {
         };
         let is_listed = |index: u64| {
             parties(index)
-                .is_some_and(|it| page.account.is_none_or(|account| it.contains(&account)))
+                .is_some_and(|it| page.account.is_none_or(|account| it.may_include(account)))
         };
         let (indexes, next) = page.walk(first, len, is_listed);
         let found: Vec<_> =
             indexes.into_iter().map(|it| (it, messages.sent(it), messages.handled(it))).collect();
         drop(messages);
-        let messages = found.into_iter().filter_map(|(index, sent, handled)| match direction {
-            Direction::L1ToL2 => bridge.sent(index).map(|sent| to_l2(&now, index, sent, handled)),
-            Direction::L2ToL1 => sent.map(|sent| to_l1(&now, index, sent)),
-        });
-        Ok(MessagePage { messages: messages.collect::<Result<_, _>>()?, next })
+        let mut messages = Vec::with_capacity(found.len());
+        for (index, sent, handled) in found {
+            let message = match direction {
+                Direction::L1ToL2 => {
+                    let sent = bridge.sent(index).map_err(internal)?;
+                    sent.map(|sent| to_l2(&now, index, &sent, handled))
+                }
+                Direction::L2ToL1 => sent.map(|sent| to_l1(&now, index, sent)),
+            };
+            messages.extend(message.transpose()?);
+        }
+        if let Some(account) = page.account {
+            messages.retain(|it| concerns(&it.message, account));
+        }
+        Ok(MessagePage { messages, next })
     }
 
     /// Returns the call of `L1MessageQueue.claim` for a message to L1, with a proof against the
@@ -241,7 +256,7 @@ fn logged(
 fn to_l1(now: &Now, index: u64, sent: SentToL1) -> Result<MessageInfo, RpcError> {
     let (message, block) = logged(&now.chain, index, &sent)?;
     let bridge = now.view.bridge();
-    let claim = bridge.claim(index);
+    let claim = bridge.claim(index).map_err(internal)?;
     let l1_time = now.view.head().map_or(0, |head| head.timestamp);
     let state = match claim {
         Some(claim) if claim.is_refunded => MessageState::Refunded,

@@ -15,6 +15,10 @@ const LIST: &str = "files";
 pub(crate) const L1_LOG: &str = "l1.log";
 /// File of the L1 transactions of settled L2 blocks.
 pub(crate) const POSTED: &str = "posted";
+/// File of the settled messages that were sent on L1.
+pub(crate) const L1_MESSAGES: &str = "messages.l1";
+/// File of the settled claims of messages to L1.
+pub(crate) const CLAIMS: &str = "claims.l1";
 /// File of the index of messages in the logs of the L2.
 pub(crate) const MESSAGES: &str = "messages.log";
 /// File of the pool.
@@ -31,9 +35,11 @@ pub(crate) const WATCH_SPENDING: &str = "watched.spending";
 pub(crate) const SWITCHES: &str = "admin.json";
 
 /// Consequences of losing each file.
-const LOSSES: [(&str, &str); 9] = [
+const LOSSES: [(&str, &str); 11] = [
     (L1_LOG, "L1 is read again from the deployment on"),
     (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
+    (L1_MESSAGES, "L1 is read again from the deployment on, unless the file was empty"),
+    (CLAIMS, "L1 is read again from the deployment on, unless the file was empty"),
     (MESSAGES, "the messages of the L2 are indexed again"),
     (POOL, "acknowledged transactions that are not in a block are lost"),
     (SPENDING, "the daily limit of L1 spending starts again at zero"),

@@ -43,7 +43,18 @@ const SENDER: Address = Address::repeat_byte(0x5e);
 const RARE: Address = Address::repeat_byte(0x4a);
 
 fn recipient(index: u64) -> Address {
-    if index % 1_000 == 7 { RARE } else { Address::from_word(U256::from(index + 1_000).into()) }
+    match index % 1_000 {
+        7 => RARE,
+        8 => alike(RARE),
+        _ => Address::from_word(U256::from(index + 1_000).into()),
+    }
+}
+
+/// Another account with the bytes that the indexes have of this one.
+fn alike(account: Address) -> Address {
+    let mut other = account.into_array();
+    other[0] ^= 1;
+    other.into()
 }
 
 /// A block with two transactions that deliver and send a message with this index.
@@ -173,6 +184,12 @@ async fn check(l2: &RootProvider, messages: u64) -> Result<()> {
     }
     let expected: Vec<_> = (0..messages).filter(|index| recipient(*index) == RARE).rev().collect();
     assert_eq!(found, expected);
+    for (direction, account) in [(Direction::L2ToL1, SENDER), (Direction::L1ToL2, recipient(0))] {
+        let own = page(l2, direction, json!({ "account": account })).await?;
+        assert_eq!(own.messages.len(), 25);
+        let other = page(l2, direction, json!({ "account": alike(account) })).await?;
+        assert_eq!((other.messages.len(), other.next), (0, own.next));
+    }
     Ok(())
 }
 
@@ -238,6 +255,9 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
     let (deployment, path) = (Deployment::read(&world.deployment())?, folder.path().to_owned());
     tokio::task::spawn_blocking(move || grow(&path, &deployment, blocks)).await??;
     send_all(&world, messages).await?;
+    // No reorg can remove the messages of any L1 block.
+    world.provider.anvil_mine(Some(1_100), None).await?;
+    let l1_head = world.provider.get_block_number().await?;
 
     let file = folder.path().join("messages.log");
     let config = || {
@@ -252,6 +272,9 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
         let l2 = provider_of(&node)?;
         let is_ready = async || -> Result<bool> {
             let last = messages - 1;
+            if node.status().l1_head.is_none_or(|head| head.number < l1_head) {
+                return Ok(false);
+            }
             let on_l1 = message(&l2, Direction::L1ToL2, last).await.is_ok();
             Ok(on_l1 && message(&l2, Direction::L2ToL1, last).await.is_ok())
         };

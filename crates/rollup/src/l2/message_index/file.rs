@@ -5,6 +5,7 @@
 //! damaged record on; the index reads them again.
 
 use super::{Handled, Handling, SentToL1};
+use crate::parties::Parties;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use disk::{DiskError, Reader, RecordFile, Writer};
@@ -20,10 +21,10 @@ const MAX_ENDS: usize = 8_192;
 /// Length from which the file is compacted if it is twice as long as its content, in bytes.
 const MIN_COMPACTED: u64 = 8 << 20;
 /// Upper bound of the length of an event and of a record without its events, in bytes.
-const EVENT_BYTES: u64 = 80;
+const EVENT_BYTES: u64 = 24;
 const RECORD_BYTES: u64 = 160;
 /// First byte of a record.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const WHAT: &str = "record of the message index";
 
 /// Events of successive blocks.
@@ -160,9 +161,7 @@ impl Events {
         out.list(&self.sent, |out, sent| {
             out.word(sent.block);
             out.raw(&sent.transaction.to_be_bytes());
-            for address in [sent.sender, sent.to, sent.refund_to] {
-                out.raw(address.as_slice());
-            }
+            sent.parties.put(out);
         });
         out.list(&self.handled, |out, (index, handled)| {
             out.word(*index);
@@ -178,7 +177,8 @@ impl Events {
         match from.byte()? {
             VERSION => {}
             got => {
-                return Err(DiskError::malformed(WHAT, format!("version {got}, expected 1")));
+                let reason = format!("version {got}, expected {VERSION}");
+                return Err(DiskError::malformed(WHAT, reason));
             }
         }
         let after = from.array()?.into();
@@ -188,9 +188,7 @@ impl Events {
             Ok(SentToL1 {
                 block: from.word()?,
                 transaction: u32::from_be_bytes(from.array()?),
-                sender: from.array()?.into(),
-                to: from.array()?.into(),
-                refund_to: from.array()?.into(),
+                parties: Parties::read(from)?,
             })
         })?;
         let handled = from.list(|from| {

@@ -1,7 +1,7 @@
 use super::*;
 use alloy_consensus::{Header, TxType};
 use alloy_genesis::Genesis;
-use alloy_primitives::{Bytes, Log};
+use alloy_primitives::{Address, Bytes, Log};
 use chain::{Chain, ChainConfig, store::Changes};
 use executor::{ChainSpec, ExecutionOutcome, Receipt};
 use std::{fs, sync::Arc};
@@ -289,18 +289,17 @@ fn file_is_wasteful_only_with_dropped_events() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages");
     let mut file = IndexFile::open(&path, B256::ZERO, |_| Ok(())).unwrap();
-    let account = Address::ZERO;
-    let sent =
-        SentToL1 { block: 1, transaction: 0, sender: account, to: account, refund_to: account };
+    let parties = Parties::new(Address::ZERO, Address::ZERO, Address::ZERO);
+    let sent = SentToL1 { block: 1, transaction: 0, parties };
     let events = Events {
         after: B256::ZERO,
         end: BlockNumHash::new(1, B256::with_last_byte(1)),
         first: 0,
-        sent: vec![sent; 1 << 17],
+        sent: vec![sent; 1 << 19],
         handled: Vec::new(),
     };
     file.append(&events).unwrap();
-    assert!(!file.is_wasteful(1 << 17) && file.is_wasteful(1_000));
+    assert!(!file.is_wasteful(1 << 19) && file.is_wasteful(1_000));
     file.replace(&[Events { sent: vec![sent; 1_000], ..events }]).unwrap();
     assert!(!file.is_wasteful(1_000));
 }
@@ -350,8 +349,8 @@ fn unusable_or_foreign_file_has_no_effect() {
 fn oldest_events_are_dropped_beyond_limit() {
     let mut index = MessageIndex { first: 7, ..MessageIndex::default() };
     for block in 0..10 {
-        let (sender, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        let sent = SentToL1 { block, transaction: 0, sender, to, refund_to: sender };
+        let parties = Parties::new(Address::ZERO, Address::repeat_byte(2), Address::ZERO);
+        let sent = SentToL1 { block, transaction: 0, parties };
         index.sent.push_back(sent);
         index.handle(block / 2, Handled { how: Handling::Failed, block, transaction: 0 });
         index.blocks.push_back(BlockNumHash::new(block, B256::with_last_byte(block as u8)));

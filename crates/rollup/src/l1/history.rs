@@ -1,0 +1,131 @@
+//! Records of L1 in their order, of which the settled ones are in a file.
+
+use crate::l1::partition_point;
+use core::fmt;
+use disk::{DiskError, Reader, SlotFile, Writer};
+use imbl::Vector;
+use std::sync::Arc;
+
+/// Maximum number of records of each kind in memory. Sending a message costs gas of L1, but anyone
+/// can. The oldest records are dropped.
+pub(super) const MAX_RECORDS: usize = 1 << 18;
+
+/// A record that takes `N` bytes in a file.
+pub(super) trait Record<const N: usize>: Clone {
+    /// Name in error messages.
+    const WHAT: &'static str;
+
+    /// Number of the L1 block of the event.
+    fn l1_block(&self) -> u64;
+
+    /// Encodes the record.
+    fn put(&self, out: &mut Writer);
+
+    /// Decodes the record.
+    fn read(from: &mut Reader<'_>) -> Result<Self, DiskError>;
+}
+
+/// All records of a kind. Clones share their data.
+///
+/// A record is written to the file once no followed reorg can remove it. Its slot does not change
+/// from then on, so clones of different L1 blocks read the same file. Without a file, all records
+/// are in memory.
+#[derive(Clone)]
+pub(super) struct History<T: Clone, const N: usize> {
+    file: Option<Arc<SlotFile<N>>>,
+    /// Number of records before those in memory: in the file, or dropped without one.
+    settled: u64,
+    recent: Vector<T>,
+}
+
+impl<T: Clone, const N: usize> Default for History<T, N> {
+    fn default() -> Self {
+        Self { file: None, settled: 0, recent: Vector::new() }
+    }
+}
+
+/// Without the file, whose handle differs between equal histories.
+impl<T: Clone + fmt::Debug, const N: usize> fmt::Debug for History<T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file: _, settled, recent } = self;
+        f.debug_struct("History")
+            .field("settled", settled)
+            .field("recent", recent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Record<N>, const N: usize> History<T, N> {
+    /// Returns an empty history with the same file.
+    pub(super) fn emptied(&self) -> Self {
+        Self { file: self.file.clone(), ..Self::default() }
+    }
+
+    /// Sets the file that has the settled records.
+    pub(super) fn set_file(&mut self, file: &Arc<SlotFile<N>>) {
+        self.file = Some(Arc::clone(file));
+    }
+
+    /// Number of records, with those that were dropped.
+    pub(super) fn len(&self) -> u64 {
+        self.settled.saturating_add(self.recent.len() as u64)
+    }
+
+    /// Returns the record at a position; `None` if there is none, or if it was dropped.
+    pub(super) fn get(&self, position: u64) -> Result<Option<T>, DiskError> {
+        if let Some(recent) = position.checked_sub(self.settled) {
+            let recent = usize::try_from(recent).ok().and_then(|at| self.recent.get(at));
+            return Ok(recent.cloned());
+        }
+        let Some(file) = &self.file else { return Ok(None) };
+        let missing = || DiskError::malformed(T::WHAT, format!("record {position} is missing"));
+        let bytes = file.get(position)?.ok_or_else(missing)?;
+        T::read(&mut Reader::new(T::WHAT, &bytes.to_vec().into())).map(Some)
+    }
+
+    pub(super) fn push(&mut self, record: T) {
+        self.recent.push_back(record);
+        if self.recent.len() > MAX_RECORDS {
+            self.recent.pop_front();
+            self.settled += 1;
+        }
+    }
+
+    /// Moves the records before this L1 block to the file. After an error they stay in memory.
+    pub(super) fn settle(&mut self, oldest: u64) -> Result<(), DiskError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        while let Some(first) = self.recent.front().filter(|it| it.l1_block() < oldest) {
+            let mut out = Writer::default();
+            first.put(&mut out);
+            let bytes = out.0.as_slice().try_into();
+            file.put(self.settled, bytes.map_err(|it| DiskError::malformed(T::WHAT, it))?)?;
+            self.recent.pop_front();
+            self.settled += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes the settled records durable.
+    pub(super) fn sync(&self) -> Result<(), DiskError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.sync())
+    }
+
+    /// Removes and returns the records after this L1 block.
+    pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
+        let kept = partition_point(&self.recent, |it| it.l1_block() <= stayed);
+        self.recent.split_off(kept)
+    }
+
+    /// Encodes the records in memory.
+    pub(super) fn save(&self, out: &mut Writer) {
+        out.word(self.settled);
+        out.length(self.recent.len());
+        self.recent.iter().for_each(|record| record.put(out));
+    }
+
+    /// Decodes the output of [`Self::save`].
+    pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, DiskError> {
+        let (settled, recent) = (from.word()?, from.list(T::read)?);
+        Ok(Self { file: None, settled, recent: recent.into_iter().collect() })
+    }
+}
