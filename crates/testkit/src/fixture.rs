@@ -1,7 +1,8 @@
 //! A rollup for tests, which can be deployed on an L1 in this process or on a node by RPC.
 
 use crate::{
-    Artifacts, CHAIN_ID, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich,
+    Artifacts, CHAIN_ID, ETHER, HarnessError, InProcessRollup, Key, L1, L2, Rollup,
+    TRANSACTION_GAS_CAP, rich,
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -207,6 +208,16 @@ impl RollupFixture {
             },
         )?;
         Ok((l2, rollup))
+    }
+
+    /// Like [`Self::deploy_in`], and returns everything as one value.
+    ///
+    /// # Errors
+    ///
+    /// If a contract cannot be deployed.
+    pub fn deploy_on(self, mut l1: L1, operator: Key) -> Result<InProcessRollup, HarnessError> {
+        let (l2, rollup) = self.deploy_in(&mut l1, &operator)?;
+        Ok(InProcessRollup { l1, l2, contracts: rollup, operator, sent: Vec::new() })
     }
 
     /// Deploys the contracts on the L1 of a node, where the deployer must have ETH.

@@ -4,7 +4,7 @@
 //!   vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), [points] for
 //!   precompiles;
 //! - chains in this process: an [`L1`] with EXECUTE, an [`L2`] or a [`DraftL2`], and a
-//!   [rollup](RollupFixture), which can also be deployed on a node;
+//!   [rollup](InProcessRollup) from a [fixture](RollupFixture), which can also be deployed on a node;
 //! - invalid inputs: [nearly valid](mutations) and [tampered] ones, and blocks on an attacker's
 //!   [forged](Forgery) or [compact](hostile_states) states;
 //! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
@@ -81,7 +81,7 @@ pub use ports::free_port;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
 pub use random::Random;
-pub use rollup::Rollup;
+pub use rollup::{InProcessRollup, Rollup};
 pub use skip::say_skipped;
 pub use timeout::Timeout;
 pub use transactions::eip1559;

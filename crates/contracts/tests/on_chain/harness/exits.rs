@@ -6,29 +6,20 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, SolValue as _, sol};
 use chain::AccountProof;
 use enshrine_contracts::{
-    L2_MESSENGER, Message, alias_account,
-    bindings::{IL1MessageQueue, INativeRollup::Evidence, IRollupExit},
+    L2_MESSENGER, alias_account,
+    bindings::{IL1MessageQueue, IRollupExit},
     exit::{
-        AccountExit, AccountKind, Closing, ExitError, ITokenExit, MessageReturn, MessageSearch,
-        MessageStatus, RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
+        AccountExit, AccountKind, Closing, ExitError, ITokenExit, MessageReturn, MessageStatus,
+        RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
     },
     pack,
 };
 use execute::Execute;
 use eyre::Result;
-use testkit::{Artifacts, HarnessError, Key, L1, L2, Rollup, RollupFixture};
+use testkit::{Artifacts, HarnessError, InProcessRollup, Key, L1, RollupFixture};
 use wire::ProtocolFork;
 
 const LOST_AFTER: u64 = 30 * 86_400;
-
-/// A rollup with an exit, whose escrow backs its genesis.
-struct Scene {
-    l1: L1,
-    l2: L2,
-    rollup: Rollup,
-    /// Messages to the L2, with the number and the timestamp of their L1 block.
-    sent: Vec<(Message, u64, u64)>,
-}
 
 fn alice() -> Key {
     Key::named("alice")
@@ -46,169 +37,149 @@ const fn wallet() -> Address {
     Address::repeat_byte(0x3a)
 }
 
-impl Scene {
-    fn new() -> Result<Self> {
-        let fork = ProtocolFork::Osaka;
-        let mut l1 = L1::on(fork, 31_337, Execute::on(fork), &["alice", "bob"])?;
-        let time = l1.chain().head().header.timestamp;
-        let with_code = |wei: u128, code: Vec<u8>| GenesisAccount {
-            balance: U256::from(wei),
-            code: Some(code.into()),
-            ..Default::default()
-        };
-        let delegation = [&[0xef, 0x01, 0x00][..], Address::repeat_byte(5).as_slice()].concat();
-        let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
-            .rich(["alice", "bob"], 10 * ETHER)
-            .accounts([
-                (holder(), with_code(7 * ETHER, vec![0])),
-                (delegating(), with_code(5 * ETHER, delegation)),
-            ])
-            .with(|config| config.lost_after = Some(LOST_AFTER));
-        let (l2, rollup) = fixture.deploy_in(&mut l1, &alice())?;
-        let genesis = U256::from(32 * ETHER);
-        l1.transact(&alice(), rollup.message_queue, genesis, &IL1MessageQueue::backCall {})?;
-        Ok(Self { l1, l2, rollup, sent: Vec::new() })
-    }
+/// Deploys a rollup with an exit, whose escrow backs its genesis.
+fn rollup_with_exit() -> Result<InProcessRollup> {
+    let fork = ProtocolFork::Osaka;
+    let l1 = L1::on(fork, 31_337, Execute::on(fork), &["alice", "bob"])?;
+    let time = l1.chain().head().header.timestamp;
+    let with_code = |wei: u128, code: Vec<u8>| GenesisAccount {
+        balance: U256::from(wei),
+        code: Some(code.into()),
+        ..Default::default()
+    };
+    let delegation = [&[0xef, 0x01, 0x00][..], Address::repeat_byte(5).as_slice()].concat();
+    let mut rollup = RollupFixture::new(L2_CHAIN, fork, time)?
+        .rich(["alice", "bob"], 10 * ETHER)
+        .accounts([
+            (holder(), with_code(7 * ETHER, vec![0])),
+            (delegating(), with_code(5 * ETHER, delegation)),
+        ])
+        .with(|config| config.lost_after = Some(LOST_AFTER))
+        .deploy_on(l1, alice())?;
+    let (queue, genesis) = (rollup.contracts.message_queue, U256::from(32 * ETHER));
+    rollup.l1.transact(&alice(), queue, genesis, &IL1MessageQueue::backCall {})?;
+    Ok(rollup)
+}
 
-    fn send(&mut self, to: Address, refund_to: Address, gas: u64, data: &[u8]) -> Result<()> {
-        let call = IL1MessageQueue::sendCall {
-            to,
-            refundTo: refund_to,
-            gasLimit: gas,
-            fee: 5,
-            data: data.to_vec().into(),
-        };
-        let value = U256::from(2 * ETHER + 5);
-        let sent = self.l1.transact(&alice(), self.rollup.message_queue, value, &call)?;
-        let header = &sent.block.header;
-        let messages = self.rollup.messages_in(&sent.block);
-        self.sent.extend(messages.into_iter().map(|it| (it, header.number, header.timestamp)));
-        Ok(())
-    }
+fn send(
+    rollup: &mut InProcessRollup,
+    to: Address,
+    refund_to: Address,
+    gas: u64,
+    data: &[u8],
+) -> Result<()> {
+    let data = data.to_vec().into();
+    let call = IL1MessageQueue::sendCall { to, refundTo: refund_to, gasLimit: gas, fee: 5, data };
+    let queue = rollup.contracts.message_queue;
+    Ok(rollup.send(&alice(), queue, U256::from(2 * ETHER + 5), &call)?)
+}
 
-    /// Relays all messages, and parks the last one.
-    fn advance(&mut self) -> Result<()> {
-        let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
-        let messages: Vec<_> = self.sent.iter().map(|(message, ..)| message.clone()).collect();
-        let (last, others) = messages.split_last().expect("messages");
-        let mut batch = pack(others).to_vec();
-        last.pack_parked(&mut batch);
-        let relay = enshrine_contracts::bindings::IL2Messenger::relayCall {
-            messages: batch.into(),
-            feeRecipient: Key::named("fees").address(),
-        };
-        let data = relay.abi_encode().into();
-        let transactions = vec![
-            self.l2.prove_anchor(&alice(), &anchor)?,
-            self.l2.sign(&alice(), L2_MESSENGER.into(), U256::ZERO, data, 6_000_000)?,
-        ];
-        let time = self.l2.next_timestamp();
-        let block = self.l2.seal_successes(time, anchor.hash(), transactions)?;
-        let evidence = Evidence { updates: vec![update], ..Default::default() };
-        self.rollup.advance(&mut self.l1, &alice(), block.input()?, evidence)?;
-        self.l2.append(block)?;
-        Ok(())
-    }
+/// Relays all messages, and parks the last one.
+fn relay(rollup: &mut InProcessRollup) -> Result<()> {
+    let newest = rollup.contracts.newest_anchor(&rollup.l1, 0)?;
+    let messages = rollup.messages_from(0);
+    let (last, others) = messages.split_last().expect("messages");
+    let mut batch = pack(others).to_vec();
+    last.pack_parked(&mut batch);
+    let relay = enshrine_contracts::bindings::IL2Messenger::relayCall {
+        messages: batch.into(),
+        feeRecipient: Key::named("fees").address(),
+    };
+    let data = relay.abi_encode().into();
+    let transactions = vec![
+        rollup.l2.prove_anchor(&alice(), &newest.0)?,
+        rollup.l2.sign(&alice(), L2_MESSENGER.into(), U256::ZERO, data, 6_000_000)?,
+    ];
+    Ok(rollup.advance(newest, transactions)?)
+}
 
-    fn closing(&self) -> Result<Closing> {
-        Ok(Closing::new(self.l2.state_root(), self.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?)
-    }
+fn closing(rollup: &InProcessRollup) -> Result<Closing> {
+    let proof = rollup.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
+    Ok(Closing::new(rollup.l2.state_root(), proof)?)
+}
 
-    fn exit(
-        &self,
-        address: Address,
-        l1: Option<Address>,
-    ) -> Result<Result<AccountExit, ExitError>> {
-        let (code, proof) = (self.l2.chain().code(address)?, self.l2.prove(address, &[])?);
-        Ok(AccountExit::new(self.l2.state_root(), address, l1, &code, proof))
-    }
+fn returned(rollup: &InProcessRollup, index: u64) -> Result<Result<MessageReturn, ExitError>> {
+    let found = rollup.search(index)?.finish()?;
+    let proof = rollup.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+    Ok(MessageReturn::new(rollup.l2.state_root(), &found, &proof))
+}
 
-    fn found(&self, index: u64) -> Result<MessageSearch> {
-        let mut search = MessageSearch::new(index);
-        for (message, l1_block, timestamp) in &self.sent {
-            search.push(message.clone(), *l1_block, *timestamp)?;
-        }
-        Ok(search)
-    }
+/// Sends calldata to the exit. A revert is an error.
+fn call(rollup: &mut InProcessRollup, from: &Key, calldata: &Bytes) -> Result<(), HarnessError> {
+    rollup.l1.transact_raw(from, rollup.contracts.exit, U256::ZERO, calldata.clone()).map(drop)
+}
 
-    fn returned(&self, index: u64) -> Result<Result<MessageReturn, ExitError>> {
-        let found = self.found(index)?.finish()?;
-        let proof = self.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
-        Ok(MessageReturn::new(self.l2.state_root(), &found, &proof))
-    }
+#[track_caller]
+fn refused<E: SolError>(rollup: &InProcessRollup, from: &Key, calldata: &Bytes) -> E {
+    rollup.l1.try_reverted(from.address(), rollup.contracts.exit, calldata.clone()).unwrap()
+}
 
-    /// Sends calldata to the exit. A revert is an error.
-    fn call(&mut self, from: &Key, calldata: &Bytes) -> Result<(), HarnessError> {
-        let (exit, calldata) = (self.rollup.exit, calldata.clone());
-        self.l1.transact_raw(from, exit, U256::ZERO, calldata).map(drop)
-    }
-
-    #[track_caller]
-    fn refused<E: SolError>(&self, from: &Key, calldata: &Bytes) -> E {
-        self.l1.try_reverted(from.address(), self.rollup.exit, calldata.clone()).unwrap()
-    }
-
-    /// Sends a call that pays wei to an account.
-    fn pay(&mut self, from: &Key, to: Address, wei: U256, calldata: &Bytes) -> Result<()> {
-        let before = self.l1.chain().balance(to)?;
-        self.call(from, calldata)?;
-        assert!(self.l1.chain().balance(to)? >= before + wei - U256::from(ETHER / 10), "{to}");
-        Ok(())
-    }
+/// Sends a call that pays wei to an account.
+fn pay(
+    rollup: &mut InProcessRollup,
+    from: &Key,
+    to: Address,
+    wei: U256,
+    calldata: &Bytes,
+) -> Result<()> {
+    let before = rollup.l1.chain().balance(to)?;
+    call(rollup, from, calldata)?;
+    assert!(rollup.l1.chain().balance(to)? >= before + wei - U256::from(ETHER / 10), "{to}");
+    Ok(())
 }
 
 #[test]
 fn exits_pay_accounts_of_closed_rollup() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut rollup = rollup_with_exit()?;
     let account = alias_account(wallet());
-    scene.send(account, wallet(), 0, b"")?;
-    scene.send(holder(), alice().address(), 100_000, b"")?;
-    scene.advance()?;
-    let closing = scene.closing()?;
+    send(&mut rollup, account, wallet(), 0, b"")?;
+    send(&mut rollup, holder(), alice().address(), 100_000, b"")?;
+    relay(&mut rollup)?;
+    let closing = closing(&rollup)?;
     assert_eq!(closing.relayed, 2);
-    scene.refused::<IRollupExit::NotLost>(&alice(), &closing.calldata);
-    scene.l1.skip(LOST_AFTER + 60);
-    scene.call(&alice(), &closing.calldata)?;
-    scene.refused::<IRollupExit::AlreadyClosed>(&alice(), &closing.calldata);
+    refused::<IRollupExit::NotLost>(&rollup, &alice(), &closing.calldata);
+    rollup.l1.skip(LOST_AFTER + 60);
+    call(&mut rollup, &alice(), &closing.calldata)?;
+    refused::<IRollupExit::AlreadyClosed>(&rollup, &alice(), &closing.calldata);
 
     // Alice has signed a transaction, so that anyone may call; Bob has not.
     let bob = Key::named("bob");
-    let paid = scene.exit(alice().address(), None)??;
+    let paid = rollup.exit(alice().address(), None)??;
     assert_eq!((paid.kind, paid.caller), (AccountKind::Plain, None));
-    scene.pay(&bob, alice().address(), paid.amount, &paid.calldata)?;
-    let paid = scene.exit(bob.address(), None)??;
+    pay(&mut rollup, &bob, alice().address(), paid.amount, &paid.calldata)?;
+    let paid = rollup.exit(bob.address(), None)??;
     assert_eq!((paid.amount, paid.caller), (U256::from(10 * ETHER), Some(bob.address())));
-    scene.refused::<IRollupExit::CallerNotAccount>(&alice(), &paid.calldata);
-    scene.pay(&bob, bob.address(), paid.amount, &paid.calldata)?;
+    refused::<IRollupExit::CallerNotAccount>(&rollup, &alice(), &paid.calldata);
+    pay(&mut rollup, &bob, bob.address(), paid.amount, &paid.calldata)?;
 
     // Without the name of its L1 contract, an alias account without code is like any other one.
-    assert_eq!(scene.exit(account, None)??.caller, Some(account));
-    let paid = scene.exit(account, Some(wallet()))??;
+    assert_eq!(rollup.exit(account, None)??.caller, Some(account));
+    let paid = rollup.exit(account, Some(wallet()))??;
     assert_eq!((paid.recipient, paid.caller), (wallet(), None));
-    scene.pay(&bob, wallet(), U256::from(2 * ETHER), &paid.calldata)?;
-    let error = scene.exit(account, Some(holder()))?.unwrap_err();
+    pay(&mut rollup, &bob, wallet(), U256::from(2 * ETHER), &paid.calldata)?;
+    let error = rollup.exit(account, Some(holder()))?.unwrap_err();
     assert!(matches!(error, ExitError::OtherAlias { got, .. } if got == account), "{error}");
 
-    let paid = scene.exit(delegating(), None)??;
+    let paid = rollup.exit(delegating(), None)??;
     assert_eq!(paid.kind, AccountKind::Delegating(Address::repeat_byte(5)));
     // The genesis gave it a delegation without a signature.
     assert_eq!(paid.caller, Some(delegating()));
-    scene.refused::<IRollupExit::CallerNotAccount>(&alice(), &paid.calldata);
+    refused::<IRollupExit::CallerNotAccount>(&rollup, &alice(), &paid.calldata);
 
-    let error = scene.exit(holder(), None)?.unwrap_err();
+    let error = rollup.exit(holder(), None)?.unwrap_err();
     let amount = U256::from(7 * ETHER);
     assert!(matches!(error, ExitError::Contract { balance, .. } if balance == amount), "{error}");
     let nobody = Address::repeat_byte(0xee);
-    let error = scene.exit(nobody, None)?.unwrap_err();
+    let error = rollup.exit(nobody, None)?.unwrap_err();
     assert!(matches!(error, ExitError::NothingOwed(address) if address == nobody), "{error}");
     Ok(())
 }
 
 #[test]
 fn account_exit_rejects_false_proof_and_code() -> Result<()> {
-    let scene = Scene::new()?;
-    let (address, root) = (delegating(), scene.l2.state_root());
-    let (code, proof) = (scene.l2.chain().code(address)?, scene.l2.prove(address, &[])?);
+    let rollup = rollup_with_exit()?;
+    let (address, root) = (delegating(), rollup.l2.state_root());
+    let (code, proof) = (rollup.l2.chain().code(address)?, rollup.l2.prove(address, &[])?);
     let exit = |root, address, code: &[u8], change: &dyn Fn(&mut AccountProof)| {
         let mut proof = proof.clone();
         change(&mut proof);
@@ -232,7 +203,7 @@ fn account_exit_rejects_false_proof_and_code() -> Result<()> {
         let error = exit(root, address, false_code, &|_| {}).unwrap_err();
         assert!(matches!(error, ExitError::Code { .. }), "{error}");
     }
-    let messenger = scene.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
+    let messenger = rollup.l2.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
     Closing::new(root, messenger.clone())?;
     let closing = |change: &dyn Fn(&mut AccountProof)| {
         let mut proof = messenger.clone();
@@ -249,24 +220,25 @@ fn account_exit_rejects_false_proof_and_code() -> Result<()> {
 
 #[test]
 fn messages_are_returned_by_their_status() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut rollup = rollup_with_exit()?;
     let (alice, bob) = (alice(), Key::named("bob"));
     let own = alias_account(alice.address());
-    scene.send(bob.address(), bob.address(), 0, b"")?;
+    send(&mut rollup, bob.address(), bob.address(), 0, b"")?;
     // Accounts without code accept no data.
-    scene.send(Address::repeat_byte(0xee), bob.address(), 100_000, b"data")?;
-    scene.send(holder(), own, 100_000, b"")?;
-    scene.advance()?;
-    scene.send(holder(), bob.address(), 100_000, b"late")?;
-    scene.send(holder(), Address::ZERO, 100_000, b"")?;
-    let state = scene.l1.read(scene.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
-    assert_eq!(*scene.found(0)?.state(), state);
-    scene.l1.skip(LOST_AFTER + 60);
-    let closing = scene.closing()?;
+    send(&mut rollup, Address::repeat_byte(0xee), bob.address(), 100_000, b"data")?;
+    send(&mut rollup, holder(), own, 100_000, b"")?;
+    relay(&mut rollup)?;
+    send(&mut rollup, holder(), bob.address(), 100_000, b"late")?;
+    send(&mut rollup, holder(), Address::ZERO, 100_000, b"")?;
+    let state =
+        rollup.l1.read(rollup.contracts.message_queue, &IL1MessageQueue::checkpointCall {})?;
+    assert_eq!(*rollup.search(0)?.state(), state);
+    rollup.l1.skip(LOST_AFTER + 60);
+    let closing = closing(&rollup)?;
     assert_eq!(closing.relayed, 3);
-    scene.call(&alice, &closing.calldata)?;
+    call(&mut rollup, &alice, &closing.calldata)?;
 
-    let error = scene.returned(0)?.unwrap_err();
+    let error = returned(&rollup, 0)?.unwrap_err();
     assert!(matches!(error, ExitError::Relayed { index: 0, relayed: 3 }), "{error}");
     let value = U256::from(2 * ETHER);
     for (index, status, fee, recipient) in [
@@ -276,37 +248,37 @@ fn messages_are_returned_by_their_status() -> Result<()> {
         // Without a refund account.
         (4, MessageStatus::Unrelayed, 5, &alice),
     ] {
-        let returned = scene.returned(index)??;
+        let returned = returned(&rollup, index)??;
         assert_eq!((returned.status, returned.recipient), (status, recipient.address()));
         assert_eq!(returned.amount, value + U256::from(fee), "{index}");
-        scene.pay(recipient, recipient.address(), returned.amount, &returned.calldata)?;
-        scene.refused::<IRollupExit::AlreadyReturned>(&alice, &returned.calldata);
+        pay(&mut rollup, recipient, recipient.address(), returned.amount, &returned.calldata)?;
+        refused::<IRollupExit::AlreadyReturned>(&rollup, &alice, &returned.calldata);
     }
     Ok(())
 }
 
 #[test]
 fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut rollup = rollup_with_exit()?;
     let (alice, bob) = (alice(), Key::named("bob"));
     // Accounts without code accept no data.
-    scene.send(Address::repeat_byte(0xee), holder(), 100_000, b"data")?;
-    scene.send(holder(), holder(), 100_000, b"")?;
-    scene.advance()?;
+    send(&mut rollup, Address::repeat_byte(0xee), holder(), 100_000, b"data")?;
+    send(&mut rollup, holder(), holder(), 100_000, b"")?;
+    relay(&mut rollup)?;
     for refund_to in [holder(), bob.address(), delegating()] {
-        scene.send(holder(), refund_to, 100_000, b"late")?;
+        send(&mut rollup, holder(), refund_to, 100_000, b"late")?;
     }
-    scene.l1.skip(LOST_AFTER + 60);
-    let closing = scene.closing()?;
-    scene.call(&alice, &closing.calldata)?;
+    rollup.l1.skip(LOST_AFTER + 60);
+    let closing = closing(&rollup)?;
+    call(&mut rollup, &alice, &closing.calldata)?;
 
-    let (root, to) = (scene.l2.state_root(), Address::repeat_byte(0xca));
-    let reclaimed = |scene: &Scene, index, code: Option<Bytes>| {
-        let found = scene.found(index)?.finish()?;
-        let proof = scene.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+    let (root, to) = (rollup.l2.state_root(), Address::repeat_byte(0xca));
+    let reclaimed = |rollup: &InProcessRollup, index, code: Option<Bytes>| {
+        let found = rollup.search(index)?.finish()?;
+        let proof = rollup.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
         let account = found.message.refund_to;
-        let code = code.map_or_else(|| scene.l2.chain().code(account), Ok)?;
-        let refund = (scene.l2.prove(account, &[])?, code);
+        let code = code.map_or_else(|| rollup.l2.chain().code(account), Ok)?;
+        let refund = (rollup.l2.prove(account, &[])?, code);
         eyre::Ok(MessageReturn::reclaim(root, &found, &proof, to, refund))
     };
     let mut sum = U256::ZERO;
@@ -315,21 +287,21 @@ fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
         (1, MessageStatus::Parked, 5),
         (2, MessageStatus::Unrelayed, 5),
     ] {
-        let returned = reclaimed(&scene, index, None)??;
+        let returned = reclaimed(&rollup, index, None)??;
         assert_eq!((returned.status, returned.recipient), (status, to));
         assert_eq!(returned.callers, [alice.address()]);
         assert_eq!(returned.amount, U256::from(2 * ETHER + fee));
-        scene.refused::<IRollupExit::NotRefundable>(&bob, &returned.calldata);
-        scene.call(&alice, &returned.calldata)?;
+        refused::<IRollupExit::NotRefundable>(&rollup, &bob, &returned.calldata);
+        call(&mut rollup, &alice, &returned.calldata)?;
         sum += returned.amount;
-        assert_eq!(scene.l1.chain().balance(to)?, sum);
-        scene.refused::<IRollupExit::AlreadyReturned>(&alice, &returned.calldata);
+        assert_eq!(rollup.l1.chain().balance(to)?, sum);
+        refused::<IRollupExit::AlreadyReturned>(&rollup, &alice, &returned.calldata);
     }
     for (index, account) in [(3, bob.address()), (4, delegating())] {
-        let error = reclaimed(&scene, index, None)?.unwrap_err();
+        let error = reclaimed(&rollup, index, None)?.unwrap_err();
         assert!(matches!(error, ExitError::NotContract(it) if it == account), "{error}");
     }
-    let error = reclaimed(&scene, 2, Some(vec![1].into()))?.unwrap_err();
+    let error = reclaimed(&rollup, 2, Some(vec![1].into()))?.unwrap_err();
     assert!(matches!(error, ExitError::Code { .. }), "{error}");
     Ok(())
 }
