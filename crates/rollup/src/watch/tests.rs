@@ -1,42 +1,19 @@
-use super::*;
+use super::{
+    book::tests::{DOMAIN, ROLLUP, update_of},
+    *,
+};
 use crate::{L1Client, batcher::tests::RULES, l2::signed_blocks::PolicyTrust};
-use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use preconf::Preconfirmation;
 use std::sync::Weak;
-use wire::SchemaId;
 
-const ROLLUP: Address = Address::repeat_byte(0xa0);
-const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
-
+/// A sealed block that this key has signed, and the account of the key.
 fn signed(key: u8) -> (PrefixUpdate, Address) {
-    let header = Header {
-        number: 7,
-        base_fee_per_gas: Some(7),
-        withdrawals_root: Some(B256::ZERO),
-        ..Header::default()
-    };
-    let message = Preconfirmation {
-        rollup: ROLLUP,
-        block_hash: header.hash_slow(),
-        schema: SchemaId::OSAKA,
-        is_sealed: true,
-        l1_block: 0,
-        l1_hash: B256::ZERO,
-    };
+    let update = update_of(7, B256::ZERO, &[], 0, true);
     let key = PrivateKeySigner::from_bytes(&U256::from(key).into()).unwrap();
-    let update = PrefixUpdate {
-        message,
-        signature: key.sign_hash_sync(&message.digest(&DOMAIN)).unwrap().as_bytes().into(),
-        header: alloy_rlp::encode(&header).into(),
-        first: 0,
-        transactions: Vec::new(),
-        tip: 0,
-        floor: 0,
-    };
-    (update, key.address())
+    let signature = key.sign_hash_sync(&update.message.digest(&DOMAIN)).unwrap();
+    (PrefixUpdate { signature: signature.as_bytes().into(), ..update }, key.address())
 }
 
 #[test]

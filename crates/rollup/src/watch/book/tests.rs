@@ -9,8 +9,9 @@ use wire::SchemaId;
 
 mod capacity;
 
-const ROLLUP: Address = Address::repeat_byte(0xa0);
-const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
+pub(in crate::watch) const ROLLUP: Address = Address::repeat_byte(0xa0);
+pub(in crate::watch) const DOMAIN: Domain =
+    Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
 const NUMBER: u64 = 7;
 const PARENT: B256 = B256::repeat_byte(1);
 
@@ -23,7 +24,7 @@ fn update(parent: B256, letters: &str, first: usize, is_sealed: bool) -> PrefixU
     update_of(NUMBER, parent, &transactions(letters), first, is_sealed)
 }
 
-fn update_of(
+pub(in crate::watch) fn update_of(
     number: u64,
     parent: B256,
     list: &[Bytes],

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Signer, SubmitterConfig,
-    batcher::tests::{Fixture, header},
+    batcher::tests::{BatcherSetup, header},
     l1::L1Header,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -34,14 +34,14 @@ struct L1 {
 }
 
 struct Test {
-    fixture: Fixture,
+    fixture: BatcherSetup,
     l1: Arc<Mutex<L1>>,
     reporter: Reporter,
 }
 
 impl Test {
     fn new(has_key: bool) -> Self {
-        let fixture = Fixture::new();
+        let fixture = BatcherSetup::new();
         let usual = L1 {
             account: SIGNER,
             bond: 100 * ETHER,

@@ -495,9 +495,8 @@ pub(crate) async fn until_posted_balance(
     account: Address,
     wei: U256,
 ) -> Result<()> {
-    let l2 = provider_of(node)?;
-    until(what, node, || async { Ok(l2.get_balance(account).await? == wei && is_settled(node)) })
-        .await
+    until_balance(what, node, account, wei).await?;
+    until_settled(what, node).await
 }
 
 /// Waits until an account has sent this many transactions in L2 blocks of a node.
