@@ -245,6 +245,13 @@ impl DevnetConfig {
         }
     }
 
+    /// Adapts the configuration to a fork of another node.
+    #[must_use]
+    pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {
+        self.origin = Origin::Fork(Fork::at(url, block));
+        self
+    }
+
     /// Describes the active rules for the banner.
     pub(crate) fn rules(&self) -> String {
         let size = self.max_tx_size.map(|size| format!("{size} bytes per transaction"));

@@ -5,7 +5,7 @@
 //! in other forking nodes.
 
 use crate::{
-    DevnetConfig, DevnetError,
+    DevnetError,
     cache::Cache,
     history::{PastState, Values, bytecode},
     upstream::{Fork, RemoteError, Upstream},
@@ -437,14 +437,5 @@ impl ForkBackend for Remote {
             self.hashes.lock().insert(number, hash);
         }
         Ok(hash)
-    }
-}
-
-impl DevnetConfig {
-    /// Adapts the configuration to a fork of another node.
-    #[must_use]
-    pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {
-        self.origin = crate::Origin::Fork(Fork::at(url, block));
-        self
     }
 }

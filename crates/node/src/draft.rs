@@ -52,14 +52,14 @@ pub(crate) struct Draft {
     commands: u64,
 }
 
-impl NodeState {
+impl Draft {
     /// Collects the inputs of the next block.
-    pub(crate) fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
-        let state = self.chain.state();
+    pub(crate) fn new(node: &NodeState, request: &MineRequest) -> Result<Self, ChainError> {
+        let state = node.chain.state();
         let parent = Arc::clone(state.block());
-        let settings = &self.settings;
+        let settings = &node.settings;
         let timestamp =
-            request.timestamp.unwrap_or_else(|| self.clock.peek(parent.header.timestamp));
+            request.timestamp.unwrap_or_else(|| node.clock.peek(parent.header.timestamp));
         let number = parent.header.number + 1;
         let attributes = BlockAttributes {
             timestamp,
@@ -71,16 +71,16 @@ impl NodeState {
             withdrawals: request.withdrawals.clone(),
             slot_number: number,
         };
-        let header = self.next_header(&attributes)?;
+        let header = node.next_header(&attributes)?;
         let offered = match &request.only {
             Some(hashes) => {
-                hashes.iter().filter_map(|hash| self.pool.get(hash)).map(Arc::clone).collect()
+                hashes.iter().filter_map(|hash| node.pool.get(hash)).map(Arc::clone).collect()
             }
-            None if self.pool.is_empty() => Vec::new(),
+            None if node.pool.is_empty() => Vec::new(),
             None => {
                 let base_fee = header.base_fee_per_gas.unwrap_or_default();
                 let mut failed = None;
-                let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
+                let mut ready = node.pool.ready(base_fee, settings.order, |sender| {
                     let own = request.transactions.iter().filter(|first| first.sender == sender);
                     let behind = own.map(|first| first.transaction.nonce().saturating_add(1)).max();
                     // No valid transaction has the maximum nonce (EIP-2681), so none of this sender
@@ -115,10 +115,10 @@ impl NodeState {
         };
         let senders = offered.iter().map(|it| it.sender());
         let set_back = match &request.only {
-            None => senders.filter(|it| self.pool.is_set_back(*it)).collect(),
+            None => senders.filter(|it| node.pool.is_set_back(*it)).collect(),
             Some(_) => AddressSet::default(),
         };
-        Ok(Draft {
+        Ok(Self {
             state,
             header,
             withdrawals: attributes.withdrawals,
@@ -132,14 +132,12 @@ impl NodeState {
                 set_back: None,
             },
             schedule: settings.execute_gas,
-            pool: self.pool.version(),
+            pool: node.pool.version(),
             pool_gas: request.pool_gas,
-            commands: self.commands,
+            commands: node.commands,
         })
     }
-}
 
-impl Draft {
     pub(crate) fn key(&self) -> PendingKey {
         PendingKey {
             header: self.header.hash_slow(),

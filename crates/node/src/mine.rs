@@ -1,6 +1,6 @@
 //! Block production.
 
-use crate::{DropReason, Event, MineRequest, Node, NodeError, NodeState, Pending};
+use crate::{Event, MineRequest, Node, NodeError, Pending, draft::Draft};
 use alloy_primitives::{
     Address, B256,
     map::{AddressSet, B256Set},
@@ -48,24 +48,6 @@ pub struct InputCost {
     pub work: WorkGas,
 }
 
-impl NodeState {
-    /// Drops transactions that no block can include, and deprioritizes the senders of those that
-    /// the builder executed without including them.
-    fn settle_rejected(
-        &mut self,
-        rejected: &[(B256, Rejection)],
-        in_vain: &AddressSet,
-        block: u64,
-    ) {
-        for (hash, reason) in rejected {
-            if reason.is_final() && self.pool.get(hash).is_some() {
-                self.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
-            }
-        }
-        in_vain.iter().for_each(|sender| self.pool.set_back(*sender, block));
-    }
-}
-
 impl Node {
     /// Builds a block and appends it.
     pub fn mine(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
@@ -87,7 +69,7 @@ impl Node {
         let mut is_first = true;
         loop {
             let request = self.inner.read().attributes.clone();
-            if self.inner.read().draft(&request)?.offered.is_empty() {
+            if Draft::new(&self.inner.read(), &request)?.offered.is_empty() {
                 return Ok(());
             }
             let sealed = self.seal(&request)?;
@@ -110,7 +92,7 @@ impl Node {
         let begun = Instant::now();
         let (mut draft, rules) = {
             let node = self.inner.read();
-            (node.draft(request)?, node.settings.verify_blocks)
+            (Draft::new(&node, request)?, node.settings.verify_blocks)
         };
         let max_gas = draft.budget.limits().map(|limits| limits.gas);
         let number = draft.state.block().header.number + 1;
@@ -247,7 +229,7 @@ impl Node {
         let mut cached = self.pending.lock();
         let draft = {
             let node = self.inner.read();
-            node.draft(&node.attributes)?
+            Draft::new(&node, &node.attributes)?
         };
         let key = draft.key();
         if let Some(pending) = cached.as_ref().filter(|it| it.key.as_ref() == Some(&key)) {
@@ -293,7 +275,7 @@ impl Node {
     /// Returns `true` if the pool has executable transactions for a block with this request,
     /// besides the request's own.
     pub fn has_executable(&self, request: &MineRequest) -> Result<bool, NodeError> {
-        Ok(!self.inner.read().draft(request)?.offered.is_empty())
+        Ok(!Draft::new(&self.inner.read(), request)?.offered.is_empty())
     }
 
     /// Builds blocks at the interval in the settings, and retries failed blocks. Runs until the

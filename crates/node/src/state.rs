@@ -1,11 +1,15 @@
 //! State of a node, and its snapshots.
 
 use crate::{
-    BlobStore, Clock, HeaderPolicy, MineRequest, Observer, Pool, PoolJournal, Settings, Sidecar,
+    AdmissionContext, BlobStore, Clock, DropReason, HeaderPolicy, MineRequest, Observer, Pool,
+    PoolJournal, PoolTransaction, Rejected, Settings, Sidecar,
 };
 use alloy_consensus::{Header, Transaction as _};
-use alloy_primitives::{Address, map::B256Map};
-use chain::{Block, BlockAttributes, Chain, ChainError, ChainReader, State};
+use alloy_primitives::{
+    Address, B256,
+    map::{AddressSet, B256Map},
+};
+use chain::{Block, BlockAttributes, Chain, ChainError, ChainReader, Rejection, State};
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
 
@@ -183,5 +187,42 @@ impl NodeState {
         }
         self.pool.expire_gapped(self.chain.head().header.number, limits);
         Ok(())
+    }
+
+    /// Returns the version of the inputs of a transaction check. A result is valid while it is
+    /// unchanged.
+    pub(crate) fn checked_at(&self) -> (B256, u64) {
+        (self.chain.head().hash, self.commands)
+    }
+
+    /// Adds a checked transaction to the pool, and returns it with its number in the journal.
+    pub(crate) fn admit(
+        &mut self,
+        new: PoolTransaction,
+        context: &AdmissionContext,
+    ) -> Result<(Arc<PoolTransaction>, u64), Rejected> {
+        let (bump, limits) = (self.settings.replacement_bump, &self.settings.pool_limits);
+        let added = self.pool.add(new, context, bump, limits)?;
+        let noted = self.pool_journal.note(&added);
+        if let Some(sidecar) = &added.sidecar {
+            self.blobs.insert(sidecar);
+        }
+        Ok((added, noted))
+    }
+
+    /// Drops transactions that no block can include, and deprioritizes the senders of those that
+    /// the builder executed without including them.
+    pub(crate) fn settle_rejected(
+        &mut self,
+        rejected: &[(B256, Rejection)],
+        in_vain: &AddressSet,
+        block: u64,
+    ) {
+        for (hash, reason) in rejected {
+            if reason.is_final() && self.pool.get(hash).is_some() {
+                self.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
+            }
+        }
+        in_vain.iter().for_each(|sender| self.pool.set_back(*sender, block));
     }
 }

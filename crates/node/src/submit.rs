@@ -9,50 +9,6 @@ use alloy_primitives::B256;
 use chain::{State, try_alone};
 use std::{sync::Arc, time::Instant};
 
-impl NodeState {
-    /// Checks a transaction without its sender, and returns the remaining checks with the state for
-    /// them.
-    fn check(&self, new: &PoolTransaction) -> Result<SenderCheck, Rejected> {
-        if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
-            return Err(Rejected::Known(*new.hash()));
-        }
-        if let Some(backlog) = self.settings.closed {
-            return Err(Rejected::Backlog(backlog));
-        }
-        let state = self.chain.state();
-        let next = self.pending_header()?;
-        check_transaction(new, state.config(), &self.settings, &next)?;
-        Ok(SenderCheck {
-            state,
-            may_owe: !self.settings.refuse_unpaid,
-            asks_authorities: self.settings.pool_limits.holds_balances,
-            next,
-            at: self.checked_at(),
-        })
-    }
-
-    /// Returns the version of the inputs of a transaction check. A result is valid while it is
-    /// unchanged.
-    fn checked_at(&self) -> (B256, u64) {
-        (self.chain.head().hash, self.commands)
-    }
-
-    /// Adds a checked transaction to the pool, and returns it with its number in the journal.
-    fn admit(
-        &mut self,
-        new: PoolTransaction,
-        context: &AdmissionContext,
-    ) -> Result<(Arc<PoolTransaction>, u64), Rejected> {
-        let (bump, limits) = (self.settings.replacement_bump, &self.settings.pool_limits);
-        let added = self.pool.add(new, context, bump, limits)?;
-        let noted = self.pool_journal.note(&added);
-        if let Some(sidecar) = &added.sidecar {
-            self.blobs.insert(sidecar);
-        }
-        Ok((added, noted))
-    }
-}
-
 /// Checks of a transaction that need the sender, but no lock of the node.
 struct SenderCheck {
     state: State,
@@ -65,6 +21,27 @@ struct SenderCheck {
 }
 
 impl SenderCheck {
+    /// Checks a transaction without its sender, and returns the remaining checks with the state for
+    /// them.
+    fn new(node: &NodeState, new: &PoolTransaction) -> Result<Self, Rejected> {
+        if node.pool.get(new.hash()).is_some() || node.chain.transaction(new.hash())?.is_some() {
+            return Err(Rejected::Known(*new.hash()));
+        }
+        if let Some(backlog) = node.settings.closed {
+            return Err(Rejected::Backlog(backlog));
+        }
+        let state = node.chain.state();
+        let next = node.pending_header()?;
+        check_transaction(new, state.config(), &node.settings, &next)?;
+        Ok(Self {
+            state,
+            may_owe: !node.settings.refuse_unpaid,
+            asks_authorities: node.settings.pool_limits.holds_balances,
+            next,
+            at: node.checked_at(),
+        })
+    }
+
     /// Runs the checks, and returns nonce, balance and delegation of the sender.
     fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
@@ -109,13 +86,13 @@ impl Node {
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // The sender is read without the lock, because disk I/O or a request to another node may be
         // slow.
-        let sender = self.read(|node| node.check(&new))?;
+        let sender = self.read(|node| SenderCheck::new(node, &new))?;
         let mut context = sender.run(&new)?;
         let hash = *new.hash();
         let (added, executable, noted, journal, auto, is_replacement) = {
             let mut node = self.inner.write();
             if node.checked_at() != sender.at {
-                context = node.check(&new)?.run(&new)?;
+                context = SenderCheck::new(&node, &new)?.run(&new)?;
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new, &context)?;

@@ -136,32 +136,30 @@ fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
     assert_eq!(nodes.get(nodes.len()), None);
 }
 
-impl Rng {
-    /// Keys that are spread, that share a prefix, or that differ only at their ends, where nodes
-    /// are embedded.
-    fn entries(&mut self) -> Entries {
-        let count = 1 + self.below(40);
-        (0..count)
-            .map(|_| {
-                let number = self.below(300) as u16;
-                let mut key = B256::repeat_byte(0x11);
-                match self.below(4) {
-                    0 => key = keccak256(number.to_be_bytes()),
-                    1 => key[16] = number as u8,
-                    _ => key[30..].copy_from_slice(&number.to_be_bytes()),
-                }
-                let longest = [1, 32, 110][self.below(3) as usize];
-                (key, vec![1 + number as u8 % 99; 1 + self.below(longest) as usize])
-            })
-            .collect()
-    }
+/// Keys that are spread, that share a prefix, or that differ only at their ends, where nodes
+/// are embedded.
+fn entries(rng: &mut Rng) -> Entries {
+    let count = 1 + rng.below(40);
+    (0..count)
+        .map(|_| {
+            let number = rng.below(300) as u16;
+            let mut key = B256::repeat_byte(0x11);
+            match rng.below(4) {
+                0 => key = keccak256(number.to_be_bytes()),
+                1 => key[16] = number as u8,
+                _ => key[30..].copy_from_slice(&number.to_be_bytes()),
+            }
+            let longest = [1, 32, 110][rng.below(3) as usize];
+            (key, vec![1 + number as u8 % 99; 1 + rng.below(longest) as usize])
+        })
+        .collect()
 }
 
 #[test]
 fn announced_trie_yields_nodes_with_hashes() {
     let mut random = Rng::new(1);
     for _ in 0..200 {
-        let entries = random.entries();
+        let entries = entries(&mut random);
         let (root, expected) = trie(&entries);
         let mut expansion = Expansion::within(0, 100_000).unwrap();
         announce_all(&mut expansion, &entries);
@@ -174,8 +172,9 @@ fn nested_trie_sets_root_of_its_leaf() {
     let mut random = Rng::new(2);
     for _ in 0..50 {
         let (before, behind) = (vec![1; random.below(40) as usize], vec![2; 33]);
-        let accounts: BTreeMap<B256, Entries> =
-            (0..1 + random.below(8)).map(|n| (keccak256([n as u8]), random.entries())).collect();
+        let accounts: BTreeMap<B256, Entries> = (0..1 + random.below(8))
+            .map(|n| (keccak256([n as u8]), entries(&mut random)))
+            .collect();
         let (mut expected, mut values) = (Nodes::new(), Entries::new());
         for (key, storage) in &accounts {
             let (root, nodes) = trie(storage);

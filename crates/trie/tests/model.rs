@@ -33,54 +33,52 @@ fn model_root(model: &Model) -> B256 {
     builder.root()
 }
 
-impl Rng {
-    /// Keys of three kinds: spread like hashes, with long common prefixes (extensions deep in the
-    /// trie), and differing only at their ends (embedded nodes).
-    fn key(&mut self) -> B256 {
-        let number = self.below(200);
-        match self.below(3) {
-            0 => keccak256(number.to_be_bytes()),
-            1 => {
-                let mut key = B256::repeat_byte(0x11);
-                key[16] = (number % 3) as u8;
-                key[24] = (number % 5) as u8;
-                key[31] = (number % 40) as u8;
-                key
-            }
-            _ => {
-                let mut key = B256::repeat_byte(0x22);
-                key[30] = (number % 4) as u8;
-                key[31] = number as u8;
-                key
-            }
+/// Keys of three kinds: spread like hashes, with long common prefixes (extensions deep in the
+/// trie), and differing only at their ends (embedded nodes).
+fn key(rng: &mut Rng) -> B256 {
+    let number = rng.below(200);
+    match rng.below(3) {
+        0 => keccak256(number.to_be_bytes()),
+        1 => {
+            let mut key = B256::repeat_byte(0x11);
+            key[16] = (number % 3) as u8;
+            key[24] = (number % 5) as u8;
+            key[31] = (number % 40) as u8;
+            key
+        }
+        _ => {
+            let mut key = B256::repeat_byte(0x22);
+            key[30] = (number % 4) as u8;
+            key[31] = number as u8;
+            key
         }
     }
+}
 
-    /// Values from one byte (so that leaves are embedded) to more than an account.
-    fn value(&mut self) -> Vec<u8> {
-        let len = match self.below(4) {
-            0 | 1 => 1,
-            2 => 1 + self.below(33),
-            _ => 1 + self.below(150),
-        };
-        (0..len).map(|_| 1 + self.below(255) as u8).collect()
-    }
+/// Values from one byte (so that leaves are embedded) to more than an account.
+fn value(rng: &mut Rng) -> Vec<u8> {
+    let len = match rng.below(4) {
+        0 | 1 => 1,
+        2 => 1 + rng.below(33),
+        _ => 1 + rng.below(150),
+    };
+    (0..len).map(|_| 1 + rng.below(255) as u8).collect()
+}
 
-    /// A batch of changes, at most one per key. Half of them remove keys that are likely to exist.
-    fn changes(&mut self, model: &Model, count: u32) -> BTreeMap<B256, Option<Vec<u8>>> {
-        (0..count)
-            .map(|_| {
-                if self.below(2) == 0 && !model.is_empty() {
-                    let nth = self.below(model.len() as u32) as usize;
-                    (*model.keys().nth(nth).expect("within the model"), None)
-                } else if self.below(8) == 0 {
-                    (self.key(), None)
-                } else {
-                    (self.key(), Some(self.value()))
-                }
-            })
-            .collect()
-    }
+/// A batch of changes, at most one per key. Half of them remove keys that are likely to exist.
+fn changes(rng: &mut Rng, model: &Model, count: u32) -> BTreeMap<B256, Option<Vec<u8>>> {
+    (0..count)
+        .map(|_| {
+            if rng.below(2) == 0 && !model.is_empty() {
+                let nth = rng.below(model.len() as u32) as usize;
+                (*model.keys().nth(nth).expect("within the model"), None)
+            } else if rng.below(8) == 0 {
+                (key(rng), None)
+            } else {
+                (key(rng), Some(value(rng)))
+            }
+        })
+        .collect()
 }
 
 fn apply_to_model(model: &mut Model, changes: &BTreeMap<B256, Option<Vec<u8>>>) {
@@ -132,9 +130,9 @@ fn play(seed: u8, batches: usize, per_batch: u32, drop_nodes: bool, reached: &mu
         let changes = if emptying {
             model.keys().map(|key| (*key, None)).collect()
         } else {
-            rng.changes(&model, per_batch)
+            changes(&mut rng, &model, per_batch)
         };
-        let reads: Vec<B256> = (0..4).map(|_| rng.key()).collect();
+        let reads: Vec<B256> = (0..4).map(|_| key(&mut rng)).collect();
         let before = model.clone();
         apply_to_model(&mut model, &changes);
         let expected = model_root(&model);
@@ -234,7 +232,7 @@ fn each_missing_recorded_node_is_reported() {
 fn proofs_pass_independent_verifier() {
     let mut rng = Rng::new(7);
     let (mut nodes, mut trie, mut model) = (Nodes::default(), Trie::default(), Model::new());
-    let changes = rng.changes(&model, 300);
+    let changes = changes(&mut rng, &model, 300);
     apply_to_model(&mut model, &changes);
     apply(&mut trie, &nodes, &changes).unwrap();
     let root = commit(&mut trie, &mut nodes);
@@ -259,7 +257,7 @@ fn tries_hashed_together_keep_their_roots() {
     let mut models = Vec::new();
     for size in 0..40 {
         let mut model = Model::new();
-        let changes = rng.changes(&model, size * 3);
+        let changes = changes(&mut rng, &model, size * 3);
         apply_to_model(&mut model, &changes);
         let mut trie = Trie::default();
         apply(&mut trie, &Nodes::default(), &changes).unwrap();
@@ -277,7 +275,7 @@ fn failed_change_leaves_trie_unchanged() {
     let mut rng = Rng::new(11);
     let (mut nodes, mut model) = (Nodes::default(), Model::new());
     let mut trie = Trie::default();
-    let changes = rng.changes(&model, 200);
+    let changes = changes(&mut rng, &model, 200);
     apply_to_model(&mut model, &changes);
     apply(&mut trie, &nodes, &changes).unwrap();
     let root = commit(&mut trie, &mut nodes);

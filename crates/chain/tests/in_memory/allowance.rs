@@ -2,32 +2,25 @@
 //! payment.
 
 use crate::support::market::{
-    AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, Reasons, empty_l2_block,
-    flat, gas_used, genesis,
+    AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, empty_l2_block, flat,
+    gas_used, genesis,
 };
-use alloy_consensus::{Transaction as _, TxEip1559};
-use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_consensus::TxEip1559;
+use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
-use codec::{ExecuteTx, ExecuteTxVersion, RawBlock, SignedExecuteTx};
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use enshrine_chain::{
-    Block, BlockAttributes, BlockBuilder, BlockBuilderOutcome, Chain, ChainConfig, ChainError,
-    ExecuteDraw, ExecuteMarket, ExecuteTxPrecompile, RecoveredTransaction, Rejection, Replay,
-    try_alone, verify_child, witness_of,
+    BlockAttributes, BlockBuilder, ChainError, ExecuteMarket, RecoveredTransaction, Rejection,
+    Replay,
 };
-use execute::Execute;
-use executor::{ChainSpec, Invalid};
+use executor::Invalid;
 use revm::inspector::NoOpInspector;
-use std::sync::Arc;
 use testkit::{Key, execute_tx_of};
-use variants::{
-    BlobSource, DialectName, Dialects, ExecuteExtension, GasSchedule,
-    market::{
-        BeyondAllowance, BeyondLimit, LIMIT, TARGET, excess_at, next_excess, price, price_on,
-    },
+use variants::market::{
+    BeyondAllowance, BeyondLimit, LIMIT, TARGET, excess_at, next_excess, price_on,
 };
 use wire::ProtocolFork;
 
-const MARKET: ExecuteMarket = ExecuteMarket { limit: LIMIT, price: price_on };
 /// A market without a limit, whose builder produces blocks that the chain must reject.
 const BOUNDLESS: ExecuteMarket = ExecuteMarket { limit: u64::MAX, price: price_on };
 /// A market with a price of zero.
@@ -51,110 +44,6 @@ const IDLE: Address = Address::repeat_byte(0x1d);
 fn l1(call: u64, wei: u64) -> L1 {
     let fork = ProtocolFork::Osaka;
     L1::selling_allowances(&genesis(fork, excess_at(wei)), fork, flat(call))
-}
-
-impl L1 {
-    pub(crate) fn selling_allowances(
-        genesis: &Genesis,
-        fork: ProtocolFork,
-        schedule: GasSchedule,
-    ) -> Self {
-        let reasons = Arc::<Reasons>::default();
-        let observer = Arc::<Reasons>::clone(&reasons);
-        let blobs: Arc<dyn BlobSource> = Arc::new(());
-        let execute = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx])
-            .of(Execute { gas: schedule.into(), observer, ..Execute::on(fork) }, &blobs);
-        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
-            .with_extension(Arc::new(ExecuteExtension::with_market(execute)));
-        let chain = Chain::new(genesis, config).unwrap();
-        Self { chain, reasons }.selling(Some(MARKET))
-    }
-
-    /// Returns the same L1 with this market.
-    fn selling(mut self, market: Option<ExecuteMarket>) -> Self {
-        self.chain.configure(|config| {
-            let extension = ExecuteExtension::clone(config.extension().unwrap());
-            let address = extension.execute_tx_address().unwrap();
-            config.execute_tx = Some(ExecuteTxPrecompile::new(
-                address,
-                market,
-                move |transaction, precompiles, tally| {
-                    extension.install_execute_tx(transaction, precompiles, tally);
-                },
-            ));
-        });
-        self
-    }
-
-    pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BlockBuilderOutcome {
-        let state = self.chain.state();
-        let header = state.open_header(&self.attributes()).unwrap();
-        BlockBuilder::new(&state).build_recorded(&header, &[], offered).unwrap()
-    }
-
-    /// Builds and appends a block of all offered transactions, and also imports and replays it.
-    fn block_of(&mut self, offered: &[RecoveredTransaction]) -> Arc<Block> {
-        let built = self.build(offered);
-        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
-        let reasons = self.reasons();
-        let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
-        if offered.iter().all(|it| it.signed) {
-            let imported = self.chain.import(&raw).unwrap();
-            let block = &built.executed.block;
-            assert_eq!(imported.block.hash, block.hash);
-            assert_eq!(imported.witness, built.executed.witness);
-            assert_eq!(imported.block.execute_draws, block.execute_draws);
-            assert!(block.provable && imported.block.provable);
-            verify_child(&self.chain.state(), block, &imported.witness).unwrap();
-        }
-        let witness = built.executed.witness.clone();
-        let head = self.chain.append(built.executed).unwrap();
-        let before = self.chain.state_before(&head).unwrap().unwrap();
-        assert_eq!(witness_of(&before, &head).unwrap(), witness);
-        *self.reasons.0.lock().unwrap() = reasons;
-        head
-    }
-
-    /// Returns the reason why the chain rejects a block that was built with another market.
-    fn refusal(&self, built: &BlockBuilderOutcome) -> (usize, String) {
-        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
-        let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
-        match self.chain.import(&raw) {
-            Err(ChainError::Invalid(Invalid::Transaction { index, reason })) => (index, reason),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Returns the reason why execution rejects the transaction as the first one of a block.
-    fn alone(&self, offered: &RecoveredTransaction) -> Result<(), Invalid> {
-        let state = self.chain.state();
-        let header = state.open_header(&self.attributes()).unwrap();
-        try_alone(&state, &header, &offered.transaction, offered.sender).unwrap()
-    }
-
-    fn price(&self) -> u64 {
-        price(self.excess())
-    }
-
-    fn balance(&self, of: &str) -> U256 {
-        self.chain.balance(Key::named(of).address()).unwrap()
-    }
-
-    /// Builds a block with a transaction of Alice's, and returns its gas and the EXECUTE gas for
-    /// which she has paid.
-    fn paid(&mut self, offered: RecoveredTransaction) -> (Arc<Block>, u64, u64) {
-        let (before, price, value) =
-            (self.balance("alice"), self.price(), offered.transaction.value());
-        let block = self.block_of(&[offered]);
-        let gas = gas_used(&block)[0];
-        let base_fee = block.header.base_fee_per_gas.unwrap();
-        let gone = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
-        let (units, rest) = gone.div_rem(U256::from(price));
-        assert!(rest.is_zero(), "{gone} wei at {price}");
-        let drawn = ExecuteDraw { index: 0, gas: units.to(), price };
-        assert_eq!(block.execute_draws, [drawn]);
-        (block, gas, drawn.gas)
-    }
 }
 
 /// Returns a call with an allowance and a fee cap of a hundred gwei. Without an address it calls

@@ -130,7 +130,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
             let (registry, account) = connect(common, key)?;
             let call = depositCall { account: account.address() };
             let hash = account.send(&registry.l1, registry.bonds, &call, *amount)?;
-            registry.print(account.address(), Some(hash), common)
+            print_status(&registry, account.address(), Some(hash), common)
         }
         Command::Status(StatusArguments { account, common }) => {
             let registry = Registry::connect(common)?;
@@ -138,12 +138,12 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
                 Some(account) => *account,
                 None => status::sequencer(&registry)?,
             };
-            registry.print(account, None, common)
+            print_status(&registry, account, None, common)
         }
         Command::Signer(arguments) => {
             let (registry, account) = connect(&arguments.common, &arguments.key)?;
             let hash = set_signer(&registry, &account, &arguments.signer.signer()?)?;
-            registry.print(account.address(), Some(hash), &arguments.common)
+            print_status(&registry, account.address(), Some(hash), &arguments.common)
         }
         Command::Withdraw(Withdraw { request, cancel, to, key, common }) => {
             let (registry, account) = connect(common, key)?;
@@ -156,7 +156,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
                     account.send(l1, *bonds, &withdrawCall { to }, U256::ZERO)?
                 }
             };
-            registry.print(account.address(), Some(hash), common)
+            print_status(&registry, account.address(), Some(hash), common)
         }
     }
 }
@@ -183,25 +183,28 @@ fn connect(common: &Common, key: &AccountKey) -> Result<(Registry, Account)> {
     Ok((registry, Account { signer, chain_id }))
 }
 
-impl Registry {
-    /// Prints the bond of an account, after this transaction. The exit code is that of `status`
-    /// only without one.
-    fn print(&self, account: Address, sent: Option<B256>, common: &Common) -> Result<ExitCode> {
-        let status = Status::read(self, account)?;
-        if common.json {
-            say!("{}", serde_json::to_string_pretty(&status.to_json(sent))?);
-        } else {
-            if let Some(hash) = sent {
-                say!("transaction  {hash}");
-            }
-            say!("{status}");
+/// Prints the bond of an account, after this transaction. The exit code is that of `status`
+/// only without one.
+fn print_status(
+    registry: &Registry,
+    account: Address,
+    sent: Option<B256>,
+    common: &Common,
+) -> Result<ExitCode> {
+    let status = Status::read(registry, account)?;
+    if common.json {
+        say!("{}", serde_json::to_string_pretty(&status.to_json(sent))?);
+    } else {
+        if let Some(hash) = sent {
+            say!("transaction  {hash}");
         }
-        for warning in status.warnings() {
-            complain(format_args!("warning: {warning}"));
-        }
-        let is_failure = sent.is_none() && !status.suffices();
-        Ok(if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        say!("{status}");
     }
+    for warning in status.warnings() {
+        complain(format_args!("warning: {warning}"));
+    }
+    let is_failure = sent.is_none() && !status.suffices();
+    Ok(if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Formats an amount in wei as ether, without trailing zeros.

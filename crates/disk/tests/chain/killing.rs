@@ -117,30 +117,28 @@ impl Appender {
     }
 }
 
-impl Twin {
-    /// Appends the block that the appender appends next, if that makes `hash` the head.
-    fn follow(&mut self, hash: B256) -> bool {
-        let block = child(&self.chain, 0);
-        if block.block.hash == hash {
-            self.witnesses.push((hash, block.witness.clone()));
-            self.chain.append(block).unwrap();
-            return true;
-        }
-        let head = self.chain.head();
-        if !has_sibling(head.header.number) {
-            return false;
-        }
-        let (own, parent) = (head.hash, head.header.parent_hash);
-        self.chain.set_head(&parent).unwrap();
-        let sibling = child(&self.chain, 1);
-        if sibling.block.hash != hash {
-            self.chain.set_head(&own).unwrap();
-            return false;
-        }
-        self.witnesses.push((hash, sibling.witness.clone()));
-        self.chain.append(sibling).unwrap();
-        true
+/// Appends the block that the appender appends next, if that makes `hash` the head.
+fn follow(twin: &mut Twin, hash: B256) -> bool {
+    let block = child(&twin.chain, 0);
+    if block.block.hash == hash {
+        twin.witnesses.push((hash, block.witness.clone()));
+        twin.chain.append(block).unwrap();
+        return true;
     }
+    let head = twin.chain.head();
+    if !has_sibling(head.header.number) {
+        return false;
+    }
+    let (own, parent) = (head.hash, head.header.parent_hash);
+    twin.chain.set_head(&parent).unwrap();
+    let sibling = child(&twin.chain, 1);
+    if sibling.block.hash != hash {
+        twin.chain.set_head(&own).unwrap();
+        return false;
+    }
+    twin.witnesses.push((hash, sibling.witness.clone()));
+    twin.chain.append(sibling).unwrap();
+    true
 }
 
 #[test]
@@ -155,18 +153,21 @@ fn acknowledged_blocks_survive_kill_9() {
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..random(kill) % 9 {
             let hash = appender.next().expect("it goes on until it is killed");
-            assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
         // Output until the kill counts as well.
         for hash in appender.kill() {
-            assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
         }
         let chain = open(folder.path());
         // One block may have been stored but not acknowledged.
         let head = chain.head().hash;
         if head != twin.chain.head().hash {
-            assert!(twin.follow(head), "kill {kill}: {head} is neither acknowledged nor next");
+            assert!(
+                follow(&mut twin, head),
+                "kill {kill}: {head} is neither acknowledged nor next"
+            );
             beyond += 1;
         }
         let (number, end) = (random(kill), chain.head().header.number + 1);
@@ -192,7 +193,7 @@ fn acknowledged_blocks_survive_kill_9_with_full_queue() {
     let queue = options().queue;
     for number in 0..queue {
         let hash = appender.next().expect("there is room for as many");
-        assert!(twin.follow(hash), "block {number}");
+        assert!(follow(&mut twin, hash), "block {number}");
     }
     // The next commit waits for room, which never becomes available.
     thread::sleep(Duration::from_millis(50));

@@ -6,7 +6,7 @@ use crate::{
     payload::{Payload, value_of},
 };
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{Bytes, FixedBytes, U256};
+use alloy_primitives::{B256, Bytes, FixedBytes, U256};
 use chain::{Block, BlockBuilder, BudgetRequest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -51,6 +51,16 @@ impl BuiltPayload {
             blobs_bundle: BlobsBundle::default(),
             should_override_builder: false,
             execution_requests: (fork >= ProtocolFork::Prague).then_some(requests),
+        }
+    }
+
+    /// Converts the payload to the parameters of `engine_newPayload`.
+    pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
+        NewPayload {
+            payload: self.execution_payload,
+            versioned_hashes: Vec::new(),
+            parent_beacon_block_root,
+            requests: self.execution_requests.unwrap_or_default(),
         }
     }
 }

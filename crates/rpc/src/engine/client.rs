@@ -335,15 +335,3 @@ impl EngineClient {
 fn not_an_answer(method: &str, error: &serde_json::Error) -> EngineError {
     EngineError::Answer { method: method.to_owned(), reason: error.to_string() }
 }
-
-impl BuiltPayload {
-    /// Converts the payload to the parameters of `engine_newPayload`.
-    pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
-        NewPayload {
-            payload: self.execution_payload,
-            versioned_hashes: Vec::new(),
-            parent_beacon_block_root,
-            requests: self.execution_requests.unwrap_or_default(),
-        }
-    }
-}

@@ -26,22 +26,20 @@ use testkit::{
 };
 use wire::{BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
-impl Rows<'_> {
-    /// Adds a block with one transaction, which calls a program.
-    fn program(&mut self, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
-        let mut genesis = genesis(self.fork);
-        genesis.alloc.insert(WORKER, contract(code));
-        genesis.alloc.insert(LARGE_CODE, contract(vec![op::JUMPDEST; 1 << 16].into()));
-        self.add(name, built(self.fork, &genesis, vec![call(0, WORKER, GAS, input)])?)
-    }
-}
-
 /// Gas limit of a transaction that repeats one operation.
 const GAS: u64 = 6_000_000;
 /// Bytes of an input that consists of items of one kind.
 const TOTAL: usize = 1_000_000;
 const WORKER: Address = Address::repeat_byte(0x77);
 const LARGE_CODE: Address = Address::repeat_byte(0x64);
+
+/// Adds a block with one transaction, which calls a program.
+fn add_program(rows: &mut Rows<'_>, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
+    let mut genesis = genesis(rows.fork);
+    genesis.alloc.insert(WORKER, contract(code));
+    genesis.alloc.insert(LARGE_CODE, contract(vec![op::JUMPDEST; 1 << 16].into()));
+    rows.add(name, built(rows.fork, &genesis, vec![call(0, WORKER, GAS, input)])?)
+}
 
 /// Measures the real blocks in the vectors, and returns their number.
 pub(crate) fn real(row: Row<'_>) -> Result<usize> {
@@ -95,7 +93,7 @@ pub(crate) fn hostile(rows: &mut Rows<'_>) -> Result<()> {
     compact(rows)?;
     instructions(rows)?;
     for precompiles::Job { name, address, input, gas } in precompiles::jobs() {
-        rows.program(&name, programs::calls_with_calldata(address, gas), input)?;
+        add_program(rows, &name, programs::calls_with_calldata(address, gas), input)?;
     }
     Ok(())
 }
@@ -371,26 +369,26 @@ fn compact(rows: &mut Rows<'_>) -> Result<()> {
 }
 
 fn instructions(rows: &mut Rows<'_>) -> Result<()> {
-    rows.program("SLOAD of slots that are not there", programs::sload(), vec![])?;
-    rows.program("SSTORE to new slots", programs::sstore(1), vec![])?;
-    rows.program("TSTORE", programs::tstore(), vec![])?;
-    rows.program("BALANCE of an absent account", programs::balance(), vec![])?;
+    add_program(rows, "SLOAD of slots that are not there", programs::sload(), vec![])?;
+    add_program(rows, "SSTORE to new slots", programs::sstore(1), vec![])?;
+    add_program(rows, "TSTORE", programs::tstore(), vec![])?;
+    add_program(rows, "BALANCE of an absent account", programs::balance(), vec![])?;
     for bytes in [0, 32, 135, 136, 1_000, 100_000] {
-        rows.program(&format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
+        add_program(rows, &format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
     }
     for bytes in [0, 65_536] {
         let name = format!("EXTCODECOPY of {bytes} bytes");
-        rows.program(&name, programs::extcodecopy(LARGE_CODE, bytes), vec![])?;
+        add_program(rows, &name, programs::extcodecopy(LARGE_CODE, bytes), vec![])?;
     }
     for bytes in [0, 10_000] {
-        rows.program(&format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
+        add_program(rows, &format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
     }
     // Maximum length of init code (EIP-3860, EIP-7954).
     let longest = if rows.fork < ProtocolFork::Amsterdam { 49_152 } else { 131_072 };
     for bytes in [32, longest] {
         for (name, instruction) in [("CREATE", op::CREATE), ("CREATE2", op::CREATE2)] {
             let name = format!("{name} with {bytes} bytes of code");
-            rows.program(&name, programs::create(instruction, bytes, LARGE_CODE), vec![])?;
+            add_program(rows, &name, programs::create(instruction, bytes, LARGE_CODE), vec![])?;
         }
     }
     let arithmetic = [
@@ -406,7 +404,7 @@ fn instructions(rows: &mut Rows<'_>) -> Result<()> {
         ("SIGNEXTEND", op::SIGNEXTEND, 2),
     ];
     for (name, code, operands) in arithmetic {
-        rows.program(name, programs::arithmetic(code, operands), vec![])?;
+        add_program(rows, name, programs::arithmetic(code, operands), vec![])?;
     }
     // Codes of 64 KiB, each of which is in the witness, hashed and analysed for one call.
     let mut genesis = genesis(rows.fork);

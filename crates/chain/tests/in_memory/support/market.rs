@@ -1,23 +1,26 @@
 //! A chain that sells EXECUTE gas, and contracts on it that call EXECUTE.
 
-use alloy_consensus::TxEip1559;
+use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use codec::RawBlock;
 use enshrine_chain::{
-    Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis, witness_of,
+    Block, BlockAttributes, BlockBuilder, BlockBuilderOutcome, Chain, ChainConfig, ChainError,
+    ExecuteDraw, ExecuteMarket, ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction,
+    empty_genesis, try_alone, verify_child, witness_of,
 };
 use execute::{CallObserver, Execute, ExecuteError, ObservedCall};
-use executor::{BlockError, ChainSpec, EvmOverrides, Transaction};
+use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
 use variants::{
-    ExecuteExtension, Flat, GasSchedule,
-    market::{MARKET_ADDRESS, MARKET_CODE, Rate, price},
+    BlobSource, DialectName, Dialects, ExecuteExtension, Flat, GasSchedule,
+    market::{LIMIT, MARKET_ADDRESS, MARKET_CODE, Rate, price, price_on},
 };
 use wire::{ProtocolFork, StatelessInput};
 
+const MARKET: ExecuteMarket = ExecuteMarket { limit: LIMIT, price: price_on };
 pub(crate) const CHAIN_ID: u64 = 8_079;
 pub(crate) const GWEI: u64 = 1_000_000_000;
 pub(crate) const FORKS: [ProtocolFork; 3] =
@@ -163,6 +166,108 @@ impl L1 {
     pub(crate) fn rate(&self) -> Rate {
         let base_fee = self.chain.state().next_base_fee().unwrap();
         Rate { price: price(self.excess()), base_fee }
+    }
+
+    pub(crate) fn selling_allowances(
+        genesis: &Genesis,
+        fork: ProtocolFork,
+        schedule: GasSchedule,
+    ) -> Self {
+        let reasons = Arc::<Reasons>::default();
+        let observer = Arc::<Reasons>::clone(&reasons);
+        let blobs: Arc<dyn BlobSource> = Arc::new(());
+        let execute = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx])
+            .of(Execute { gas: schedule.into(), observer, ..Execute::on(fork) }, &blobs);
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+            .with_extension(Arc::new(ExecuteExtension::with_market(execute)));
+        let chain = Chain::new(genesis, config).unwrap();
+        Self { chain, reasons }.selling(Some(MARKET))
+    }
+
+    /// Returns the same L1 with this market.
+    pub(crate) fn selling(mut self, market: Option<ExecuteMarket>) -> Self {
+        self.chain.configure(|config| {
+            let extension = ExecuteExtension::clone(config.extension().unwrap());
+            let address = extension.execute_tx_address().unwrap();
+            config.execute_tx = Some(ExecuteTxPrecompile::new(
+                address,
+                market,
+                move |transaction, precompiles, tally| {
+                    extension.install_execute_tx(transaction, precompiles, tally);
+                },
+            ));
+        });
+        self
+    }
+
+    pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BlockBuilderOutcome {
+        let state = self.chain.state();
+        let header = state.open_header(&self.attributes()).unwrap();
+        BlockBuilder::new(&state).build_recorded(&header, &[], offered).unwrap()
+    }
+
+    /// Builds and appends a block of all offered transactions, and also imports and replays it.
+    pub(crate) fn block_of(&mut self, offered: &[RecoveredTransaction]) -> Arc<Block> {
+        let built = self.build(offered);
+        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
+        let reasons = self.reasons();
+        let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
+        if offered.iter().all(|it| it.signed) {
+            let imported = self.chain.import(&raw).unwrap();
+            let block = &built.executed.block;
+            assert_eq!(imported.block.hash, block.hash);
+            assert_eq!(imported.witness, built.executed.witness);
+            assert_eq!(imported.block.execute_draws, block.execute_draws);
+            assert!(block.provable && imported.block.provable);
+            verify_child(&self.chain.state(), block, &imported.witness).unwrap();
+        }
+        let witness = built.executed.witness.clone();
+        let head = self.chain.append(built.executed).unwrap();
+        let before = self.chain.state_before(&head).unwrap().unwrap();
+        assert_eq!(witness_of(&before, &head).unwrap(), witness);
+        *self.reasons.0.lock().unwrap() = reasons;
+        head
+    }
+
+    /// Returns the reason why the chain rejects a block that was built with another market.
+    pub(crate) fn refusal(&self, built: &BlockBuilderOutcome) -> (usize, String) {
+        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
+        let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
+        match self.chain.import(&raw) {
+            Err(ChainError::Invalid(Invalid::Transaction { index, reason })) => (index, reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Returns the reason why execution rejects the transaction as the first one of a block.
+    pub(crate) fn alone(&self, offered: &RecoveredTransaction) -> Result<(), Invalid> {
+        let state = self.chain.state();
+        let header = state.open_header(&self.attributes()).unwrap();
+        try_alone(&state, &header, &offered.transaction, offered.sender).unwrap()
+    }
+
+    pub(crate) fn price(&self) -> u64 {
+        price(self.excess())
+    }
+
+    pub(crate) fn balance(&self, of: &str) -> U256 {
+        self.chain.balance(Key::named(of).address()).unwrap()
+    }
+
+    /// Builds a block with a transaction of Alice's, and returns its gas and the EXECUTE gas for
+    /// which she has paid.
+    pub(crate) fn paid(&mut self, offered: RecoveredTransaction) -> (Arc<Block>, u64, u64) {
+        let (before, price, value) =
+            (self.balance("alice"), self.price(), offered.transaction.value());
+        let block = self.block_of(&[offered]);
+        let gas = gas_used(&block)[0];
+        let base_fee = block.header.base_fee_per_gas.unwrap();
+        let gone = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
+        let (units, rest) = gone.div_rem(U256::from(price));
+        assert!(rest.is_zero(), "{gone} wei at {price}");
+        let drawn = ExecuteDraw { index: 0, gas: units.to(), price };
+        assert_eq!(block.execute_draws, [drawn]);
+        (block, gas, drawn.gas)
     }
 }
 
