@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use alloy_primitives::hex;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
 
@@ -68,14 +69,7 @@ fn expected(root: &Path, block: &Path, input: &[u8]) -> Result<Vec<u8>> {
     let chain_id = verdict["chainId"].as_u64().ok_or_eyre("no chain id")?;
     // Big endian before the input, and SSZ in the result.
     let schema = [input[1], input[0]];
-    Ok([&hex(request_root)?[..], &[1], &chain_id.to_le_bytes(), &schema].concat())
-}
-
-/// Returns the bytes of a hexadecimal string.
-fn hex(text: &str) -> Result<Vec<u8>> {
-    let digits = text.trim_start_matches("0x");
-    let byte = |at: usize| Ok(u8::from_str_radix(&digits[at..at + 2], 16)?);
-    (0..digits.len() / 2).map(|index| byte(2 * index)).collect()
+    Ok([&hex::decode(request_root)?[..], &[1], &chain_id.to_le_bytes(), &schema].concat())
 }
 
 /// Returns the output of a subcommand of `enshrine execute` for a block.

@@ -11,9 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Number of client threads, and of connections per thread. Each connection always has a request in
-/// flight, so that neither node nor client becomes idle.
-const THREADS: usize = 1;
+/// Number of connections. Each one always has a request in flight, so that neither node nor client
+/// becomes idle.
 const CONNECTIONS: usize = 32;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -145,32 +144,20 @@ pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<(Running, Dura
 
 /// Sends requests over many connections at once, and ends when all are answered.
 pub(super) fn send_all(port: u16, requests: &[Vec<u8>]) -> Result<()> {
-    let run = move |part: &[Vec<u8>]| -> Result<()> {
-        let clients = (0..CONNECTIONS).map(|_| Client::connect(port));
-        let mut clients = clients.collect::<Result<Vec<_>>>()?;
-        for (client, request) in clients.iter_mut().zip(part) {
+    let clients = (0..CONNECTIONS).map(|_| Client::connect(port));
+    let mut clients = clients.collect::<Result<Vec<_>>>()?;
+    for (client, request) in clients.iter_mut().zip(requests) {
+        client.stream.write_all(request)?;
+    }
+    // The next request follows each response immediately, so that the node is never idle.
+    for index in 0..requests.len() {
+        let client = &mut clients[index % CONNECTIONS];
+        let answer = client.receive()?;
+        let good = answer.windows(8).any(|part| part == b"\"result\"");
+        ensure!(good, "{}", String::from_utf8_lossy(answer));
+        if let Some(request) = requests.get(index + CONNECTIONS) {
             client.stream.write_all(request)?;
         }
-        // The next request follows each response immediately, so that the node is never idle.
-        for index in 0..part.len() {
-            let client = &mut clients[index % CONNECTIONS];
-            let answer = client.receive()?;
-            let good = answer.windows(8).any(|part| part == b"\"result\"");
-            ensure!(good, "{}", String::from_utf8_lossy(answer));
-            if let Some(request) = part.get(index + CONNECTIONS) {
-                client.stream.write_all(request)?;
-            }
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let parts: Vec<_> = requests
-            .chunks(requests.len().div_ceil(THREADS))
-            .map(|part| scope.spawn(move || run(part)))
-            .collect();
-        for part in parts {
-            part.join().ok().wrap_err("a client has panicked")??;
-        }
-        Ok(())
-    })
+    }
+    Ok(())
 }

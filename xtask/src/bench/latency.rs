@@ -27,7 +27,8 @@ const LENGTHS: [usize; 2] = [1_000, 100_000];
 /// Number of timed blocks; the best one counts.
 const VERIFIED: usize = 10;
 
-fn median(mut times: Vec<Duration>) -> f64 {
+/// Returns the median in seconds.
+pub(super) fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
 }

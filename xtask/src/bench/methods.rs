@@ -3,6 +3,7 @@
 use super::{
     Nodes, build,
     client::{Client, Running, start},
+    latency::median,
 };
 use eyre::{OptionExt as _, Result, bail};
 use serde_json::{Value, json};
@@ -206,16 +207,10 @@ fn table(nodes: &mut [Node; 2], methods: &[(&str, &str)]) -> Result<()> {
                 }
             }
         }
-        let [ours, theirs] = times.map(median).map(|it| it.as_secs_f64() * 1e3);
+        let [ours, theirs] = times.map(median).map(|seconds| seconds * 1e3);
         let ratio = ours / theirs;
         let mark = if ratio > NOTABLE { "**" } else { "" };
         println!("| `{method}` `{params}` | {ours:.3} | {theirs:.3} | {mark}{ratio:.2}{mark} |");
     }
     Ok(())
-}
-
-/// Returns the median.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
