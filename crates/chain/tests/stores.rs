@@ -118,14 +118,14 @@ impl NodeSource for Nothing {
 }
 
 /// A state of some accounts, one of which has storage and a code of its own.
-struct World {
+struct SampleState {
     root: B256,
     nodes: BTreeSet<B256>,
     code: B256,
     changes: Changes,
 }
 
-fn world(seed: u64) -> World {
+fn world(seed: u64) -> SampleState {
     let mut changes = Changes::default();
     let mut storage = Trie::<Bytes>::default();
     for slot in 0..40_u64 {
@@ -150,7 +150,7 @@ fn world(seed: u64) -> World {
     }
     hash_tries(&mut [&mut state], |node| changes.nodes.push(put(node)));
     let nodes = changes.nodes.iter().map(|(hash, _)| *hash).collect();
-    World { root: state.root().unwrap(), nodes, code, changes }
+    SampleState { root: state.root().unwrap(), nodes, code, changes }
 }
 
 fn kept(store: &dyn Store, hashes: &BTreeSet<B256>) -> BTreeSet<B256> {

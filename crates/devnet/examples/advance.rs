@@ -31,14 +31,14 @@ const ROUNDS: usize = 40;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Chain with a rollup, the transaction that advances it, and the resulting input to EXECUTE.
-struct Scene {
+struct RecordedAdvance {
     genesis: Genesis,
     blocks: Vec<u8>,
     raw: Bytes,
     input: Bytes,
 }
 
-fn scene() -> Result<Scene> {
+fn scene() -> Result<RecordedAdvance> {
     let operator = Key::named("operator");
     let genesis = L1::genesis(L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
@@ -72,7 +72,7 @@ fn scene() -> Result<Scene> {
         return Err("advance fails".into());
     }
     let raw = sent.block.transactions[0].encoded_2718().into();
-    Ok(Scene { genesis, blocks, raw, input })
+    Ok(RecordedAdvance { genesis, blocks, raw, input })
 }
 
 /// Returns the best time over all rounds.
@@ -87,7 +87,7 @@ fn best<T>(mut round: impl FnMut() -> Result<T>) -> Result<Duration> {
 }
 
 fn main() -> Result<()> {
-    let Scene { genesis, blocks, raw, input } = scene()?;
+    let RecordedAdvance { genesis, blocks, raw, input } = scene()?;
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), blocks)?;
     let origin = Origin::Genesis { genesis: genesis.into(), blocks: Some(file.path().to_owned()) };

@@ -31,7 +31,7 @@ const TRANSFERS: u64 = 20;
 const DRAFT_TRANSFERS: u64 = 3;
 
 /// An L2 with two rollup contracts on L1.
-struct World {
+struct TwoRollups {
     l1: L1,
     l2: L2,
     /// Rollup contract that calls EXECUTE with the whole input.
@@ -44,13 +44,13 @@ struct World {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("More forms of EXECUTE");
-    let mut world = World::create(in_process, report)?;
+    let mut world = TwoRollups::create(in_process, report)?;
     world.advance_by_transaction(report)?;
     world.return_headers(report)?;
     world.verify_draft_block(report)
 }
 
-impl World {
+impl TwoRollups {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let operator = Key::named("operator");
         let names = ["operator"];

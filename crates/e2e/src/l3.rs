@@ -92,7 +92,7 @@ impl Posted {
 }
 
 /// The three chains.
-struct World {
+struct ThreeChains {
     l1: L1,
     /// The L2, which is the parent chain of the L3.
     l2: L1,
@@ -107,7 +107,7 @@ struct World {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A rollup on a rollup");
-    let mut world = World::create(in_process, report)?;
+    let mut world = ThreeChains::create(in_process, report)?;
     let alice = Key::named("alice");
     let carol = Key::named("carol").address();
 
@@ -145,7 +145,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     world.fill(&alice, report)
 }
 
-impl World {
+impl ThreeChains {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let operator = Key::named("operator");
         let names = ["operator", "alice"];

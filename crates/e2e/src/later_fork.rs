@@ -54,7 +54,7 @@ const CALLDATA: usize = 2_000;
 /// Wei of the deposit, the forced transfer and each withdrawal.
 const PAID: u128 = ETHER / 4;
 
-struct World {
+struct ForkingRollup {
     l1: L1,
     l2: L2,
     rollup: Rollup,
@@ -76,13 +76,13 @@ struct Promises {
 /// Runs this part.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.part("A fork that the contracts do not know");
-    let mut world = World::create(report)?;
+    let mut world = ForkingRollup::create(report)?;
     let promises = world.before_fork(report)?;
     let first = world.cross(promises, report)?;
     world.after_fork(first, report)
 }
 
-impl World {
+impl ForkingRollup {
     fn create(report: &mut Report) -> Result<Self> {
         let (operator, alice) = (Key::named("operator"), Key::named("alice"));
         let names = ["operator", "alice"];

@@ -46,7 +46,7 @@ const POST_WITHIN: u64 = 1_800;
 const SALT: B256 = B256::repeat_byte(0x5a);
 
 /// A rollup whose sequencer has a bond.
-struct World {
+struct BondedRollup {
     l1: L1,
     l2: L2,
     rollup: Rollup,
@@ -57,7 +57,7 @@ struct World {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A sequencer that lies about a log");
-    let mut world = World::create(in_process, report)?;
+    let mut world = BondedRollup::create(in_process, report)?;
     let (alice, watcher) = (Key::named("alice"), Key::named("watcher"));
     let first = world.seal(vec![])?;
     world.advance(&first)?;
@@ -113,7 +113,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-impl World {
+impl BondedRollup {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let (operator, sequencer) = (Key::named("operator"), Key::named("sequencer"));
         let names = ["operator", "sequencer", "watcher"];

@@ -1,6 +1,6 @@
 //! Agreement of EXECUTE with a chain that imports the same blocks.
 
-use crate::{judge::is_in_sample, scene::Scene};
+use crate::{forked_chain::ForkedChain, judge::is_in_sample};
 use alloy_primitives::B256;
 use chain::Chain;
 use codec::RawBlock;
@@ -13,11 +13,11 @@ use wire::Input;
 /// If EXECUTE accepts an input, the chain imports its blocks in order. If the chain imports them
 /// and EXECUTE rejects the input, the witness must be the reason: with the witness of the chain,
 /// EXECUTE accepts the blocks.
-pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
-    let open = &*scene.open.verdict(calldata);
+pub(crate) fn agree_with_chain(forked: &ForkedChain, calldata: &[u8]) -> bool {
+    let open = &*forked.open.verdict(calldata);
     // EXECUTE by the rules of the fork's L1 is stricter, but never returns a different result.
     if is_in_sample(calldata)
-        && let Ok(strict) = &*scene.strict.verdict(calldata)
+        && let Ok(strict) = &*forked.strict.verdict(calldata)
     {
         let open = open.as_ref().expect("the rules of L1 allow more");
         assert_eq!((strict.result, strict.gas), (open.result, open.gas));
@@ -25,12 +25,12 @@ pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
     }
     let Ok(input) = Input::decode(calldata) else { return open.is_ok() };
     let first = &input.requests()[0].payload;
-    let is_known = matches!(scene.chain.find_block(&first.parent_hash), Ok(Some(_)));
+    let is_known = matches!(forked.chain.find_block(&first.parent_hash), Ok(Some(_)));
     // The chain cannot check blocks of other chains and on forged parents.
-    if !is_known || input.chain_id() != CHAIN_ID || input.fork() != scene.fork {
+    if !is_known || input.chain_id() != CHAIN_ID || input.fork() != forked.fork {
         return open.is_ok();
     }
-    let mut chain = scene.chain.detached();
+    let mut chain = forked.chain.detached();
     let replayed = replay(&mut chain, &input);
     match (open, &replayed) {
         (Ok(executed), Ok(hashes)) => {
@@ -41,7 +41,7 @@ pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
         (Err(reason), Ok(hashes)) => {
             let blocks = hashes.iter().map(|hash| chain.block(hash).expect("just appended"));
             let again = chain.batch(blocks.collect()).expect("they follow one another");
-            let proven = scene.open.verdict(&again.input().expect("its witness"));
+            let proven = forked.open.verdict(&again.input().expect("its witness"));
             assert!(proven.is_ok(), "{proven:?} with the chain's witness, {reason} with its own");
         }
         (Err(_), Err(_)) => {}

@@ -3,8 +3,8 @@
 use crate::{
     Outcome,
     choices::Choices,
+    forked_chain::ForkedChain,
     judge::{assert_no_fault, is_in_sample},
-    scene::Scene,
 };
 use alloy_primitives::{B256, Bytes};
 use execute::{Answer, ExecuteError, PrecompileCall};
@@ -15,7 +15,7 @@ use wire::StatelessResult;
 
 /// Gas that no call can exhaust.
 const PLENTY: u64 = u64::MAX;
-/// Maximum gas that a call on a scene's input reserves.
+/// Maximum gas that a call on an input of a chain reserves.
 const MAX_RESERVE: u64 = 24_000;
 
 /// Blobs of a transaction; the first byte of a versioned hash is the index of its blob.
@@ -44,22 +44,22 @@ impl BlobSource for Held {
 pub fn dialects(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let dialect = *choices.pick(&DialectName::OF_ETHEREUM);
-    let scene = choices.pick(Scene::all());
-    let good = scene.inputs();
+    let forked = choices.pick(ForkedChain::all());
+    let good = forked.inputs();
     let kind = choices.byte() % 4;
     let gas = if choices.flag() { PLENTY } else { u64::from(choices.number()) % (2 * MAX_RESERVE) };
     if kind == 0 {
         let calldata = choices.rest().to_vec();
-        return compare(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
+        return compare(forked, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
     }
     if dialect == DialectName::Draft8079 {
         // Blocks of the draft are from another chain, so none of the inputs below has this form.
-        let mut calldata = scene.draft.clone();
+        let mut calldata = forked.draft.clone();
         choices.edit(&mut calldata, 4);
         if choices.flag() {
             calldata = draft_resealed(&calldata, |_, _| {}).unwrap_or(calldata);
         }
-        return compare(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
+        return compare(forked, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
     }
     let mut input = choices.pick(&good).to_vec();
     if kind == 1 {
@@ -74,7 +74,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
             let sealed = sealed.or_else(|| relinked(&call.calldata, |_| {}));
             call.calldata = sealed.unwrap_or(call.calldata);
         }
-        return compare(scene, dialect, call, gas);
+        return compare(forked, dialect, call, gas);
     }
     choices.edit(&mut input, 4);
     if choices.flag() {
@@ -90,7 +90,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
         _ => Ok(input.clone()),
     };
     let readable = readable.expect("it has the form of the execution-specs, or takes it");
-    let accepted = scene.priced.verdict(&readable).is_ok();
+    let accepted = forked.priced.verdict(&readable).is_ok();
     let call = match dialect.encode(&input) {
         Ok(call) => call,
         // The input cannot be compared, because the dialect has no batches.
@@ -100,14 +100,14 @@ pub fn dialects(data: &[u8]) -> Outcome {
             return Outcome::Refused;
         }
     };
-    let outcome = compare(scene, dialect, call, gas);
+    let outcome = compare(forked, dialect, call, gas);
     assert_eq!(outcome, Outcome::of(accepted), "{dialect}, and the execution-specs");
     outcome
 }
 
 /// Compares the verdict on a call with that on its inner input.
-fn compare(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
-    let execute = &scene.priced.execute;
+fn compare(forked: &ForkedChain, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
+    let execute = &forked.priced.execute;
     let DialectCall { calldata, blobs } = call;
     let held = Held(blobs.into_iter().map(Bytes::from).collect());
     let hashes = held.hashes();
@@ -124,7 +124,7 @@ fn compare(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> 
     let mut dialects = installed.of(execute.clone(), &source).dialects;
     dialects.retain(|it| it.address() == dialect.address());
     let own = dialects.remove(0);
-    let full = scene.answers.get_or((dialect, &calldata, &blobs), || {
+    let full = forked.answers.get_or((dialect, &calldata, &blobs), || {
         let decoded = dialect.decode(&calldata, &blobs);
         let expected = decoded.and_then(|input| dialect.run(execute, &calldata, &input));
         assert_no_fault(&expected);

@@ -2,8 +2,8 @@
 
 use crate::{
     choices::Choices,
+    forked_chain::{ForkedBlock, STORER},
     nodes::replace,
-    scene::{STORER, SceneBlock},
     signatures::Signer,
 };
 use alloy_consensus::{Header, TxEip1559};
@@ -12,7 +12,7 @@ use alloy_primitives::{Address, TxKind, U256, keccak256};
 use testkit::tampered::{CHANGES, Draft};
 
 /// Mutates the parts of a block, which originate from `good`.
-pub(crate) fn change(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
+pub(crate) fn change(draft: &mut Draft<'_>, good: &ForkedBlock, choices: &mut Choices<'_>) {
     for _ in 0..choices.index(4) {
         match choices.byte() % 4 {
             0 => forge_node(draft, choices),
@@ -39,7 +39,7 @@ fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
 }
 
 /// Adds a transaction with a valid signature, to a recipient that the bytes select.
-fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
+fn add_transaction(draft: &mut Draft<'_>, good: &ForkedBlock, choices: &mut Choices<'_>) {
     let from = choices.index(Signer::all().len());
     let (signer, nonce) = (&Signer::all()[from], good.nonces[from]);
     let to = match choices.byte() % 5 {

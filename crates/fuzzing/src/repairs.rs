@@ -1,6 +1,6 @@
 //! Repair of headers by the values that EXECUTE expects.
 
-use crate::scene::Scene;
+use crate::forked_chain::ForkedChain;
 use alloy_primitives::U256;
 use codec::Encode as _;
 use execute::ExecuteError;
@@ -13,9 +13,9 @@ const MAX_REPAIRS: usize = 12;
 /// Sets fields of headers to the values that EXECUTE expects, until it accepts the input or rejects
 /// it for another reason. The parent hash of a child is updated with the hash of a repaired block;
 /// a wrong parent hash is not repaired.
-pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
+pub(crate) fn repaired(forked: &ForkedChain, mut calldata: Vec<u8>) -> Vec<u8> {
     for _ in 0..MAX_REPAIRS {
-        let verdict = scene.open.verdict(&calldata);
+        let verdict = forked.open.verdict(&calldata);
         let Err(refused) = &*verdict else { break };
         let again = match Input::decode(&calldata) {
             Ok(Input::Block(mut input)) => {

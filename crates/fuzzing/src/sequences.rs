@@ -1,8 +1,8 @@
 //! Batches of blocks in any order.
 
 use crate::{
-    Outcome, agreement::agree_with_chain, choices::Choices, mutations::change, repairs::repaired,
-    scene::Scene,
+    Outcome, agreement::agree_with_chain, choices::Choices, forked_chain::ForkedChain,
+    mutations::change, repairs::repaired,
 };
 use alloy_primitives::{B256, Bytes};
 use codec::Encode as _;
@@ -17,18 +17,18 @@ const MAX_BLOCKS: usize = 5;
 /// An unchanged batch is accepted if and only if each block is a child of the one before, and the
 /// first a child of the header in the witness. The verdict on a mutated batch must match the
 /// chain's.
-pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
-    let mut chosen = vec![choices.index(scene.blocks.len())];
+pub(crate) fn sequence(forked: &ForkedChain, choices: &mut Choices<'_>) -> Outcome {
+    let mut chosen = vec![choices.index(forked.blocks.len())];
     while chosen.len() <= choices.index(MAX_BLOCKS) {
         // Mostly the next block, so that long valid batches occur.
         let last = chosen[chosen.len() - 1];
-        let step = if choices.flag() { choices.index(scene.blocks.len()) } else { 1 };
-        chosen.push((last + step) % scene.blocks.len());
+        let step = if choices.flag() { choices.index(forked.blocks.len()) } else { 1 };
+        chosen.push((last + step) % forked.blocks.len());
     }
-    let blocks: Vec<_> = chosen.iter().map(|index| &scene.blocks[*index]).collect();
+    let blocks: Vec<_> = chosen.iter().map(|index| &forked.blocks[*index]).collect();
     let (first, mut parent) = (blocks[0], &blocks[0].parent_header);
     if choices.byte() % 8 == 7 {
-        parent = &choices.pick(&scene.blocks).parent_header;
+        parent = &choices.pick(&forked.blocks).parent_header;
     }
     let mut is_in_order = *parent == first.parent_header;
     for pair in blocks.windows(2) {
@@ -38,7 +38,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     let tampered = choices.byte() % 4;
     let mut singles = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
-        let input = StatelessInput::decode(&block.input).expect("an input of a scene");
+        let input = StatelessInput::decode(&block.input).expect("an input of a chain");
         let mut draft = Draft::new(&input);
         if usize::from(tampered) == index + 1 {
             change(&mut draft, block, choices);
@@ -48,8 +48,8 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     }
     let is_changed = singles.iter().zip(&blocks).any(|(single, block)| **single != *block.input);
     let (is_relinked, is_repaired) = (choices.flag(), choices.flag());
-    let Some(batch) = batch(scene, &singles, first.block.pre_state_root, parent) else {
-        assert!(is_changed, "blocks of a scene fit into a batch");
+    let Some(batch) = batch(forked, &singles, first.block.pre_state_root, parent) else {
+        assert!(is_changed, "blocks of a chain fit into a batch");
         return Outcome::Unreadable;
     };
     let batch = match is_relinked {
@@ -57,20 +57,20 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         false => batch,
     };
     // Parent hashes are not repaired: a block with another parent is rejected, whatever its roots.
-    let batch = if is_repaired { repaired(scene, batch) } else { batch };
-    let accepted = scene.judged.get_or(&batch, || agree_with_chain(scene, &batch));
+    let batch = if is_repaired { repaired(forked, batch) } else { batch };
+    let accepted = forked.judged.get_or(&batch, || agree_with_chain(forked, &batch));
     if !is_changed && !is_relinked && !is_repaired {
         assert_eq!(accepted, is_in_order, "blocks {chosen:?}");
     }
     Outcome::of(accepted)
 }
 
-/// Encodes blocks as a batch whose witness has everything that any block of the scene reads.
-fn batch(scene: &Scene, singles: &[Bytes], root: B256, parent: &Bytes) -> Option<Vec<u8>> {
+/// Encodes blocks as a batch whose witness has everything that any block of the chain reads.
+fn batch(forked: &ForkedChain, singles: &[Bytes], root: B256, parent: &Bytes) -> Option<Vec<u8>> {
     let inputs = singles.iter().map(|single| StatelessInput::decode(single));
     let inputs = inputs.collect::<Result<Vec<_>, _>>().ok()?;
-    let witness = scene.witness.view();
-    let state = scene.compacted(root, &witness).expect("nodes of a chain");
+    let witness = forked.witness.view();
+    let state = forked.compacted(root, &witness).expect("nodes of a chain");
     let headers = [parent.clone()];
     let witness = BatchWitness::new(&state, witness.codes, (&headers[..]).into());
     Some(codec::batch_of(&inputs, witness.expect("a witness of a chain")).ok()?.encode())

@@ -4,8 +4,8 @@ use crate::{
     Outcome,
     calls::Held,
     choices::Choices,
+    forked_chain::ForkedChain,
     judge::{assert_no_fault, is_in_sample},
-    scene::Scene,
 };
 use alloy_primitives::Bytes;
 use codec::blob_tail::{BLOB_LEN, MIN_HEAD, Trailer, cut, to_blobs};
@@ -30,8 +30,8 @@ static OTHER: LazyLock<Bytes> = LazyLock::new(|| vec![0x11; BLOB_LEN].into());
 /// every byte of a blob matters.
 pub fn blob_tails(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
-    let scene = choices.pick(Scene::all());
-    let mut input = choices.pick(&scene.inputs()).to_vec();
+    let forked = choices.pick(ForkedChain::all());
+    let mut input = choices.pick(&forked.inputs()).to_vec();
     let is_damaged_before = choices.byte() % 4 == 3;
     if is_damaged_before {
         choices.edit(&mut input, 2);
@@ -45,10 +45,10 @@ pub fn blob_tails(data: &[u8]) -> Outcome {
     let mut blobs = vec![OTHER.clone(); others];
     blobs.extend(to_blobs(&tail).into_iter().map(Bytes::from));
 
-    let whole = run_whole(scene, &input);
+    let whole = run_whole(forked, &input);
     let untouched = (calldata.clone(), blobs.clone());
     damage(&mut calldata, &mut blobs, tail.len(), &mut choices);
-    let answer = ask(scene, &calldata, &blobs, (&input, &whole));
+    let answer = ask(forked, &calldata, &blobs, (&input, &whole));
     if calldata == untouched.0 && are_same(&blobs, &untouched.1) {
         let is_own_cut = cut(&input).is_some_and(|(own, _)| own == head) || !is_batch(&input);
         let expected = whole.as_ref().ok().filter(|_| is_own_cut);
@@ -57,7 +57,7 @@ pub fn blob_tails(data: &[u8]) -> Outcome {
             assert_eq!(answer.gas, whole.gas + 2 * Trailer::LEN as u64, "each byte is paid once");
         }
     } else if let Ok(answer) = &answer {
-        assert_is_canonical(scene, &calldata, &blobs, answer);
+        assert_is_canonical(forked, &calldata, &blobs, answer);
     }
     Outcome::of(answer.is_ok())
 }
@@ -123,10 +123,10 @@ fn damage(calldata: &mut Vec<u8>, blobs: &mut Vec<Bytes>, tail: usize, choices: 
 }
 
 /// Returns the answer to the whole input as calldata.
-fn run_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
+fn run_whole(forked: &ForkedChain, input: &[u8]) -> Result<Answer, ExecuteError> {
     let key = (DialectName::Specs, input);
-    scene.answers.get_or(key, || {
-        let answer = scene.priced.execute.answer(&ExecutionSpecs, input, PLENTY);
+    forked.answers.get_or(key, || {
+        let answer = forked.priced.execute.answer(&ExecutionSpecs, input, PLENTY);
         assert_no_fault(&answer);
         answer
     })
@@ -138,7 +138,7 @@ fn run_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
 /// Most calls with the same input are not executed again: their answer is that of the whole input,
 /// plus the price of the trailer.
 fn ask(
-    scene: &Scene,
+    forked: &ForkedChain,
     calldata: &[u8],
     blobs: &[Bytes],
     (input, whole): (&[u8], &Result<Answer, ExecuteError>),
@@ -151,13 +151,13 @@ fn ask(
         let in_blobs = |it: Answer| Answer { gas: it.gas + 2 * Trailer::LEN as u64, ..it };
         return whole.clone().map(in_blobs);
     }
-    let answer = scene.priced.execute.answer(&dialect, call, PLENTY);
+    let answer = forked.priced.execute.answer(&dialect, call, PLENTY);
     assert_no_fault(&answer);
     answer
 }
 
 /// Checks that an accepted call is the canonical encoding of an input with the same answer.
-fn assert_is_canonical(scene: &Scene, calldata: &[u8], blobs: &[Bytes], answer: &Answer) {
+fn assert_is_canonical(forked: &ForkedChain, calldata: &[u8], blobs: &[Bytes], answer: &Answer) {
     let (head, trailer) = Trailer::split(calldata).expect("an accepted call");
     let used = &blobs[trailer.blobs()];
     // Decoded independently: the data of all elements, up to the length in the trailer.
@@ -170,6 +170,6 @@ fn assert_is_canonical(scene: &Scene, calldata: &[u8], blobs: &[Bytes], answer: 
     } else {
         assert_eq!(input, [head, &tail].concat(), "a block is head and tail");
     }
-    let whole = run_whole(scene, &input).expect("an input that is accepted in blobs");
+    let whole = run_whole(forked, &input).expect("an input that is accepted in blobs");
     assert_eq!((&answer.output, answer.gas), (&whole.output, whole.gas + 2 * Trailer::LEN as u64));
 }

@@ -207,9 +207,9 @@ fn contract_code_matches_documented_assembly() {
     assert_eq!(keccak256(MARKET_CODE), MARKET_CODE_HASH);
 }
 
-struct World(CacheDB<EmptyDBTyped<ReadError>>);
+struct MarketState(CacheDB<EmptyDBTyped<ReadError>>);
 
-impl World {
+impl MarketState {
     fn new(excess: u64) -> Self {
         let mut db = CacheDB::new(EmptyDBTyped::new());
         let code = Bytecode::new_raw(Bytes::from_static(MARKET_CODE));
@@ -248,7 +248,7 @@ fn contract_returns_price_excess_and_limit() {
     let mut rng = Random::new(2);
     let random = (0..50).map(|_| rng.below(MAX_EXCESS));
     for excess in [0, 1, TARGET, UPDATE_FRACTION, MAX_EXCESS].into_iter().chain(random) {
-        let result = World::new(excess).call(Address::ZERO, 0, &[]);
+        let result = MarketState::new(excess).call(Address::ZERO, 0, &[]);
         assert!(result.is_success(), "{result:?}");
         let words = [price(excess), excess, LIMIT].map(|it| U256::from(it).to_be_bytes::<32>());
         assert_eq!(result.output().unwrap()[..], words.concat(), "{excess}");
@@ -258,7 +258,7 @@ fn contract_returns_price_excess_and_limit() {
 #[test]
 fn only_system_address_sets_excess() {
     let word = |value: u64| U256::from(value).to_be_bytes::<32>();
-    let mut world = World::new(5);
+    let mut world = MarketState::new(5);
     for caller in [Address::ZERO, Address::repeat_byte(0xff)] {
         assert!(matches!(world.call(caller, 0, &word(9)), ExecutionResult::Revert { .. }));
     }
@@ -273,13 +273,13 @@ fn only_system_address_sets_excess() {
 
 /// A state that records which accounts are changed.
 struct Noting {
-    world: World,
+    world: MarketState,
     changed: Vec<Address>,
 }
 
 impl Noting {
     fn new(excess: u64) -> Self {
-        Self { world: World::new(excess), changed: Vec::new() }
+        Self { world: MarketState::new(excess), changed: Vec::new() }
     }
 }
 

@@ -15,13 +15,13 @@ use wire::ProtocolFork;
 
 /// A chain, and a child of its head with its witness. The child has a call that succeeds, one that
 /// fails, and a frame that reverts.
-struct World {
+struct VerifiedChild {
     l1: L1,
     block: Block,
     witness: OwnedWitness,
 }
 
-impl World {
+impl VerifiedChild {
     fn new(fork: ProtocolFork) -> Self {
         let genesis = genesis(fork, excess_at(GWEI));
         let l1 = L1::selling_allowances(&genesis, fork, flat(100_000));
@@ -66,7 +66,7 @@ fn claim(refused: Result<(), ChainError>) -> &'static str {
 #[test]
 fn verification_detects_each_false_header_claim() {
     for fork in FORKS {
-        let world = World::new(fork);
+        let world = VerifiedChild::new(fork);
         assert_eq!(world.verify(&world.block, &world.witness), Ok(()), "{fork}");
         assert_eq!(world.claiming(|_| {}), Ok(()), "{fork}");
         let other = B256::repeat_byte(1);
@@ -83,7 +83,7 @@ fn verification_detects_each_false_header_claim() {
 #[test]
 fn attack_receipt_with_false_execute_verdict_is_rejected() {
     for (index, succeeds) in [(0, true), (1, false), (2, false)] {
-        let mut world = World::new(ProtocolFork::Osaka);
+        let mut world = VerifiedChild::new(ProtocolFork::Osaka);
         world.block.executed.receipts[index].success = !succeeds;
         let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
         let root = ordered_trie_root_with_encoder(&world.block.raw_receipts(), put);
@@ -97,7 +97,7 @@ fn attack_receipt_with_false_execute_verdict_is_rejected() {
 
 #[test]
 fn verification_reads_state_from_the_witness_only() {
-    let world = World::new(ProtocolFork::Osaka);
+    let world = VerifiedChild::new(ProtocolFork::Osaka);
     let refused = |change: &dyn Fn(&mut OwnedWitness)| {
         let mut witness = world.witness.clone();
         change(&mut witness);
@@ -123,7 +123,7 @@ fn verification_reads_state_from_the_witness_only() {
 
 #[test]
 fn verification_rejects_wrong_parent_and_false_hash() {
-    let mut world = World::new(ProtocolFork::Osaka);
+    let mut world = VerifiedChild::new(ProtocolFork::Osaka);
     let mut renamed = world.block.clone();
     renamed.hash = B256::repeat_byte(1);
     let refused = world.verify(&renamed, &world.witness);

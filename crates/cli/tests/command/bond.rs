@@ -15,14 +15,14 @@ use testkit::{ETHER, Key, head_time, write_deployment};
 const SEVEN_DAYS: u64 = 7 * 86_400 + 60;
 
 /// An L1 with a rollup whose sequencer needs a bond of two ether.
-struct Scene {
+struct BondedRollup {
     rollup: Deployed,
     /// Key file of the sequencer, and of another account.
     keys: [String; 2],
     sequencer: Address,
 }
 
-impl Scene {
+impl BondedRollup {
     fn new() -> Self {
         let [sequencer, other] = ["sequencer", "other"].map(Key::named);
         let account = sequencer.address();
@@ -80,7 +80,7 @@ fn wei(ether: u128) -> String {
 
 #[test]
 fn bond_is_deposited_and_withdrawn_after_a_week() {
-    let scene = Scene::new();
+    let scene = BondedRollup::new();
     // Without a bond, `status` fails and says what is missing.
     let output = enshrine(&scene.arguments(&["status"], None));
     assert_eq!(output.status.code(), Some(1));
@@ -128,7 +128,7 @@ fn bond_is_deposited_and_withdrawn_after_a_week() {
 
 #[test]
 fn signer_is_registered_once_with_its_consent() {
-    let scene = Scene::new();
+    let scene = BondedRollup::new();
     run(&scene.arguments(&["deposit", "2"], Some(0)));
     let other = Key::named("other").address();
     let told = scene.json(&["signer", "--signer-key", &scene.keys[1]], Some(0));
@@ -148,7 +148,7 @@ fn signer_is_registered_once_with_its_consent() {
 
 #[test]
 fn bond_requires_registry_key_and_amount() {
-    let scene = Scene::new();
+    let scene = BondedRollup::new();
     for (arguments, key, reason) in [
         (&["deposit", "0"][..], 0, "more than 0 ether"),
         (&["deposit", "much"], 0, "an amount of ether"),
@@ -171,7 +171,7 @@ fn bond_requires_registry_key_and_amount() {
 
 #[test]
 fn nothing_is_sent_to_another_account() {
-    let scene = Scene::new();
+    let scene = BondedRollup::new();
     let url = scene.rollup.l1.client().url();
     let folder = tempfile::tempdir().unwrap();
     let bare = Address::repeat_byte(7);
@@ -213,7 +213,7 @@ fn nothing_is_sent_to_another_account() {
 
 #[test]
 fn verify_compares_the_registry_of_bonds() {
-    let scene = Scene::new();
+    let scene = BondedRollup::new();
     let url = scene.rollup.l1.client().url();
     let told = json_of(&["verify", &scene.rollup.file, "--l1", url]);
     assert_eq!(told["valid"], true);

@@ -1,7 +1,7 @@
 //! Attacks by web pages in a real browser on the operator's machine.
 
 use crate::{
-    failover::{Node, Scene, until},
+    failover::{Node, SequencedRollup, until},
     support::free_port,
 };
 use alloy_primitives::{Address, U256};
@@ -171,7 +171,7 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
 
 #[test]
 fn web_pages_cannot_control_node() {
-    let scene = Scene::new();
+    let scene = SequencedRollup::new();
     let folder = scene.rollup.folder.path();
     let secret = folder.join("jwt.hex");
     fs::write(&secret, "5e".repeat(32)).unwrap();

@@ -20,7 +20,7 @@ use testkit::{ETHER, Key, NodeProcess, Proxy};
 const LOST_AFTER: u64 = 30 * 86_400;
 
 /// An L1 with a rollup, and an L2 node with its last state: the genesis.
-struct Scene {
+struct LostRollup {
     rollup: Deployed,
     l2: NodeProcess,
 }
@@ -61,7 +61,7 @@ fn messages() -> [Message; 4] {
     })
 }
 
-impl Scene {
+impl LostRollup {
     fn new() -> Self {
         let deployer = Key::named("deployer").address();
         let account = |wei: u128, nonce| GenesisAccount {
@@ -147,7 +147,7 @@ impl Scene {
 
 #[test]
 fn closed_rollup_pays_accounts_with_printed_calldata() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     let (alice_, bob_) = (alice().to_string(), bob().to_string());
     let close = scene.arguments(&["close"]);
     let output = enshrine(&close);
@@ -205,7 +205,7 @@ fn closed_rollup_pays_accounts_with_printed_calldata() {
 
 #[test]
 fn messages_are_returned_with_printed_calldata() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     scene.close();
     let said = refuse(&scene.arguments(&["message", "0"]));
     assert!(said.contains("has relayed message 0, as the first 2"), "{said}");
@@ -245,7 +245,7 @@ fn messages_are_returned_with_printed_calldata() {
 /// The deployment file names a contract that has sent no message.
 #[test]
 fn messages_of_others_are_no_deposits() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     scene.close();
     let said = refuse(&scene.arguments(&["message", "2", "--reclaim-to", &bob().to_string()]));
     assert!(said.contains("is no contract of the L2"), "{said}");
@@ -262,7 +262,7 @@ fn messages_of_others_are_no_deposits() {
 
 #[test]
 fn messages_are_found_with_limited_log_ranges() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     scene.close();
     let l1 = LimitedLogs::of(scene.rollup.l1.client());
     let (l2, url) = (scene.l2.client().url(), l1.url());
@@ -281,7 +281,7 @@ fn messages_are_found_with_limited_log_ranges() {
 
 #[test]
 fn lying_nodes_and_wrong_deployments_are_detected() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     let alice_ = alice().to_string();
     let address = scene.l2.client().url().trim_start_matches("http://").trim_end_matches('/');
     let proxy = Proxy::start(address.parse().unwrap()).unwrap();
@@ -356,7 +356,7 @@ fn lying_nodes_and_wrong_deployments_are_detected() {
 
 #[test]
 fn all_known_accounts_are_listed_with_sums() {
-    let scene = Scene::new();
+    let scene = LostRollup::new();
     scene.close();
     let nobody = Address::repeat_byte(0xee);
     let addresses = path(scene.rollup.folder.path(), "addresses");

@@ -178,14 +178,14 @@ pub(crate) fn send(node: &Client, from: &Key, nonce: u64, to: Address) -> Result
 
 /// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of the
 /// sequencer.
-pub(crate) struct Scene {
+pub(crate) struct SequencedRollup {
     pub(crate) rollup: Deployed,
     /// Balances in the genesis, for --allow-balance.
     allowed: String,
     keys: String,
 }
 
-impl Scene {
+impl SequencedRollup {
     pub(crate) fn new() -> Self {
         let (operator, advance) = (Key::named("operator"), Key::named("advance"));
         let rollup = Deployed::new(&[advance.address()], |fixture| {
@@ -222,7 +222,7 @@ impl Scene {
 
 #[test]
 fn follower_replaces_killed_sequencer() {
-    let scene = Scene::new();
+    let scene = SequencedRollup::new();
     let (l1, folder) = (&scene.rollup.l1, &scene.rollup.folder);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (carol, dave) = (Key::named("carol"), Address::repeat_byte(0xda));

@@ -2,7 +2,7 @@
 //! network partitions.
 
 use crate::{
-    failover::{Node, Scene, send, until},
+    failover::{Node, SequencedRollup, send, until},
     support::free_port,
 };
 use alloy_primitives::{Address, U256};
@@ -30,7 +30,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    fn new(scene: &Scene, etcd: &Etcd) -> Self {
+    fn new(scene: &SequencedRollup, etcd: &Etcd) -> Self {
         Self::of(Node::new(&scene.with_keys(), scene.rollup.folder.path(), free_port()), etcd)
     }
 
@@ -102,7 +102,7 @@ impl User {
 #[test]
 fn lease_admits_one_sequencer_under_kills_and_partitions() {
     let Some(mut etcd) = Etcd::start(3, "failover by a lease").unwrap() else { return };
-    let scene = Scene::new();
+    let scene = SequencedRollup::new();
     let mut first = Member::new(&scene, &etcd);
     let mut second = Member::new(&scene, &etcd);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));

@@ -1,6 +1,6 @@
 //! Secrets in the options of a node appear in none of its outputs.
 
-use crate::failover::{Scene, until};
+use crate::failover::{SequencedRollup, until};
 use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
@@ -31,7 +31,7 @@ impl Drop for Running {
 
 #[test]
 fn no_output_of_a_node_contains_secrets() {
-    let scene = Scene::new();
+    let scene = SequencedRollup::new();
     let l1 = scene
         .rollup
         .l1

@@ -1,7 +1,7 @@
 //! `enshrine snapshot`: exports the state of a stopped node, from which another node continues.
 
 use crate::{
-    failover::{Node, Scene, until},
+    failover::{Node, SequencedRollup, until},
     support::{document, enshrine, free_port, json_of, path, refuse, run},
 };
 use alloy_primitives::{Address, U64, U256};
@@ -10,7 +10,7 @@ use testkit::Key;
 
 #[test]
 fn follower_continues_from_imported_snapshot() {
-    let scene = Scene::new();
+    let scene = SequencedRollup::new();
     let folder = scene.rollup.folder.path();
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let port = free_port();

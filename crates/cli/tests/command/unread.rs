@@ -1,7 +1,7 @@
 //! Clients that never read their responses, next to an honest client.
 
 use crate::{
-    failover::{Node, Scene, until},
+    failover::{Node, SequencedRollup, until},
     support::free_port,
     worst::most_memory,
 };
@@ -68,7 +68,7 @@ fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
 
 #[test]
 fn unread_responses_use_bounded_memory() {
-    let (scene, port) = (Scene::new(), free_port());
+    let (scene, port) = (SequencedRollup::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();
@@ -120,7 +120,7 @@ fn unread_responses_use_bounded_memory() {
 
 #[test]
 fn unread_subscriptions_use_bounded_memory() {
-    let (scene, port) = (Scene::new(), free_port());
+    let (scene, port) = (SequencedRollup::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();

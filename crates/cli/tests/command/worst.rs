@@ -1,7 +1,7 @@
 //! Many of the most expensive requests and connections at once, next to an honest client.
 
 use crate::{
-    failover::{Node, Scene},
+    failover::{Node, SequencedRollup},
     support::free_port,
 };
 use alloy_primitives::U64;
@@ -79,7 +79,7 @@ pub(crate) fn most_memory(process: u32) -> u64 {
 
 #[test]
 fn expensive_requests_leave_bounded_memory_and_latency() {
-    let (scene, port) = (Scene::new(), free_port());
+    let (scene, port) = (SequencedRollup::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer", "--http-api", "all"]);
     let process = node.id().unwrap();
@@ -134,7 +134,7 @@ fn dripping_connections_do_not_block_honest_client() {
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
     assert!(raised.is_ok_and(|it| it.success()), "cannot raise the limit of open files");
-    let (scene, port) = (Scene::new(), free_port());
+    let (scene, port) = (SequencedRollup::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let begin = || {

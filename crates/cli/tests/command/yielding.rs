@@ -2,7 +2,7 @@
 //! acknowledged transaction is lost.
 
 use crate::{
-    failover::{Node, Scene, until},
+    failover::{Node, SequencedRollup, until},
     lease::Member,
     support::free_port,
 };
@@ -32,7 +32,7 @@ int fsync(int fd) { wait(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd)
 
 /// Two members of a lease, each with its own L1 node, signer, L1 account and disk.
 struct Pair {
-    scene: Scene,
+    scene: SequencedRollup,
     l1: [Proxy; 2],
     accounts: [Key; 2],
     signers: [Web3Signer; 2],
@@ -44,7 +44,7 @@ impl Pair {
     /// Returns `None` if etcd is not installed.
     fn new() -> Option<Self> {
         let etcd = Etcd::start(3, "leaders that cannot work").unwrap()?;
-        let scene = Scene::new();
+        let scene = SequencedRollup::new();
         let folder = scene.rollup.folder.path();
         let library = hanging_disk(folder);
         let upstream =

@@ -1,7 +1,7 @@
 //! Transactions of type 0x05 that buy an allowance of EXECUTE gas on the devnet's market.
 
 use crate::{
-    execute_tx::{GAS, Scene},
+    execute_tx::{ExecuteTxDevnet, GAS},
     support::number,
 };
 use alloy_primitives::{Address, TxKind, U256, hex};
@@ -13,15 +13,15 @@ const GWEI: u64 = 1_000_000_000;
 /// EXECUTE gas of every call in this file, whatever its input.
 const CALL: u64 = 400_000;
 
-fn scene() -> Scene {
-    Scene::with(|config| {
+fn scene() -> ExecuteTxDevnet {
+    ExecuteTxDevnet::with(|config| {
         config.execute_market = true;
         config.execute_gas = format!("{CALL}+0").parse().unwrap();
     })
 }
 
 /// A transaction of the first account to the precompile or another target, with this allowance.
-fn buys(scene: &Scene, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
+fn buys(scene: &ExecuteTxDevnet, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
     let tx = scene.tx(nonce, TxKind::Create);
     let version = ExecuteTxVersion::V3 {
         anchor: tx.anchor(),
@@ -31,19 +31,19 @@ fn buys(scene: &Scene, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
     ExecuteTx { version, ..tx }
 }
 
-fn balance(scene: &Scene, at: &str) -> U256 {
+fn balance(scene: &ExecuteTxDevnet, at: &str) -> U256 {
     let asked = scene.ask("eth_getBalance", json!([scene.key.address(), at]));
     serde_json::from_value(asked).unwrap()
 }
 
 /// Price of EXECUTE gas in the block after this one.
-fn price_at(scene: &Scene, at: &str) -> u64 {
+fn price_at(scene: &ExecuteTxDevnet, at: &str) -> u64 {
     let slot = scene.ask("eth_getStorageAt", json!([MARKET_ADDRESS, "0x0", at]));
     price(serde_json::from_value::<U256>(slot).unwrap().to())
 }
 
 /// Sets the price of EXECUTE gas in the next block.
-fn set_price(scene: &Scene, wei: u64) {
+fn set_price(scene: &ExecuteTxDevnet, wei: u64) {
     let excess = U256::from(excess_at(wei)).to_be_bytes::<32>();
     let word = alloy_primitives::B256::from(excess);
     scene.ask("anvil_setStorageAt", json!([MARKET_ADDRESS, "0x0", word]));
@@ -157,7 +157,7 @@ fn paid(receipt: &Value, value: U256) -> U256 {
 }
 
 /// Transactions with all outcomes, and the EXECUTE gas that each draws.
-fn all_outcomes(scene: &Scene) -> Vec<(ExecuteTx, u64)> {
+fn all_outcomes(scene: &ExecuteTxDevnet) -> Vec<(ExecuteTx, u64)> {
     let (relay, reverts) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
     scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
     scene.deploy(reverts, &REVERTS);

@@ -12,13 +12,13 @@ use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
 use serde_json::{Value, json};
 use variants::{BLOB_EXECUTE_ADDRESS, DialectName, Dialects, Drake};
 
-struct Scene {
+struct BlobDevnet {
     served: Served,
     head: Vec<u8>,
     tail: Vec<u8>,
 }
 
-impl Scene {
+impl BlobDevnet {
     fn new() -> Self {
         let served = serve(|config| config.execute_dialects = Dialects::usual(&DialectName::ALL));
         let input = hex::decode(execute_input()).unwrap();
@@ -80,7 +80,7 @@ fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
 
 #[test]
 fn execute_reads_blobs_of_own_transaction_only() {
-    let scene = Scene::new();
+    let scene = BlobDevnet::new();
     let own = sidecar(&scene.tail);
     // The block also verifies from its witness, and blobs of another transaction do not count.
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
@@ -122,7 +122,7 @@ fn execute_reads_blobs_of_own_transaction_only() {
 
 #[test]
 fn pending_blob_transactions_execute_and_need_blobs() {
-    let scene = Scene::new();
+    let scene = BlobDevnet::new();
     scene.served.ask("evm_setAutomine", json!([false]));
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
@@ -146,7 +146,7 @@ fn pending_blob_transactions_execute_and_need_blobs() {
 
 #[test]
 fn transaction_beyond_blob_limit_is_rejected() {
-    let scene = Scene::new();
+    let scene = BlobDevnet::new();
     scene.served.ask("evm_setAutomine", json!([false]));
     let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
     let (raw, _) = scene.transaction(0, Vec::new(), &with(7));
@@ -160,7 +160,7 @@ fn transaction_beyond_blob_limit_is_rejected() {
 
 #[test]
 fn blobs_are_served_like_consensus_clients() {
-    let scene = Scene::new();
+    let scene = BlobDevnet::new();
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
     scene.served.ask("eth_sendRawTransaction", json!([raw]));
@@ -202,7 +202,7 @@ fn blobs_are_served_like_consensus_clients() {
 
 #[test]
 fn drake_dialect_works_beside_the_others() {
-    let scene = Scene::new();
+    let scene = BlobDevnet::new();
     let input = [&scene.head[..], &scene.tail].concat();
     let mut claim = DialectName::Drake.encode(&input).unwrap().calldata;
     let ask = |claim: &[u8]| {
@@ -216,7 +216,7 @@ fn drake_dialect_works_beside_the_others() {
 
 #[test]
 fn blob_dialect_is_absent_by_default() {
-    let scene = Scene { served: serve(|_| {}), ..Scene::new() };
+    let scene = BlobDevnet { served: serve(|_| {}), ..BlobDevnet::new() };
     let call =
         json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()) }, "latest"]);
     assert_eq!(scene.served.ask("eth_call", call), "0x");

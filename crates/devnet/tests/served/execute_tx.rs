@@ -15,7 +15,7 @@ use wire::ProtocolFork;
 /// Default gas limit of transactions in this file.
 pub(crate) const GAS: u64 = 1_000_000;
 
-pub(crate) struct Scene {
+pub(crate) struct ExecuteTxDevnet {
     pub(crate) served: Served,
     pub(crate) key: Key,
     /// Input of EXECUTE for an empty block, split into two parts.
@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     witness: Vec<u8>,
 }
 
-impl Scene {
+impl ExecuteTxDevnet {
     fn new() -> Self {
         Self::with(|_| {})
     }
@@ -111,7 +111,7 @@ fn many_times(count: usize) -> Vec<u8> {
 
 #[test]
 fn execute_transaction_carries_witness_outside_calldata() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let tx = scene.tx(0, TxKind::Create);
     let (signed, raw) = (scene.signed(tx.clone()), scene.raw(tx.clone()));
     let receipt = scene.sent(tx);
@@ -146,7 +146,7 @@ fn execute_transaction_carries_witness_outside_calldata() {
 /// At any call depth, but not in other transactions or calls.
 #[test]
 fn witness_is_available_only_within_its_transaction() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let relay = Address::repeat_byte(0xa1);
     scene.deploy(relay, &self::relay(&ALL_GAS));
     assert_eq!(scene.sent(scene.tx(0, relay.into()))["status"], "0x1");
@@ -186,7 +186,7 @@ fn eip1559(transaction: &testkit::Transaction) -> TxEip1559 {
 
 #[test]
 fn mismatched_field_consumes_all_call_gas() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     type Change = fn(&mut ExecuteTx);
     let changes: [Change; 8] = [
         |tx| tx.pre_state_root.0[0] ^= 1,
@@ -223,7 +223,7 @@ fn mismatched_field_consumes_all_call_gas() {
 
 #[test]
 fn pool_rejects_unpaid_fields() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let tx = || scene.tx(0, TxKind::Create);
     let version = ExecuteTxVersion::V1 { blob_hashes: vec![B256::repeat_byte(1)] };
     let said = scene.refused(ExecuteTx { version, ..tx() });
@@ -249,7 +249,7 @@ fn pool_rejects_unpaid_fields() {
 
 #[test]
 fn printed_transaction_can_be_signed_and_resent() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let printed = |hash: Value| scene.ask("eth_getTransactionByHash", json!([hash]));
     let status =
         |hash: &Value| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
@@ -316,10 +316,10 @@ fn printed_transaction_can_be_signed_and_resent() {
 
 #[test]
 fn execute_type_requires_its_dialect() {
-    let scene = Scene::with(|config| config.execute_dialects = Dialects::default());
+    let scene = ExecuteTxDevnet::with(|config| config.execute_dialects = Dialects::default());
     let said = scene.refused(scene.tx(0, TxKind::Create));
     assert!(said.contains("transaction type not supported"), "{said}");
-    let early = Scene::with(|config| {
+    let early = ExecuteTxDevnet::with(|config| {
         config.hardfork = Hardfork::Shanghai;
         config.verify_blocks = false;
     });
@@ -332,7 +332,7 @@ fn execute_type_requires_its_dialect() {
 #[test]
 fn attack_witness_bytes_cost_like_calldata() {
     for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
-        let scene = Scene::with(|config| {
+        let scene = ExecuteTxDevnet::with(|config| {
             config.hardfork = hardfork;
             config.verify_blocks = false;
         });
@@ -385,7 +385,7 @@ fn attack_witness_bytes_cost_like_calldata() {
 /// additional work.
 #[test]
 fn attack_each_call_pays_for_shared_witness() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let (few, many) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
     scene.deploy(few, &many_times(8));
     scene.deploy(many, &many_times(18));
@@ -403,7 +403,7 @@ fn attack_each_call_pays_for_shared_witness() {
 
 #[test]
 fn pool_verdict_is_reused_by_block_and_replacement() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     scene.ask("evm_setAutomine", json!([false]));
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
     assert_eq!(scene.counts(), VerdictCounts { hits: 0, misses: 1 });
@@ -448,7 +448,7 @@ fn failing_precompile() -> Vec<u8> {
 #[test]
 fn node_without_verdicts_agrees_on_blocks() {
     let start = |config: &mut DevnetConfig| config.timestamp = Some(1_700_000_000);
-    let (warm, cold) = (Scene::with(start), Scene::with(start));
+    let (warm, cold) = (ExecuteTxDevnet::with(start), ExecuteTxDevnet::with(start));
     let mut cold = cold.served.devnet.node().read(|node| node.chain.detached());
     let plain = [&warm.head[..], &warm.witness].concat();
     let mut statuses = Vec::new();
@@ -491,7 +491,7 @@ fn node_without_verdicts_agrees_on_blocks() {
 
 #[test]
 fn attack_rejected_transactions_are_not_executed() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     scene.ask("evm_setAutomine", json!([false]));
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
     let kept = VerdictCounts { hits: 0, misses: 1 };
@@ -509,7 +509,7 @@ fn attack_rejected_transactions_are_not_executed() {
 /// One of the replacements pays for verification, in the block.
 #[test]
 fn attack_replacements_are_not_verified_before_their_block() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     scene.ask("evm_setAutomine", json!([false]));
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
     let once = VerdictCounts { hits: 0, misses: 1 };
@@ -533,7 +533,7 @@ fn attack_replacements_are_not_verified_before_their_block() {
 
 #[test]
 fn execute_transactions_survive_reorgs_and_exports() {
-    let scene = Scene::new();
+    let scene = ExecuteTxDevnet::new();
     let snapshot = scene.ask("evm_snapshot", json!([]));
     let tx = scene.tx(0, TxKind::Create);
     let hash = json!([scene.signed(tx.clone()).hash()]);
@@ -550,7 +550,7 @@ fn execute_transactions_survive_reorgs_and_exports() {
     let state = scene.ask("anvil_dumpState", json!([]));
     let receipt = scene.ask("eth_getTransactionReceipt", hash.clone());
     let found = scene.ask("eth_getTransactionByHash", hash.clone());
-    let other = Scene::new();
+    let other = ExecuteTxDevnet::new();
     other.ask("anvil_loadState", json!([state]));
     assert_eq!(other.ask("eth_getTransactionReceipt", hash.clone()), receipt);
     assert_eq!(other.ask("eth_getTransactionByHash", hash), found);

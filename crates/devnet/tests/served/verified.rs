@@ -1,7 +1,7 @@
 //! Blocks with type 0x05 transactions under `--verify-blocks`.
 
 use crate::{
-    execute_tx::Scene,
+    execute_tx::ExecuteTxDevnet,
     support::{number, refused},
 };
 use alloy_primitives::{Address, TxKind};
@@ -11,13 +11,13 @@ use serde_json::json;
 use variants::{ExecuteExtension, Verdicts};
 
 /// A transaction whose witness does not match its block.
-fn corrupt(scene: &Scene) -> ExecuteTx {
+fn corrupt(scene: &ExecuteTxDevnet) -> ExecuteTx {
     let tx = scene.tx(0, TxKind::Create);
     ExecuteTx { witness: [&tx.witness[..], &[0]].concat().into(), ..tx }
 }
 
 /// Caches a forged verdict in the pool, by which EXECUTE accepts the transaction's call.
-fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
+fn forge_verdict(scene: &ExecuteTxDevnet, tx: &ExecuteTx) {
     let good = scene.tx(0, TxKind::Create);
     let input = [&good.input[..], &good.witness].concat();
     let executed = Execute::default().run(&input, u64::MAX).unwrap();
@@ -30,12 +30,12 @@ fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
 #[test]
 fn attack_forged_verdict_fails_block_verification() {
     // A devnet that does not verify blocks trusts the pool.
-    let trusting = Scene::with(|config| config.verify_blocks = false);
+    let trusting = ExecuteTxDevnet::with(|config| config.verify_blocks = false);
     let tx = corrupt(&trusting);
     forge_verdict(&trusting, &tx);
     assert_eq!(trusting.sent(tx)["status"], "0x1");
 
-    let scene = Scene::with(|_| {});
+    let scene = ExecuteTxDevnet::with(|_| {});
     let tx = corrupt(&scene);
     forge_verdict(&scene, &tx);
     let raw = json!([scene.raw(tx)]);
@@ -44,14 +44,14 @@ fn attack_forged_verdict_fails_block_verification() {
     assert_eq!(number(&scene.ask("eth_blockNumber", json!([]))), 0);
 
     // Without the forged verdict the call fails in the block, which verifies.
-    let honest = Scene::with(|_| {});
+    let honest = ExecuteTxDevnet::with(|_| {});
     assert_eq!(honest.sent(corrupt(&honest))["status"], "0x0");
 }
 
 #[test]
 fn block_with_execute_transaction_verifies() {
     for verifies in [false, true] {
-        let scene = Scene::with(|config| config.verify_blocks = verifies);
+        let scene = ExecuteTxDevnet::with(|config| config.verify_blocks = verifies);
         assert_eq!(scene.sent(scene.tx(0, TxKind::Create))["status"], "0x1");
         let to = Address::repeat_byte(0x77);
         assert_eq!(scene.sent(scene.tx(1, to.into()))["status"], "0x1");

@@ -2,7 +2,7 @@
 
 use crate::{
     judges::Tally,
-    scenario::{Played, Scene, everything, play},
+    scenario::{Played, ScenarioBlock, everything, play},
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
@@ -61,7 +61,7 @@ fn blocks_under_amsterdam_from_the_osaka_scenarios() -> Result<()> {
 fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tally)>> {
     let mut tally = Tally::default();
     let played = play(pack, fork, |scene| {
-        let Scene { name, judges, new, .. } = scene;
+        let ScenarioBlock { name, judges, new, .. } = scene;
         let calldata: Bytes = new.input()?.into();
         tally.ask(judges, || (*name).to_owned(), &calldata);
         if new.fork == ProtocolFork::Amsterdam {
@@ -78,8 +78,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
 
 /// Checks that ethrex also rejects the transactions that the builder rejected, because of the
 /// transaction and not because of other errors of a block with it.
-fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
-    let Scene { name, judges, chain, offered, rejected, .. } = scene;
+fn check_rejected(scene: &ScenarioBlock<'_>, calldata: &Bytes) -> Result<()> {
+    let ScenarioBlock { name, judges, chain, offered, rejected, .. } = scene;
     if rejected.is_empty() {
         return Ok(());
     }

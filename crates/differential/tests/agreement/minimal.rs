@@ -8,8 +8,8 @@
 use crate::{
     judges::Judges,
     programs::{Played, play, worlds},
+    random_genesis::CHAIN_ID,
     specification::Bundles,
-    world::CHAIN_ID,
 };
 use alloy_primitives::Bytes;
 use chain::Block;

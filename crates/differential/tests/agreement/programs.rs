@@ -2,7 +2,7 @@
 
 use crate::{
     judges::{Judges, Tally},
-    world::{CHAIN_ID, World, withdrawals},
+    random_genesis::{CHAIN_ID, RandomGenesis, withdrawals},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
@@ -177,7 +177,7 @@ pub(crate) fn play(
     /// One in this many worlds is old, so that BLOCKHASH can reach the maximum number of ancestors.
     const OLD: u64 = 64;
     let mut rng = Random::new(seed);
-    let mut world = World::new(fork, &mut rng);
+    let mut world = RandomGenesis::new(fork, &mut rng);
     let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
     let age = if seed % OLD == OLD - 1 { 257 } else { 0 };
     let (mut blocks, mut inputs) = (Vec::new(), Vec::new());

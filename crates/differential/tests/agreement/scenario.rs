@@ -24,7 +24,7 @@ pub(crate) struct Played {
 }
 
 /// A block of a scenario that is not yet part of its chain.
-pub(crate) struct Scene<'s> {
+pub(crate) struct ScenarioBlock<'s> {
     pub(crate) name: &'s str,
     pub(crate) judges: &'s Judges,
     pub(crate) chain: &'s Chain,
@@ -40,7 +40,7 @@ pub(crate) struct Scene<'s> {
 pub(crate) fn play(
     pack: &str,
     fork: Option<ProtocolFork>,
-    mut each: impl FnMut(&Scene<'_>) -> Result<()>,
+    mut each: impl FnMut(&ScenarioBlock<'_>) -> Result<()>,
 ) -> Result<Option<Played>> {
     let mut played = Played::default();
     let present = fixture::each(pack, |fixture| {
@@ -56,7 +56,7 @@ fn play_fixture(
     fixture: &Fixture,
     judges: &Judges,
     played: &mut Played,
-    each: &mut impl FnMut(&Scene<'_>) -> Result<()>,
+    each: &mut impl FnMut(&ScenarioBlock<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut genesis = fixture.genesis.clone();
     for contract in SYSTEM_CONTRACTS {
@@ -90,7 +90,7 @@ fn play_fixture(
             }
             built => built?,
         };
-        each(&Scene {
+        each(&ScenarioBlock {
             name: &fixture.name,
             judges,
             chain: &chain,

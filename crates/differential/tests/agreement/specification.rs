@@ -7,7 +7,7 @@
 //! ENSHRINE_SPECIFICATION=$PWD/spec/bin/python cargo test --release --workspace --test agreement specification
 //! ```
 
-use crate::{judges::Judges, programs::each_block, scenario::play, world::CHAIN_ID};
+use crate::{judges::Judges, programs::each_block, random_genesis::CHAIN_ID, scenario::play};
 use chain::Block;
 use codec::OwnedWitness;
 use executor::SystemCode;

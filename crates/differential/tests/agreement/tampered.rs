@@ -2,7 +2,7 @@
 
 use crate::{
     judges::{Judges, Tally},
-    scenario::{Scene, play},
+    scenario::{ScenarioBlock, play},
 };
 use alloy_primitives::Bytes;
 use enshrine_differential::real_blocks;
@@ -50,7 +50,7 @@ fn tampered_real_blocks() -> Result<()> {
 /// Applies `changes` changes with a recomputed block hash, and as many without, to every block.
 fn tamper_with_scenarios(pack: &str, fork: ProtocolFork, changes: usize) -> Result<()> {
     let mut tally = Tally::default();
-    let played = play(pack, Some(fork), |Scene { name, judges, new, .. }| {
+    let played = play(pack, Some(fork), |ScenarioBlock { name, judges, new, .. }| {
         let calldata: Bytes = new.input()?.into();
         let Ok(input) = StatelessInput::decode(&calldata) else { return Ok(()) };
         let mut rng = Random::from_hash(&new.block.hash);

@@ -42,13 +42,13 @@ fn bad_tail(error: BlobTailError) -> ExecuteError {
 /// A call whose input ends in blobs, the versioned hashes of the surrounding transaction, and the
 /// blobs that the node has.
 #[derive(Debug, Clone)]
-struct Scene {
+struct SplitCall {
     calldata: Vec<u8>,
     hashes: Vec<B256>,
     held: Held,
 }
 
-impl Scene {
+impl SplitCall {
     /// Splits an input at `at`. The transaction has `others` other blobs before those of the tail.
     fn split(input: &[u8], at: usize, others: u8) -> Self {
         let (head, tail) = input.split_at(at);
@@ -120,7 +120,7 @@ fn split_point_does_not_change_answer_or_price() {
     let whole = plain(&input);
     for at in [MIN_HEAD, MIN_HEAD + 1, input.len() / 2, input.len() - 1, input.len()] {
         for others in [0, 3] {
-            let answer = Scene::split(&input, at, others).ask(PLENTY).unwrap();
+            let answer = SplitCall::split(&input, at, others).ask(PLENTY).unwrap();
             assert_eq!(answer.output, whole.output, "{at}");
             // The trailer is calldata like any other.
             assert_eq!(answer.gas, whole.gas + 2 * 8, "{at}");
@@ -138,7 +138,7 @@ fn tail_may_span_several_blobs() {
     input.witness.codes = codes.as_slice().into();
     let long = input.encode();
     assert!((2 * BLOB_CAPACITY..3 * BLOB_CAPACITY).contains(&(long.len() - MIN_HEAD)));
-    let scene = Scene::split(&long, MIN_HEAD, 1);
+    let scene = SplitCall::split(&long, MIN_HEAD, 1);
     assert_eq!(scene.hashes.len(), 1 + 3);
     assert_eq!(scene.ask(PLENTY).unwrap().output, plain(&long).output);
 }
@@ -147,13 +147,13 @@ fn tail_may_span_several_blobs() {
 fn batch_in_blobs_equals_batch_in_calldata() {
     for transfers in [&[2][..], &[0, 0, 0], &[3, 0, 1], &[1; 20]] {
         let batch = batch(transfers);
-        let (scene, whole) = (Scene::cut(&batch), plain(&batch));
+        let (scene, whole) = (SplitCall::cut(&batch), plain(&batch));
         assert_eq!(scene.calldata.len(), 18 + 588 * transfers.len() + 8);
         let answer = scene.ask(PLENTY).unwrap();
         assert_eq!((answer.output, answer.gas), (whole.output, whole.gas + 2 * 8), "{transfers:?}");
         // Every other split of a batch is refused.
         for at in [MIN_HEAD, batch.len() / 2, batch.len()] {
-            let refused = Scene::split(&batch, at, 0).ask(PLENTY);
+            let refused = SplitCall::split(&batch, at, 0).ask(PLENTY);
             let expected = 18 + 588 * transfers.len();
             let (blocks, got) = (transfers.len(), at);
             let error = BlobTailError::HeadLength { blocks, got, expected };
@@ -166,9 +166,9 @@ fn batch_in_blobs_equals_batch_in_calldata() {
 fn batch_head_is_checked_before_blobs_are_fetched() {
     let batch = batch(&[1, 2]);
     let absent = |at: usize, bit: u8| {
-        let mut scene = Scene::cut(&batch);
+        let mut scene = SplitCall::cut(&batch);
         scene.calldata[at] ^= bit;
-        Scene { held: Held::default(), ..scene }
+        SplitCall { held: Held::default(), ..scene }
     };
     let missing = Err(ExecuteError::Internal(InternalError::BlobAbsent(FIRST)));
     assert_eq!(absent(0, 0).ask(PLENTY), missing);
@@ -192,28 +192,28 @@ fn batch_head_is_checked_before_blobs_are_fetched() {
 #[test]
 fn tampered_batch_head_is_refused() {
     let batch = batch(&[2, 1, 2]);
-    let scene = Scene::cut(&batch);
+    let scene = SplitCall::cut(&batch);
     let output = plain(&batch).output;
     assert_eq!(scene.ask(PLENTY).unwrap().output, output);
     // Changes a bit of the contents of the head, and of their offsets.
     for at in (2..scene.calldata.len()).step_by(3) {
         let mut calldata = scene.calldata.clone();
         calldata[at] ^= 1 << (at % 8);
-        let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
+        let answer = SplitCall { calldata, ..scene.clone() }.ask(PLENTY);
         assert!(answer.is_err(), "{at}: {answer:?}");
     }
     // The parts of two blocks are swapped.
     let mut calldata = scene.calldata.clone();
     let (first, second) = (18 + 12, 18 + 12 + 584);
     calldata[first..second + 584].rotate_left(584);
-    assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err());
+    assert!(SplitCall { calldata, ..scene.clone() }.ask(PLENTY).is_err());
     // The boundaries are moved, so that each byte of the batch is still present.
     for shift in [-1_i32, 1, 584] {
         let mut calldata = scene.calldata.clone();
         let at = 18 + 4;
         let offset = u32::from_le_bytes(calldata[at..at + 4].try_into().unwrap());
         calldata[at..at + 4].copy_from_slice(&(offset.wrapping_add_signed(shift)).to_le_bytes());
-        assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err(), "{shift}");
+        assert!(SplitCall { calldata, ..scene.clone() }.ask(PLENTY).is_err(), "{shift}");
     }
 }
 
@@ -221,14 +221,14 @@ fn tampered_batch_head_is_refused() {
 fn batches_in_one_transaction_use_separate_blobs() {
     let (one, other) = (batch(&[1, 1]), batch(&[2, 3]));
     let (head, tail) = cut(&other).unwrap();
-    let mut second = Scene::of(&head, &tail, 1);
-    let first = Scene::cut(&one);
+    let mut second = SplitCall::of(&head, &tail, 1);
+    let first = SplitCall::cut(&one);
     second.held.0.insert(FIRST, first.held.blob(&FIRST).unwrap());
-    let with = |scene: &Scene, first: u8| {
+    let with = |scene: &SplitCall, first: u8| {
         let mut calldata = scene.calldata.clone();
         let at = calldata.len() - 4;
         calldata[at] = first;
-        Scene { calldata, ..second.clone() }.ask(PLENTY)
+        SplitCall { calldata, ..second.clone() }.ask(PLENTY)
     };
     assert_eq!(with(&first, 0).unwrap().output, plain(&one).output);
     assert_eq!(with(&second, 1).unwrap().output, plain(&other).output);
@@ -240,7 +240,7 @@ fn batches_in_one_transaction_use_separate_blobs() {
 #[test]
 fn contract_calls_use_blobs_of_their_transaction() {
     let input = good();
-    let scene = Scene::split(&input, MIN_HEAD, 0);
+    let scene = SplitCall::split(&input, MIN_HEAD, 0);
     let mut host = Host::new(scene.execute());
     host.blob_hashes.clone_from(&scene.hashes);
     let gas = WARM_CALL + plain(&input).gas + 2 * 8;
@@ -253,7 +253,7 @@ fn contract_calls_use_blobs_of_their_transaction() {
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
     let mut held = scene.held.clone();
     held.0.insert(hash_number(7), to_blobs(&input[MIN_HEAD + 1..])[0].clone().into());
-    let mut host = Host::new(Scene { held, ..scene.clone() }.execute());
+    let mut host = Host::new(SplitCall { held, ..scene.clone() }.execute());
     host.blob_hashes = vec![hash_number(7)];
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
     // Each address accepts only its own calldata.
@@ -270,7 +270,7 @@ fn contract_calls_use_blobs_of_their_transaction() {
 
 #[test]
 fn absent_blob_yields_no_verdict() {
-    let mut scene = Scene::split(&good(), MIN_HEAD, 0);
+    let mut scene = SplitCall::split(&good(), MIN_HEAD, 0);
     assert!(scene.ask(PLENTY).is_ok());
     scene.held = Held::default();
     let absent = InternalError::BlobAbsent(FIRST);
@@ -284,7 +284,7 @@ fn absent_blob_yields_no_verdict() {
 
 #[test]
 fn blob_index_out_of_range_fetches_nothing() {
-    let mut scene = Scene::split(&good(), MIN_HEAD, 2);
+    let mut scene = SplitCall::split(&good(), MIN_HEAD, 2);
     assert!(scene.ask(PLENTY).is_ok());
     scene.hashes.pop();
     scene.held = Held::default();
@@ -296,9 +296,9 @@ fn blob_index_out_of_range_fetches_nothing() {
 #[test]
 fn unpaid_calls_fetch_no_blobs() {
     let input = good();
-    let scene = Scene::split(&input, MIN_HEAD, 0);
+    let scene = SplitCall::split(&input, MIN_HEAD, 0);
     let reserve = 1_000 + 2 * (input.len() as u64 + 8);
-    let absent = Scene { held: Held::default(), ..scene };
+    let absent = SplitCall { held: Held::default(), ..scene };
     let short = Err(ExecuteError::OutOfGas { got: reserve - 1, reserve });
     assert_eq!(absent.ask(reserve - 1), short);
     assert!(matches!(absent.ask(reserve), Err(ExecuteError::Internal(_))));
@@ -307,13 +307,13 @@ fn unpaid_calls_fetch_no_blobs() {
 #[test]
 fn malformed_tail_blob_fails_the_call() {
     let input = good();
-    let scene = Scene::split(&input, MIN_HEAD, 0);
+    let scene = SplitCall::split(&input, MIN_HEAD, 0);
     assert!(scene.ask(PLENTY).is_ok());
     let with = |at: usize, byte: u8| {
         let mut blob = scene.held.blob(&FIRST).unwrap().to_vec();
         blob[at] = byte;
         let held = Held([(FIRST, blob.into())].into());
-        Scene { held, ..scene.clone() }.ask(PLENTY).unwrap_err()
+        SplitCall { held, ..scene.clone() }.ask(PLENTY).unwrap_err()
     };
     let tail = u32::try_from(input.len() - MIN_HEAD).unwrap();
     assert_eq!(with(64, 1), bad_tail(BlobTailError::Element { blob: 0, element: 2, got: 1 }));
@@ -324,7 +324,7 @@ fn malformed_tail_blob_fails_the_call() {
 
 #[test]
 fn overstated_tail_length_costs_gas_not_memory() {
-    let mut scene = Scene::split(&good(), MIN_HEAD, 0);
+    let mut scene = SplitCall::split(&good(), MIN_HEAD, 0);
     let claimed = 255 * BLOB_CAPACITY;
     scene.calldata.truncate(MIN_HEAD);
     scene.calldata.extend(Trailer::new(claimed, 0).unwrap().encode());
@@ -347,7 +347,7 @@ fn mutated_batch_in_blobs_matches_calldata_outcome() {
             continue;
         };
         cuts += 1;
-        match (whole, Scene::of(&head, &tail, 0).ask(PLENTY)) {
+        match (whole, SplitCall::of(&head, &tail, 0).ask(PLENTY)) {
             (Ok(whole), Ok(split)) => {
                 valid += 1;
                 assert_eq!((whole.output, whole.gas + 16), (split.output, split.gas));
@@ -369,7 +369,7 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
         }
         let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
         let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
-        let split = Scene::split(&bad, MIN_HEAD, 0).ask(PLENTY);
+        let split = SplitCall::split(&bad, MIN_HEAD, 0).ask(PLENTY);
         match (whole, split) {
             (Ok(whole), Ok(split)) => {
                 valid += 1;
@@ -381,13 +381,13 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
     }
     assert!(valid < 2_000);
     // Every bit of the trailer.
-    let scene = Scene::split(&good, MIN_HEAD, 0);
+    let scene = SplitCall::split(&good, MIN_HEAD, 0);
     let output = plain(&good).output;
     for at in MIN_HEAD..scene.calldata.len() {
         for bit in 0..8 {
             let mut calldata = scene.calldata.clone();
             calldata[at] ^= 1 << bit;
-            let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
+            let answer = SplitCall { calldata, ..scene.clone() }.ask(PLENTY);
             assert!(answer.is_err(), "{at} {bit}: {answer:?} {output}");
         }
     }
@@ -396,7 +396,7 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
 #[test]
 fn refused_call_has_paid_for_declared_bytes() {
     let input = good();
-    let mut scene = Scene::split(&input, MIN_HEAD, 0);
+    let mut scene = SplitCall::split(&input, MIN_HEAD, 0);
     let blob = to_blobs(&vec![0xee; input.len() - MIN_HEAD])[0].clone();
     scene.held = Held([(FIRST, blob.into())].into());
     let call = PrecompileCall { calldata: &scene.calldata, blob_hashes: &scene.hashes };

@@ -55,7 +55,7 @@ impl CallObserver for Refusals {
 }
 
 /// A block with a number of transfers, and the calls for it in each dialect.
-struct Scene {
+struct TransferBlock {
     input: Vec<u8>,
     /// Root of the state before the block.
     pre: B256,
@@ -72,7 +72,7 @@ struct Way {
     charge: u64,
 }
 
-impl Scene {
+impl TransferBlock {
     fn new(transfers: u64) -> Self {
         let l2 = L2::new(ProtocolFork::Osaka);
         let pre = l2.chain.head().header.state_root;
@@ -148,7 +148,7 @@ const fn halted(gas: u64) -> Seen {
 
 #[test]
 fn every_dialect_pays_market_price_and_is_counted() {
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
         let excess = excess_at(wei);
         let rate = Rate { price: price(excess), base_fee };
@@ -170,7 +170,7 @@ fn every_dialect_pays_market_price_and_is_counted() {
 #[test]
 fn all_dialects_share_the_block_limit() {
     const THIRD: u64 = LIMIT / 3;
-    let scene = Scene::new(0);
+    let scene = TransferBlock::new(0);
     let prices = Flat { base: THIRD, per_byte: 0 };
     for last in scene.ways() {
         let tally = at_par(LIMIT);
@@ -189,7 +189,7 @@ fn all_dialects_share_the_block_limit() {
 
 #[test]
 fn claims_halt_when_block_limit_is_exhausted() {
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     let [_, way, _] = scene.ways();
     let answer = |claim: &[u8], left| {
         let mut host = scene.host(PRICES, U256::ZERO, &at_par(left));
@@ -214,7 +214,7 @@ fn claims_halt_when_block_limit_is_exhausted() {
 
 #[test]
 fn failed_calls_count_the_gas_they_held() {
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     for way in scene.ways() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
@@ -237,7 +237,7 @@ fn failed_calls_count_the_gas_they_held() {
 
 #[test]
 fn out_of_gas_precedes_block_limit_error() {
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     for way in scene.ways() {
         let reserve = way.reserve();
         let refusal = |gas, left| {
@@ -279,7 +279,7 @@ impl CallObserver for Durations {
 
 #[test]
 fn call_duration_follows_observer_clock() {
-    let scene = Scene::new(1);
+    let scene = TransferBlock::new(1);
     for way in scene.ways() {
         let durations = Arc::new(Durations::default());
         let execute = Execute { observer: Arc::clone(&durations) as _, ..scene.execute(PRICES) };
@@ -294,7 +294,7 @@ fn call_duration_follows_observer_clock() {
 
 #[test]
 fn price_is_capped_for_any_excess() {
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     let [way, ..] = scene.ways();
     let base_fee = 2 * price(MAX_EXCESS);
     let paid = |excess: U256| {
@@ -322,7 +322,7 @@ fn price_is_capped_for_any_excess() {
 #[test]
 fn calls_without_gas_do_not_affect_later_calls() {
     const CALLS: usize = 1_000;
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
         let excess = excess_at(wei);
         let rate = Rate { price: price(excess), base_fee };
@@ -359,7 +359,7 @@ fn calls_without_gas_do_not_affect_later_calls() {
 #[test]
 fn each_call_pays_price_of_its_state() {
     const BASE_FEE: u64 = 3;
-    let scene = Scene::new(2);
+    let scene = TransferBlock::new(2);
     let [way, ..] = scene.ways();
     let excesses = [0, excess_at(7), excess_at(7), excess_at(2), 0, excess_at(1_000)];
     let tally = Arc::new(BlockTally::new(BASE_FEE));

@@ -107,7 +107,7 @@ impl FakeL1 {
 }
 
 /// The chain that a batcher posts, its view of L1, and its configuration.
-pub(crate) struct Fixture {
+pub(crate) struct BatcherSetup {
     pub(crate) l1: FakeL1,
     pub(crate) chain: Chain,
     pub(crate) view: L1View,
@@ -117,7 +117,7 @@ pub(crate) struct Fixture {
     now: u64,
 }
 
-impl Fixture {
+impl BatcherSetup {
     pub(crate) fn new() -> Self {
         Self::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), 0)
     }
@@ -264,7 +264,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn new_blocks_follow_those_in_flight_exactly_once() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(fixture.l1.sent().len(), 0);
@@ -289,7 +289,7 @@ fn new_blocks_follow_those_in_flight_exactly_once() {
 
 #[test]
 fn blocks_wait_for_interval_unless_they_fill_transaction() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.config.submit_interval = Duration::from_secs(3_600);
     let mut batcher = fixture.batcher();
     fixture.blocks(MAX_BLOCKS - 1);
@@ -312,7 +312,7 @@ fn blocks_wait_for_interval_unless_they_fill_transaction() {
 
 #[test]
 fn nothing_is_sent_once_blocks_are_replaced() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
     for stops in [false, true] {
@@ -329,7 +329,7 @@ fn nothing_is_sent_once_blocks_are_replaced() {
 
 #[test]
 fn rejection_halves_next_batch_down_to_one_block() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
     fixture.blocks(5);
@@ -346,9 +346,9 @@ fn rejection_halves_next_batch_down_to_one_block() {
 
 #[test]
 fn prices_are_checked_once_per_retry_interval() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
-    let mut asks = |fixture: &Fixture| {
+    let mut asks = |fixture: &BatcherSetup| {
         let before = fixture.l1.asked();
         batcher.check_prices(&fixture.work()).unwrap();
         fixture.l1.asked() > before
@@ -364,7 +364,7 @@ fn prices_are_checked_once_per_retry_interval() {
 
 #[test]
 fn blocks_are_measured_once_and_planned_exactly() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let blocks = fixture.blocks(3);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
     for (count, executions) in [(1, 2), (1, 2), (3, 6)] {
@@ -387,7 +387,7 @@ fn blocks_are_measured_once_and_planned_exactly() {
 
 #[test]
 fn blob_plan_needs_l1_support_and_affordable_price() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let blocks = fixture.blocks(1);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
@@ -419,7 +419,7 @@ fn blob_plan_needs_l1_support_and_affordable_price() {
 
 #[test]
 fn future_blocks_and_blocks_of_other_fork_wait() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let blocks = fixture.blocks(3);
     fixture.now = blocks[1].header.timestamp;
     let work = fixture.work();
@@ -438,7 +438,7 @@ fn future_blocks_and_blocks_of_other_fork_wait() {
 #[test]
 fn calldata_gas_counts_new_slots_from_genesis_on() {
     let first = 9_001;
-    let mut fixture = Fixture::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), first - 1);
+    let mut fixture = BatcherSetup::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), first - 1);
     let blocks = fixture.blocks(2);
     // Only the first block's slot is new.
     let genesis = first + 1 - STATE_ROOTS;
@@ -460,7 +460,7 @@ fn calldata_gas_counts_new_slots_from_genesis_on() {
 /// The batcher also reports its status before its first turn.
 #[test]
 fn batcher_executes_only_blocks_not_measured_at_sealing() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let batcher = fixture.batcher();
     let channel = Arc::clone(&batcher.channel);
     // The thread's first turn waits for this lock.
@@ -490,7 +490,7 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
 
 #[test]
 fn batcher_ends_after_pending_request() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let batcher = fixture.batcher();
     let channel = Arc::clone(&batcher.channel);
     let batcher_handle = batcher.start(Arc::default()).unwrap();
@@ -504,7 +504,7 @@ fn batcher_ends_after_pending_request() {
 
 #[test]
 fn error_is_reported_until_blocks_are_in_flight() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let batcher_handle = fixture.batcher().start(Arc::default()).unwrap();
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
     fixture.blocks(1);
@@ -525,7 +525,7 @@ fn error_is_reported_until_blocks_are_in_flight() {
 
 #[test]
 fn throughput_drops_while_blocks_wait() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let batcher = fixture.batcher();
     let batcher_handle = batcher.start(Arc::default()).unwrap();
     fixture.blocks(1);
@@ -554,7 +554,7 @@ fn throughput_drops_while_blocks_wait() {
 #[test]
 fn execute_market_raises_gas_limit_of_transaction() {
     let gas_limit = |rate: Option<Rate>| {
-        let mut fixture = Fixture::new();
+        let mut fixture = BatcherSetup::new();
         let shared = Arc::<NodeHandle>::default();
         shared.rate.set(rate);
         let batcher_handle = fixture.batcher().start(shared).unwrap();

@@ -36,14 +36,14 @@ struct L1Block {
 }
 
 /// All data of L1 nodes, and the L2 blocks.
-struct World {
+struct ScriptedL1 {
     deployment: Deployment,
     data: FetchedData,
     /// Hash and input of each L2 block.
     l2: Vec<(B256, Bytes)>,
 }
 
-impl World {
+impl ScriptedL1 {
     /// Hash and input of consecutive L2 blocks.
     fn l2_blocks() -> Vec<(B256, Bytes)> {
         let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
@@ -197,7 +197,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(world: &World) -> Self {
+    fn new(world: &ScriptedL1) -> Self {
         Self { view: L1View::new(world.deployment.clone()), handed_on: Vec::new() }
     }
 
@@ -230,11 +230,11 @@ impl Node {
 
 #[test]
 fn inputs_do_not_depend_on_chunks_or_reorgs() {
-    let l2 = World::l2_blocks();
+    let l2 = ScriptedL1::l2_blocks();
     let (mut inputs, mut detours) = (0, 0);
     for seed in 0..200_u64 {
         let mut random = Random::from_hash(&keccak256(seed.to_be_bytes()));
-        let mut world = World::new(l2.clone());
+        let mut world = ScriptedL1::new(l2.clone());
         let mut main: Vec<L1Block> = Vec::new();
         for _ in 0..12 {
             let block = world.block_behind(&mut random, main.last());

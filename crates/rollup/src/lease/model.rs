@@ -103,11 +103,11 @@ struct Outcome {
     longest_gap: u64,
 }
 
-struct World {
+struct ElectionModel {
     random: Random,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     candidates: Vec<Candidate>,
-    /// `false` in a world without the wait before a takeover.
+    /// `false` without the wait before a takeover.
     waits: bool,
     /// `false` if all messages arrive soon.
     loses: bool,
@@ -116,8 +116,8 @@ struct World {
     renewal: Option<i64>,
 }
 
-impl World {
-    /// Creates a world in which clocks run at most `skew` thousandths faster or slower than true
+impl ElectionModel {
+    /// Creates a model in which clocks run at most `skew` thousandths faster or slower than true
     /// time.
     fn new(seed: u64, skew: u64, waits: bool) -> Self {
         let mut random = Random::new(seed);
@@ -329,7 +329,7 @@ impl World {
 const RUNS: u64 = 2_000;
 
 fn runs(skew: u64, waits: bool) -> impl Iterator<Item = Outcome> {
-    (0..RUNS).map(move |seed| World::new(seed, skew, waits).run())
+    (0..RUNS).map(move |seed| ElectionModel::new(seed, skew, waits).run())
 }
 
 /// Clocks deviate by at most a twentieth, so that their rates are less than a tenth apart.
@@ -347,7 +347,7 @@ fn two_candidates_never_hold_lease_at_once() {
 #[test]
 fn takeover_takes_at_most_ten_seconds() {
     for seed in 0..RUNS {
-        let mut world = World::new(seed, 50, true);
+        let mut world = ElectionModel::new(seed, 50, true);
         world.loses = false;
         world
             .events

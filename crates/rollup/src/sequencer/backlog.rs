@@ -248,7 +248,7 @@ impl Sequencer {
 mod tests {
     use super::*;
     use crate::{
-        batcher::tests::{Fixture, RULES, header, included},
+        batcher::tests::{BatcherSetup, RULES, header, included},
         l1::execute_rate::ExecuteRate,
         l2::syncer::L2Syncer,
     };
@@ -402,11 +402,11 @@ mod tests {
 
     #[test]
     fn pool_is_closed_while_backlog_is_full() {
-        let mut fixture = Fixture::new();
+        let mut fixture = BatcherSetup::new();
         let blocks = fixture.blocks(2);
         let first = blocks[0].header.timestamp;
         let batcher_handle = fixture.batcher().start(Arc::default()).unwrap();
-        let Fixture { chain, mut view, config, .. } = fixture;
+        let BatcherSetup { chain, mut view, config, .. } = fixture;
         let node = Node::new(chain, Clock::default(), Settings::default());
         let sync = L2Syncer::new(node, Arc::new(view.clone()));
         let usual = Pace::After(config.block_time, WHOLE);

@@ -331,7 +331,7 @@ fn receipt(client: &L1Client, hashes: &[B256]) -> Result<Option<TransactionRecei
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batcher::tests::{Fixture, header};
+    use crate::batcher::tests::{BatcherSetup, header};
     use alloy_consensus::Transaction as _;
     use parking_lot::Mutex;
     use serde_json::json;
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn call_that_reverts_is_replaced() {
         for reverts in [false, true] {
-            let mut fixture = Fixture::new();
+            let mut fixture = BatcherSetup::new();
             let client = fixture.l1.client();
             let key = Signer::new("key", Key::named("alice").secret()).unwrap();
             let (config, contract) = (SubmitterConfig::default(), Address::repeat_byte(9));
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn spending_counts_after_restart() {
-        let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+        let (fixture, folder) = (BatcherSetup::new(), tempfile::tempdir().unwrap());
         let open = || {
             let key = Signer::new("key", Key::named("alice").secret()).unwrap();
             let (config, limits) = (SubmitterConfig::default(), L1Limits::default());
@@ -394,8 +394,8 @@ mod tests {
     }
 
     /// A sender of calls with the nonce and the balance that L1 responds with.
-    fn sender(daily_limit: u128) -> (Fixture, Arc<Mutex<(u64, u128)>>, CallSender) {
-        let fixture = Fixture::new();
+    fn sender(daily_limit: u128) -> (BatcherSetup, Arc<Mutex<(u64, u128)>>, CallSender) {
+        let fixture = BatcherSetup::new();
         let account = Arc::new(Mutex::new((0_u64, ETHER)));
         let shared = Arc::clone(&account);
         fixture.l1.answers(move |method, _| {
@@ -414,7 +414,7 @@ mod tests {
 
     /// Sends a call, and returns its cost.
     fn send_call(
-        fixture: &Fixture,
+        fixture: &BatcherSetup,
         sender: &mut CallSender,
         purpose: Purpose,
     ) -> Result<u128, SubmitterError> {

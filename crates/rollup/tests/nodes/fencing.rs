@@ -10,14 +10,14 @@ use std::time::Duration;
 use testkit::{Cable, Etcd};
 
 /// A sequencer with a lease, and the link to its etcd.
-struct Scene {
+struct LeasedSequencer {
     node: RollupNode,
     admin: RootProvider,
     cable: Cable,
     _etcd: Etcd,
 }
 
-impl Scene {
+impl LeasedSequencer {
     /// Starts a sequencer that holds the lease. Returns `None` if etcd is not installed.
     async fn start(world: &World) -> Result<Option<Self>> {
         let Some(etcd) = Etcd::start(1, "fencing of blocks and of L1 transactions")? else {
@@ -62,7 +62,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn block_requires_check_of_fencing_token() -> Result<()> {
     let world = World::new().await?;
-    let Some(scene) = Scene::start(&world).await? else { return Ok(()) };
+    let Some(scene) = LeasedSequencer::start(&world).await? else { return Ok(()) };
     let head = || scene.node.status().unsafe_head.number;
     scene.switch("admin_stopSealing").await?;
     let receipt = world.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
@@ -83,7 +83,7 @@ async fn block_requires_check_of_fencing_token() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn posting_requires_check_of_fencing_token() -> Result<()> {
     let world = World::new().await?;
-    let Some(scene) = Scene::start(&world).await? else { return Ok(()) };
+    let Some(scene) = LeasedSequencer::start(&world).await? else { return Ok(()) };
     let status = || scene.node.status();
     let nonce = || world.provider.get_transaction_count(world.l1.addresses()[1]).pending();
     let before = nonce().await?;

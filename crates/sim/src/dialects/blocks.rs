@@ -67,7 +67,7 @@ pub(super) fn real() -> Result<Vec<Subject>> {
 
 /// Returns the blocks of an L2.
 pub(super) fn of_l2() -> Result<Vec<Subject>> {
-    let mut scene = Scene::new()?;
+    let mut scene = TwinChains::new()?;
     let pairing = precompiles::jobs().into_iter().find(|job| job.name == "ECPAIRING of 4");
     let pairing = pairing.ok_or_eyre("no such job")?;
     let transfers = |count: u64| (format!("{count} transfers"), Load::Transfers(count));
@@ -94,13 +94,13 @@ enum Load {
 
 /// An L2 with a thousand accounts, a token, and full history ring buffers, as after a day; and a
 /// chain as in the draft with the same accounts and transactions.
-struct Scene {
+struct TwinChains {
     l2: L2,
     draft: DraftL2,
     sent: u64,
 }
 
-impl Scene {
+impl TwinChains {
     fn new() -> Result<Self> {
         let names: Vec<_> = (0..ACCOUNTS).map(name).collect();
         let mut genesis = rich_genesis(FORK, names.iter().map(String::as_str), ETHER);

@@ -8,7 +8,7 @@ use crate::{
     },
     vectors::{
         carrier, draft, nested,
-        world::{Content, World},
+        vector_chain::{Content, VectorChain},
     },
 };
 use alloy_primitives::B256;
@@ -82,7 +82,7 @@ fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
         let blocks = nested::blocks(ProtocolFork::Osaka)?;
         return Ok(blocks.into_iter().map(|block| (block, false)).collect());
     }
-    let mut world = World::new(ProtocolFork::Osaka)?;
+    let mut world = VectorChain::new(ProtocolFork::Osaka)?;
     let transfers = world.block(Content::Transfers(2))?;
     let log = world.block(Content::Log)?;
     world.block(Content::Ancestor)?;

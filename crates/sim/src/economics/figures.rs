@@ -1,6 +1,6 @@
 //! Measurements under one gas schedule of EXECUTE, as a table and as JSON.
 
-use super::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
+use super::{BLOCKS, Cost, Load, Past, PopulatedRollup, TRANSFERS, Way};
 use eyre::{Result, ensure};
 use serde_json::{Map, Value, json};
 use variants::GasSchedule;
@@ -37,7 +37,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn measure(schedule: GasSchedule, past: &Past) -> Result<Self> {
         let scene = |schedule, way| {
-            let mut scene = Scene::new(schedule, past)?;
+            let mut scene = PopulatedRollup::new(schedule, past)?;
             let block = [scene.block(Load::Ether, 1)?];
             scene.keep_codes(&block)?;
             let single = scene.advance(&block, way)?;

@@ -61,7 +61,7 @@ const ANCHOR_SLOT: U256 = U256::from_limbs([2, 0, 0, 0]);
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 
 /// A rollup whose L2 has many accounts. Its construction is deterministic.
-struct Scene {
+struct PopulatedRollup {
     l1: L1,
     l2: L2,
     rollup: Rollup,
@@ -157,7 +157,7 @@ fn account(index: u64) -> Key {
     Key::named(&format!("account {index}"))
 }
 
-impl Scene {
+impl PopulatedRollup {
     fn new(schedule: GasSchedule, past: &Past) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
@@ -415,7 +415,7 @@ fn compositions(past: &Past) -> Result<Vec<(&'static str, Parts)>> {
         ("token", TOKEN),
         ("fee recipient", Address::ZERO),
     ];
-    let mut scene = Scene::new(GasSchedule::DEFAULT, past)?;
+    let mut scene = PopulatedRollup::new(GasSchedule::DEFAULT, past)?;
     let mut compositions = Vec::new();
     for (what, load, blocks, transfers) in [
         ("a block with one transfer", Load::Ether, 1, 1),

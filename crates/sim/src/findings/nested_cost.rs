@@ -1,6 +1,6 @@
 //! What L1 charges for an L2 block in which a contract calls EXECUTE with a block of an L3.
 
-use crate::vectors::world::{Content, World};
+use crate::vectors::vector_chain::{Content, VectorChain};
 use execute::{Execute, PrecompileCall};
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use serde_json::{Value, json};
@@ -16,8 +16,8 @@ const TRANSFERS: u64 = 24;
 /// Returns, for the block of the L3 alone and for the block of the L2 with a call of it: bytes, gas
 /// used, charge and reserve.
 pub(super) fn figures() -> Result<Value> {
-    let l3 = World::new(FORK)?.block(Content::Transfers(TRANSFERS))?;
-    let (l2, stored) = World::with_execute(FORK)?.execute(&l3)?;
+    let l3 = VectorChain::new(FORK)?.block(Content::Transfers(TRANSFERS))?;
+    let (l2, stored) = VectorChain::with_execute(FORK)?.execute(&l3)?;
     // Success and the 43 returned bytes.
     ensure!(stored == 44, "the L2 has not accepted the block of the L3: {stored}");
     let source: Arc<dyn BlobSource> = Arc::new(Blobs::default());

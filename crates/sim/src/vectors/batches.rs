@@ -2,7 +2,7 @@
 
 use super::{
     subject::Subjects,
-    world::{Content, World},
+    vector_chain::{Content, VectorChain},
 };
 use alloy_primitives::{B256, Bytes};
 use codec::Encode as _;
@@ -33,7 +33,7 @@ pub(super) fn subjects() -> Result<Subjects> {
 
 /// Returns a batch of blocks with these contents, on a chain that has two blocks before them.
 fn of(fork: ProtocolFork, contents: &[Content]) -> Result<Vec<u8>> {
-    let mut world = World::new(fork)?;
+    let mut world = VectorChain::new(fork)?;
     for _ in 0..2 {
         world.block(Content::Transfers(1))?;
     }

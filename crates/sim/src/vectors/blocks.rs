@@ -2,7 +2,7 @@
 
 use super::{
     subject::Subjects,
-    world::{Content, INTERVAL, TIME, World},
+    vector_chain::{Content, INTERVAL, TIME, VectorChain},
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -23,7 +23,7 @@ pub(super) fn subjects() -> Result<Subjects> {
     for fork in FORKS {
         of_fork(&mut all, fork)?;
     }
-    let mut world = World::new(ProtocolFork::Osaka)?;
+    let mut world = VectorChain::new(ProtocolFork::Osaka)?;
     let block = world.block(Content::Transfers(2))?;
     encodings(&mut all, &block)?;
     headers(&mut all, &block)?;
@@ -47,7 +47,7 @@ fn changed<'a>(block: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) ->
 
 /// Adds blocks with each content at a fork, and neighbours that every fork rejects.
 fn of_fork(all: &mut Subjects, fork: ProtocolFork) -> Result<()> {
-    let mut world = World::new(fork)?;
+    let mut world = VectorChain::new(fork)?;
     let mut add = |all: &mut Subjects, content, what: &str| -> Result<_> {
         let (name, input) = (format!("{fork} block, {what}"), world.block(content)?);
         all.valid(&name, &fork.to_string(), input.clone());
@@ -224,7 +224,7 @@ fn witnesses(all: &mut Subjects, name: &str, block: &[u8]) -> Result<()> {
 /// Adds blocks before and after a fork of L1.
 fn schedules(all: &mut Subjects) -> Result<()> {
     let (mut prague, mut osaka) =
-        (World::new(ProtocolFork::Prague)?, World::new(ProtocolFork::Osaka)?);
+        (VectorChain::new(ProtocolFork::Prague)?, VectorChain::new(ProtocolFork::Osaka)?);
     let (prague, osaka) =
         (prague.block(Content::Transfers(1))?, osaka.block(Content::Transfers(1))?);
     let at = |time: u64| format!("prague,osaka@{time}");

@@ -3,7 +3,7 @@
 use super::{
     blocks::WITHDRAWALS,
     forms::{Cases, Expected},
-    world::{INTERVAL, TIME},
+    vector_chain::{INTERVAL, TIME},
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};

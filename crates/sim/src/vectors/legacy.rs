@@ -1,6 +1,6 @@
 //! Calldata in the fixed layout of the precompile `0x12`, which no dialect accepts, and its fields.
 
-use super::world::{Content, World};
+use super::vector_chain::{Content, VectorChain};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::OwnedWitness;
@@ -124,7 +124,7 @@ fn with(calldata: &[u8], at: usize) -> Bytes {
 
 /// Returns a transfer as a message, with the witness of a block that includes it.
 fn transfer() -> Result<LegacyExecuteCall> {
-    let input = World::new(ProtocolFork::Osaka)?.block(Content::Transfers(1))?;
+    let input = VectorChain::new(ProtocolFork::Osaka)?.block(Content::Transfers(1))?;
     let input = StatelessInput::decode(&input)?;
     let parent = input.witness.headers.iter().last().ok_or_eyre("a header of the parent")?;
     let parent: Header = alloy_rlp::decode_exact(parent)?;

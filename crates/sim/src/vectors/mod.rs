@@ -22,7 +22,7 @@ mod subject;
 mod tails;
 #[cfg(test)]
 mod tests;
-pub(crate) mod world;
+pub(crate) mod vector_chain;
 
 use alloy_primitives::hex;
 use case::{CarriedBlob, Case, Vectors};

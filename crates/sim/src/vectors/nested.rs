@@ -2,7 +2,7 @@
 
 use super::{
     forms::{Cases, Expected},
-    world::{Content, World},
+    vector_chain::{Content, VectorChain},
 };
 use alloy_primitives::{B256, U256};
 use codec::Encode as _;
@@ -13,9 +13,9 @@ use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 /// Returns L2 blocks with a successful and with a failed call of EXECUTE.
 pub(crate) fn blocks(fork: ProtocolFork) -> Result<Vec<Vec<u8>>> {
-    let l3 = World::new(fork)?.block(Content::Transfers(2))?;
+    let l3 = VectorChain::new(fork)?.block(Content::Transfers(2))?;
     let forged = forged(&l3)?;
-    let block = |input: &Vec<u8>| Ok(World::with_execute(fork)?.execute(input)?.0);
+    let block = |input: &Vec<u8>| Ok(VectorChain::with_execute(fork)?.execute(input)?.0);
     [l3, forged].iter().map(block).collect()
 }
 
@@ -29,7 +29,7 @@ fn forged(input: &[u8]) -> Result<Vec<u8>> {
 /// Adds blocks with a successful call of EXECUTE, and valid blocks with failed calls.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
-        let l3 = World::new(fork)?.block(Content::Transfers(24))?;
+        let l3 = VectorChain::new(fork)?.block(Content::Transfers(24))?;
         let forged = forged(&l3)?;
         let fourth = DialectName::Nested.encode(&l3)?.calldata;
         for (what, input, stored) in [
@@ -37,7 +37,7 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
             ("a call with a forged block of an L3", &forged, 0),
             ("a call with a block of an L3 that has EXECUTE", &fourth, 0),
         ] {
-            let (block, got) = World::with_execute(fork)?.execute(input)?;
+            let (block, got) = VectorChain::with_execute(fork)?.execute(input)?;
             let stored = U256::from(stored);
             ensure!(got == stored, "{fork}, {what}: got {got} in the slot, expected {stored}");
             let name = format!("{fork} block, {what}");
@@ -88,8 +88,8 @@ mod tests {
     fn blob_and_calldata_inputs_get_equal_answers() -> Result<()> {
         let (fork, both) = (ProtocolFork::Osaka, [DialectName::Nested, DialectName::Blobs]);
         let answer = |beside: &[_], dialect, call: &_| answer(fork, beside, dialect, call);
-        let l3 = World::new(fork)?.block(Content::Transfers(24))?;
-        let (block, _) = World::with_execute(fork)?.execute(&l3)?;
+        let l3 = VectorChain::new(fork)?.block(Content::Transfers(24))?;
+        let (block, _) = VectorChain::with_execute(fork)?.execute(&l3)?;
         let nested = DialectName::Nested.encode(&block)?;
         let in_blobs = DialectName::Blobs.encode(&nested.calldata)?;
         assert!(!in_blobs.blobs.is_empty() && in_blobs.calldata.len() < nested.calldata.len());

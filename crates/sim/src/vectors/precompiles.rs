@@ -6,7 +6,7 @@
 
 use super::{
     forms::{Cases, Expected},
-    world::World,
+    vector_chain::VectorChain,
 };
 use alloy_primitives::U256;
 use eyre::{OptionExt as _, Result, ensure};
@@ -28,7 +28,8 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
             ("BLAKE2F with all gas", ROUNDS, u32::MAX, true),
             ("BLAKE2F that no gas suffices for", u32::MAX, u32::MAX, false),
         ] {
-            let (block, got) = World::with_caller_of_precompile(fork)?.blake2f(rounds, gas)?;
+            let (block, got) =
+                VectorChain::with_caller_of_precompile(fork)?.blake2f(rounds, gas)?;
             ensure!(got == U256::from(is_success), "{fork}, {what}: success is {got}");
             let name = format!("{fork} block, {what}");
             let call = DialectName::Specs.encode(&block)?;

@@ -2,7 +2,7 @@
 //! unchanged, and the operation succeeds once the store works again.
 
 mod failing;
-mod scene;
+mod failing_chain;
 
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
@@ -16,10 +16,10 @@ use enshrine_chain::{
 };
 use executor::Invalid;
 use failing::FailingStore;
-use revm::inspector::NoOpInspector;
-use scene::{
-    CHAIN_ID, READER, SETTER, SETTER_CODE, Scene, build, config, genesis, reader_code, set,
+use failing_chain::{
+    CHAIN_ID, FailingChain, READER, SETTER, SETTER_CODE, build, config, genesis, reader_code, set,
 };
+use revm::inspector::NoOpInspector;
 use std::sync::Arc;
 use testkit::Key;
 
@@ -31,7 +31,7 @@ fn is<T: PartialEq + Debug>(got: T, expected: &T) {
 
 #[test]
 fn building_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let (attributes, offered) = (scene.attributes.clone(), scene.offered.clone());
     let (recovered, next) = (scene.recovered(), scene.next.clone());
     let count = scene.reads("build", |chain| {
@@ -60,7 +60,7 @@ fn building_returns_store_errors() {
 
 #[test]
 fn chain_updates_return_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let next = scene.next.clone();
     scene.at_each_operation("insert", |chain| chain.insert(next.clone()).map(drop));
     assert_eq!(scene.chain.head().header.number, 6);
@@ -87,7 +87,7 @@ fn chain_updates_return_store_errors() {
 
 #[test]
 fn append_to_another_branch_is_atomic() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     // The child of a block that is not canonical: appending it is a reorg.
     let mut other = scene.chain.detached();
     other.set_head(&scene.branch).unwrap();
@@ -100,7 +100,7 @@ fn append_to_another_branch_is_atomic() {
 
 #[test]
 fn importing_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let next = scene.next.clone();
     let rlp = next.block.rlp();
     let raw = RawBlock::decode(&rlp).unwrap();
@@ -127,7 +127,7 @@ fn importing_returns_store_errors() {
 
 #[test]
 fn interrupted_import_can_be_continued() {
-    let source = Scene::new();
+    let source = FailingChain::new();
     let file: Vec<u8> = (0..=6).flat_map(|number| source.block(number).rlp()).collect();
     let mut operations = 0;
     for count in 0.. {
@@ -156,7 +156,7 @@ fn interrupted_import_can_be_continued() {
 
 #[test]
 fn calling_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let carol = U256::from_be_slice(Key::named("carol").address().as_slice());
     let data = Bytes::from([carol, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
     let call = Call {
@@ -177,7 +177,7 @@ fn calling_returns_store_errors() {
 
 #[test]
 fn reading_and_proving_return_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let head = Arc::clone(scene.chain.head());
     let slots = [1_u64, 4, 999].map(U256::from);
     let expected = scene.chain.prove(&head, SETTER, &slots).unwrap();
@@ -222,7 +222,7 @@ fn reading_and_proving_return_store_errors() {
 
 #[test]
 fn replaying_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let next = scene.next.clone();
     scene.chain.append(next.clone()).unwrap();
     let block = Arc::clone(scene.chain.head());
@@ -251,7 +251,7 @@ fn replaying_returns_store_errors() {
 
 #[test]
 fn editing_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let carol = Key::named("carol").address();
     let root = scene.chain.state().root();
     let count = scene.at_each_operation("edit", |chain| {
@@ -272,7 +272,7 @@ fn editing_returns_store_errors() {
 
 #[test]
 fn pruning_returns_store_errors() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     for nonce in 6..40 {
         let block = build(&scene.chain, 1, vec![set(nonce, nonce, nonce)]);
         scene.chain.append(block).unwrap();
@@ -312,7 +312,7 @@ fn start_and_resume_return_store_errors() {
     let genesis = start().unwrap();
     assert_eq!(store.canonical_hash(0).unwrap(), Some(genesis));
 
-    let scene = Scene::new();
+    let scene = FailingChain::new();
     let shared = || Arc::clone(&scene.store) as Arc<dyn Store>;
     for count in 0.. {
         scene.store.fail_after(count);
@@ -330,7 +330,7 @@ fn start_and_resume_return_store_errors() {
 
 #[test]
 fn state_advances_atomically() {
-    let mut scene = Scene::new();
+    let mut scene = FailingChain::new();
     let next = scene.next.clone();
     // Commits to the same store, as a builder of several consecutive blocks does.
     let count = scene.at_each_operation("State::advance", |chain| {

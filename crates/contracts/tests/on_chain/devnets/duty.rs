@@ -1,6 +1,6 @@
 //! Maximum duties of a block, the transactions that fulfil them, and the evidence.
 
-use super::scene::{NO_ANCHOR, SENDERS, Scene};
+use super::rollup::{DevnetRollup, NO_ANCHOR, SENDERS};
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -45,7 +45,7 @@ pub(crate) struct Relays {
 
 impl Duty {
     /// Sends as many messages as an anchor can cover, all of which are overdue and fail.
-    pub(crate) fn relays(scene: &mut Scene) -> Result<Self> {
+    pub(crate) fn relays(scene: &mut DevnetRollup) -> Result<Self> {
         let relays = capacity::RELAYS as usize;
         let (alice, message_queue) = (Key::named(SENDERS[0]), scene.rollup.message_queue);
         let (mut messages, mut around) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ impl Duty {
     }
 
     /// Submits calls to the messenger that use up the bytes and the gas of the duty budget.
-    pub(crate) fn forced(scene: &mut Scene) -> Result<Self> {
+    pub(crate) fn forced(scene: &mut DevnetRollup) -> Result<Self> {
         let (mut transactions, mut entries) = (Vec::new(), Vec::new());
         for name in SENDERS {
             let key = Key::named(name);
@@ -109,7 +109,7 @@ impl Duty {
 
     /// Submits the maximum number of forced transactions that a block discharges, from as many
     /// accounts as the budget has proofs for.
-    pub(crate) fn evidence(scene: &mut Scene) -> Result<Self> {
+    pub(crate) fn evidence(scene: &mut DevnetRollup) -> Result<Self> {
         let proofs = PROVEN;
         let mut entries = Vec::new();
         for number in 0..capacity::MAX_DISCHARGES {
@@ -205,7 +205,7 @@ impl Duty {
 /// budget of bytes.
 const PROVEN: usize = 8;
 
-fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransaction> {
+fn submit(scene: &mut DevnetRollup, transaction: &Transaction) -> Result<ForcedTransaction> {
     let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
     let alice = Key::named(SENDERS[0]);
     let data = call.abi_encode().into();

@@ -3,15 +3,15 @@
 //! Amsterdam. The block around the duty is filled up to the size limit of the pool.
 
 mod duty;
-mod scene;
+mod rollup;
 
 use duty::Duty;
 use eyre::Result;
-use scene::Scene;
+use rollup::DevnetRollup;
 use wire::ProtocolFork;
 
-fn advances(fork: ProtocolFork, prepare: fn(&mut Scene) -> Result<Duty>) -> Result<()> {
-    let mut scene = Scene::new(fork)?;
+fn advances(fork: ProtocolFork, prepare: fn(&mut DevnetRollup) -> Result<Duty>) -> Result<()> {
+    let mut scene = DevnetRollup::new(fork)?;
     let duty = prepare(&mut scene)?;
     scene.advance_by_the_largest(&duty)
 }

@@ -1,6 +1,6 @@
 //! Inputs that `advance` accepts and rejects.
 
-use super::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
+use super::support::{ETHER, L2_CHAIN, TestRollup, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use chain::ExecutedBlock;
@@ -38,7 +38,7 @@ fn changed(input: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8
 #[test]
 fn block_advances_head_in_osaka_and_amsterdam() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
-        let mut harness = Harness::new(fork)?;
+        let mut harness = TestRollup::new(fork)?;
         let block = harness.next_block()?;
         let sent = harness.advance(vec![block.input()?], vec![])?;
         harness.assert_head_is(&block)?;
@@ -51,7 +51,7 @@ fn block_advances_head_in_osaka_and_amsterdam() -> Result<()> {
 
 #[test]
 fn three_inputs_advance_head_and_store_roots() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
     let inputs = blocks.iter().map(ExecutedBlock::input).collect::<Result<_, _>>()?;
     harness.advance(inputs, vec![])?;
@@ -67,7 +67,7 @@ fn three_inputs_advance_head_and_store_roots() -> Result<()> {
 #[test]
 fn batch_advances_head_by_all_its_blocks() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
-        let mut harness = Harness::new(fork)?;
+        let mut harness = TestRollup::new(fork)?;
         let blocks: Vec<_> = (0..4).map(|_| harness.next_block()).collect::<Result<Vec<_>>>()?;
         let known = |new: &ExecutedBlock| harness.l2.chain().block(&new.block.hash);
         let rest = blocks[1..].iter().map(known).collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +93,7 @@ fn batch_advances_head_by_all_its_blocks() -> Result<()> {
 
 #[test]
 fn invalid_block_reverts_whole_advance() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let (first, second) = (harness.next_block()?, harness.next_block()?);
     let before = harness.state()?;
     let bad = changed(&second.input()?, |i| i.request.payload.gas_used += 1);
@@ -105,7 +105,7 @@ fn invalid_block_reverts_whole_advance() -> Result<()> {
 
 #[test]
 fn each_governed_field_has_its_own_error() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let block = harness.next_block()?;
     let good = block.input()?;
     let payload = |change: fn(&mut wire::ExecutionPayload<'_>)| {
@@ -157,7 +157,7 @@ fn each_governed_field_has_its_own_error() -> Result<()> {
 
 #[test]
 fn block_beyond_max_lag_is_rejected() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let old = harness.next_block()?;
     // An hour of L1 blocks passes.
     let stranger = Address::repeat_byte(1);
@@ -171,7 +171,7 @@ fn block_beyond_max_lag_is_rejected() -> Result<()> {
 
 #[test]
 fn execute_rejects_wrong_execution_results() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let block = harness.next_block()?;
     let good = block.input()?;
     let payload = |change: fn(&mut wire::ExecutionPayload<'_>)| {
@@ -196,7 +196,7 @@ fn execute_rejects_wrong_execution_results() -> Result<()> {
 
 #[test]
 fn an_old_block_cannot_be_replayed() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let (first, second) = (harness.next_block()?, harness.next_block()?);
     harness.advance(vec![first.input()?], vec![])?;
     harness.assert_refused::<INativeRollup::ParentHashMismatch>(first.input()?)?;
@@ -210,11 +210,11 @@ fn an_old_block_cannot_be_replayed() -> Result<()> {
 fn advance_fails_without_execute_precompile() -> Result<()> {
     // An account without code answers every call with success and no data.
     let elsewhere = Execute { forks: ForkRule::Any(vec![]), ..Execute::default() };
-    let mut refused = Harness::with_execute(ProtocolFork::Osaka, elsewhere)?;
+    let mut refused = TestRollup::with_execute(ProtocolFork::Osaka, elsewhere)?;
     let block = refused.next_block()?;
     refused.assert_refused::<ExecuteFailed>(block.input()?)?;
 
-    let mut absent = Harness::new(ProtocolFork::Osaka)?;
+    let mut absent = TestRollup::new(ProtocolFork::Osaka)?;
     absent.l1.remove_execute();
     let block = absent.next_block()?;
     absent.assert_refused::<ExecuteAbsent>(block.input()?)?;
@@ -223,7 +223,7 @@ fn advance_fails_without_execute_precompile() -> Result<()> {
 
 #[test]
 fn deposit_arrives_within_advance_gas_budget() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let charlie = Key::named("charlie").address();
     let send = IL1MessageQueue::sendCall {
         to: charlie,
@@ -282,7 +282,7 @@ fn deposit_arrives_within_advance_gas_budget() -> Result<()> {
 
 #[test]
 fn failed_message_does_not_block_next_ones() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let (alice, operator) = (harness.alice.clone(), harness.operator.clone());
     let charlie = Key::named("charlie").address();
     let message_queue = harness.rollup.message_queue;

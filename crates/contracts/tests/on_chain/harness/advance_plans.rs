@@ -1,90 +1,17 @@
 //! The predicted cost of each kind of plan equals its cost on L1.
 
-use super::support::{Harness, L2_CHAIN};
+use super::support::{FORK, TestRollup};
 use alloy_primitives::{Bytes, U256};
-use chain::{Block, witness_of};
-use enshrine_contracts::{
-    advance_plan::{
-        AdvanceInput, AdvancePlan, Cost, L1Limits, L1Prices, MAX_BLOBS, STATE_ROOTS,
-        TRANSACTION_GAS_CAP, cheapest, ways_in_blobs,
-    },
-    bindings::INativeRollup::Evidence,
+use enshrine_contracts::advance_plan::{
+    AdvanceInput, AdvancePlan, L1Limits, L1Prices, MAX_BLOBS, STATE_ROOTS, TRANSACTION_GAS_CAP,
+    cheapest, ways_in_blobs,
 };
-use execute::Execute;
-use eyre::{Result, ensure};
-use std::{collections::BTreeSet, convert::Infallible, slice::from_ref, sync::Arc};
-use testkit::Sent;
+use eyre::Result;
+use std::{collections::BTreeSet, convert::Infallible, slice::from_ref};
 use wire::ProtocolFork;
 
-const FORK: ProtocolFork = ProtocolFork::Osaka;
 /// First slot of the ring buffer of state roots in the storage of the rollup.
 const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
-
-impl Harness {
-    /// Builds blocks of one transfer each, which are not posted to L1 yet.
-    pub(crate) fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
-        (0..count)
-            .map(|_| {
-                self.next_block()?;
-                Ok(Arc::clone(self.l2.chain().head()))
-            })
-            .collect()
-    }
-
-    /// Creates the input for these blocks: a batch if there are multiple.
-    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
-        let [block] = blocks else { return self.batch_of(blocks) };
-        let state = self.l2.chain().state_before(block)?.expect("it has a parent");
-        Self::measured(blocks, block.input(FORK, L2_CHAIN, &witness_of(&state, block)?)?)
-    }
-
-    /// Creates a batch of these blocks.
-    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
-        Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
-    }
-
-    /// Creates inputs for new blocks. `shape` has the number of blocks of each input, and zero
-    /// stands for a batch of one block.
-    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<AdvanceInput>> {
-        shape
-            .iter()
-            .map(|count| {
-                let blocks = self.blocks((*count).max(1))?;
-                if *count == 0 { self.batch_of(&blocks) } else { self.input_of(&blocks) }
-            })
-            .collect()
-    }
-
-    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<AdvanceInput> {
-        let execute = Execute::on(FORK);
-        let executed = execute.run(&bytes, u64::MAX)?;
-        let (charge, reserve) = (executed.gas, executed.reserve);
-        let trailer = variants::BlobTail::trailer_charge(&*execute.gas);
-        Ok(AdvanceInput {
-            bytes: bytes.into(),
-            blocks: blocks.len() as u64,
-            charge,
-            reserve,
-            trailer,
-        })
-    }
-
-    /// Sends a plan with its predicted gas limit.
-    pub(crate) fn post(&mut self, posting: &AdvancePlan) -> Result<(Sent, Cost)> {
-        let head = self.rollup.head(&self.l1)?;
-        let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
-        let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
-        let sent = if posting.blobs.is_empty() {
-            self.l1.send(&self.operator, to.into(), Default::default(), data, cost.limit)?
-        } else {
-            self.l1.send_with_blobs(&self.operator, to, data, &posting.blobs, cost.limit)?
-        };
-        ensure!(sent.receipt.success, "L1 does not take it: {cost:?}");
-        let number = self.rollup.head(&self.l1)?.number;
-        ensure!(number == head.number + posting.blocks, "the rollup is at {number}");
-        Ok((sent, cost))
-    }
-}
 
 /// Number of blocks of each input of a call; zero stands for a batch of one block.
 const SHAPES: [&[usize]; 9] =
@@ -99,7 +26,7 @@ fn predicted_cost_matches_gas_used() -> Result<()> {
 }
 
 fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
-    let mut harness = Harness::on_l1(l1_fork)?;
+    let mut harness = TestRollup::on_l1(l1_fork)?;
     let first = harness.blocks(1)?;
     // The first block of a rollup initialises storage slots, which costs extra.
     let input = harness.input_of(&first)?;
@@ -129,7 +56,7 @@ fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
 #[test]
 fn reused_root_slot_costs_less_gas() -> Result<()> {
     for l1_fork in L1_FORKS {
-        let mut harness = Harness::on_l1(l1_fork)?;
+        let mut harness = TestRollup::on_l1(l1_fork)?;
         let inputs = harness.inputs(&[1])?;
         harness.l1.skip(100);
         harness.post(&AdvancePlan::in_calldata(&inputs))?;
@@ -159,7 +86,7 @@ fn reused_root_slot_costs_less_gas() -> Result<()> {
 
 #[test]
 fn gas_limit_covers_most_demanding_input() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let [one, other] = &harness.inputs(&[1, 1])?[..] else { unreachable!("two were made") };
     let cost = |inputs: &[AdvanceInput]| AdvancePlan::in_calldata(inputs).cost(FORK, 0, 1);
     let plain = cost(&[one.clone(), other.clone()]);
@@ -186,7 +113,7 @@ fn limits(inputs: usize) -> L1Limits {
 
 #[test]
 fn cheapest_minimises_cost_per_block() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let blocks = harness.blocks(3)?;
     let single = harness.input_of(&blocks[..1])?;
     let batch = harness.input_of(&blocks)?;

@@ -1,6 +1,6 @@
 //! L2→L1 messages: claims by proof against the state roots of the rollup.
 
-use super::support::{ETHER, Harness, calldata_gas};
+use super::support::{ETHER, TestRollup, calldata_gas};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use enshrine_contracts::{
@@ -15,7 +15,7 @@ use testkit::{HarnessError, Key, Transaction};
 use wire::ProtocolFork;
 
 /// Signs the transaction that sends wei from Alice on L2 to `to` on L1.
-fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transaction> {
+fn withdrawal(harness: &mut TestRollup, to: Address, value: u128) -> Result<Transaction> {
     let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
     let alice = harness.alice.clone();
     let data = send.abi_encode().into();
@@ -23,7 +23,7 @@ fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transac
 }
 
 /// Deposits 9 ETH into the escrow, because no ETH on L1 backs Alice's balance at genesis.
-fn fill_escrow(harness: &mut Harness) -> Result<()> {
+fn fill_escrow(harness: &mut TestRollup) -> Result<()> {
     let (alice, message_queue) = (harness.alice.clone(), harness.rollup.message_queue);
     let send = IL1MessageQueue::sendCall {
         to: alice.address(),
@@ -58,7 +58,7 @@ fn assert_reverts<E: SolError>(result: Result<impl core::fmt::Debug, HarnessErro
 #[test]
 fn l2_messages_are_claimed_on_l1_once() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
-        let mut harness = Harness::new(fork)?;
+        let mut harness = TestRollup::new(fork)?;
         fill_escrow(&mut harness)?;
         let (charlie, operator) = (Key::named("charlie").address(), harness.operator.clone());
         let transactions = (1..=3)
@@ -133,7 +133,7 @@ fn l2_messages_are_claimed_on_l1_once() -> Result<()> {
 
 #[test]
 fn modified_claims_are_rejected() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     fill_escrow(&mut harness)?;
     let (charlie, operator) = (Key::named("charlie").address(), harness.operator.clone());
     let transactions = vec![withdrawal(&mut harness, charlie, ETHER)?];

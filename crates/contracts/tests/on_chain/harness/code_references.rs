@@ -1,6 +1,9 @@
 //! Inputs with references to code on L1 advance the head like whole inputs, at the predicted cost.
 
-use super::{advance_plans::L1_FORKS, support::Harness};
+use super::{
+    advance_plans::L1_FORKS,
+    support::{FORK, TestRollup},
+};
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, sol};
 use enshrine_contracts::{
@@ -20,8 +23,6 @@ sol! {
     error InputTooShort(uint256 got, uint256 minimum);
 }
 
-const FORK: ProtocolFork = ProtocolFork::Osaka;
-
 fn kept(bytes: &[u8]) -> CodeReference {
     CodeReference::new(Bytes::copy_from_slice(bytes)).expect("no long bytes")
 }
@@ -35,16 +36,10 @@ fn each_code(input: &[u8]) -> Vec<CodeReference> {
     codes.iter().map(kept).collect()
 }
 
-impl Harness {
-    fn keep(&mut self, codes: &[CodeReference]) -> Result<()> {
-        codes.iter().try_for_each(|code| Ok(self.l1.keep(&self.operator, code).map(drop)?))
-    }
-}
-
 #[test]
 fn input_with_code_references_advances_head() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
-        let mut harness = Harness::new(fork)?;
+        let mut harness = TestRollup::new(fork)?;
         let first = harness.next_block()?;
         let input = first.input()?;
         let codes = each_code(&input);
@@ -90,7 +85,7 @@ fn input_with_code_references_advances_head() -> Result<()> {
 
 #[test]
 fn reference_is_rejected_until_code_is_stored() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let block = harness.next_block()?;
     let input = block.input()?;
     let code = kept(codes_in(&input));
@@ -134,7 +129,7 @@ fn reference_is_rejected_until_code_is_stored() -> Result<()> {
 
 #[test]
 fn blob_input_head_may_have_references() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let blocks = harness.blocks(2)?;
     let batch = harness.batch_of(&blocks)?;
     let mut posting = AdvancePlan::in_blobs(from_ref(&batch)).expect("one blob");
@@ -156,7 +151,7 @@ fn predicted_cost_with_references_matches_gas_used() -> Result<()> {
 }
 
 fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
-    let mut harness = Harness::on_l1(l1_fork)?;
+    let mut harness = TestRollup::on_l1(l1_fork)?;
     let first = harness.blocks(1)?;
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
@@ -190,7 +185,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
 
 #[test]
 fn predicted_cost_of_long_input_matches_gas_used() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let first = harness.blocks(1)?;
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
@@ -226,7 +221,7 @@ fn predicted_cost_of_long_input_matches_gas_used() -> Result<()> {
 
 #[test]
 fn planner_uses_references_where_cheaper() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     let blocks = harness.blocks(1)?;
     let input = harness.batch_of(&blocks)?;
     let all = kept(codes_in(&input.bytes));
@@ -259,7 +254,7 @@ fn planner_uses_references_where_cheaper() -> Result<()> {
 
 #[test]
 fn stored_code_stops_when_called() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    let mut harness = TestRollup::new(FORK)?;
     // SELFDESTRUCT to the caller, which the STOP before it prevents.
     let code = kept(&[0x33, 0xff]);
     assert_eq!(harness.l1.kept_at(code.account())?, None);

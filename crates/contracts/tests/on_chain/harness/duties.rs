@@ -1,101 +1,18 @@
 //! Duties of a block: overdue messages and forced transactions.
 
-use super::support::{ETHER, Harness};
+use super::support::{ETHER, TestRollup};
 use alloy_consensus::TxEip1559;
-use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
-use chain::ExecutedBlock;
-use enshrine_contracts::{
-    L2_MESSENGER, Message,
-    bindings::{
-        IForcedInbox, IL1MessageQueue,
-        INativeRollup::{
-            self, Checkpoint, Discharge, Evidence, ForcedBatch, ForcedTransaction, Outcome,
-            RelayProof,
-        },
-    },
+use enshrine_contracts::bindings::{
+    IForcedInbox, IL1MessageQueue,
+    INativeRollup::{self, Discharge, Evidence, ForcedBatch, Outcome},
 };
 use eyre::{OptionExt, Result};
-use testkit::{FORCED_FEE, Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
 pub(super) const DAY: u64 = 86_400;
-
-impl Harness {
-    /// Advances L1's time and mines a block.
-    pub(super) fn pass(&mut self, seconds: u64) -> Result<()> {
-        self.l1.skip(seconds);
-        let alice = self.alice.clone();
-        self.l1.send(&alice, alice.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
-        Ok(())
-    }
-
-    /// Seals the next block with L1's timestamp, and appends it.
-    pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
-        let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
-        self.l2.append(block.clone())?;
-        Ok(block)
-    }
-
-    pub(super) fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
-        let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
-        let alice = self.alice.clone();
-        let sent = self.l1.transact(&alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
-        // From Amsterdam on, ETH transfers also emit logs (EIP-7708).
-        let mut logs = sent.receipt.logs.iter();
-        let event = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
-        Ok((&event.ok_or_eyre("not submitted")?.transaction).into())
-    }
-
-    pub(super) fn discharge(
-        &self,
-        transaction: &ForcedTransaction,
-        outcome: Outcome,
-    ) -> Result<Discharge> {
-        let account_proof = match outcome {
-            Outcome::Invalid => {
-                let chain = self.l2.chain();
-                chain.prove(chain.head(), transaction.sender, &[])?.nodes
-            }
-            _ => vec![],
-        };
-        Ok(Discharge {
-            transaction: transaction.clone(),
-            outcome,
-            position: 0,
-            accountProof: account_proof,
-            code: Bytes::new(),
-        })
-    }
-
-    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
-        let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
-        Ok(c.into())
-    }
-
-    pub(super) fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
-        let chain = self.l2.chain();
-        let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
-        let relay = RelayProof {
-            index: 0,
-            accountProof: proof.nodes,
-            storageProof: proof.slots[0].nodes.clone(),
-            before: before.clone(),
-            next: next.clone(),
-        };
-        Ok(Evidence { relays: vec![relay], ..Default::default() })
-    }
-
-    fn deposit(&mut self, to: Address) -> Result<(Message, Checkpoint)> {
-        let send =
-            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        let (alice, message_queue) = (self.alice.clone(), self.rollup.message_queue);
-        let sent = self.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
-        let message = self.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
-        Ok((message, self.checkpoint()?))
-    }
-}
 
 pub(super) fn batch(discharges: Vec<Discharge>) -> Evidence {
     let batch = ForcedBatch { index: 0, discharges, next: vec![] };
@@ -103,7 +20,7 @@ pub(super) fn batch(discharges: Vec<Discharge>) -> Evidence {
 }
 
 /// Signs a transfer from Alice with this nonce and fee cap.
-fn transfer(harness: &Harness, nonce: u64, max_fee_per_gas: u128) -> Transaction {
+fn transfer(harness: &TestRollup, nonce: u64, max_fee_per_gas: u128) -> Transaction {
     harness.alice.sign(TxEip1559 {
         chain_id: super::support::L2_CHAIN,
         nonce,
@@ -120,7 +37,7 @@ const GENEROUS: u128 = 100_000_000_000;
 
 #[test]
 fn due_forced_transaction_must_be_included() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let forced = transfer(&harness, 0, GENEROUS);
     let entry = harness.submit(&forced)?;
     assert_eq!(entry.hash, *forced.tx_hash());
@@ -191,7 +108,7 @@ fn due_forced_transaction_must_be_included() -> Result<()> {
 
 #[test]
 fn invalid_or_underpriced_forced_transactions_are_discharged() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let used = harness.submit(&transfer(&harness, 0, GENEROUS))?;
     let cheap = harness.submit(&transfer(&harness, 1, 0))?;
     let poor = harness.submit(&transfer(&harness, 1, 1_000_000_000_000_000))?;
@@ -226,7 +143,7 @@ fn invalid_or_underpriced_forced_transactions_are_discharged() -> Result<()> {
 
 #[test]
 fn early_discharge_of_forced_transaction_is_rejected() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let forced = transfer(&harness, 0, 0);
     let entry = harness.submit(&forced)?;
     let block = harness.block_now(vec![])?;
@@ -247,7 +164,7 @@ fn early_discharge_of_forced_transaction_is_rejected() -> Result<()> {
 
 #[test]
 fn overdue_message_must_be_relayed() -> Result<()> {
-    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let mut harness = TestRollup::new(ProtocolFork::Osaka)?;
     let charlie = Key::named("charlie").address();
     let empty = harness.checkpoint()?;
     let (message, first) = harness.deposit(charlie)?;

@@ -22,14 +22,14 @@ const DOCUMENT: &str = include_str!("../../../../../docs/dialects.md");
 
 /// An L1 with all forms of EXECUTE that `NativeRollup` can call, and an L2 with a rollup for each
 /// way to advance it.
-struct World {
+struct RollupPerWay {
     l1: L1,
     l2: L2,
     rollups: [Rollup; 4],
     operator: Key,
 }
 
-/// A way to advance a rollup, and the index of its rollup in [`World`].
+/// A way to advance a rollup, and the index of its rollup in [`RollupPerWay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// The whole input in calldata.
@@ -51,7 +51,7 @@ fn dialects() -> Dialects {
     Dialects::usual(&[DialectName::Specs, DialectName::Blobs, DialectName::ExecuteTx])
 }
 
-impl World {
+impl RollupPerWay {
     fn new() -> Result<Self> {
         let operator = Key::named("operator");
         let fork = ProtocolFork::Osaka;
@@ -176,7 +176,7 @@ fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
 
 /// Executes the transaction like the pool does on arrival, and builds the L1 block with it, which
 /// must reuse the cached verdict.
-fn assert_the_block_finds_the_verdict(world: &World, block: &ExecutedBlock) -> Result<()> {
+fn assert_the_block_finds_the_verdict(world: &RollupPerWay, block: &ExecutedBlock) -> Result<()> {
     let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
     let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);
     let counts = || {
@@ -198,7 +198,7 @@ fn block_advances_by_each_way_with_documented_gas() -> Result<()> {
     let document = DOCUMENT.replace(',', "");
     let mut missing = Vec::new();
     for transfers in [1, 50, 200] {
-        let mut world = World::new()?;
+        let mut world = RollupPerWay::new()?;
         // The first block of a rollup initialises storage slots, which costs extra.
         let first = world.block_of(1)?;
         for way in Way::ALL {
@@ -246,7 +246,7 @@ fn rollup_calls_configured_execute_address() -> Result<()> {
 
 #[test]
 fn attack_witness_of_another_block_is_rejected() -> Result<()> {
-    let mut world = World::new()?;
+    let mut world = RollupPerWay::new()?;
     let block = world.block_of(1)?;
     let other = block_of(&world.l2, 1)?;
     let good = world.execute_tx(&block)?;

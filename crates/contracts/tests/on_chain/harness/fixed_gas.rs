@@ -4,7 +4,7 @@
 
 use super::{
     duties::{DAY, batch},
-    support::Harness,
+    support::TestRollup,
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
@@ -60,7 +60,7 @@ const DEPLOYING_GAS: u64 = 7_500_000;
 
 /// A rollup with a token bridge, and a token with the longest name that the bridge copies.
 struct Bridged {
-    harness: Harness,
+    harness: TestRollup,
     l1_bridge: Address,
     l2_bridge: Address,
     token: Address,
@@ -71,7 +71,7 @@ impl Bridged {
         let alice = Key::named("alice");
         // The transaction before it deploys the code of the tokens.
         let l2_bridge = alice.address().create(1);
-        let mut harness = Harness::with_bounded_target(fork, l2_bridge)?;
+        let mut harness = TestRollup::with_bounded_target(fork, l2_bridge)?;
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let with = |name: &str, arguments: Vec<u8>| -> Result<Bytes> {
             Ok([&artifacts.get(name)?.init_code[..], &arguments].concat().into())

@@ -1,6 +1,6 @@
 //! Evidence built by `preconf` from what a follower has received, judged by the real `PreconfBonds`.
 
-use super::support::{ETHER, Harness};
+use super::support::{ETHER, TestRollup};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent as _;
 use chain::{Block, ExecutedBlock};
@@ -27,7 +27,7 @@ const SALT: B256 = B256::repeat_byte(0x5a);
 
 /// A rollup whose sequencer has a bond.
 struct Bonded {
-    harness: Harness,
+    harness: TestRollup,
     bonds: Address,
     sequencer: Key,
 }
@@ -46,7 +46,7 @@ impl Promised {
 
 impl Bonded {
     fn new() -> Result<Self> {
-        let mut harness = Harness::new(FORK)?;
+        let mut harness = TestRollup::new(FORK)?;
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let code = artifacts.get("PreconfBonds")?.init_code.clone();
         let sequencer = Key::named("operator");

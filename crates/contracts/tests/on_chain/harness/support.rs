@@ -1,24 +1,37 @@
 //! A rollup on an L1 with EXECUTE, and the L2 whose blocks advance it.
 
+use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall, SolError};
-use chain::{ExecutedBlock, empty_genesis};
+use alloy_sol_types::{SolCall, SolError, SolEvent};
+use chain::{Block, ExecutedBlock, empty_genesis, witness_of};
 use enshrine_contracts::{
-    bindings::INativeRollup::{self, AnchorUpdate, Evidence},
-    code_reference::PROXY,
+    L2_MESSENGER, Message,
+    advance_plan::{AdvanceInput, AdvancePlan, Cost},
+    bindings::{
+        IForcedInbox, IL1MessageQueue,
+        INativeRollup::{
+            self, AnchorUpdate, Checkpoint, Discharge, Evidence, ForcedTransaction, Outcome,
+            RelayProof,
+        },
+    },
+    code_reference::{CodeReference, PROXY},
 };
 use execute::Execute;
-use eyre::Result;
+use eyre::{OptionExt, Result, ensure};
+use std::sync::Arc;
 use testkit::{
-    HarnessError, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP, Transaction,
+    FORCED_FEE, HarnessError, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP,
+    Transaction,
 };
 use wire::ProtocolFork;
+
+pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
 pub(crate) use testkit::ETHER;
 
 /// A rollup, and everything needed to advance it.
-pub(crate) struct Harness {
+pub(crate) struct TestRollup {
     pub(crate) l1: L1,
     pub(crate) l2: L2,
     pub(crate) rollup: Rollup,
@@ -27,7 +40,7 @@ pub(crate) struct Harness {
     pub(crate) anchor: B256,
 }
 
-impl Harness {
+impl TestRollup {
     /// Creates an L2 with this fork on an L1 at Osaka.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         Self::with_execute(fork, Execute::on(fork))
@@ -156,6 +169,147 @@ impl Harness {
             self.l1.read(at, &INativeRollup::stateRootCall {})?,
             self.l1.read(at, &INativeRollup::anchorCall {})?,
         ))
+    }
+
+    /// Advances L1's time and mines a block.
+    pub(crate) fn pass(&mut self, seconds: u64) -> Result<()> {
+        self.l1.skip(seconds);
+        let alice = self.alice.clone();
+        self.l1.send(&alice, alice.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
+        Ok(())
+    }
+
+    /// Seals the next block with L1's timestamp, and appends it.
+    pub(crate) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
+        let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
+        self.l2.append(block.clone())?;
+        Ok(block)
+    }
+
+    pub(crate) fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
+        let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+        let alice = self.alice.clone();
+        let sent = self.l1.transact(&alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
+        // From Amsterdam on, ETH transfers also emit logs (EIP-7708).
+        let mut logs = sent.receipt.logs.iter();
+        let event = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
+        Ok((&event.ok_or_eyre("not submitted")?.transaction).into())
+    }
+
+    pub(crate) fn discharge(
+        &self,
+        transaction: &ForcedTransaction,
+        outcome: Outcome,
+    ) -> Result<Discharge> {
+        let account_proof = match outcome {
+            Outcome::Invalid => {
+                let chain = self.l2.chain();
+                chain.prove(chain.head(), transaction.sender, &[])?.nodes
+            }
+            _ => vec![],
+        };
+        Ok(Discharge {
+            transaction: transaction.clone(),
+            outcome,
+            position: 0,
+            accountProof: account_proof,
+            code: Bytes::new(),
+        })
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
+        Ok(c.into())
+    }
+
+    pub(crate) fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
+        let chain = self.l2.chain();
+        let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
+        let relay = RelayProof {
+            index: 0,
+            accountProof: proof.nodes,
+            storageProof: proof.slots[0].nodes.clone(),
+            before: before.clone(),
+            next: next.clone(),
+        };
+        Ok(Evidence { relays: vec![relay], ..Default::default() })
+    }
+
+    pub(crate) fn deposit(&mut self, to: Address) -> Result<(Message, Checkpoint)> {
+        let send =
+            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+        let (alice, message_queue) = (self.alice.clone(), self.rollup.message_queue);
+        let sent = self.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
+        let message = self.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
+        Ok((message, self.checkpoint()?))
+    }
+
+    /// Builds blocks of one transfer each, which are not posted to L1 yet.
+    pub(crate) fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
+        (0..count)
+            .map(|_| {
+                self.next_block()?;
+                Ok(Arc::clone(self.l2.chain().head()))
+            })
+            .collect()
+    }
+
+    /// Creates the input for these blocks: a batch if there are multiple.
+    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
+        let [block] = blocks else { return self.batch_of(blocks) };
+        let state = self.l2.chain().state_before(block)?.expect("it has a parent");
+        Self::measured(blocks, block.input(FORK, L2_CHAIN, &witness_of(&state, block)?)?)
+    }
+
+    /// Creates a batch of these blocks.
+    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
+        Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
+    }
+
+    /// Creates inputs for new blocks. `shape` has the number of blocks of each input, and zero
+    /// stands for a batch of one block.
+    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<AdvanceInput>> {
+        shape
+            .iter()
+            .map(|count| {
+                let blocks = self.blocks((*count).max(1))?;
+                if *count == 0 { self.batch_of(&blocks) } else { self.input_of(&blocks) }
+            })
+            .collect()
+    }
+
+    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<AdvanceInput> {
+        let execute = Execute::on(FORK);
+        let executed = execute.run(&bytes, u64::MAX)?;
+        let (charge, reserve) = (executed.gas, executed.reserve);
+        let trailer = variants::BlobTail::trailer_charge(&*execute.gas);
+        Ok(AdvanceInput {
+            bytes: bytes.into(),
+            blocks: blocks.len() as u64,
+            charge,
+            reserve,
+            trailer,
+        })
+    }
+
+    /// Sends a plan with its predicted gas limit.
+    pub(crate) fn post(&mut self, posting: &AdvancePlan) -> Result<(Sent, Cost)> {
+        let head = self.rollup.head(&self.l1)?;
+        let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
+        let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
+        let sent = if posting.blobs.is_empty() {
+            self.l1.send(&self.operator, to.into(), Default::default(), data, cost.limit)?
+        } else {
+            self.l1.send_with_blobs(&self.operator, to, data, &posting.blobs, cost.limit)?
+        };
+        ensure!(sent.receipt.success, "L1 does not take it: {cost:?}");
+        let number = self.rollup.head(&self.l1)?.number;
+        ensure!(number == head.number + posting.blocks, "the rollup is at {number}");
+        Ok((sent, cost))
+    }
+
+    pub(crate) fn keep(&mut self, codes: &[CodeReference]) -> Result<()> {
+        codes.iter().try_for_each(|code| Ok(self.l1.keep(&self.operator, code).map(drop)?))
     }
 
     pub(crate) fn assert_head_is(&self, block: &ExecutedBlock) -> Result<()> {

@@ -7,13 +7,13 @@ use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Returns the blob base fee by which blocks are planned now.
-fn price(batcher: &mut Batcher, fixture: &Fixture) -> u128 {
+fn price(batcher: &mut Batcher, fixture: &BatcherSetup) -> u128 {
     batcher.prices(&fixture.work(), FORK).unwrap().unwrap().blob_gas.unwrap()
 }
 
 #[test]
 fn blob_price_is_reused_and_refreshed_in_background() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
     let (current, asked) = (Arc::new(AtomicU64::new(5)), Arc::<AtomicU64>::default());
     let (answered, count) = (Arc::clone(&current), Arc::clone(&asked));
@@ -49,7 +49,7 @@ fn blob_price_is_reused_and_refreshed_in_background() {
 
 #[test]
 fn blobs_are_proven_from_inclusion_until_failure() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     let blocks = fixture.blocks(1);
@@ -83,7 +83,7 @@ fn stale_evidence_pauses_blobs_briefly() {
 
 #[test]
 fn only_blobs_follow_blobs_once_they_are_proven() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
@@ -122,7 +122,7 @@ fn overdue_message() -> Events {
 
 /// Fails a blob transaction on L1, and returns whether blobs are used two L1 blocks later.
 fn uses_blobs_soon_after_failure(events: Events) -> bool {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.view.take(header(2), events);
@@ -147,7 +147,7 @@ fn only_failures_of_blobs_pause_blobs_long() {
 /// They are planned only once while others are in flight.
 #[test]
 fn blocks_with_relay_evidence_are_sent_alone() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.blocks(1);

@@ -8,7 +8,7 @@ use contracts::{Anchor, L1_ANCHOR};
 #[test]
 fn l1_fork_replaces_transactions_in_flight() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
-    let mut fixture = Fixture::of(spec, 0);
+    let mut fixture = BatcherSetup::of(spec, 0);
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
     for (now, sent) in [(NOW, 1), (2 * NOW, 1), (9_500, 2), (9_501, 2)] {
@@ -25,7 +25,7 @@ fn l1_fork_replaces_transactions_in_flight() {
 #[test]
 fn replacement_ends_with_same_block_if_another_follows() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
-    let mut fixture = Fixture::of(spec, 0);
+    let mut fixture = BatcherSetup::of(spec, 0);
     let mut batcher = fixture.batcher();
     for count in [2, 1] {
         fixture.blocks(count);
@@ -44,7 +44,7 @@ fn replacement_ends_with_same_block_if_another_follows() {
 #[test]
 fn next_batch_waits_for_included_replaced_transaction() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
-    let mut fixture = Fixture::of(spec, 0);
+    let mut fixture = BatcherSetup::of(spec, 0);
     let mut batcher = fixture.batcher();
     let first = fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
@@ -68,7 +68,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
 
 #[test]
 fn posting_resumes_after_l1_reorg() {
-    let mut fixture = Fixture::new();
+    let mut fixture = BatcherSetup::new();
     let room = fixture.batcher().start(Arc::default()).unwrap();
     room.l1_went_back();
     fixture.blocks(1);
@@ -82,7 +82,7 @@ fn l1_estimates_gas_of_evidence() {
     // L1's fixed estimate, and an eighth more.
     let answer = 112_500;
     for has_anchor in [false, true] {
-        let mut fixture = Fixture::new();
+        let mut fixture = BatcherSetup::new();
         let mut batcher = fixture.batcher();
         let anchor = Anchor {
             l1_block_number: 1,
@@ -105,7 +105,7 @@ fn l1_estimates_gas_of_evidence() {
 
 #[test]
 fn batch_timestamp_is_that_of_last_block() {
-    let blocks = Fixture::new().blocks(3);
+    let blocks = BatcherSetup::new().blocks(3);
     let candidate = TxCandidate::new(&blocks, TxData { input: Bytes::new(), blobs: None });
     assert_eq!(candidate.timestamp, blocks[2].header.timestamp);
     assert_eq!(candidate.blocks[0], blocks[0].num_hash());

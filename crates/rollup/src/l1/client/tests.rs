@@ -15,13 +15,13 @@ use variants::{DialectName, Dialects};
 /// Account without code that all transactions call.
 const IDLE: Address = Address::repeat_byte(0x1d);
 
-struct Scene {
+struct ProxiedL1 {
     devnet: Devnet,
     proxy: Proxy,
     client: L1Client,
 }
 
-impl Scene {
+impl ProxiedL1 {
     async fn start() -> Result<Self> {
         let devnet = Devnet::builder().with(|config| {
             config.execute_market = true;
@@ -97,7 +97,7 @@ fn assert_other_hash(found: Result<Option<Address>, L1Error>, hash: B256) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
-    let scene = Scene::start().await?;
+    let scene = ProxiedL1::start().await?;
     let gas_price = json!(U256::from(20 * GWEI));
     let authorization = Key::named("authority").authorize(Authorization {
         chain_id: U256::from(scene.devnet.chain_id()),
@@ -136,7 +136,7 @@ async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
-    let scene = Scene::start().await?;
+    let scene = ProxiedL1::start().await?;
     assert_eq!(scene.client.sender_of(B256::repeat_byte(7))?, None);
     for sent in [scene.ethereum_tx(0)?, scene.execute_tx(1)?] {
         // The response contains the sender of the signed transaction.
@@ -159,7 +159,7 @@ async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_fields_do_not_change_sender() -> Result<()> {
-    let scene = Scene::start().await?;
+    let scene = ProxiedL1::start().await?;
     for (r#type, sent, other) in [
         ("0x2", scene.ethereum_tx(0)?, scene.ethereum_tx(1)?),
         ("0x5", scene.execute_tx(2)?, scene.execute_tx(3)?),
@@ -206,7 +206,7 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_transaction_and_rpc_error_are_client_errors() -> Result<()> {
-    let scene = Scene::start().await?;
+    let scene = ProxiedL1::start().await?;
     let (ethereum, execute) = (scene.ethereum_tx(0)?, scene.execute_tx(1)?);
     let is_refused = |(hash, _): (B256, Address), change: fn(&mut Value)| {
         scene.forge(change);

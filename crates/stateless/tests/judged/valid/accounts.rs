@@ -1,6 +1,6 @@
 //! Accounts that only a genesis can create, and balances at their maximum.
 
-use super::world::{CHAIN_ID, FORKS, GWEI, World, contract};
+use super::test_chain::{CHAIN_ID, FORKS, GWEI, TestChain, contract};
 use alloy_consensus::TxEip7702;
 use alloy_eips::{
     eip4895::Withdrawal,
@@ -24,7 +24,7 @@ fn with_storage_only() -> GenesisAccount {
 }
 
 /// A transaction that delegates the account of `key` to the code of `delegate`.
-fn delegation(world: &mut World, key: &Key, delegate: Address) -> Transaction {
+fn delegation(world: &mut TestChain, key: &Key, delegate: Address) -> Transaction {
     let authorization =
         Authorization { chain_id: U256::from(CHAIN_ID), address: delegate, nonce: 0 };
     Key::named("alice").sign(TxEip7702 {
@@ -43,7 +43,7 @@ fn clearing_absent_delegation_is_no_code_change() {
     let ghost = Key::named("ghost");
     let at = ghost.address();
     let changes = |delegate: Address| {
-        let mut world = World::new(ProtocolFork::Amsterdam, |genesis| {
+        let mut world = TestChain::new(ProtocolFork::Amsterdam, |genesis| {
             genesis.alloc.insert(at, with_storage_only());
         });
         let transaction = delegation(&mut world, &ghost, delegate);
@@ -63,7 +63,7 @@ fn clearing_absent_delegation_is_no_code_change() {
 fn storage_only_account_is_preserved_in_every_fork() {
     let ghost = Address::repeat_byte(0x9e);
     for fork in FORKS {
-        let mut world = World::new(fork, |genesis| {
+        let mut world = TestChain::new(fork, |genesis| {
             genesis.alloc.insert(ghost, with_storage_only());
         });
         let before = world.chain.state().account(ghost).expect("reads");
@@ -90,7 +90,7 @@ fn empty_genesis_account_is_removed_only_as_beneficiary() {
     push(&mut code, empty(heir));
     code.push(op::SELFDESTRUCT);
     for fork in FORKS {
-        let mut world = World::new(fork, |genesis| {
+        let mut world = TestChain::new(fork, |genesis| {
             for number in [called, inner, heir, fees] {
                 genesis.alloc.insert(empty(number), GenesisAccount::default());
             }
@@ -115,7 +115,7 @@ fn empty_genesis_account_is_removed_only_as_beneficiary() {
 fn fees_and_withdrawals_cannot_overflow_balance() {
     let full = Address::repeat_byte(0xfe);
     for fork in FORKS {
-        let mut world = World::new(fork, |genesis| {
+        let mut world = TestChain::new(fork, |genesis| {
             let rich = GenesisAccount { balance: U256::MAX - U256::from(5), ..Default::default() };
             genesis.alloc.insert(full, rich);
         });
@@ -159,7 +159,7 @@ fn fees_and_withdrawals_cannot_overflow_balance() {
 fn factory_exists_from_first_amsterdam_block() {
     let factory = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
     for fork in FORKS {
-        let mut world = World::new(fork, |_| {});
+        let mut world = TestChain::new(fork, |_| {});
         assert_eq!(
             !world.chain.code(factory).expect("reads").is_empty(),
             fork >= ProtocolFork::Amsterdam

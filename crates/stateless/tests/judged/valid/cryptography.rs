@@ -1,6 +1,6 @@
 //! Cryptography that a host provides.
 
-use super::world::World;
+use super::test_chain::TestChain;
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
 use alloy_primitives::{Address, Bytes};
 use core::num::NonZeroUsize;
@@ -49,7 +49,7 @@ impl EvmOverrides for HandedIn {
 
 #[test]
 fn host_cryptography_provides_senders_and_precompiles() {
-    let mut world = World::new(ProtocolFork::Osaka, |_| {});
+    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
     let calls = (0..3).map(|_| world.call(SHA256, 50_000, vec![])).collect();
     let block = world.offer(calls).0;
     let verify = |host: Host| {
@@ -66,7 +66,7 @@ fn host_cryptography_provides_senders_and_precompiles() {
 
 #[test]
 fn senders_are_recovered_once_unless_threads_race() {
-    let mut world = World::new(ProtocolFork::Osaka, |_| {});
+    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
     // Two full batches and a part of one.
     let calls = (0..70).map(|_| world.call(SHA256, 50_000, vec![])).collect();
     let block = world.offer(calls).0;

@@ -1,6 +1,6 @@
 //! Deposits (EIP-6110): which contract's logs count, and in which layout.
 
-use super::world::{CHAIN_ID, World, contract};
+use super::test_chain::{CHAIN_ID, TestChain, contract};
 use alloy_primitives::{Address, B256, U256, address, b256};
 use chain::ChainConfig;
 use enshrine_stateless::{ChainSpec, Invalid};
@@ -38,7 +38,7 @@ fn deposit() -> Vec<u8> {
 }
 
 struct Deposits {
-    world: World,
+    world: TestChain,
     contract: Address,
 }
 
@@ -46,7 +46,7 @@ impl Deposits {
     fn new(fork: ProtocolFork, topic: B256) -> Self {
         let address = Address::repeat_byte(0xd0);
         let spec = ChainSpec::constant(CHAIN_ID, fork).with_deposit_contract(address);
-        let world = World::on(fork, ChainConfig::new(spec), |genesis| {
+        let world = TestChain::on(fork, ChainConfig::new(spec), |genesis| {
             genesis.alloc.insert(address, contract(&logs_under(topic)));
         });
         Self { world, contract: address }
@@ -103,7 +103,7 @@ fn chain_without_deposit_contract_has_no_deposits() {
         // The last one is a precompile, where no code of a genesis runs.
         for at in [SYSTEM, mainnets, Address::with_last_byte(1)] {
             for data in [deposit(), vec![1, 2, 3]] {
-                let mut world = World::new(fork, |genesis| {
+                let mut world = TestChain::new(fork, |genesis| {
                     genesis.alloc.insert(at, contract(&logs_under(DEPOSIT)));
                 });
                 let call = world.call(at, 300_000, data);

@@ -1,6 +1,6 @@
 //! Limits of the fees that a transaction may offer.
 
-use super::world::{CHAIN_ID, World};
+use super::test_chain::{CHAIN_ID, TestChain};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, U256, keccak256};
 use alloy_rlp::{Encodable, Header};
@@ -35,7 +35,7 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
 #[test]
 fn maximum_fee_is_below_2_pow_128() {
     let largest = U256::from(u128::MAX / 21_000);
-    let mut world = World::new(ProtocolFork::Osaka, |genesis| {
+    let mut world = TestChain::new(ProtocolFork::Osaka, |genesis| {
         let alice = genesis.alloc.get_mut(&Key::named("alice").address()).expect("is rich");
         alice.balance = U256::MAX >> 1;
     });

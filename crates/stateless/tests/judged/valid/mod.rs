@@ -8,4 +8,4 @@ mod meter;
 mod reads;
 mod refunds;
 mod system;
-mod world;
+mod test_chain;

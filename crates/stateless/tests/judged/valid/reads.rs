@@ -1,7 +1,7 @@
 //! A witness contains everything that the specification reads, even if the instruction then runs
 //! out of gas: an L1 with another client may need it.
 
-use super::world::{FORKS, World, contract};
+use super::test_chain::{FORKS, TestChain, contract};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use chain::ExecutedBlock;
@@ -72,14 +72,14 @@ fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
 }
 
 /// Returns the block in which Alice calls the caller, and the chain before it.
-fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, ExecutedBlock) {
+fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (TestChain, ExecutedBlock) {
     block_of(fork, &on_target(instruction, 0), gas, kind)
 }
 
 /// Like [`block`], with this code of the callee.
-fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, ExecutedBlock) {
+fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (TestChain, ExecutedBlock) {
     let caller = calls(gas, kind);
-    let mut world = World::new(fork, genesis(callee, &caller));
+    let mut world = TestChain::new(fork, genesis(callee, &caller));
     let call = world.call(CALLER, 1_000_000, vec![]);
     let (block, rejected) = world.offer(vec![call]);
     assert!(rejected.is_empty(), "{rejected:?}");
@@ -89,7 +89,7 @@ fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, Ex
 
 /// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of
 /// its slots.
-fn holds(world: &World, block: &ExecutedBlock, address: Address, slot: Option<u8>) -> bool {
+fn holds(world: &TestChain, block: &ExecutedBlock, address: Address, slot: Option<u8>) -> bool {
     let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
     let head = world.chain.head();
     let proof = world.chain.prove(head, address, &slots).expect("proves");
@@ -168,7 +168,7 @@ fn witness_contains_no_unspecified_reads() {
             let mut code = on_target(instruction, 0);
             code.remove(0);
             let caller = calls(50_000, op::CALL);
-            let mut world = World::new(fork, genesis(&code, &caller));
+            let mut world = TestChain::new(fork, genesis(&code, &caller));
             let call = world.call(CALLER, 1_000_000, vec![]);
             let (block, _) = world.offer(vec![call]);
             assert!(!holds(&world, &block, TARGET, None), "{fork} {instruction:#x}");

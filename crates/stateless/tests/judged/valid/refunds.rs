@@ -1,7 +1,7 @@
 //! Full blocks whose transactions get the maximum refund: up to BPO2 they use less gas than the sum
 //! of their intrinsic gas.
 
-use super::world::{CHAIN_ID, FORKS, GWEI, World};
+use super::test_chain::{CHAIN_ID, FORKS, GWEI, TestChain};
 use alloy_consensus::TxEip7702;
 use alloy_eips::{
     eip2930::{AccessList, AccessListItem},
@@ -44,7 +44,7 @@ fn authority(number: u64) -> Key {
 }
 
 struct Filler {
-    world: World,
+    world: TestChain,
     fork: ProtocolFork,
     next_slot: u64,
     authorized: u64,
@@ -53,7 +53,7 @@ struct Filler {
 
 impl Filler {
     fn new(fork: ProtocolFork, gas_limit: u64, seed: u64) -> Self {
-        let world = World::new(fork, genesis(gas_limit));
+        let world = TestChain::new(fork, genesis(gas_limit));
         Self { world, fork, next_slot: 0, authorized: 0, random: Random::new(seed) }
     }
 
@@ -144,7 +144,7 @@ fn full_blocks_with_maximum_refunds_are_valid() {
 #[test]
 fn set_code_transactions_on_existing_accounts_are_valid() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Bpo2] {
-        let mut world = World::new(fork, genesis(131_000));
+        let mut world = TestChain::new(fork, genesis(131_000));
         let mut transactions = Vec::new();
         for index in 0..2 {
             let authorization_list = (0..2)
@@ -175,7 +175,7 @@ fn set_code_transactions_on_existing_accounts_are_valid() {
 #[test]
 fn gas_bound_is_exact_without_refunds() {
     // Calldata: the floor of EIP-7623 is never refunded.
-    let mut world = World::new(ProtocolFork::Osaka, |_| {});
+    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
     let floor = 21_000 + 40 * 1_000;
     let data = world.call(Address::repeat_byte(0xbb), floor, vec![1; 1_000]);
     let bound =

@@ -1,6 +1,6 @@
 //! System contracts: which code is at their addresses when they are called.
 
-use super::world::{CHAIN_ID, World};
+use super::test_chain::{CHAIN_ID, TestChain};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, keccak256};
 use chain::ChainConfig;
@@ -77,7 +77,7 @@ fn block_may_deploy_system_contract_it_calls() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Deploys { code: canonical, at_the_end: false };
     let config = ChainConfig::new(spec).with_extension(Arc::new(deploys));
-    let mut world = World::on(ProtocolFork::Cancun, config, |_| {});
+    let mut world = TestChain::on(ProtocolFork::Cancun, config, |_| {});
     let transfer = world.call(Address::repeat_byte(1), 21_000, vec![]);
     let block = world.block(vec![transfer]);
     assert_eq!(block.fork, ProtocolFork::Prague);
@@ -88,7 +88,7 @@ fn block_may_deploy_system_contract_it_calls() {
 fn absent_required_contract_invalidates_block() {
     let fork = ProtocolFork::Osaka;
     for missing in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
-        let world = World::new(fork, |genesis| {
+        let world = TestChain::new(fork, |genesis| {
             genesis.alloc.remove(&missing.address);
         });
         let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
@@ -112,7 +112,7 @@ fn deployed_foreign_system_code_is_refused() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Arc::new(Deploys { code: foreign, at_the_end: true });
     let config = ChainConfig::new(spec).with_extension(deploys);
-    let world = World::on(ProtocolFork::Cancun, config, |_| {});
+    let world = TestChain::on(ProtocolFork::Cancun, config, |_| {});
     let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
     let verify = |system_code| {
         let options =

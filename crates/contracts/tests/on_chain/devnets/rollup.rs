@@ -32,7 +32,7 @@ const BALLAST: [usize; 9] = [16_384, 16_384, 16_384, 16_384, 16_384, 8_192, 4_09
 pub(crate) const SENDERS: [&str; 3] = ["alice", "carol", "dave"];
 
 /// Both chains and the rollup.
-pub(crate) struct Scene {
+pub(crate) struct DevnetRollup {
     fork: ProtocolFork,
     pub(crate) l1: L1,
     pub(crate) l2: L2,
@@ -40,7 +40,7 @@ pub(crate) struct Scene {
     pub(crate) operator: Key,
 }
 
-impl Scene {
+impl DevnetRollup {
     /// Starts a devnet with default flags, and a rollup whose L2 has the fork of its L1.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         let names = [&["operator"][..], &SENDERS].concat();

@@ -43,13 +43,13 @@ const SENDERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 pub(crate) const CHAIN_ID: u64 = 1;
 
 /// A random genesis with accounts that send transactions.
-pub(crate) struct World {
+pub(crate) struct RandomGenesis {
     pub(crate) genesis: Genesis,
     keys: Vec<Key>,
     nonces: Vec<u64>,
 }
 
-impl World {
+impl RandomGenesis {
     pub(crate) fn new(fork: ProtocolFork, rng: &mut Random) -> Self {
         let mut genesis = chain::empty_genesis(fork);
         let keys: Vec<_> = SENDERS.into_iter().map(Key::named).collect();

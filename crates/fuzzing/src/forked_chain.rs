@@ -25,9 +25,9 @@ const DEPLOYER: &[u8] = &[0x60, 0x01, 0x5f, 0xf3];
 /// Gas limit of each transaction, enough for the most expensive one under any fork.
 const GAS_LIMIT: u64 = 400_000;
 
-/// A block of a scene.
+/// A block of a forked chain.
 #[derive(Debug)]
-pub(crate) struct SceneBlock {
+pub(crate) struct ForkedBlock {
     /// The block.
     pub(crate) block: Arc<Block>,
     /// The EXECUTE calldata for this block.
@@ -57,20 +57,20 @@ fn draft_call(genesis: Genesis, fork: ProtocolFork) -> Vec<u8> {
 
 /// A chain with two branches, and the inputs of its blocks.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub(crate) struct ForkedChain {
     /// The fork of all blocks.
     pub(crate) fork: ProtocolFork,
     /// The chain, with the blocks of both branches.
     pub(crate) chain: Chain,
     /// The blocks of the first branch in order, then those of the second.
-    pub(crate) blocks: Vec<SceneBlock>,
+    pub(crate) blocks: Vec<ForkedBlock>,
     /// Batches of blocks of the first branch.
     pub(crate) batches: Vec<Vec<u8>>,
     /// Calldata in the form of the EIP-8079 draft for a block on the same genesis.
     pub(crate) draft: Vec<u8>,
     /// The union of the witnesses of all blocks, without headers.
     pub(crate) witness: OwnedWitness,
-    /// EXECUTE by the rules of an L1 with the fork of the scene.
+    /// EXECUTE by the rules of an L1 with the fork of the chain.
     pub(crate) strict: Judge,
     /// EXECUTE that accepts valid blocks of all forks, including those of L1.
     pub(crate) open: Judge,
@@ -84,12 +84,12 @@ pub(crate) struct Scene {
     compacted: Memo<Option<Arc<[u8]>>>,
 }
 
-static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| FORKS.map(Scene::new).into());
+static CHAINS: LazyLock<Vec<ForkedChain>> = LazyLock::new(|| FORKS.map(ForkedChain::new).into());
 
-impl Scene {
+impl ForkedChain {
     /// Returns all scenes, which are created on the first call.
     pub(crate) fn all() -> &'static [Self] {
-        &SCENES
+        &CHAINS
     }
 
     fn new(fork: ProtocolFork) -> Self {
@@ -121,7 +121,7 @@ impl Scene {
             witness.codes.extend(new.witness.codes.iter().cloned());
         }
         witness.canonicalize();
-        let scene_block = |(new, nonces): &(ExecutedBlock, [u64; 2])| SceneBlock {
+        let forked_block = |(new, nonces): &(ExecutedBlock, [u64; 2])| ForkedBlock {
             nonces: *nonces,
             block: Arc::new(new.block.clone()),
             input: new.input().expect("a block after Cancun"),
@@ -139,7 +139,7 @@ impl Scene {
             fork,
             draft: draft_call(genesis, fork),
             batches: batches.map(batch).into(),
-            blocks: blocks.iter().map(scene_block).collect(),
+            blocks: blocks.iter().map(forked_block).collect(),
             witness,
             chain,
             strict: Judge::new(strict),
@@ -234,9 +234,9 @@ mod tests {
 
     #[test]
     fn execute_accepts_all_short_scene_inputs() {
-        for scene in Scene::all() {
-            for input in scene.inputs() {
-                scene.strict.execute.run(input, u64::MAX).expect("a block that was built");
+        for forked in ForkedChain::all() {
+            for input in forked.inputs() {
+                forked.strict.execute.run(input, u64::MAX).expect("a block that was built");
                 assert!(input.len() < 10_000);
             }
         }

@@ -14,7 +14,7 @@ use wire::{ProtocolFork, StatelessInput};
 pub(crate) const CHAIN_ID: u64 = 8_079;
 pub(crate) const GWEI: u128 = 1_000_000_000;
 
-pub(crate) struct World {
+pub(crate) struct TestChain {
     pub(crate) chain: Chain,
     nonces: HashMap<String, u64>,
 }
@@ -25,7 +25,7 @@ pub(crate) fn contract(code: &[u8]) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code, ..Default::default() }
 }
 
-impl World {
+impl TestChain {
     /// Creates a chain under the rules of one fork, on which Alice and Bob are funded.
     pub(crate) fn new(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
         Self::on(fork, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)), change)

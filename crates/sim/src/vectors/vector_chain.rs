@@ -48,12 +48,12 @@ pub(crate) enum Content {
 }
 
 /// A chain at one fork, where Alice is rich and two contracts are deployed.
-pub(crate) struct World {
+pub(crate) struct VectorChain {
     l2: L2,
     blocks: Vec<ExecutedBlock>,
 }
 
-impl World {
+impl VectorChain {
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         Self::of(fork, None, |config| config)
     }

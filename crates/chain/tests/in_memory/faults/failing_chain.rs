@@ -100,7 +100,7 @@ pub(crate) fn build(chain: &Chain, mark: u8, transactions: Vec<Transaction>) -> 
 
 /// A chain of six blocks on a store that can fail, a longer non-canonical branch from its second
 /// block, and a next block.
-pub(crate) struct Scene {
+pub(crate) struct FailingChain {
     pub(crate) store: Arc<FailingStore>,
     pub(crate) chain: Chain,
     /// Head of the longer branch.
@@ -113,7 +113,7 @@ pub(crate) struct Scene {
     pub(crate) transactions: Vec<B256>,
 }
 
-impl Scene {
+impl FailingChain {
     pub(crate) fn new() -> Self {
         let store = Arc::new(FailingStore::default());
         let shared = Arc::clone(&store) as Arc<dyn Store>;
