@@ -1,8 +1,8 @@
 //! Answer of `rollup_config`.
 
-use crate::Quantity;
 #[cfg(feature = "schema")]
 use crate::schema;
+use crate::{OptionalQuantity, Quantity};
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -43,6 +43,9 @@ pub struct RollupConfig {
     pub owner: Option<Address>,
     /// Account that may pause the message queue, if there is one.
     pub guardian: Option<Guardian>,
+    /// Terms of preconfirmations, or `None` if any account may always advance the rollup: no promise
+    /// about its next block can be kept then.
+    pub preconfirmations: Option<PreconfirmationTerms>,
     /// How L1 is shown that blocks are valid.
     pub verification: Verification,
     /// The EXECUTE precompile of L1.
@@ -199,6 +202,34 @@ pub struct Guardian {
     /// Maximum amount that all claims together may withdraw during a pause, in wei.
     #[serde(with = "Quantity")]
     pub limit: u128,
+}
+
+/// What the sequencing policy makes of preconfirmations. All but the domain is on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PreconfirmationTerms {
+    /// Contract in whose domain (EIP-712) this node signs and verifies messages: a registry of
+    /// bonds, or the rollup.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Address"))]
+    pub domain: Address,
+    /// Registry in which the policy requires a bond (`PreconfBonds`), if it requires one. Messages
+    /// in another domain cost nobody a bond.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Address>"))]
+    pub bonds: Option<Address>,
+    /// Minimum bond of a sequencer, in wei.
+    #[cfg_attr(feature = "schema", schemars(with = "Quantity"))]
+    pub min_bond: U256,
+    /// Time from the timestamp of a signed block to the end of the promise, in seconds.
+    #[serde(with = "Quantity")]
+    pub post_within: u64,
+    /// Age from which any account may post a sealed, signed block, in seconds, if the policy has
+    /// `post`.
+    #[serde(with = "OptionalQuantity")]
+    pub post_delay: Option<u64>,
+    /// Age of the head from which the policy lets any account advance, in seconds.
+    #[serde(with = "Quantity")]
+    pub timeout: u64,
 }
 
 /// How L1 is shown that blocks are valid.

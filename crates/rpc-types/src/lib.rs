@@ -27,8 +27,8 @@ mod transaction;
 pub use block::{BlockNumHash, PrefixItem, SignedInput};
 pub use budget::{BacklogStatus, BoundedAmount, Budget, BudgetAmount, BudgetBound};
 pub use config::{
-    API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules, RollupConfig,
-    Rules, Verification,
+    API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules,
+    PreconfirmationTerms, RollupConfig, Rules, Verification,
 };
 pub use execute::{ExplainedCall, Verdict};
 pub use forced::{ForcedFilter, ForcedOutcome, ForcedPage, ForcedTransaction};

@@ -38,6 +38,12 @@ const WANTED = [
     ],
   },
   {
+    file: 'sequencing',
+    interface: 'HybridSequencing',
+    about: 'Bond and times of a sequencing policy.',
+    entries: ['TIMEOUT', 'BONDS', 'MIN_BOND', 'POST_DELAY'],
+  },
+  {
     file: 'messageQueue',
     interface: 'IL1MessageQueue',
     about: 'Messages to the L2.',

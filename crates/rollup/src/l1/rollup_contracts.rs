@@ -7,15 +7,14 @@ use crate::{
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
 use alloy_provider::RootProvider;
-use alloy_sol_types::sol;
 use contracts::{
     Deployment, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Verification,
-    bindings::{IForcedInbox, IL1MessageQueue, INativeRollup, ISequencing},
+    bindings::{IForcedInbox, IHybridSequencing, IL1MessageQueue, INativeRollup, ISequencing},
 };
 use execute::EXECUTE_ADDRESS;
 use rpc_types::{
-    API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules, RollupConfig,
-    Rules,
+    API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules,
+    PreconfirmationTerms, RollupConfig, Rules,
 };
 
 /// Time reserved for the claim of an exit, in seconds, as in `RollupRules`.
@@ -70,36 +69,6 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rollup
     Ok(rules)
 }
 
-sol! {
-    #[sol(rpc)]
-    interface ILivenessTimeout {
-        /// Age of the head in seconds from which any account may advance.
-        function TIMEOUT() external view returns (uint64);
-    }
-}
-
-/// Requests the age of the head, in seconds, from which a policy lets any account advance. Zero
-/// without a policy, or if it has no such timeout.
-pub(crate) fn policy_timeout(client: &L1Client, policy: Address) -> Result<u64, L1Error> {
-    if policy.is_zero() {
-        return Ok(0);
-    }
-    let provider = client.inner().provider().clone();
-    let answer = client.wait(async move {
-        let answer = ILivenessTimeout::new(policy, &provider).TIMEOUT().call().await;
-        // A policy without the function reverts, or answers with something else.
-        Ok::<_, alloy_contract::Error>(match answer {
-            Err(alloy_contract::Error::TransportError(error))
-                if error.as_error_resp().is_none() =>
-            {
-                return Err(error.into());
-            }
-            answer => answer.unwrap_or_default(),
-        })
-    })?;
-    Ok(answer)
-}
-
 /// Returns `None` if the contract has no such function. Other error responses, such as that of a
 /// node with too many requests, are errors: they must not count as an answer.
 pub(crate) async fn if_present<T>(
@@ -115,14 +84,17 @@ pub(crate) async fn if_present<T>(
 }
 
 /// Requests what [`rollup_config`](RollupConfig) says about a rollup whose [`rules`] have been
-/// checked. Client version and EXECUTE's schedule are the caller's to fill in.
+/// checked, for a node with this domain of preconfirmations. Client version and EXECUTE's schedule
+/// are the caller's to fill in.
 pub(crate) fn config(
     client: &L1Client,
     deployment: &Deployment,
     rules: &RollupRules,
+    domain: Address,
 ) -> Result<RollupConfig, L1Error> {
     let &Deployment { rollup, message_queue, forced, .. } = deployment;
     let provider = client.inner().provider().clone();
+    let max_lag = rules.max_lag;
     let facts = client.wait(async move {
         let contract = INativeRollup::new(rollup, &provider);
         // At once: one after the other they would take seconds with a remote L1.
@@ -130,12 +102,13 @@ pub(crate) fn config(
         let own = async { tokio::try_join!(calls.0.call(), calls.1.call(), calls.2.call()) };
         tokio::try_join!(
             own,
-            changeable(&provider, rollup),
+            request_changeable(&provider, rollup, max_lag, domain),
             forced_rules(&provider, forced),
             message_rules(&provider, message_queue)
         )
     })?;
-    let ((fork_mode, upgrade_delay, state_roots), (owner, policy), forced_rules, messages) = facts;
+    let ((fork_mode, upgrade_delay, state_roots), changeable, forced_rules, messages) = facts;
+    let Changeable { owner, policy, preconfirmations } = changeable;
     let (messages, guardian) = messages;
     let present = |address: Address| (!address.is_zero()).then_some(address);
     let exit_time = [
@@ -190,6 +163,7 @@ pub(crate) fn config(
             pause: guardian.pause,
             limit: guardian.limit,
         }),
+        preconfirmations,
         verification: match deployment.verification {
             Verification::Native => rpc_types::Verification::Native,
             Verification::Verified => rpc_types::Verification::Verified,
@@ -203,24 +177,68 @@ pub(crate) fn config(
     })
 }
 
-/// Requests owner and policy of a rollup, which may change.
-pub(crate) fn owner_and_policy(
-    client: &L1Client,
-    rollup: Address,
-) -> Result<(Option<Address>, Option<Address>), L1Error> {
-    let provider = client.inner().provider().clone();
-    Ok(client.wait(async move { changeable(&provider, rollup).await })?)
+/// What the owner of a rollup can change.
+#[derive(Debug)]
+pub(crate) struct Changeable {
+    pub(crate) owner: Option<Address>,
+    pub(crate) policy: Option<Address>,
+    pub(crate) preconfirmations: Option<PreconfirmationTerms>,
 }
 
-async fn changeable(
+/// Requests what the owner of a rollup with this maximum lag can change.
+pub(crate) fn changeable(
+    client: &L1Client,
+    rollup: Address,
+    max_lag: u64,
+    domain: Address,
+) -> Result<Changeable, L1Error> {
+    let provider = client.inner().provider().clone();
+    let request = async move { request_changeable(&provider, rollup, max_lag, domain).await };
+    Ok(client.wait(request)?)
+}
+
+async fn request_changeable(
     provider: &RootProvider,
     rollup: Address,
-) -> Result<(Option<Address>, Option<Address>), alloy_contract::Error> {
+    max_lag: u64,
+    domain: Address,
+) -> Result<Changeable, alloy_contract::Error> {
     let contract = INativeRollup::new(rollup, provider);
     let (owner, policy) = (contract.owner(), contract.policy());
     let (owner, policy) = tokio::try_join!(owner.call(), policy.call())?;
     let present = |address: Address| (!address.is_zero()).then_some(address);
-    Ok((present(owner), present(policy)))
+    let preconfirmations = match present(policy) {
+        Some(policy) => preconfirmation_terms(provider, policy, max_lag, domain).await?,
+        None => None,
+    };
+    Ok(Changeable { owner: present(owner), policy: present(policy), preconfirmations })
+}
+
+/// Requests the terms of a policy; `None` if it has no timeout, since it then lets any account
+/// advance at any time.
+async fn preconfirmation_terms(
+    provider: &RootProvider,
+    policy: Address,
+    max_lag: u64,
+    domain: Address,
+) -> Result<Option<PreconfirmationTerms>, alloy_contract::Error> {
+    // Policies without a bond or without `post` lack some of the functions.
+    let policy = IHybridSequencing::new(policy, provider);
+    let calls = (policy.TIMEOUT(), policy.BONDS(), policy.MIN_BOND(), policy.POST_DELAY());
+    let (timeout, bonds, min_bond, post_delay) = tokio::try_join!(
+        if_present(async { calls.0.call().await }),
+        if_present(async { calls.1.call().await }),
+        if_present(async { calls.2.call().await }),
+        if_present(async { calls.3.call().await })
+    )?;
+    Ok(timeout.map(|timeout| PreconfirmationTerms {
+        domain,
+        bonds: bonds.filter(|bonds| !bonds.is_zero()),
+        min_bond: min_bond.unwrap_or_default(),
+        post_within: max_lag / 2,
+        post_delay,
+        timeout,
+    }))
 }
 
 async fn forced_rules(

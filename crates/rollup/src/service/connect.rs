@@ -9,6 +9,7 @@ use crate::{
     },
     service::{node_handle::NodeHandle, preflight, worker::MAX_RETRY_INTERVAL},
 };
+use alloy_primitives::Address;
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use rpc_types::{Execute, RollupConfig};
@@ -28,8 +29,6 @@ pub(super) struct Connected {
     pub(super) config: RollupConfig,
     /// First difference between the fork schedules of L1 and the L2.
     pub(super) unknown_fork: Option<Difference>,
-    /// Age of the head, in seconds, from which the policy lets any account advance.
-    pub(super) policy_timeout: u64,
 }
 
 /// Parts of a configuration that are checked against L1 at the start.
@@ -38,6 +37,8 @@ pub(super) struct Checked {
     pub(super) profile: L1Profile,
     pub(super) sequencing: Option<SequencerConfig>,
     pub(super) beacon: Option<BlobClient>,
+    /// Contract in whose domain preconfirmations are signed and verified.
+    pub(super) domain: Address,
 }
 
 impl Checked {
@@ -53,7 +54,7 @@ impl Checked {
         preflight::require_passed(&checks)?;
         checks.push(forks);
         let warnings = preflight::warnings(&checks);
-        let config = rollup_contracts::config(client, &self.deployment, &rules)?;
+        let config = rollup_contracts::config(client, &self.deployment, &rules, self.domain)?;
         let execute = Execute {
             schedule: profile.execute.to_string(),
             market: profile::has_market(client)?,
@@ -61,9 +62,7 @@ impl Checked {
             ..config.execute
         };
         let config = RollupConfig { execute, ..config };
-        let policy = config.contracts.policy.unwrap_or_default();
-        let policy_timeout = rollup_contracts::policy_timeout(client, policy)?;
-        Ok(Connected { rules, profile, warnings, config, unknown_fork, policy_timeout })
+        Ok(Connected { rules, profile, warnings, config, unknown_fork })
     }
 
     /// Runs all checks. If they fail with the L1 node in use, they are repeated with the others, and
@@ -101,13 +100,14 @@ impl Checked {
     /// Repeats the fork check, and all checks while there are warnings, so that a warning
     /// disappears with its cause.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &NodeHandle) {
-        // The owner can change these.
-        if let Ok((owner, policy)) =
-            rollup_contracts::owner_and_policy(client, self.deployment.rollup)
+        let (rollup, max_lag) = (self.deployment.rollup, rules.max_lag);
+        let changeable = rollup_contracts::changeable(client, rollup, max_lag, self.domain);
+        if let Ok(changeable) = changeable
             && let Some(config) = &mut *shared.config.lock()
         {
-            config.owner = owner;
-            config.contracts.policy = policy;
+            config.owner = changeable.owner;
+            config.contracts.policy = changeable.policy;
+            config.preconfirmations = changeable.preconfirmations;
         }
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };

@@ -139,16 +139,10 @@ impl RollupNode {
             profile: L1Profile::new(&config, &deployment),
             sequencing: preflight::sequencing(&config).cloned(),
             beacon: asked_beacon,
+            domain: preconfirming::domain(&config, &deployment).contract,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
-        let Connected {
-            rules,
-            profile,
-            warnings,
-            config: rollup_config,
-            unknown_fork,
-            policy_timeout,
-        } = connected;
+        let Connected { rules, profile, warnings, config: rollup_config, unknown_fork } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -199,6 +193,7 @@ impl RollupNode {
         let watch_levels = WatchLevels::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
+        let policy_timeout = rollup_config.preconfirmations.map_or(0, |terms| terms.timeout);
         *shared.config.lock() = Some(rollup_config);
         *shared.notices.lock() = notices;
         let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));

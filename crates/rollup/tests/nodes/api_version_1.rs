@@ -1,9 +1,12 @@
 //! Answers of the node's own methods: their form, and what they say.
 
-use crate::support::{
-    World, admin_config, admin_of,
-    described::{examples, mismatch, other_form, schema_of},
-    is_settled, provider_of, signed, signed_with, until,
+use crate::{
+    support::{
+        World, admin_config, admin_of,
+        described::{examples, mismatch, other_form, schema_of},
+        is_settled, provider_of, signed, signed_with, until,
+    },
+    watching::Bonded,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -20,8 +23,8 @@ use enshrine_rollup::{Config, Role as NodeRole, RollupNode};
 use eyre::{OptionExt as _, Result};
 use rpc_types::{
     Budget, ClaimProof, Direction, ForcedOutcome, ForcedPage, ForcedTransaction, ForkMode,
-    MessageInfo, MessagePage, MessageState, Role, RollupConfig, Rules, SyncStatus,
-    TransactionStatus, Verification,
+    MessageInfo, MessagePage, MessageState, PreconfirmationTerms, Role, RollupConfig, Rules,
+    SyncStatus, TransactionStatus, Verification,
     methods::{self, METHODS, Method},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -83,6 +86,8 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     let Rules { forced, max_lag, open_after, exit_time, upgrade_delay, .. } = config.rules;
     assert_eq!(exit_time, forced.delay + forced.grace + max_lag + 2 * open_after + 86_400);
     assert!(exit_time < upgrade_delay && !config.execute.market);
+    // Without a policy, nobody can promise a block.
+    assert_eq!(config.preconfirmations, None);
     // A follower says the same.
     let theirs: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
     assert_eq!(theirs, config);
@@ -95,6 +100,37 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     assert_eq!(budget.gas.left, budget.gas.limit - budget.gas.used);
     follower.stop().await;
     sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_has_bonds_and_terms_of_policy() -> Result<()> {
+    let bonded = Bonded::under_hybrid(&[], ETHER).await?;
+    let follower = bonded.world.follower(None).await?;
+    let config: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
+    let terms = PreconfirmationTerms {
+        domain: bonded.bonds,
+        bonds: Some(bonded.bonds),
+        min_bond: U256::from(ETHER),
+        post_within: config.rules.max_lag / 2,
+        post_delay: Some(300),
+        timeout: 6_300,
+    };
+    assert_eq!(config.preconfirmations, Some(terms));
+    follower.stop().await;
+
+    // A policy with neither a bond nor `post`, and a registry that only the node names.
+    let world = World::with_policy(Vec::new()).await?;
+    for preconf_bonds in [None, Some(Address::repeat_byte(0xb0))] {
+        let config = world.config(NodeRole::Follower { sequencer: None });
+        let follower = RollupNode::start(Config { preconf_bonds, ..config }).await?;
+        let config: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
+        let domain = preconf_bonds.unwrap_or(config.contracts.rollup);
+        let (bonds, min_bond, post_delay) = (None, U256::ZERO, None);
+        let expected = PreconfirmationTerms { domain, bonds, min_bond, post_delay, ..terms };
+        assert_eq!(config.preconfirmations, Some(expected));
+        follower.stop().await;
+    }
     Ok(())
 }
 

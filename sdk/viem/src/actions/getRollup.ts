@@ -82,7 +82,7 @@ function sorted(value: unknown): string {
 }
 
 function rollupOf(config: RollupConfig, client: ReadClient): Rollup {
-  const { contracts, rules, owner, guardian } = config
+  const { contracts, rules, owner, guardian, preconfirmations } = config
   const { l2Messenger, l2Anchor, l2Accounts, ...others } = contracts
   const [l1Id, l2Id] = [smallQuantity(config.l1ChainId), smallQuantity(config.l2ChainId)]
   const url = client.transport.url as string | undefined
@@ -119,6 +119,12 @@ function rollupOf(config: RollupConfig, client: ReadClient): Rollup {
         account: guardian.account,
         pause: smallQuantity(guardian.pause),
         limit: quantity(guardian.limit),
+      },
+      preconfirmations: preconfirmations && {
+        ...numbers(preconfirmations, ['postWithin', 'timeout']),
+        bonds: preconfirmations.bonds,
+        minBond: quantity(preconfirmations.minBond),
+        postDelay: preconfirmations.postDelay && smallQuantity(preconfirmations.postDelay),
       },
     },
   }

@@ -1,12 +1,25 @@
-import { defineChain, zeroAddress, type Address, type Chain } from 'viem'
-import { getChainId, readContract } from 'viem/actions'
+import {
+  BaseError,
+  decodeFunctionResult,
+  defineChain,
+  encodeFunctionData,
+  ExecutionRevertedError,
+  zeroAddress,
+  type Abi,
+  type Address,
+  type Chain,
+  type ContractFunctionName,
+  type ContractFunctionReturnType,
+} from 'viem'
+import { call, getChainId, readContract } from 'viem/actions'
 import { forcedInboxAbi } from '../abis/forcedInbox.js'
 import { l1TokenBridgeAbi } from '../abis/l1TokenBridge.js'
 import { messageQueueAbi } from '../abis/messageQueue.js'
 import { rollupAbi } from '../abis/rollup.js'
+import { sequencingAbi } from '../abis/sequencing.js'
 import { accountsAddress, anchorAddress, messengerAddress } from '../constants.js'
 import type { ReadClient } from '../types/client.js'
-import type { Rollup } from '../types/rollup.js'
+import type { PreconfirmationTerms, Rollup } from '../types/rollup.js'
 import { requireSame } from '../utils/checks.js'
 
 /** Parameters of {@link readRollup}. */
@@ -48,11 +61,12 @@ export async function readRollup(
     readContract(client, { ...rollup, functionName: 'policy' }),
     readContract(client, { ...rollup, functionName: 'owner' }),
   ])
-  const [rules, queue, inbox, l2Bridge] = await Promise.all([
+  const [rules, queue, inbox, l2Bridge, terms] = await Promise.all([
     readDelays(client, address),
     readQueue(client, messageQueue),
     readForced(client, forced),
     l1Bridge && readBridge(client, l1Bridge, messageQueue),
+    orNull(policy) && readTerms(client, policy),
   ])
   requireSame('messageQueue', address, queue.rollup)
   requireSame('forced', address, inbox.rollup)
@@ -77,6 +91,7 @@ export async function readRollup(
       forced: inbox.rules,
       messages: queue.messages,
       guardian: queue.guardian,
+      preconfirmations: terms && { ...terms, postWithin: Math.floor(rules.maxLag / 2) },
     },
   }
 }
@@ -139,6 +154,53 @@ async function readBridge(client: ReadClient, address: Address, messageQueue: Ad
   ])
   requireSame('l1Bridge', queue, messageQueue)
   return l2Bridge
+}
+
+/** Reads the terms of a policy, or `null` if it has no timeout. */
+async function readTerms(
+  client: ReadClient,
+  address: Address,
+): Promise<Omit<PreconfirmationTerms, 'postWithin'> | null> {
+  const [timeout, bonds, minBond, postDelay] = await Promise.all([
+    readIfPresent(client, address, 'TIMEOUT'),
+    readIfPresent(client, address, 'BONDS'),
+    readIfPresent(client, address, 'MIN_BOND'),
+    readIfPresent(client, address, 'POST_DELAY'),
+  ])
+  if (timeout === null) return null
+  return {
+    bonds: bonds && orNull(bonds),
+    minBond: minBond ?? 0n,
+    postDelay: postDelay === null ? null : Number(postDelay),
+    timeout: Number(timeout),
+  }
+}
+
+/**
+ * Reads a value of a policy, or `null` if the contract has no such function. Other errors, such as
+ * that of a node with too many requests, must not count as an answer: `readContract` has the same
+ * error for some of them.
+ */
+async function readIfPresent<name extends ContractFunctionName<typeof sequencingAbi>>(
+  client: ReadClient,
+  to: Address,
+  name: name,
+): Promise<ContractFunctionReturnType<typeof sequencingAbi, 'view', name> | null> {
+  const getter: { abi: Abi; functionName: string } = { abi: sequencingAbi, functionName: name }
+  try {
+    const { data } = await call(client, { to, data: encodeFunctionData(getter) })
+    return data === undefined ? null : (decodeFunctionResult({ ...getter, data }) as never)
+  } catch (error) {
+    if (isRevert(error)) return null
+    throw error
+  }
+}
+
+function isRevert(error: unknown): boolean {
+  if (!(error instanceof BaseError)) return false
+  const isReverted = error.walk((it) => it instanceof ExecutionRevertedError) !== null
+  // Nethermind's words, which viem does not know.
+  return isReverted || /vm execution error|reverted/i.test(error.details)
 }
 
 /** Returns a chain definition with ether as its currency. */

@@ -71,6 +71,25 @@ export type RollupRules = {
     /** Ether that claims may withdraw during a pause, in wei. */
     limit: bigint
   } | null
+  /** Preconfirmations, or `null` if any account may always advance the rollup. */
+  preconfirmations: PreconfirmationTerms | null
+}
+
+/** What the sequencing policy makes of preconfirmations. */
+export type PreconfirmationTerms = {
+  /**
+   * Registry in which the policy requires a bond, and in whose EIP-712 domain the messages then are;
+   * `null` if it requires none.
+   */
+  bonds: Address | null
+  /** Minimum bond of a sequencer, in wei. */
+  minBond: bigint
+  /** Time from the timestamp of a signed block to the end of the promise. */
+  postWithin: number
+  /** Age from which any account may post a sealed, signed block, or `null` if none may. */
+  postDelay: number | null
+  /** Age of the head from which the policy lets any account advance. */
+  timeout: number
 }
 
 /**

@@ -423,6 +423,31 @@ export type MessageState =
 
 export type Overrides = Record<string, unknown>
 
+/** What the sequencing policy makes of preconfirmations. All but the domain is on L1. */
+export type PreconfirmationTerms = {
+  /**
+   * Registry in which the policy requires a bond (`PreconfBonds`), if it requires one.
+   * Messages in another domain cost nobody a bond.
+   */
+  bonds: Address | null
+  /**
+   * Contract in whose domain (EIP-712) this node signs and verifies messages: a registry of
+   * bonds, or the rollup.
+   */
+  domain: Address
+  /** Minimum bond of a sequencer, in wei. */
+  minBond: Quantity
+  /**
+   * Age from which any account may post a sealed, signed block, in seconds, if the policy has
+   * `post`.
+   */
+  postDelay: Quantity | null
+  /** Time from the timestamp of a signed block to the end of the promise, in seconds. */
+  postWithin: Quantity
+  /** Age of the head from which the policy lets any account advance, in seconds. */
+  timeout: Quantity
+}
+
 /** Whether a sequencer signs prefixes of its blocks. */
 export type Preconfirming = {
   /** `true` if it does. */
@@ -469,6 +494,11 @@ export type RollupConfig = {
   l2ChainId: Quantity
   /** Account that may announce changes, or `None` if the rollup never changes. */
   owner: Address | null
+  /**
+   * Terms of preconfirmations, or `None` if any account may always advance the rollup: no
+   * promise about its next block can be kept then.
+   */
+  preconfirmations: PreconfirmationTerms | null
   /** Delays and limits. */
   rules: Rules
   /** How L1 is shown that blocks are valid. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import {
   getExitBound,
   getHead,
@@ -12,8 +12,13 @@ import {
   waitToClaim,
   WithdrawalNotReadyError,
 } from '@enshrine/viem'
+import { pad, toFunctionSelector } from 'viem'
 import { getBalance, getBlock, getStorageAt } from 'viem/actions'
 import { l1, l2, net, rollup } from '../support/localnet.js'
+import { startProxy } from '../support/proxy.js'
+
+const proxy = await startProxy(net.l1Url)
+after(() => proxy.stop())
 
 export default function suite() {
   test('rollup_is_read_from_l1', () => {
@@ -47,6 +52,47 @@ export default function suite() {
     )
     assert.equal(rollup.rules.stateRoots, 8191)
     assert.ok(rollup.rules.maxLag > 0 && rollup.rules.openAfter > rollup.rules.maxLag)
+  })
+
+  test('terms_of_preconfirmations_are_read_from_policy', async () => {
+    const { maxLag, preconfirmations: terms } = rollup.rules
+    const { timeout } = terms
+    const postWithin = maxLag / 2
+    const none = { bonds: null, minBond: 0n, postWithin, postDelay: null, timeout }
+    assert.ok(timeout > maxLag)
+    assert.deepEqual(terms, none)
+
+    const isCall = (name, params) => params[0]?.data === toFunctionSelector(`${name}()`)
+    const read = async (lies) => {
+      proxy.lie(lies)
+      const parameters = { address: net.contracts.rollup }
+      return (await readRollup(l1(undefined, proxy.url, 0), parameters)).rules.preconfirmations
+    }
+    const bonds = net.accounts[0].address
+    const values = { BONDS: bonds, MIN_BOND: '0x7', POST_DELAY: '0x12c' }
+    const instead = (_, params) => {
+      const name = Object.keys(values).find((it) => isCall(it, params))
+      return name && pad(values[name], { size: 32 })
+    }
+    const { bonds: got, ...others } = await read({ instead })
+    assert.equal(got.toLowerCase(), bonds.toLowerCase())
+    assert.deepEqual(others, { minBond: 7n, postWithin, postDelay: 300, timeout })
+
+    // Without a timeout; an error of the node is no answer.
+    const failing = (error) => (_, params) => (isCall('TIMEOUT', params) ? error : undefined)
+    const reverted = [
+      { code: 3, message: 'execution reverted', data: '0x' },
+      { code: -32000, message: 'execution reverted' },
+      { code: -32015, message: 'VM execution error.', data: 'revert' },
+    ]
+    for (const error of reverted) assert.equal(await read({ failing: failing(error) }), null)
+    for (const error of [
+      { code: -32005, message: 'too many requests' },
+      { code: -32603, message: 'internal error' },
+    ]) {
+      await assert.rejects(read({ failing: failing(error) }))
+    }
+    assert.deepEqual(await read({}), none)
   })
 
   test('bridge_of_another_queue_is_refused', async () => {

@@ -63,7 +63,8 @@ const quantities = (object) =>
 function config() {
   const { contracts, rules } = rollup
   const { messenger, anchor, accounts, ...others } = contracts
-  const { owner, guardian, forced, messages, ...delays } = rules
+  const { owner, guardian, preconfirmations, forced, messages, ...delays } = rules
+  const { bonds, minBond, postDelay, ...times } = preconfirmations
   return {
     api: '1.0',
     l1ChainId: hex(rollup.l1.id),
@@ -72,6 +73,13 @@ function config() {
     rules: { ...quantities(delays), forced: quantities(forced), messages: quantities(messages) },
     owner,
     guardian: guardian && { ...guardian, pause: hex(guardian.pause), limit: hex(guardian.limit) },
+    preconfirmations: {
+      domain: bonds ?? contracts.rollup,
+      bonds,
+      minBond: hex(minBond),
+      postDelay: postDelay && hex(postDelay),
+      ...quantities(times),
+    },
     verification: 'native',
   }
 }
@@ -101,6 +109,17 @@ export default function suite() {
     const slower = config()
     slower.rules.forced.delay = '0x1'
     await assert.rejects(get(slower), ProofMismatchError)
+    for (const lie of [{ bonds: other }, { minBond: '0x1' }, { postDelay: '0x1' }]) {
+      const preconfirmations = { ...config().preconfirmations, ...lie }
+      await assert.rejects(get({ ...config(), preconfirmations }), ProofMismatchError)
+    }
+    await assert.rejects(get({ ...config(), preconfirmations: null }), ProofMismatchError)
+    // The domain is the node's own: without a registry nothing on L1 names it.
+    const otherDomain = { ...config().preconfirmations, domain: other }
+    assert.deepEqual(
+      (await get({ ...config(), preconfirmations: otherDomain })).rules,
+      rollup.rules,
+    )
   })
 
   /** A message with its answer of `rollup_getMessage`. */

@@ -68,12 +68,12 @@ const pollingInterval = 100
 const retryCount = 8
 
 /** Returns a client of L1, with the account of this number unless it is `undefined`. */
-export function l1(account, url = net.l1Url) {
+export function l1(account, url = net.l1Url, retries = retryCount) {
   return createClient({
     ...accountOf(account),
     chain: localnetL1,
     pollingInterval,
-    transport: http(url, { retryCount }),
+    transport: http(url, { retryCount: retries }),
   })
 }
 

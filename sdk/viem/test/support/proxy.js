@@ -10,8 +10,8 @@ const SENDS = ['eth_sendRawTransaction', 'eth_sendTransaction', 'eth_sendRawTran
  * Starts a proxy of a node.
  *
  * @param target - URL of the node.
- * @returns `url`; `lie`, to set any of `instead(method)`, which returns a result without asking the
- * node, `failing(method, params)`, which returns an error, `request(method, params)`, which returns
+ * @returns `url`; `lie`, to set any of `instead(method, params)`, which returns a result without
+ * asking the node, `failing(method, params)`, which returns an error, `request(method, params)`, which returns
  * other params, and `answer(method, params, result)`, which returns another result (all `undefined`
  * for the truth); `sent()`, the number of transactions that were sent through the proxy; and
  * `stop()`.
@@ -21,7 +21,7 @@ export async function startProxy(target) {
   let sent = 0
   const forward = async (body) => {
     if (SENDS.includes(body.method)) sent += 1
-    const instead = lies.instead?.(body.method)
+    const instead = lies.instead?.(body.method, body.params ?? [])
     const error = lies.failing?.(body.method, body.params ?? [])
     if (error !== undefined) return { jsonrpc: '2.0', id: body.id, error }
     if (instead !== undefined) return { jsonrpc: '2.0', id: body.id, result: instead }
