@@ -2,14 +2,20 @@
 
 use crate::{
     blobs_of_l1::with_beacon,
-    support::{World, is_settled, provider_of, signed_with, until, until_status, until_synced},
+    preconfirmations::{Recording, preconfirming, send, state, until_included},
+    support::{
+        World, is_settled, provider_of, refusal, signed_with, until, until_settled, until_status,
+        until_synced,
+    },
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use enshrine_rollup::{Config, Role, RollupNode};
-use eyre::Result;
-use testkit::{ETHER, Key, rich};
+use eyre::{OptionExt as _, Result};
+use preconf::HeaderSummary;
+use std::{collections::BTreeSet, time::Duration};
+use testkit::{ETHER, Interception, Key, rich};
 use variants::{
     GasSchedule,
     market::{MARKET_ADDRESS, excess_at},
@@ -151,6 +157,74 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let sent = world.provider.get_transaction_count(account).await?;
     assert!(sent >= 2, "{sent} transactions: the first one did not fail");
     sequencer.stop().await;
+    Ok(())
+}
+
+/// Waits until the node signs prefixes, or does not because of the price.
+async fn until_signing(node: &RollupNode, signs: bool) -> Result<()> {
+    until("the effect of the price", node, || async {
+        let (is_on, reason) = state(node).await?;
+        Ok(is_on == signs && (is_on || reason.contains("EXECUTE gas")))
+    })
+    .await
+}
+
+/// Returns the number of the block of a new transfer from Alice.
+async fn next_block(node: &RollupNode, nonce: u64) -> Result<u64> {
+    let l2 = provider_of(node)?;
+    let sent = send(&l2, "alice", nonce).await?;
+    until_included(node, sent).await?;
+    let receipt = l2.get_transaction_receipt(sent).await?.ok_or_eyre("no receipt")?;
+    receipt.block_number.ok_or_eyre("no block")
+}
+
+/// Signed blocks might then become too expensive for an L1 transaction, which breaks the promise.
+#[tokio::test(flavor = "multi_thread")]
+async fn price_risen_by_half_stops_signatures() -> Result<()> {
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with_market_and_policy(GasSchedule::DEFAULT, accounts).await?;
+    // The price falls by the same factor in each empty L1 block.
+    let set_percent = async |percent: u64| set_market(&world, BASE_FEE / 100 * percent).await;
+    set_percent(100).await?;
+    let folder = tempfile::tempdir()?;
+    let (proxy, Config { l1, .. }) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let config = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let node = RollupNode::start(Config { l1, ..config }).await?;
+    until_status("the start", &node, |status| status.synced).await?;
+    until("signatures", &node, || async { Ok(state(&node).await.is_ok_and(|it| it.0)) }).await?;
+    let recording = Recording::start(&node).await?;
+    proxy.intercept(|request| {
+        let is_sent = request.contains("eth_sendRawTransaction");
+        is_sent.then(|| Interception::Answer(refusal(request, "not now")))
+    });
+    let mut signed = BTreeSet::from([next_block(&node, 0).await?]);
+    set_percent(145).await?;
+    until_synced(&node).await?;
+    until_signing(&node, true).await?;
+    signed.insert(next_block(&node, 1).await?);
+
+    set_percent(155).await?;
+    until_signing(&node, false).await?;
+    let unsigned = next_block(&node, 2).await?;
+    // The users' transactions are included as before, and L1 gets the blocks.
+    set_percent(145).await?;
+    until_signing(&node, true).await?;
+    signed.insert(next_block(&node, 3).await?);
+    set_percent(155).await?;
+    until_signing(&node, false).await?;
+    proxy.honest();
+    until_settled("the blocks on L1", &node).await?;
+    // No signed block is left that would have to pay this price.
+    set_percent(155).await?;
+    until_signing(&node, true).await?;
+    signed.insert(next_block(&node, 4).await?);
+
+    let updates = recording.end().await;
+    let numbers = updates.iter().map(|it| Ok(HeaderSummary::read(&it.header)?.number));
+    let numbers = numbers.collect::<Result<BTreeSet<_>>>()?;
+    assert_eq!(numbers, signed);
+    assert!(!signed.contains(&unsigned));
+    node.stop().await;
     Ok(())
 }
 

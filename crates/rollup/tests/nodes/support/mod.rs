@@ -103,11 +103,15 @@ impl World {
         schedule: GasSchedule,
         accounts: Vec<(Address, GenesisAccount)>,
     ) -> Result<Self> {
-        let l1 = Devnet::builder().with(move |config| {
-            (config.execute_gas, config.execute_market) = (schedule, true);
-            config.execute_dialects = with_blobs();
-        });
-        Self::on(l1, accounts, None).await
+        Self::on(market(schedule), accounts, None).await
+    }
+
+    /// Like [`Self::with_market`], for a rollup with the policy of [`Self::with_policy`].
+    pub(crate) async fn with_market_and_policy(
+        schedule: GasSchedule,
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        Self::on(market(schedule), accounts, Some(ADVANCE)).await
     }
 
     /// Deploys a rollup that calls EXECUTE at this address, with these accounts in its genesis. The
@@ -371,6 +375,14 @@ impl World {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
+}
+
+/// An L1 where a market prices the EXECUTE gas of this schedule.
+fn market(schedule: GasSchedule) -> DevnetBuilder {
+    Devnet::builder().with(move |config| {
+        (config.execute_gas, config.execute_market) = (schedule, true);
+        config.execute_dialects = with_blobs();
+    })
 }
 
 /// Dialects of EXECUTE that also accept inputs with blobs.
