@@ -2,15 +2,24 @@
 
 use crate::{
     preconfirmations::{pass_until, preconfirming, send, until_included},
-    support::{PATIENCE, World, is_settled, provider_of, refusal, until},
+    support::{
+        ADVANCE, PATIENCE, World, answer, is_settled, provider_of, refusal, until, until_settled,
+        until_status,
+    },
     watching::{Bonded, Watching, metric},
 };
-use alloy_primitives::B256;
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
-use enshrine_rollup::{Config, Role, RollupNode, Signer, WatchConfig, WatchEvent};
+use alloy_rpc_types_eth::TransactionReceipt;
+use enshrine_rollup::{
+    Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig, WatchConfig, WatchEvent,
+};
 use eyre::{OptionExt as _, Result, ensure};
-use std::time::Duration;
-use testkit::{ETHER, Interception, Key, Proxy};
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use testkit::{ETHER, Interception, Key, Proxy, Timeout};
 
 const BOND: u128 = 10 * ETHER;
 /// Age from which the policy lets any account post a block.
@@ -28,14 +37,21 @@ struct Withholding {
 
 impl Withholding {
     async fn new(preconfirms: bool) -> Result<Self> {
+        Self::changed(|sequencing| {
+            if !preconfirms {
+                sequencing.preconfirm = None;
+            }
+        })
+        .await
+    }
+
+    async fn changed(change: impl FnOnce(&mut SequencerConfig)) -> Result<Self> {
         let bonded = Bonded::under_hybrid(&["alice"], BOND).await?;
         bonded.deposit(BOND).await?;
         let (proxy, folder) = (of_l1(&bonded.world)?, tempfile::tempdir()?);
         let mut config = preconfirming(&bonded.world, folder.path(), Duration::from_millis(300))?;
-        if let Role::Sequencer(sequencing) = &mut config.role
-            && !preconfirms
-        {
-            sequencing.preconfirm = None;
+        if let Role::Sequencer(sequencing) = &mut config.role {
+            change(sequencing);
         }
         let node = RollupNode::start(Config { l1: vec![proxy.url()], ..config }).await?;
         Ok(Self { bonded, node, proxy, _folder: folder })
@@ -49,10 +65,30 @@ impl Withholding {
         });
     }
 
+    /// Keeps the sequencer's transactions from L1, which it does not notice. Returns them.
+    fn hold(&self) -> Arc<Mutex<Vec<Bytes>>> {
+        let held = Arc::<Mutex<Vec<Bytes>>>::default();
+        let own = Arc::clone(&held);
+        self.proxy.intercept(move |request| {
+            let asked: Value = serde_json::from_str(request).ok()?;
+            let is_sent = asked["method"] == "eth_sendRawTransaction";
+            let raw: Bytes = asked["params"][0].as_str().filter(|_| is_sent)?.parse().ok()?;
+            let hash = keccak256(&raw);
+            own.lock().push(raw);
+            Some(Interception::Answer(answer(request, hash)))
+        });
+        held
+    }
+
     /// Starts a watcher that posts blocks from the account of this key.
     async fn watch(&self, secret: B256) -> Result<Watching> {
+        self.watch_by(secret, SubmitterConfig::default()).await
+    }
+
+    /// Like [`Self::watch`], with these fees and limits.
+    async fn watch_by(&self, secret: B256, submitter: SubmitterConfig) -> Result<Watching> {
         let reporter = Some(Signer::new("reporter_key", secret)?);
-        let watch = WatchConfig { reporter, post: true, ..WatchConfig::default() };
+        let watch = WatchConfig { reporter, submitter, post: true, ..WatchConfig::default() };
         self.bonded.watch_by(&self.node, None, watch).await
     }
 
@@ -190,6 +226,129 @@ async fn blocks_without_promise_are_not_posted() -> Result<()> {
     assert_eq!(watching.node.status().safe_head.number, 0);
     assert_eq!(watching.reports(), []);
     withholding.stop(watching).await;
+    Ok(())
+}
+
+/// Maximum cost of the transactions of an account to a contract, in wei.
+async fn most_spent(world: &World, from: Address, to: Address) -> Result<u128> {
+    let mut sum = 0;
+    for number in 0..=world.provider.get_block_number().await? {
+        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        for sent in block.ok_or_eyre("no block")?.transactions.into_transactions() {
+            if (sent.inner.signer(), sent.to()) == (from, Some(to)) {
+                sum += u128::from(sent.gas_limit()) * sent.max_fee_per_gas();
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// Has sequencer and watcher post a block in one L1 block, and then the sequencer withhold another
+/// one. Returns the last report of the watcher, and the maximum cost of its first transaction.
+async fn post_both(
+    is_watcher_first: bool,
+    daily_limit: u128,
+) -> Result<(enshrine_rollup::WatchReport, u128)> {
+    const GWEI: u128 = 1_000_000_000;
+    let tip = if is_watcher_first { GWEI } else { 3 * GWEI };
+    let withholding = Withholding::changed(|sequencing| sequencing.submitter.tip = tip).await?;
+    let (world, node) = (&withholding.bonded.world, &withholding.node);
+    let submitter = SubmitterConfig { tip: 2 * GWEI, daily_limit, ..SubmitterConfig::default() };
+    let mut watching = withholding.watch_by(rich_key(world), submitter).await?;
+    let watcher = world.l1.addresses()[2];
+    let policy = contracts::Deployment::read(&world.deployment())?.policy;
+
+    let held = withholding.hold();
+    let mut sent = withholding.make(0, 1, &watching).await?;
+    let head = node.status().unsafe_head;
+    until("the sequencer's transaction", node, || async {
+        world.next_second().await?;
+        Ok(!held.lock().is_empty())
+    })
+    .await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
+    until("the watcher's transaction", &watching.node, || async {
+        Ok(world.provider.get_transaction_count(watcher).pending().await? == 1)
+    })
+    .await?;
+    let raw = held.lock().last().cloned().unwrap_or_default();
+    let _ = world.provider.send_raw_transaction(&raw).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    withholding.proxy.honest();
+    world.provider.anvil_set_auto_mine(true).await?;
+    let receipts = world.provider.get_block_receipts(Default::default()).await?;
+    let receipts = receipts.ok_or_eyre("no receipts")?;
+    assert_eq!(receipts.len(), 2);
+    let of = |account: Address| -> Result<&TransactionReceipt> {
+        receipts.iter().find(|it| it.from == account).ok_or_eyre("not in the L1 block")
+    };
+    let (ours, theirs) = (of(watcher)?, of(ADVANCE)?);
+    assert_eq!((ours.status(), theirs.status()), (is_watcher_first, !is_watcher_first));
+    let (succeeded, failed) = if is_watcher_first { (ours, theirs) } else { (theirs, ours) };
+    assert!(failed.gas_used < succeeded.gas_used, "{failed:?}");
+
+    // Both find the block on L1, and the watcher knows what became of its transaction.
+    for both in [node, &watching.node] {
+        until("the block on L1", both, || async { Ok(both.status().safe_head == head) }).await?;
+    }
+    let (event, reason) = match is_watcher_first {
+        true => (WatchEvent::Posted, None),
+        false => (WatchEvent::NotPosted, Some("the transaction failed on L1")),
+    };
+    let report = watching.until_event(event)?;
+    assert_eq!((report.number, report.block_hash), (1, head.hash));
+    assert_eq!(
+        (report.transaction, report.reason.as_deref()),
+        (Some(ours.transaction_hash), reason)
+    );
+    let cost = most_spent(world, watcher, policy).await?;
+
+    // The sequencer goes on from there.
+    sent.extend(withholding.make(1, 1, &watching).await?);
+    until_settled("settlement", node).await?;
+    let l2 = provider_of(node)?;
+    for hash in sent {
+        ensure!(l2.get_transaction_receipt(hash).await?.is_some(), "{hash} is lost");
+    }
+    let status = node.status();
+    assert_eq!((status.fault, status.overtaken), (None, 0));
+    let expected = most_spent(world, ADVANCE, withholding.bonded.rollup).await?;
+    until_status("the cost of both transactions", node, |status| {
+        status.submitter.is_some_and(|it| it.spent_today == expected)
+    })
+    .await?;
+    assert_eq!(watching.reports().len(), 1, "{:?}", watching.seen);
+
+    withholding.withhold();
+    withholding.make(2, 1, &watching).await?;
+    withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
+    let timeout = Timeout::begin();
+    while watching.reports().len() < 2 {
+        ensure!(timeout.lasts(), "no second report: {:?}", watching.seen);
+        world.next_second().await?;
+        watching.until_judged(world).await?;
+    }
+    let last = watching.seen.last().cloned().ok_or_eyre("no report")?;
+    assert_eq!(last.number, 3);
+    assert_eq!(withholding.bonded.bond().await?, BOND);
+    withholding.stop(watching).await;
+    Ok((last, cost))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_posts_in_l1_block_succeeds() -> Result<()> {
+    let limit = SubmitterConfig::default().daily_limit;
+    let (first, _) = post_both(true, limit).await?;
+    assert_eq!(first.event, WatchEvent::Posted);
+    // A transaction that fails does not keep the watcher from the next block, but counts: half of
+    // this limit is less than two of them.
+    let (last, cost) = post_both(false, limit).await?;
+    assert_eq!(last.event, WatchEvent::Posted);
+    let (last, _) = post_both(false, 3 * cost).await?;
+    assert_eq!(last.event, WatchEvent::NotPosted);
+    let reason = last.reason.unwrap_or_default();
+    assert!(reason.contains("wei were spent on L1 in a day"), "{reason}");
     Ok(())
 }
 
