@@ -34,6 +34,7 @@ use std::{
     thread::{self, sleep},
     time::{Duration, Instant},
 };
+use tally::name;
 use testkit::{
     ETHER, Etcd, Key, Random,
     localnet::{
@@ -64,15 +65,6 @@ const PAYERS: usize = 16;
 /// Interval between transfers, and between deposits from L1, which give the next block an anchor.
 const TRANSFERS: Duration = Duration::from_millis(60);
 const DEPOSITS: Duration = Duration::from_millis(1_500);
-/// Reasons for refusals that a run has to show, since each follows from a disturbance.
-const EXPECTED: [&str; 6] = [
-    "NotInConflict",
-    "ConditionVoid",
-    "PromiseEnded",
-    "ParentDiffers",
-    "OutcomesEqual",
-    "HeadReached",
-];
 
 /// Runs the adversary for this many minutes.
 pub(crate) fn run(minutes: f64, seed: u64) -> Result<()> {
@@ -175,8 +167,10 @@ fn attack(
         }
         accused.and(outcome)
     })?;
-    conclude(&mut accuser, &disturber, begun.elapsed(), report)?;
+    let lasted = begun.elapsed();
+    conclude(&mut accuser, &disturber, lasted, report)?;
     check_adversary(rollup, &shared, &mut accuser, report)?;
+    accuser.tally.require_exercised(lasted)?;
     report.end();
     Ok(())
 }
@@ -256,8 +250,8 @@ fn conclude(
         "{judged} judgements and {called} calls of the contract, {} left out:{}",
         accuser.dropped_calls, accuser.tally
     ));
-    for reason in EXPECTED.into_iter().filter(|it| !accuser.tally.has(it)) {
-        say!("\nNOT EXERCISED: no accusation was refused with {reason}");
+    for (fault, reason) in accuser.tally.missing() {
+        say!("\nNOT EXERCISED: no accusation of {} was refused with {reason}", name(fault));
     }
     report.shown(format!(
         "bonds lost: 0; penalties for delays: {}, of {} ether in all",

@@ -1,10 +1,36 @@
 //! Counts of what the adversary has tried.
 
 use alloy_primitives::{Bytes, hex};
-use alloy_sol_types::SolInterface as _;
+use alloy_sol_types::{SolError as _, SolInterface as _, sol};
 use contracts::bindings::IPreconfBonds::IPreconfBondsErrors;
+use eyre::{Result, ensure};
 use preconf::faults::{Fault, Refusal};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+sol! {
+    /// L1 does not serve the hash of the block; declared in `contracts/libraries/L1History.sol`.
+    error L1BlockUnavailable(uint256 number, uint256 current);
+}
+
+/// Refusals by the contract that follow from the disturbances. In 60 minutes the rarest one occurred
+/// 284 times.
+const EXPECTED: [(Fault, &str); 13] = [
+    (Fault::Equivocation, "NotInConflict"),
+    (Fault::Equivocation, "ConditionVoid"),
+    (Fault::Equivocation, "ParentDiffers"),
+    (Fault::Broken, "NotInConflict"),
+    (Fault::Broken, "ConditionVoid"),
+    (Fault::Broken, "ParentDiffers"),
+    (Fault::Broken, "PromiseEnded"),
+    (Fault::Lie, "InputsDiffer"),
+    (Fault::Lie, "OutcomesEqual"),
+    (Fault::Late, "ConditionVoid"),
+    (Fault::Late, "HeadReached"),
+    (Fault::Late, "LateAlready"),
+    (Fault::Late, "NotLate"),
+];
+/// Duration from which on a run has to show all of them. A shorter one may lack a disturbance.
+const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// Number of accusations that were refused for a reason: by the judgement in Rust, and by the
 /// contract.
@@ -32,9 +58,24 @@ impl Tally {
         self.0.values().fold((0, 0), |sum, it| (sum.0 + it.judged, sum.1 + it.called))
     }
 
-    /// Returns `true` if the contract has refused an accusation for this reason.
-    pub(super) fn has(&self, reason: &str) -> bool {
-        self.0.iter().any(|((_, it), count)| it == reason && count.called > 0)
+    /// Returns the expected refusals that the contract has not given.
+    pub(super) fn missing(&self) -> Vec<(Fault, &'static str)> {
+        let is_missing = |&(fault, reason): &(Fault, &str)| {
+            self.0.get(&(name(fault), reason.to_owned())).is_none_or(|count| count.called == 0)
+        };
+        EXPECTED.into_iter().filter(is_missing).collect()
+    }
+
+    /// Returns an error if a run of this duration was long enough for all expected refusals, and
+    /// lacks one: the adversary, or a disturbance, no longer does what it should.
+    pub(super) fn require_exercised(&self, lasted: Duration) -> Result<()> {
+        let missing = self.missing();
+        ensure!(
+            lasted < LONG || missing.is_empty(),
+            "the contract has not refused accusations for the reasons {missing:?} in {} s",
+            lasted.as_secs()
+        );
+        Ok(())
     }
 }
 
@@ -71,6 +112,9 @@ pub(super) fn reason_of(refusal: &Refusal) -> String {
 pub(super) fn reason_in(data: &Bytes) -> String {
     match IPreconfBondsErrors::abi_decode(data) {
         Ok(error) => first_word(&format!("{error:?}")),
+        Err(_) if data.starts_with(&L1BlockUnavailable::SELECTOR) => {
+            "L1BlockUnavailable".to_owned()
+        }
         Err(_) => format!("0x{}", hex::encode(data.get(..4).unwrap_or_default())),
     }
 }
@@ -82,8 +126,7 @@ fn first_word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::B256;
-    use alloy_sol_types::SolError as _;
+    use alloy_primitives::{B256, U256};
     use contracts::bindings::IPreconfBonds::{ConditionVoid, NotInConflict};
 
     #[test]
@@ -93,6 +136,30 @@ mod tests {
         assert_eq!(reason_in(&void.abi_encode().into()), reason_of(&judged));
         assert_eq!(reason_in(&NotInConflict {}.abi_encode().into()), "NotInConflict");
         assert_eq!(reason_of(&Refusal::NotInConflict), "NotInConflict");
+        let number = U256::from(1);
+        let unavailable = L1BlockUnavailable { number, current: number }.abi_encode();
+        let judged = Refusal::ConditionUnavailable { l1_block: 1 };
+        assert_eq!(reason_in(&unavailable.into()), reason_of(&judged));
         assert_eq!(reason_in(&Bytes::from_static(&[1, 2, 3, 4])), "0x01020304");
+    }
+
+    #[test]
+    fn long_run_without_expected_refusal_fails() {
+        let almost = LONG.saturating_sub(Duration::from_millis(1));
+        for without in EXPECTED {
+            let mut tally = Tally::default();
+            for (fault, reason) in EXPECTED.into_iter().filter(|it| *it != without) {
+                tally.called(fault, reason);
+            }
+            // The judgement in Rust alone does not suffice, nor the same reason for another fault.
+            let (fault, reason) = without;
+            tally.judged(fault, reason);
+            assert_eq!(tally.missing(), [without]);
+            let error = tally.require_exercised(LONG).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(tally.require_exercised(almost).is_ok());
+            tally.called(fault, reason);
+            assert!(tally.require_exercised(LONG).is_ok(), "{reason}");
+        }
     }
 }
