@@ -1,6 +1,7 @@
 //! Errors of reading L1.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_provider::transport::TransportError;
 use chain::ChainError;
 use client::ClientError;
 use core::fmt::Display;
@@ -226,16 +227,32 @@ where
     }
 }
 
-/// Returns `true` if a node has executed a call that reverts. Clients word it differently: geth,
-/// reth, Erigon and Besu as `execution reverted`, in upper case too, and Nethermind as
-/// `VM execution error`. Other error responses, such as that of a node with too many requests, say
-/// nothing about the call.
-pub(crate) fn is_revert_response(error: &alloy_provider::transport::TransportError) -> bool {
+/// Returns `true` if a node has executed a call that reverts: it returns the data of a revert, or
+/// says so. Clients word it differently: geth, reth, Erigon and Besu as `execution reverted`, in
+/// upper case too, and Nethermind as `VM execution error`. Other error responses, such as that of a
+/// node with too many requests, say nothing about the call.
+pub(crate) fn is_revert_response(error: &TransportError) -> bool {
+    /// Length of the selector of an error.
+    const SELECTOR: usize = 4;
     error.as_error_resp().is_some_and(|answer| {
         let message = answer.message.to_lowercase();
         // 3 is the code of a revert in the execution APIs.
-        answer.code == 3 || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
+        answer.code == 3
+            || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
+            || revert_data(error).is_some_and(|data| data.len() >= SELECTOR)
     })
+}
+
+/// Returns the data with which a call has reverted. Unlike [`ErrorPayload::as_revert_data`], it does
+/// not depend on the words of the client's message.
+///
+/// [`ErrorPayload::as_revert_data`]: alloy_json_rpc::ErrorPayload::as_revert_data
+pub(crate) fn revert_data(error: &TransportError) -> Option<Bytes> {
+    let answer = error.as_error_resp()?;
+    let text = answer.try_data_as::<String>().and_then(Result::ok);
+    // Nethermind and OpenEthereum have put a word before the data.
+    let data = text.and_then(|text| text.strip_prefix("Reverted ").unwrap_or(&text).parse().ok());
+    data.or_else(|| answer.as_revert_data())
 }
 
 /// Errors of requests, which distinguish missing responses from error responses.
@@ -272,22 +289,47 @@ impl Silence for alloy_contract::Error {
 mod tests {
     use super::*;
     use alloy_json_rpc::{ErrorPayload, RpcError};
+    use serde_json::json;
+
+    fn response(code: i64, message: &str, data: Option<&str>) -> TransportError {
+        let answer = json!({ "code": code, "message": message, "data": data }).to_string();
+        RpcError::ErrorResp(serde_json::from_str::<ErrorPayload>(&answer).unwrap())
+    }
 
     #[test]
     fn reverts_of_all_clients_are_recognised() {
-        for (code, message, is_revert) in [
-            (3, "execution reverted: NotSequencer()", true),
-            (-32_000, "execution reverted", true),
-            (-32_000, "Execution reverted", true),
-            (-32_015, "VM execution error.", true),
-            (-32_015, "Reverted 0x", true),
-            (3, "", true),
-            (-32_005, "too many requests", false),
-            (-32_000, "header not found", false),
-            (-32_603, "internal error", false),
+        for (code, message, data, is_revert) in [
+            (3, "execution reverted: NotSequencer()", None, true),
+            (-32_000, "execution reverted", None, true),
+            (-32_000, "Execution reverted", None, true),
+            (-32_015, "VM execution error.", None, true),
+            (-32_015, "Reverted 0x", None, true),
+            (3, "", None, true),
+            (-32_000, "the call failed", Some("0x01020304"), true),
+            (-32_000, "the call failed", Some("0x010203"), false),
+            (-32_000, "the call failed", Some("of its data"), false),
+            (-32_005, "too many requests", None, false),
+            (-32_000, "header not found", None, false),
+            (-32_603, "internal error", None, false),
         ] {
-            let error = ErrorPayload { code, message: message.into(), data: None };
-            assert_eq!(is_revert_response(&RpcError::ErrorResp(error)), is_revert, "{message}");
+            let error = response(code, message, data);
+            assert_eq!(is_revert_response(&error), is_revert, "{message} {data:?}");
+        }
+    }
+
+    #[test]
+    fn data_of_reverts_is_found_beside_any_words() {
+        for (message, data) in [
+            ("execution reverted", "0x0102030405"),
+            ("Execution reverted", "0x0102030405"),
+            ("VM execution error.", "0x0102030405"),
+            ("VM execution error.", "Reverted 0x0102030405"),
+        ] {
+            let data = revert_data(&response(-32_000, message, Some(data)));
+            assert_eq!(data.unwrap_or_default()[..], [1, 2, 3, 4, 5], "{message}");
+        }
+        for data in [None, Some("Reverted"), Some("0x0")] {
+            assert_eq!(revert_data(&response(-32_000, "execution reverted", data)), None);
         }
     }
 }

@@ -42,7 +42,7 @@ pub use derive::{
 pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
-pub(crate) use error::{Silence, is_revert_response};
+pub(crate) use error::{Silence, is_revert_response, revert_data};
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};

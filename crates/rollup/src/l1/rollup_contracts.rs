@@ -374,7 +374,9 @@ pub(crate) async fn admission(
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
         // A revert is the policy's rejection. Other errors are failures of the request, which the
         // caller retries.
-        Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
+        Err(alloy_contract::Error::TransportError(error)) if is_revert_response(&error) => {
+            Err(error.to_string())
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(Admission { account, open_at, policy })

@@ -21,7 +21,7 @@ pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
 pub(crate) use calls::{CallSender, CallState, Purpose};
-pub(crate) use refusal::{is_execution_failure, is_refusal, is_revert};
+pub(crate) use refusal::{is_execution_failure, is_refusal};
 
 use crate::{
     L1Error, Signer,

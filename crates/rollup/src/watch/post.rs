@@ -6,7 +6,7 @@ use crate::{
     duties::evidence,
     l1::{L1Client, L1View, Quorum, rollup_contracts},
     sequencer::evidence::EvidenceBook,
-    submitter::{CallSender, Purpose, is_revert},
+    submitter::{CallSender, Purpose},
     watch::{Watch, retry::Retry},
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -34,8 +34,6 @@ const MAX_BLOCKS: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
     #[error(transparent)]
-    L1(#[from] L1Error),
-    #[error(transparent)]
     Submitter(#[from] SubmitterError),
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -49,13 +47,16 @@ pub(super) enum PostError {
     TooLarge { got: usize, limit: usize },
 }
 
+impl From<L1Error> for PostError {
+    fn from(error: L1Error) -> Self {
+        Self::Submitter(error.into())
+    }
+}
+
 impl PostError {
     /// Returns `false` if L1 has not judged the blocks, such as without a response.
     fn is_rejection(&self) -> bool {
-        match self {
-            Self::L1(error) | Self::Submitter(SubmitterError::L1(error)) => is_revert(error),
-            _ => true,
-        }
+        !matches!(self, Self::Submitter(error) if !error.is_rejection())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View, Quorum},
-    submitter::{CallSender, CallState, Purpose, is_revert},
+    submitter::{CallSender, CallState, Purpose},
     watch::{
         event::{WatchEvent, WatchReport, name},
         judge::Found,
@@ -71,8 +71,6 @@ enum Stage {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error(transparent)]
-    L1(#[from] L1Error),
-    #[error(transparent)]
     Submitter(#[from] SubmitterError),
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -86,13 +84,16 @@ pub(super) enum ReportError {
     NotProvable(u64),
 }
 
+impl From<L1Error> for ReportError {
+    fn from(error: L1Error) -> Self {
+        Self::Submitter(error.into())
+    }
+}
+
 impl ReportError {
     /// Returns `false` if L1 has not judged the evidence, such as without a response.
     fn is_rejection(&self) -> bool {
-        match self {
-            Self::L1(error) | Self::Submitter(SubmitterError::L1(error)) => is_revert(error),
-            _ => true,
-        }
+        !matches!(self, Self::Submitter(error) if !error.is_rejection())
     }
 }
 

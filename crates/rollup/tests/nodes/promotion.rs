@@ -175,6 +175,21 @@ async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
     let account = world.l1.addresses()[1];
     standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
     is_follower(&standby);
+    // Other clients word the revert of the policy differently.
+    for message in ["Execution reverted", "VM execution error."] {
+        standby.l1.set(move |_, answer| {
+            let answer = answer.replace(r#""code":3,"#, r#""code":-32015,"#);
+            Some(answer.replace("execution reverted", message))
+        });
+        standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
+    }
+    // An error that says nothing about the call is no rejection by the policy.
+    standby.l1.set(|_, answer| match answer.contains("execution reverted") {
+        true => Some(refusal(&answer, "too many requests")),
+        false => Some(answer),
+    });
+    standby.refuses("rollup_promote", -32_028, json!({})).await?;
+    is_follower(&standby);
     standby.node.stop().await;
 
     let world = World::with_sequencer(account).await?;
