@@ -71,7 +71,7 @@ pub use genesis::{
     CHAIN_ID, ETHER, FORKS, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger,
     rich, rich_genesis,
 };
-pub use http::{http, send_http};
+pub use http::{http, read_http, send_http};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;

@@ -1,9 +1,9 @@
 //! A Web3Signer that simulates the failures of key managers.
 
-use crate::{HarnessError, Key};
+use crate::{HarnessError, Key, read_http};
 use alloy_primitives::{B256, Signature, U256, hex, keccak256, uint};
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
@@ -101,17 +101,7 @@ impl State {
         if mode == SignerMode::Gone {
             return Ok(());
         }
-        let mut reader = BufReader::new(stream.try_clone()?);
-        let (mut request, mut line, mut length) = (String::new(), String::new(), 0);
-        reader.read_line(&mut request)?;
-        while reader.read_line(&mut line)? > 2 {
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or_default();
-            }
-            line.clear();
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
+        let (request, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;
         if mode == SignerMode::Slow {
             thread::sleep(DELAY);
         }

@@ -8,14 +8,14 @@ use alloy_primitives::{Address, U256};
 use serde_json::Value;
 use std::{
     fs,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
-use testkit::{Key, Timeout, say_skipped};
+use testkit::{Key, Timeout, read_http, say_skipped};
 
 /// Host name of the attacker's site, which the browser resolves to this machine, as with an
 /// attacker's DNS server.
@@ -68,22 +68,6 @@ const form = (url, text) => {
 })();
 "#;
 
-/// Reads an HTTP request; returns its first line and its body.
-fn request(stream: &TcpStream) -> io::Result<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
-    reader.read_line(&mut first)?;
-    while reader.read_line(&mut line)? > 2 {
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or_default();
-        }
-        line.clear();
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok((first, body))
-}
-
 fn answer(mut stream: &TcpStream, text: &str) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close";
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
@@ -96,7 +80,7 @@ fn site(page: impl Fn(u16) -> String, reports: Sender<Value>) -> u16 {
     let page = page(port);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let Ok((first, body)) = request(&stream) else { continue };
+            let Ok((first, body)) = read_http(&mut BufReader::new(&stream)) else { continue };
             if first.starts_with("POST /report ") {
                 drop(reports.send(serde_json::from_slice(&body).unwrap()));
             }
@@ -116,7 +100,8 @@ fn rebinding(page: impl Fn(u16) -> String, node: u16) -> u16 {
         let mut is_sent = false;
         for near in listener.incoming().flatten() {
             if !is_sent {
-                is_sent = request(&near).is_ok_and(|(first, _)| first.starts_with("GET / "));
+                is_sent = read_http(&mut BufReader::new(&near))
+                    .is_ok_and(|(first, _)| first.starts_with("GET / "));
                 drop(answer(&near, &page));
                 continue;
             }

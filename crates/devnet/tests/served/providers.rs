@@ -6,7 +6,7 @@ use client::{Client, ClientOptions};
 use enshrine_devnet::{Devnet, Fork, Origin};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
@@ -15,6 +15,7 @@ use std::{
     thread,
     time::Duration,
 };
+use testkit::read_http;
 use tokio::runtime::{Builder, Runtime};
 
 /// Decides on a provider's response by the number of the HTTP request: a response with its status,
@@ -74,25 +75,7 @@ fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &
     let node = Client::new(behind, ClientOptions::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            let line = line.trim().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
-            return;
-        }
+    while let Ok((_, body)) = read_http(&mut reader) {
         let request: Value = serde_json::from_slice(&body).unwrap();
         let number = count.posts.fetch_add(1, Ordering::SeqCst) + 1;
         let of_node = |request: &Value| {

@@ -1,36 +1,28 @@
 //! Multiple blocks in one call: paid once, answered once, and refused if any of them is.
 
-use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, transfer},
+use crate::{
+    PLENTY, PRICES, execute,
+    support::{
+        host::{CALL, Host, Seen, WARM_CALL},
+        l2::{L2, transfer},
+    },
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use chain::{Block, ExecutedBlock};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::{
-    Answer, DeclaredGas, Dialect, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Items,
-    Pricing, RuleViolation,
+    Answer, DeclaredGas, Dialect, Execute, ExecuteError, FURTHER_BLOCK_GAS, Items, Pricing,
+    RuleViolation,
 };
 use executor::{Invalid, StateError};
 use stateless::Stage;
 use std::sync::Arc;
-use variants::{Drake, Flat, GasSchedule};
+use variants::{Drake, GasSchedule};
 use wire::{
     DecodeError, ExecutionWitness, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput,
     StatelessResult,
 };
-
-const PLENTY: u64 = 50_000_000;
-const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
-
-fn execute() -> Execute {
-    Execute {
-        gas: Arc::new(PRICES),
-        dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)],
-        ..Execute::default()
-    }
-}
 
 /// A chain with one block for each of these numbers of transfers, and a batch of these blocks.
 fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<ExecutedBlock>, Vec<u8>) {

@@ -1,9 +1,12 @@
 //! Inputs whose tails are in blobs: the verdict, the answer and the price are those of the same
 //! input in calldata, and only the blobs of the surrounding transaction count.
 
-use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, transfer},
+use crate::{
+    PLENTY, PRICES,
+    support::{
+        host::{CALL, Host, Seen, WARM_CALL},
+        l2::{L2, transfer},
+    },
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
 use codec::Encode as _;
@@ -12,11 +15,9 @@ use enshrine_execute::{Answer, Execute, ExecuteError, ExecutionSpecs, Precompile
 use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{mutations, mutations_of_batch};
-use variants::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail, Flat};
+use variants::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
 use wire::{ProtocolFork, StatelessInput};
 
-const PLENTY: u64 = 50_000_000;
-const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
 /// An arbitrary hash: the source vouches for the content of its blobs.
 const FIRST: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 

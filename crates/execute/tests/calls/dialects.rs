@@ -1,31 +1,22 @@
 //! Other dialects of EXECUTE: the verdict is equal in all of them.
 
-use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
-    l2::{CHAIN_ID, ETHER, L2, resealed, transfer, without_witness},
+use crate::{
+    PLENTY, execute,
+    support::{
+        host::{CALL, Host, Seen, WARM_CALL},
+        l2::{CHAIN_ID, ETHER, L2, resealed, transfer, without_witness},
+    },
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use codec::Encode as _;
 use enshrine_execute::{
-    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
-    PrecompileCall, Refused,
+    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, PrecompileCall, Refused,
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
 use testkit::{Blobs, DraftL2, mutations, mutations_of_draft, rich_genesis};
-use variants::{BlobSource, DialectCall, DialectName, Dialects, DraftBlock, Drake, Flat, NoForm};
+use variants::{BlobSource, DialectCall, DialectName, Dialects, DraftBlock, Drake, NoForm};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
-
-const PLENTY: u64 = 50_000_000;
-const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
-
-fn execute() -> Execute {
-    Execute {
-        gas: Arc::new(PRICES),
-        dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)],
-        ..Execute::default()
-    }
-}
 
 /// A claim about a block in Drake's dialect.
 #[derive(Debug, Clone)]

@@ -1,8 +1,11 @@
 //! The dialect of the EIP-8079 draft.
 
-use crate::support::{
-    host::{CALL, Host},
-    l2::{CHAIN_ID, ETHER, L2, call},
+use crate::{
+    PLENTY,
+    support::{
+        host::{CALL, Host},
+        l2::{CHAIN_ID, ETHER, L2, call},
+    },
 };
 use alloy_consensus::{Header, TxEip4844};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -20,7 +23,6 @@ use testkit::{
 use variants::{ANCHOR_ADDRESS, DialectName, Draft8079, DraftBlock, Nested, NoForm};
 use wire::{ByteLists, PayloadShape, ProtocolFork, SchemaId, StatelessInput, StatelessResult};
 
-const PLENTY: u64 = 50_000_000;
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 /// A contract that clears its slots 1 to 10, which earns a refund.
 const CLEARING: Address = address!("0x2000000000000000000000000000000000000030");

@@ -1,8 +1,11 @@
 //! EXECUTE as contracts see it.
 
-use crate::support::{
-    host::{CALL, CALLER, Host, How, Seen, WARM_CALL, caller_code, push, seen},
-    l2::{L2, resealed, without_witness},
+use crate::{
+    PLENTY,
+    support::{
+        host::{CALL, CALLER, Host, How, Seen, WARM_CALL, caller_code, push, seen},
+        l2::{L2, resealed, without_witness},
+    },
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
@@ -16,7 +19,6 @@ use revm::{
 use variants::GasSchedule;
 use wire::{ProtocolFork, Records, SchemaId, StatelessInput, StatelessResult};
 
-const PLENTY: u64 = 50_000_000;
 const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
 

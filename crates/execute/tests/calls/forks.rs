@@ -6,9 +6,12 @@
 //! that time refuses would become final. Conversely, if EXECUTE dropped the rules of earlier forks,
 //! a rollup would lose every block that was built before a fork and posted after it.
 
-use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
-    l2::transfer,
+use crate::{
+    PLENTY,
+    support::{
+        host::{CALL, Host, Seen, WARM_CALL},
+        l2::transfer,
+    },
 };
 use chain::{BlockAttributes, Chain, ChainConfig};
 use codec::Encode as _;
@@ -18,7 +21,6 @@ use testkit::{CHAIN_ID, ETHER, rich_genesis};
 use wire::ProtocolFork::{self, Amsterdam, Bpo1, Bpo2, Osaka, Prague};
 use wire::{StatelessBatch, StatelessInput};
 
-const PLENTY: u64 = 50_000_000;
 const L1_CHAIN: u64 = 31_337;
 /// Forks of the L1 after its first.
 const LATER: [(ProtocolFork, u64); 3] = [(Osaka, 1_000), (Bpo2, 2_000), (Amsterdam, 3_000)];

@@ -18,3 +18,19 @@ mod support;
 mod trusted_context;
 mod underpriced_work;
 mod unmetered;
+
+use enshrine_execute::{Execute, ExecutionSpecs};
+use std::sync::Arc;
+use variants::{Drake, Flat};
+
+/// Gas that suffices for any call of these tests.
+const PLENTY: u64 = 50_000_000;
+const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
+
+fn execute() -> Execute {
+    Execute {
+        gas: Arc::new(PRICES),
+        dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)],
+        ..Execute::default()
+    }
+}

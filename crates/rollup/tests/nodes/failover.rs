@@ -12,7 +12,6 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use enshrine_rollup::{Config, LeaseConfig, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
-use preconf::PrefixUpdate;
 use serde_json::json;
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
@@ -135,19 +134,15 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     second.until_preconfirming().await?;
     let hash = send(&provider_of(&second.node)?, "bob", 0).await?;
     until_preconfirmed(&second.node, hash).await?;
-    let mut updates = Vec::<PrefixUpdate>::new();
-    let mut last = Vec::new();
-    for recording in seen {
-        let own = recording.end().await;
-        last.push(whole(&own)?);
-        updates.extend(own);
-    }
+    let [by_first, by_second] = seen;
+    let [by_first, by_second] = [by_first.end().await, by_second.end().await];
+    let last = [whole(&by_first)?, whole(&by_second)?];
     let (header, is_sealed, _) = last[0].last().ok_or_eyre("no prefix of the first leader")?;
     assert!(!is_sealed);
     let (sealed, is_sealed, _) = last[1].first().ok_or_eyre("no prefix of the second leader")?;
     assert!(is_sealed, "the recorded prefix is sealed at once");
     assert_eq!(header.hash, sealed.hash);
-    require_no_evidence(world, &updates).await?;
+    require_no_evidence(world, &[by_first, by_second].concat()).await?;
     pair.stop().await;
     Ok(())
 }
@@ -179,20 +174,16 @@ async fn record_without_response_binds_next_leader() -> Result<()> {
         blocks.push(receipt.ok_or_eyre("no receipt")?.block_hash);
     }
     ensure!(blocks.iter().all(|it| *it == blocks[0]), "in different blocks: {blocks:?}");
-    let mut updates = Vec::<PrefixUpdate>::new();
-    let mut last = Vec::new();
-    for recording in seen {
-        let own = recording.end().await;
-        last.push(whole(&own)?);
-        updates.extend(own);
-    }
+    let [by_first, by_second] = seen;
+    let [by_first, by_second] = [by_first.end().await, by_second.end().await];
+    let last = [whole(&by_first)?, whole(&by_second)?];
     let (prefix, is_sealed, ours) = last[0].last().ok_or_eyre("no prefix of the first leader")?;
     assert!(!is_sealed);
     let (sealed, is_sealed, theirs) = last[1].first().ok_or_eyre("no prefix of the second")?;
     assert!(is_sealed, "the recorded prefix is sealed at once");
     assert_eq!((Some(sealed.hash), prefix.environment), (blocks[0], sealed.environment));
     assert_eq!((&theirs[..ours.len()], theirs.len()), (&ours[..], ours.len() + 1));
-    require_no_evidence(world, &updates).await?;
+    require_no_evidence(world, &[by_first, by_second].concat()).await?;
     pair.stop().await;
     Ok(())
 }

@@ -25,7 +25,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Interception, Key, Timeout};
+use testkit::{ETHER, GWEI, Interception, Key, Proxy, Timeout};
 
 /// Returns nonce, maximum fee and gas limit of an account's pending L1 transactions.
 async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
@@ -199,6 +199,21 @@ struct Direct {
     key: Signer,
 }
 
+impl Direct {
+    /// Returns the L1 of a rollup, which stops mining, with the key of the sequencer.
+    async fn new(world: &World) -> Result<Self> {
+        world.provider.anvil_set_auto_mine(false).await?;
+        let key = world.sequencer_config()?.advance_key;
+        Ok(Self { deployment: world.deployment(), url: world.l1.endpoint(), key })
+    }
+
+    /// Like [`Self::new`], behind a proxy.
+    async fn behind_proxy(world: &World) -> Result<(Proxy, Self)> {
+        let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+        Ok((proxy, Self { url: config.l1[0].clone(), ..Self::new(world).await? }))
+    }
+}
+
 fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1)).into()];
@@ -209,10 +224,8 @@ fn candidate(number: u64) -> TxCandidate {
 #[tokio::test(flavor = "multi_thread")]
 async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
     let world = World::new().await?;
-    world.provider.anvil_set_auto_mine(false).await?;
-    let key = world.sequencer_config()?.advance_key;
-    let account = key.address();
-    let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
+    let direct = Direct::new(&world).await?;
+    let account = direct.key.address();
     let spending = {
         let provider = world.provider.clone();
         tokio::task::spawn_blocking(move || -> Result<_> {
@@ -286,9 +299,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
     let world = World::new().await?;
-    world.provider.anvil_set_auto_mine(false).await?;
-    let key = world.sequencer_config()?.advance_key;
-    let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
+    let direct = Direct::new(&world).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         assert!(submitter.has_room());
@@ -309,11 +320,8 @@ async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
     let world = World::new().await?;
-    world.provider.anvil_set_auto_mine(false).await?;
-    let key = world.sequencer_config()?.advance_key;
-    let used = world.provider.get_transaction_count(key.address()).await?;
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
+    let (proxy, direct) = Direct::behind_proxy(&world).await?;
+    let used = world.provider.get_transaction_count(direct.key.address()).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         for goes_alone in [false, true] {
             let config =
@@ -352,10 +360,7 @@ async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()> {
     let world = World::new().await?;
-    world.provider.anvil_set_auto_mine(false).await?;
-    let key = world.sequencer_config()?.advance_key;
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
+    let (proxy, direct) = Direct::behind_proxy(&world).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         let sent = Arc::<AtomicUsize>::default();
@@ -396,10 +401,7 @@ async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()>
 async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
     const KEPT: usize = 2;
     let world = World::new().await?;
-    world.provider.anvil_set_auto_mine(false).await?;
-    let key = world.sequencer_config()?.advance_key;
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
+    let (proxy, direct) = Direct::behind_proxy(&world).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         let sent = AtomicUsize::new(0);
