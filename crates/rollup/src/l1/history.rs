@@ -7,7 +7,7 @@ use imbl::Vector;
 use std::sync::Arc;
 
 /// Maximum number of records of each kind in memory. Sending a message costs gas of L1, but anyone
-/// can. The oldest records are dropped.
+/// can. Older records are in the file, or dropped without one.
 pub(super) const MAX_RECORDS: usize = 1 << 18;
 
 /// A record that takes `N` bytes in a file.
@@ -28,8 +28,8 @@ pub(super) trait Record<const N: usize>: Clone {
 /// All records of a kind. Clones share their data.
 ///
 /// A record is written to the file once no followed reorg can remove it. Its slot does not change
-/// from then on, so clones of different L1 blocks read the same file. Without a file, all records
-/// are in memory.
+/// from then on, so clones of different L1 blocks read the same file. Only beyond [`MAX_RECORDS`],
+/// records are written earlier, and a reorg replaces their slots.
 #[derive(Clone)]
 pub(super) struct History<T: Clone, const N: usize> {
     file: Option<Arc<SlotFile<N>>>,
@@ -86,21 +86,34 @@ impl<T: Record<N>, const N: usize> History<T, N> {
     pub(super) fn push(&mut self, record: T) {
         self.recent.push_back(record);
         if self.recent.len() > MAX_RECORDS {
-            self.recent.pop_front();
-            self.settled += 1;
+            // The next start rejects a file that lacks the record.
+            if let Err(error) = self.write_oldest() {
+                tracing::warn!(%error, "failed to record an event of L1");
+            }
+            self.drop_oldest();
         }
+    }
+
+    /// Writes the oldest record in memory to the file, if there is one.
+    fn write_oldest(&self) -> Result<(), DiskError> {
+        let (Some(file), Some(oldest)) = (&self.file, self.recent.front()) else { return Ok(()) };
+        let mut out = Writer::default();
+        oldest.put(&mut out);
+        let bytes = out.0.as_slice().try_into();
+        file.put(self.settled, bytes.map_err(|it| DiskError::malformed(T::WHAT, it))?)
+    }
+
+    fn drop_oldest(&mut self) {
+        self.recent.pop_front();
+        self.settled += 1;
     }
 
     /// Moves the records before this L1 block to the file. After an error they stay in memory.
     pub(super) fn settle(&mut self, oldest: u64) -> Result<(), DiskError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        while let Some(first) = self.recent.front().filter(|it| it.l1_block() < oldest) {
-            let mut out = Writer::default();
-            first.put(&mut out);
-            let bytes = out.0.as_slice().try_into();
-            file.put(self.settled, bytes.map_err(|it| DiskError::malformed(T::WHAT, it))?)?;
-            self.recent.pop_front();
-            self.settled += 1;
+        let is_settled = |it: &T| it.l1_block() < oldest;
+        while self.file.is_some() && self.recent.front().is_some_and(is_settled) {
+            self.write_oldest()?;
+            self.drop_oldest();
         }
         Ok(())
     }
@@ -112,8 +125,18 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     /// Removes and returns the records after this L1 block.
     pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
-        let kept = partition_point(&self.recent, |it| it.l1_block() <= stayed);
-        self.recent.split_off(kept)
+        let is_kept = |it: &T| it.l1_block() <= stayed;
+        let mut removed = self.recent.split_off(partition_point(&self.recent, is_kept));
+        // Those that were written before they were settled.
+        while self.recent.is_empty()
+            && let Some(last) = self.settled.checked_sub(1)
+            && let Ok(Some(record)) = self.get(last)
+            && !is_kept(&record)
+        {
+            removed.push_front(record);
+            self.settled = last;
+        }
+        removed
     }
 
     /// Encodes the records in memory.

@@ -224,3 +224,33 @@ fn records_stay_in_memory_if_unwritable() {
     assert!(matches!(full.settle(u64::MAX), Err(DiskError::TooLong { .. })));
     assert_eq!(full.get(u64::MAX / 2).unwrap(), Some(claim));
 }
+
+/// More than the memory holds, within the blocks that a reorg may replace.
+#[test]
+fn reorg_removes_records_beyond_limit_of_memory() {
+    const PER_BLOCK: u64 = 1 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let claim = |index: u64| ClaimRecord {
+        index,
+        is_refunded: false,
+        l1_block: index / PER_BLOCK,
+        transaction: B256::repeat_byte(9),
+    };
+    let count = MAX_RECORDS as u64 + 10 * PER_BLOCK;
+    for has_file in [false, true] {
+        let mut history: History<ClaimRecord, CLAIM_BYTES> = History::default();
+        if has_file {
+            history.set_file(&files(folder.path()).claims);
+        }
+        (0..count).for_each(|index| history.push(claim(index)));
+        assert_eq!((history.len(), history.get(count).unwrap()), (count, None));
+        let oldest = history.get(0).unwrap();
+        assert_eq!(oldest, has_file.then(|| claim(0)), "without a file it is dropped");
+        let removed = history.cut_back(4);
+        let kept = if has_file { 5 * PER_BLOCK } else { 10 * PER_BLOCK };
+        assert_eq!((history.len(), removed.len() as u64), (kept, count - kept));
+        assert_eq!(removed.front().map(|it| it.index), Some(kept));
+        history.push(claim(7));
+        assert_eq!(history.get(kept).unwrap(), Some(claim(7)));
+    }
+}
