@@ -17,6 +17,9 @@ pub struct Promised {
     pub header: HeaderSummary,
     /// Hashes of the transactions of its block.
     pub transactions: Vec<B256>,
+    /// Number and hash of the L1 block of the new anchor in its block; number 0 for none. L1 includes
+    /// the block, with or without a signature, on all chains that have this one.
+    pub anchor: (u64, B256),
 }
 
 /// All promises of a signer that may still be evidence.
@@ -24,17 +27,17 @@ pub struct Promised {
 /// No two promises that pass [`Self::check`] one after the other are evidence of an
 /// [`equivocation`](crate::faults::equivocation), in any history of L1: a second header for a parent
 /// either extends the first one, or comes after its end, or the first one is void on each L1 chain
-/// on which the second one is not. L1 accepts the second block only on the latter chains, since its
-/// anchor is on no other: so it does not break the first promise either.
+/// on which the second one is not. And L1 can include neither block on a chain on which the promise
+/// about the other one holds, since its anchor is on none of these chains. A condition alone does
+/// not keep a block from L1: the transaction of a block whose promise is void may be in flight.
 #[derive(Debug)]
 pub struct Promises {
     /// Seconds from the timestamp of a block for which its promise binds the signer.
     binds_for: u64,
     /// By number of the block and hash of its parent.
     by_parent: BTreeMap<(u64, B256), Vec<Promised>>,
-    /// Blocks without a signature that L1 may include although they were replaced. The condition of
-    /// each is the L1 block of its new anchor.
-    replaced: BTreeMap<(u64, B256), Vec<Promised>>,
+    /// Blocks without a signature that L1 may include although they were replaced.
+    unsigned: BTreeMap<(u64, B256), Vec<Promised>>,
 }
 
 /// A header that contradicts an earlier promise.
@@ -66,7 +69,7 @@ impl Promises {
     /// break the promise. Until then anyone may post the signed block, which would break the promise
     /// about another one.
     pub const fn new(binds_for: u64) -> Self {
-        Self { binds_for, by_parent: BTreeMap::new(), replaced: BTreeMap::new() }
+        Self { binds_for, by_parent: BTreeMap::new(), unsigned: BTreeMap::new() }
     }
 
     /// Seconds from the timestamp of a block for which its promise binds the signer.
@@ -74,30 +77,42 @@ impl Promises {
         self.binds_for
     }
 
-    /// Checks that a header may be signed. `anchor` is the number of the L1 block of the new anchor in
-    /// its block, or zero.
+    /// Checks that a header may be signed.
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if it contradicts an earlier promise, or if L1 may include another block without
-    /// a signature in its place.
-    pub fn check(
-        &self,
-        new: &Promised,
-        anchor: u64,
-        is_replaced: IsReplaced<'_>,
-    ) -> Result<(), Conflict> {
-        self.check_replaced(new, is_replaced)?;
-        let is_continued = |old: &Promised| old.condition() == new.condition();
-        let is_void = is_void(new, is_replaced);
-        self.check_all(new, is_replaced, is_continued, |old| {
-            // Both conditions never hold on one L1 chain: at this number the chains on which they
-            // hold have different blocks.
-            !is_void && new.message.l1_block.min(anchor) >= old.message.l1_block
+    /// [`Conflict`] if it contradicts an earlier promise, or if L1 may include another known block
+    /// in its place.
+    pub fn check(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
+        let (promises, unsigned) = self.of_parent(new);
+        let (condition, anchor) = (new.condition().0, new.anchor.0);
+        let is_void = is_gone(new.condition(), is_replaced);
+        // At this number, each chain with this condition has another block.
+        let excludes = |block| is_gone(block, is_replaced) && !is_void && condition >= block.0;
+        // What contradicts a promise was checked against it, and the same block can be included.
+        let continues = |old: &Promised| {
+            let is_continued = |it: &&Promised| it.condition() == new.condition() && it.allows(new);
+            promises.iter().filter(is_continued).any(|it| !it.allows(old))
+        };
+        let is_kept = |old: &&Promised| {
+            old.allows(new)
+                || self.has_ended(old, new)
+                || is_gone(old.condition(), is_replaced)
+                    && (continues(old)
+                        || excludes(old.condition())
+                            && anchor >= old.condition().0
+                            && excludes(old.anchor))
+        };
+        self.all_kept(new, promises, is_kept)?;
+        self.all_kept(new, unsigned, |block| {
+            new.allows(block)
+                || self.has_ended(block, new)
+                || is_gone(block.anchor, is_replaced)
+                    && (continues(block) || excludes(block.anchor))
         })
     }
 
-    /// Checks that a block may be sealed without a signature; `anchor` as in [`Self::check`].
+    /// Checks that a block may be sealed without a signature.
     ///
     /// # Errors
     ///
@@ -105,50 +120,38 @@ impl Promises {
     pub fn check_unsigned(
         &self,
         new: &Promised,
-        anchor: u64,
         is_replaced: IsReplaced<'_>,
     ) -> Result<(), Conflict> {
-        let is_continued = |old: &Promised| {
-            old.message.is_unconditional()
-                || !is_replaced(old.message.l1_block, old.message.l1_hash)
-        };
-        self.check_all(new, is_replaced, is_continued, |old| anchor >= old.message.l1_block)
-    }
-
-    fn check_all(
-        &self,
-        new: &Promised,
-        is_replaced: IsReplaced<'_>,
-        is_continued: impl Fn(&Promised) -> bool,
-        excludes: impl Fn(&Promised) -> bool,
-    ) -> Result<(), Conflict> {
-        let key = (new.header.number, new.header.parent);
-        let others = self.by_parent.get(&key).map(Vec::as_slice).unwrap_or_default();
-        // L1 has returned to the chain of an earlier promise, which excludes those that contradict it.
+        let (promises, _) = self.of_parent(new);
+        // L1 has returned to the chain of an earlier promise, which excludes those that contradict
+        // it.
         let continues = |old: &Promised| {
-            others.iter().any(|it| it.allows(new) && is_continued(it) && !it.allows(old))
+            let is_continued =
+                |it: &&Promised| !is_gone(it.condition(), is_replaced) && it.allows(new);
+            promises.iter().filter(is_continued).any(|it| !it.allows(old))
         };
-        let is_kept = |old: &&Promised| {
-            let has_ended = new.header.timestamp >= self.end(old);
+        self.all_kept(new, promises, |old| {
             old.allows(new)
-                || has_ended
-                || is_void(old, is_replaced) && (continues(old) || excludes(old))
-        };
-        self.all_kept(new, others, is_kept)
+                || self.has_ended(old, new)
+                || is_gone(old.condition(), is_replaced)
+                    && (continues(old) || new.anchor.0 >= old.condition().0)
+        })
     }
 
-    /// Checks that no replaced block breaks the promise about a header.
-    fn check_replaced(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
-        let key = (new.header.number, new.header.parent);
-        let blocks = self.replaced.get(&key).map(Vec::as_slice).unwrap_or_default();
-        self.all_kept(new, blocks, |block| {
-            let has_ended = new.header.timestamp >= self.end(block);
-            // On each L1 chain on which the promise holds, the anchor of the block is gone.
-            let is_excluded = is_void(block, is_replaced)
-                && !is_void(new, is_replaced)
-                && new.message.l1_block >= block.message.l1_block;
-            new.allows(block) || has_ended || is_excluded
+    /// Returns `true` if a block contradicts a promise that holds on L1's chain.
+    pub fn is_excluded(&self, block: &Promised, is_replaced: IsReplaced<'_>) -> bool {
+        let (promises, _) = self.of_parent(block);
+        promises.iter().any(|it| {
+            let is_void = is_gone(it.condition(), is_replaced);
+            !is_void && !it.allows(block) && !self.has_ended(it, block)
         })
+    }
+
+    /// Promises, and blocks without a signature, for the parent of this block.
+    fn of_parent(&self, block: &Promised) -> (&[Promised], &[Promised]) {
+        let key = (block.header.number, block.header.parent);
+        let [promises, unsigned] = [&self.by_parent, &self.unsigned].map(|all| all.get(&key));
+        (promises.map_or(&[], Vec::as_slice), unsigned.map_or(&[], Vec::as_slice))
     }
 
     fn all_kept(
@@ -174,16 +177,18 @@ impl Promises {
         })
     }
 
-    /// Adds a block that was sealed without a signature and is about to be replaced. Its condition
-    /// is the L1 block of its new anchor: L1 may include it on all chains that have this one.
-    pub fn add_replaced(&mut self, block: Promised) {
+    /// Adds a block that is sealed without a signature: L1 may include it even if it is replaced.
+    /// Returns `false` if it is known, or if there are too many for this parent.
+    pub fn add_unsigned(&mut self, block: Promised) -> bool {
         let key = (block.header.number, block.header.parent);
-        let blocks = self.replaced.entry(key).or_default();
+        let blocks = self.unsigned.entry(key).or_default();
         // With so many, nothing is signed for this parent.
         let is_full = blocks.len() >= MAX_FOR_PARENT;
-        if !is_full && blocks.iter().all(|it| it.header.hash != block.header.hash) {
+        let is_new = !is_full && blocks.iter().all(|it| it.header.hash != block.header.hash);
+        if is_new {
             blocks.push(block);
         }
+        is_new
     }
 
     /// Adds a promise that has passed [`Self::check`].
@@ -230,18 +235,22 @@ impl Promises {
     pub fn forget_up_to(&mut self, number: u64) {
         let first = (number.saturating_add(1), B256::ZERO);
         self.by_parent = self.by_parent.split_off(&first);
-        self.replaced = self.replaced.split_off(&first);
+        self.unsigned = self.unsigned.split_off(&first);
     }
 
     const fn end(&self, promise: &Promised) -> u64 {
         promise.header.timestamp.saturating_add(self.binds_for)
     }
+
+    /// Returns `true` if L1 accepts the old block no more at the time of the new one.
+    const fn has_ended(&self, old: &Promised, new: &Promised) -> bool {
+        new.header.timestamp >= self.end(old)
+    }
 }
 
-/// Returns `true` if L1's chain lacks the block on which a promise depends.
-fn is_void(promised: &Promised, is_replaced: IsReplaced<'_>) -> bool {
-    let (l1_block, l1_hash) = promised.condition();
-    !promised.message.is_unconditional() && is_replaced(l1_block, l1_hash)
+/// Returns `true` if L1's chain lacks this block. None is never gone.
+fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
+    number > 0 && is_replaced(number, hash)
 }
 
 impl Promised {

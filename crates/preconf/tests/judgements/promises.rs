@@ -53,7 +53,13 @@ fn candidate(
         l1_hash,
     };
     let transactions = raw.iter().map(keccak256).collect();
-    (Promised { message, header, transactions }, rlp)
+    // Its condition is the L1 block of its anchor.
+    (Promised { message, header, transactions, anchor: (l1_block, l1_hash) }, rlp)
+}
+
+/// Likewise, with another anchor.
+fn with_anchor(candidate: (Promised, Vec<u8>), anchor: (u64, B256)) -> Promised {
+    Promised { anchor, ..candidate.0 }
 }
 
 const NONE: (u64, B256) = (0, B256::ZERO);
@@ -64,19 +70,19 @@ fn prefix_may_only_be_extended() {
     let mut promises = Promises::new(MAX_LAG);
     let new = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, NONE).0;
     for list in [&[1][..], &[1], &[1, 2]] {
-        assert_eq!(promises.check(&new(list, false), 0, CANONICAL), Ok(()));
+        assert_eq!(promises.check(&new(list, false), CANONICAL), Ok(()));
         promises.add(new(list, false));
     }
     for list in [&[1][..], &[2], &[1, 3], &[1, 3, 2], &[]] {
-        let refused = promises.check(&new(list, false), 0, CANONICAL).unwrap_err();
+        let refused = promises.check(&new(list, false), CANONICAL).unwrap_err();
         assert_eq!((refused.number, refused.until), (7, 1_000 + MAX_LAG), "{list:?}");
-        assert!(promises.check_unsigned(&new(list, true), 0, CANONICAL).is_err(), "{list:?}");
+        assert!(promises.check_unsigned(&new(list, true), CANONICAL).is_err(), "{list:?}");
     }
     promises.add(new(&[1, 2, 3], true));
     assert!(promises.has_sealed(7, new(&[1, 2, 3], true).header.hash));
     assert!(!promises.has_sealed(7, new(&[1, 2], true).header.hash));
-    assert_eq!(promises.check(&new(&[1, 2, 3], true), 0, CANONICAL), Ok(()));
-    assert!(promises.check(&new(&[1, 2, 3, 4], true), 0, CANONICAL).is_err(), "sealed");
+    assert_eq!(promises.check(&new(&[1, 2, 3], true), CANONICAL), Ok(()));
+    assert!(promises.check(&new(&[1, 2, 3, 4], true), CANONICAL).is_err(), "sealed");
 }
 
 #[test]
@@ -84,10 +90,10 @@ fn other_block_waits_for_end_of_promise() {
     let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let at = |timestamp| candidate(1, timestamp, &[2], true, NONE).0;
-    assert!(promises.check(&at(1_000 + MAX_LAG - 1), 0, CANONICAL).is_err());
-    assert_eq!(promises.check(&at(1_000 + MAX_LAG), 0, CANONICAL), Ok(()));
+    assert!(promises.check(&at(1_000 + MAX_LAG - 1), CANONICAL).is_err());
+    assert_eq!(promises.check(&at(1_000 + MAX_LAG), CANONICAL), Ok(()));
     // A promise about another parent binds nothing here.
-    assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, 0, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, CANONICAL), Ok(()));
 }
 
 #[test]
@@ -96,29 +102,52 @@ fn void_promise_may_be_replaced() {
     let (old, new) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
     promises.add(candidate(1, 1_000, &[1], true, (100, old)).0);
     let other = |l1_block| candidate(1, 1_001, &[2], true, (l1_block, new)).0;
-    assert!(promises.check(&other(100), 100, CANONICAL).is_err(), "L1 still has the block");
+    let anchored = |at, l1_block| with_anchor(candidate(1, 1_001, &[2], true, at), (l1_block, new));
+    assert!(promises.check(&other(100), CANONICAL).is_err(), "L1 still has the block");
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
     for (timestamp, least) in [(1_001, 100), (999 + MAX_LAG, 100), (1_000 + MAX_LAG, 0)] {
         assert_eq!(promises.least_condition(7, B256::repeat_byte(1), timestamp), least);
     }
-    assert!(promises.check(&other(99), 100, replaced).is_err(), "both could hold");
-    assert!(promises.check(&other(100), 99, replaced).is_err(), "L1 could include both");
-    assert_eq!(promises.check(&other(100), 100, replaced), Ok(()));
-    let unsigned = candidate(1, 1_001, &[2], true, NONE).0;
-    assert!(promises.check_unsigned(&unsigned, 99, replaced).is_err(), "L1 could include both");
-    assert_eq!(promises.check_unsigned(&unsigned, 100, replaced), Ok(()));
+    let at = |number| (number, new);
+    assert!(promises.check(&anchored(at(99), 100), replaced).is_err(), "both could hold");
+    assert!(promises.check(&anchored(at(100), 99), replaced).is_err(), "L1 could include both");
+    assert_eq!(promises.check(&other(100), replaced), Ok(()));
+    let unsigned = |l1_block| anchored(NONE, l1_block);
+    assert!(promises.check_unsigned(&unsigned(99), replaced).is_err(), "L1 could include both");
+    assert_eq!(promises.check_unsigned(&unsigned(100), replaced), Ok(()));
     // L1 returns to its chain: the first promise may be kept, and nothing else.
     promises.add(other(101));
     let first = candidate(1, 1_000, &[1], true, (100, old)).0;
     let back: IsReplaced<'_> = &|number, hash| (number, hash) == (101, new);
-    assert!(promises.check(&first, 0, replaced).is_err(), "L1 has the other chain");
-    assert_eq!(promises.check(&first, 0, back), Ok(()));
-    assert_eq!(promises.check_unsigned(&first, 0, back), Ok(()));
-    assert!(promises.check_unsigned(&unsigned, 101, back).is_err(), "the first one holds");
+    assert!(promises.check(&first, replaced).is_err(), "L1 has the other chain");
+    assert_eq!(promises.check(&first, back), Ok(()));
+    assert_eq!(promises.check_unsigned(&first, back), Ok(()));
+    assert!(promises.check_unsigned(&unsigned(101), back).is_err(), "the first one holds");
+    assert!(promises.is_excluded(&unsigned(101), back) && !promises.is_excluded(&first, back));
     // A promise without a condition is never void.
     let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
-    assert!(promises.check(&other(100), 100, &|_, _| true).is_err());
+    assert!(promises.check(&other(100), &|_, _| true).is_err());
+}
+
+/// L1 can still include the first block, whose anchor is older than the L1 block of its condition.
+#[test]
+fn block_of_void_promise_may_be_in_flight() {
+    let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    let replaced: IsReplaced<'_> = &|_, hash| hash == gone;
+    let other = candidate(1, 1_001, &[2], true, (101, named)).0;
+    for (anchor, is_out) in [((99, gone), true), ((99, named), false), (NONE, false)] {
+        for is_sealed in [true, false] {
+            let mut promises = Promises::new(MAX_LAG);
+            let first = candidate(1, 1_000, &[1], is_sealed, (100, gone));
+            promises.add(with_anchor(first.clone(), anchor));
+            assert_eq!(promises.check(&other, replaced).is_ok(), is_out, "{anchor:?}");
+            assert_eq!(promises.check_unsigned(&other, replaced), Ok(()), "not on its chain");
+            // The same block may be promised under another condition.
+            let again = candidate(1, 1_000, &[1], is_sealed, (101, named));
+            assert_eq!(promises.check(&with_anchor(again, anchor), replaced), Ok(()));
+        }
+    }
 }
 
 /// L1 may include it on each chain that has its anchor.
@@ -126,25 +155,25 @@ fn void_promise_may_be_replaced() {
 fn replaced_block_may_break_no_promise() {
     let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
     let mut promises = Promises::new(MAX_LAG);
-    promises.add_replaced(candidate(1, 1_000, &[1, 2], true, (100, gone)).0);
+    promises.add_unsigned(candidate(1, 1_000, &[1, 2], true, (100, gone)).0);
     let at = |timestamp, l1_block| candidate(1, timestamp, &[3], true, (l1_block, named)).0;
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, gone);
-    assert!(promises.check(&at(1_001, 100), 100, CANONICAL).is_err(), "its anchor is on L1");
-    assert!(promises.check(&at(1_001, 99), 100, replaced).is_err(), "both are possible");
-    assert_eq!(promises.check(&at(1_001, 100), 0, replaced), Ok(()));
-    assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), 0, CANONICAL), Ok(()), "too old for L1");
-    assert_eq!(promises.check_unsigned(&at(1_001, 99), 0, CANONICAL), Ok(()));
+    assert!(promises.check(&at(1_001, 100), CANONICAL).is_err(), "its anchor is on L1");
+    assert!(promises.check(&at(1_001, 99), replaced).is_err(), "both are possible");
+    assert_eq!(promises.check(&at(1_001, 100), replaced), Ok(()));
+    assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), CANONICAL), Ok(()), "too old for L1");
+    assert_eq!(promises.check_unsigned(&at(1_001, 99), CANONICAL), Ok(()));
     // A prefix of it, and itself, but not that it ends earlier.
     let same = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, (99, named)).0;
-    assert_eq!(promises.check(&same(&[1], false), 0, CANONICAL), Ok(()));
-    assert_eq!(promises.check(&same(&[1, 2], true), 0, CANONICAL), Ok(()));
-    assert!(promises.check(&same(&[1], true), 0, CANONICAL).is_err());
+    assert_eq!(promises.check(&same(&[1], false), CANONICAL), Ok(()));
+    assert_eq!(promises.check(&same(&[1, 2], true), CANONICAL), Ok(()));
+    assert!(promises.check(&same(&[1], true), CANONICAL).is_err());
     // Without a new anchor, L1 can include it on any chain.
-    promises.add_replaced(candidate(2, 1_000, &[1], true, NONE).0);
+    promises.add_unsigned(candidate(2, 1_000, &[1], true, NONE).0);
     let other = candidate(2, 1_001, &[2], true, (100, named)).0;
-    assert!(promises.check(&other, 100, &|_, _| true).is_err());
+    assert!(promises.check(&other, &|_, _| true).is_err());
     promises.forget_up_to(7);
-    assert_eq!(promises.check(&other, 100, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
 #[test]
@@ -153,9 +182,9 @@ fn promises_about_final_blocks_are_forgotten() {
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let other = candidate(1, 1_001, &[2], true, NONE).0;
     promises.forget_up_to(6);
-    assert!(promises.check(&other, 0, CANONICAL).is_err());
+    assert!(promises.check(&other, CANONICAL).is_err());
     promises.forget_up_to(7);
-    assert_eq!(promises.check(&other, 0, CANONICAL), Ok(()));
+    assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
 /// An L1 that reorganizes, and returns to chains that it has left.
@@ -167,9 +196,9 @@ enum Step {
     Reorg(usize),
     /// An earlier chain is canonical again.
     Return(usize),
-    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its condition,
-    /// which is its anchor.
-    Sign(u8, u64, Vec<u8>, bool, Option<usize>),
+    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its anchor, and
+    /// of its condition, which is not below the anchor.
+    Sign(u8, u64, Vec<u8>, bool, Option<usize>, Option<usize>),
     /// Likewise a block without a signature, which is sent to L1 and replaced.
     Replace(u8, u64, Vec<u8>, Option<usize>),
 }
@@ -186,8 +215,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Extend),
         2 => (1..5_usize).prop_map(Step::Reorg),
         1 => (0..8_usize).prop_map(Step::Return),
-        8 => sign.clone().prop_map(|(parent, time, list, is_sealed, depth)| {
-            Step::Sign(parent, time, list, is_sealed, depth)
+        8 => (sign.clone(), prop::option::of(0..6_usize)).prop_map(|(new, condition)| {
+            let (parent, time, list, is_sealed, depth) = new;
+            Step::Sign(parent, time, list, is_sealed, depth, condition)
         }),
         3 => sign.prop_map(|(parent, time, list, _, depth)| {
             Step::Replace(parent, time, list, depth)
@@ -234,20 +264,21 @@ proptest! {
                     let (new, rlp) = candidate(parent, timestamp, &list, true, anchor);
                     let is_replaced = is_replaced(&chain);
                     if is_named(&chain, anchor)
-                        && promises.check_unsigned(&new, anchor.0, &is_replaced).is_ok()
+                        && promises.check_unsigned(&new, &is_replaced).is_ok()
                     {
-                        promises.add_replaced(new.clone());
+                        promises.add_unsigned(new.clone());
                         sealed.push((new, rlp, list));
                     }
                 }
-                Step::Sign(parent, timestamp, list, is_sealed, depth) => {
-                    let condition = anchor_of(&chain, (parent, timestamp), depth);
-                    let (new, rlp) = candidate(parent, timestamp, &list, is_sealed, condition);
+                Step::Sign(parent, timestamp, list, is_sealed, depth, condition) => {
+                    let anchor = anchor_of(&chain, (parent, timestamp), depth);
+                    let named = condition.map_or(NONE, |depth| block_at(&chain, depth));
+                    let condition = if named.0 > anchor.0 { named } else { anchor };
+                    let candidate = candidate(parent, timestamp, &list, is_sealed, condition);
+                    let rlp = candidate.1.clone();
+                    let new = with_anchor(candidate, anchor);
                     let is_replaced = is_replaced(&chain);
-                    // A block without a new anchor depends on nothing that L1 can remove.
-                    if is_named(&chain, condition)
-                        && promises.check(&new, condition.0, &is_replaced).is_ok()
-                    {
+                    if is_named(&chain, anchor) && promises.check(&new, &is_replaced).is_ok() {
                         promises.add(new.clone());
                         let digest = new.message.digest(&DOMAIN);
                         let signature = key.sign_hash_sync(&digest).unwrap().as_bytes();
@@ -281,7 +312,7 @@ proptest! {
                 for chain in &chains {
                     let l1_hash = |number: u64| chain.get(number as usize).copied();
                     // L1 includes a block only on chains that have its anchor, and not too late.
-                    let (number, hash) = (block.message.l1_block, block.message.l1_hash);
+                    let (number, hash) = block.anchor;
                     let has_anchor = number == 0 || l1_hash(number) == Some(hash);
                     if !has_anchor || a.header.timestamp >= block.header.timestamp + MAX_LAG {
                         continue;

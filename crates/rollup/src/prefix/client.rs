@@ -1,7 +1,7 @@
 //! Client for signed prefixes of a sequencer, or of a node that forwards them.
 
 use crate::{
-    l2::{FeedError, signed_blocks::FeedTrust},
+    l2::{FeedError, contracts::proven_anchor, signed_blocks::FeedTrust},
     prefix::{Prefix, PublishedPrefix},
     service::node_handle::NodeHandle,
     watch::{Watch, WatchGap},
@@ -209,8 +209,10 @@ impl PrefixClient {
             watch.executed(&header.hash, executed.is_ok());
         }
         let executed = executed.map_err(|source| PrefixRefused::Lie { number, source })?;
+        let block = &executed.block;
+        let anchor = proven_anchor(&block.header, block.transactions.iter());
         self.node.show_pending(executed, None)?;
-        let prefix = Prefix::new(update.message, update.header, transactions)?;
+        let prefix = Prefix::new(update.message, update.header, transactions, anchor.as_ref())?;
         self.shared.prefixes.publish(PublishedPrefix { prefix, signature: update.signature });
         Ok(())
     }

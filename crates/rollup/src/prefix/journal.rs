@@ -1,13 +1,22 @@
-//! File of the prefixes that this node is about to sign.
+//! File of the prefixes that this node is about to sign, and of the blocks that it seals without a
+//! signature.
 //!
 //! A record is synced to the disk before its prefix is signed, so after a crash the node knows every
 //! signature of its key. A record has the transactions that the previous record of the same block
 //! lacks.
 
-use crate::prefix::{Prefix, error::PrefixError};
+use crate::{
+    l2::contracts::proven_anchor,
+    prefix::{Prefix, error::PrefixError},
+};
+use alloy_consensus::Header;
+use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{Address, Bytes, keccak256};
+use alloy_rlp::Decodable as _;
 use alloy_sol_types::SolValue as _;
+use contracts::{Anchor, L1_ANCHOR};
 use disk::{DiskError, Reader, RecordFile, Writer};
+use executor::Transaction;
 use preconf::Preconfirmation;
 use std::{
     collections::VecDeque,
@@ -18,6 +27,17 @@ use wire::SchemaId;
 /// Length in bytes from which the file is rewritten without records of final blocks.
 const REWRITE_FROM: u64 = 1 << 20;
 const WHAT: &str = "a record of a preconfirmation";
+/// Kind of a record of a sealed block without a signature. 0 is a signed prefix, 1 a signed block.
+const UNSIGNED: u8 = 2;
+
+/// A prefix or block in a journal.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    pub(crate) prefix: Prefix,
+    /// `false`: the block was sealed without a signature. It is recorded because L1 may include it
+    /// even if it is replaced, and for the next leader.
+    pub(crate) is_signed: bool,
+}
 
 /// The open journal.
 #[derive(Debug)]
@@ -37,7 +57,7 @@ pub(super) struct Journal {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) journal: Journal,
-    pub(super) prefixes: Vec<Prefix>,
+    pub(super) records: Vec<Recorded>,
     /// `false` if records were removed because they were damaged or incomplete.
     pub(super) is_intact: bool,
 }
@@ -54,11 +74,11 @@ impl Journal {
         account: Address,
     ) -> Result<Opened, PrefixError> {
         let subject = keccak256((rollup, account).abi_encode());
-        let (mut prefixes, mut records) = (Vec::<Prefix>::new(), VecDeque::new());
+        let (mut all, mut records) = (Vec::<Recorded>::new(), VecDeque::new());
         let opened = RecordFile::open(path, subject, |_, record| {
-            let prefix = decode(record, prefixes.last())?;
-            records.push_back((prefix.promised.header.number, record.to_vec()));
-            prefixes.push(prefix);
+            let recorded = decode(record, all.last().map(|it| &it.prefix))?;
+            records.push_back((recorded.prefix.promised.header.number, record.to_vec()));
+            all.push(recorded);
             Ok(())
         });
         let fault = |source| PrefixError::Journal { path: path.to_owned(), source };
@@ -70,18 +90,18 @@ impl Journal {
                 "journal of preconfirmations was damaged"
             );
         }
-        let (last, rewritten) = (prefixes.last().cloned(), file.length());
+        let (last, rewritten) = (all.last().map(|it| it.prefix.clone()), file.length());
         let journal = Self { path: path.to_owned(), subject, file, records, last, rewritten };
-        Ok(Opened { journal, prefixes, is_intact: cut.is_none() })
+        Ok(Opened { journal, records: all, is_intact: cut.is_none() })
     }
 
-    /// Writes a prefix to the disk.
+    /// Writes a prefix to the disk, or a block that is sealed without a signature.
     ///
     /// # Errors
     ///
     /// [`PrefixError::NotRecorded`]; the prefix must not be signed then.
-    pub(super) fn record(&mut self, prefix: &Prefix) -> Result<(), PrefixError> {
-        let record = encode(prefix, self.last.as_ref());
+    pub(super) fn record(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
+        let record = encode(prefix, is_signed, self.last.as_ref());
         let written = self.file.append(&record).and_then(|_| self.file.sync());
         written.map_err(PrefixError::NotRecorded)?;
         self.records.push_back((prefix.promised.header.number, record));
@@ -119,13 +139,13 @@ fn shared(prefix: &Prefix, previous: Option<&Prefix>) -> usize {
     same.map_or(0, |it| it.transactions.len())
 }
 
-pub(super) fn encode(prefix: &Prefix, previous: Option<&Prefix>) -> Vec<u8> {
+pub(super) fn encode(prefix: &Prefix, is_signed: bool, previous: Option<&Prefix>) -> Vec<u8> {
     let message = &prefix.promised.message;
     let first = shared(prefix, previous);
     let mut out = Writer::default();
     out.raw(message.rollup.as_slice());
     out.raw(&message.schema.get().to_be_bytes());
-    out.byte(u8::from(message.is_sealed));
+    out.byte(if is_signed { u8::from(message.is_sealed) } else { UNSIGNED });
     out.word(message.l1_block);
     out.raw(message.l1_hash.as_slice());
     out.string(&prefix.header);
@@ -134,11 +154,16 @@ pub(super) fn encode(prefix: &Prefix, previous: Option<&Prefix>) -> Vec<u8> {
     out.0
 }
 
-pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Prefix, DiskError> {
+pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Recorded, DiskError> {
     let mut reader = Reader::new(WHAT, record);
     let rollup = Address::from(reader.array::<20>()?);
     let schema = SchemaId::new(u16::from_be_bytes(reader.array()?));
-    let is_sealed = reader.flag()?;
+    let (is_sealed, is_signed) = match reader.array()? {
+        [0] => (false, true),
+        [1] => (true, true),
+        [UNSIGNED] => (true, false),
+        [kind] => return Err(DiskError::malformed(WHAT, format!("unknown kind {kind}"))),
+    };
     let l1_block = reader.word()?;
     let l1_hash = reader.array::<32>()?.into();
     let header = reader.string()?;
@@ -151,10 +176,24 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Prefix
         let reason = format!("{first} transactions of the previous record, it has {}", known.len());
         DiskError::malformed(WHAT, reason)
     })?;
-    let transactions = known.iter().cloned().chain(added).collect();
+    let transactions: Vec<Bytes> = known.iter().cloned().chain(added).collect();
     let block_hash = keccak256(&header);
     let message = Preconfirmation { rollup, block_hash, schema, is_sealed, l1_block, l1_hash };
-    Prefix::new(message, header, transactions).map_err(|error| DiskError::malformed(WHAT, error))
+    let anchor = anchor_in(&header, &transactions);
+    let prefix = Prefix::new(message, header, transactions, anchor.as_ref())
+        .map_err(|error| DiskError::malformed(WHAT, error))?;
+    Ok(Recorded { prefix, is_signed })
+}
+
+/// Returns the anchor that the transactions of a block prove. A transaction that is not decoded
+/// proves none.
+fn anchor_in(header: &[u8], transactions: &[Bytes]) -> Option<Anchor> {
+    let header = Header::decode(&mut &*header).ok()?;
+    // Decoding is slow, and a record has all transactions of its block.
+    let is_call = |raw: &&Bytes| raw.windows(L1_ANCHOR.len()).any(|at| at == L1_ANCHOR);
+    let calls = transactions.iter().filter(is_call);
+    let calls: Vec<_> = calls.filter_map(|raw| Transaction::decode_2718_exact(raw).ok()).collect();
+    proven_anchor(&header, calls.iter())
 }
 
 #[cfg(test)]

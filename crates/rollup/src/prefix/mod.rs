@@ -16,13 +16,15 @@ pub(crate) use book::{PrefixBook, PublishedPrefix};
 pub(crate) use client::PrefixClient;
 pub(crate) use condition::{L1Condition, anchor_number, condition};
 pub use error::{NotPreconfirming, PrefixError};
-pub(crate) use shared::Recorded;
+pub(crate) use journal::Recorded;
 pub(crate) use signer::PrefixSigner;
 
+use crate::l2::contracts::proven_anchor;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::Encodable as _;
 use chain::Block;
+use contracts::Anchor;
 use preconf::{HeaderError, HeaderSummary, Preconfirmation, Promised};
 use wire::SchemaId;
 
@@ -60,18 +62,22 @@ impl Prefix {
             l1_hash: condition.hash,
         };
         let transactions = block.transactions.iter();
-        Self::new(message, header.into(), transactions.map(|it| it.encoded_2718().into()).collect())
+        let anchor = proven_anchor(&block.header, transactions.clone());
+        let transactions = transactions.map(|it| it.encoded_2718().into()).collect();
+        Self::new(message, header.into(), transactions, anchor.as_ref())
     }
 
-    /// Puts together a message, its header and its transactions.
+    /// Puts together a message, its header, its transactions, and the anchor that they prove.
     pub(crate) fn new(
         message: Preconfirmation,
         header: Bytes,
         transactions: Vec<Bytes>,
+        anchor: Option<&Anchor>,
     ) -> Result<Self, HeaderError> {
         let summary = HeaderSummary::read(&header)?;
         let hashes: Vec<B256> = transactions.iter().map(alloy_primitives::keccak256).collect();
-        let promised = Promised { message, header: summary, transactions: hashes };
+        let anchor = anchor.map_or((0, B256::ZERO), |it| (it.l1_block_number, it.l1_block_hash));
+        let promised = Promised { message, header: summary, transactions: hashes, anchor };
         Ok(Self { promised, header, transactions })
     }
 }

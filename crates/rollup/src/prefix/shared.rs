@@ -7,7 +7,7 @@
 
 use crate::{
     lease::{LeaseError, Record, SharedRecords},
-    prefix::{Prefix, error::PrefixError, journal},
+    prefix::{Prefix, Recorded, error::PrefixError, journal},
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
@@ -17,6 +17,13 @@ use std::{collections::VecDeque, fmt};
 /// Length of all records, in bytes, above which no more prefixes are signed until L1 has the oldest
 /// blocks. A next leader has to read them, and etcd's default quota is 2 GB with its history.
 const MAX_BYTES: usize = 64 << 20;
+/// Length of all records from which blocks without a signature are no longer recorded, in bytes. A
+/// next leader reads twice as many at most.
+const MAX_BYTES_UNSIGNED: usize = 96 << 20;
+/// Flag of a record that lacks the transactions of its block, which are too long.
+const SHORTENED: u8 = 1;
+/// Flag of a record whose leader may have lacked earlier ones.
+const INCOMPLETE: u8 = 2;
 /// Number of records that are removed at once, so that not every block causes a request.
 const BATCH: usize = 64;
 const WHAT: &str = "a record of a preconfirmation in etcd";
@@ -45,14 +52,6 @@ impl Records for SharedRecords {
     }
 }
 
-/// A block in the shared journal.
-#[derive(Debug, Clone)]
-pub(crate) struct Recorded {
-    pub(crate) prefix: Prefix,
-    /// `false`: the block was sealed without a signature, and is recorded for the next leader.
-    pub(crate) is_signed: bool,
-}
-
 /// The shared journal, as the leader uses it in its current term.
 #[derive(Debug, Default)]
 pub(super) struct SharedJournal {
@@ -64,6 +63,9 @@ pub(super) struct SharedJournal {
     bytes: usize,
     /// Block of the last record.
     last: Option<Prefix>,
+    /// `false` if there is no record, as in an etcd that has lost its data, or if the leader that
+    /// added the last one may have lacked some.
+    is_complete: bool,
 }
 
 /// What the leader has to know about a record.
@@ -73,7 +75,7 @@ struct Kept {
     bytes: usize,
     block: u64,
     parent: B256,
-    /// Hash of the block if it is sealed.
+    /// Hash of the block if it is sealed, and the record has its transactions.
     sealed: Option<B256>,
 }
 
@@ -88,24 +90,64 @@ impl SharedJournal {
         self.load()
     }
 
-    /// Records a block, before its prefix is signed.
+    /// Records a block, before its prefix is signed. `is_complete` is `false` if this node may lack
+    /// earlier records.
     ///
     /// # Errors
     ///
     /// [`PrefixError::NotShared`]; the prefix must not be signed then.
-    pub(super) fn record(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
-        match self.append(prefix, is_signed) {
+    pub(super) fn record(&mut self, prefix: &Prefix, is_complete: bool) -> Result<(), PrefixError> {
+        self.append_or_load(prefix, true, if is_complete { 0 } else { INCOMPLETE })
+    }
+
+    /// Records a block that is sealed without a signature, if it has no record. Without its
+    /// transactions, if they are too long: the next leader knows then that L1 may include it, and
+    /// signs nothing in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError::NotShared`]; the record may exist, so the same block has to be sealed.
+    pub(super) fn record_unsigned(
+        &mut self,
+        block: &Prefix,
+        is_complete: bool,
+    ) -> Result<(), PrefixError> {
+        if self.has_sealed(block.promised.header.hash) || self.bytes > MAX_BYTES_UNSIGNED {
+            return Ok(());
+        }
+        let flags = if is_complete { 0 } else { INCOMPLETE };
+        if self.bytes <= MAX_BYTES {
+            match self.append_or_load(block, false, flags) {
+                Err(PrefixError::NotShared(LeaseError::RecordTooLong { .. })) => {}
+                outcome => return outcome,
+            }
+        }
+        let number = block.promised.header.number;
+        tracing::warn!(number, "block recorded without its transactions");
+        let mut shortened = block.clone();
+        shortened.transactions.clear();
+        shortened.promised.transactions.clear();
+        self.append_or_load(&shortened, false, flags | SHORTENED)
+    }
+
+    fn append_or_load(
+        &mut self,
+        prefix: &Prefix,
+        is_signed: bool,
+        flags: u8,
+    ) -> Result<(), PrefixError> {
+        match self.append(prefix, is_signed, flags) {
             // The response to an earlier request was lost, and its prefix was not signed.
             Err(PrefixError::NotShared(LeaseError::RecordExists { .. })) => {
                 self.load()?;
-                self.append(prefix, is_signed)
+                self.append(prefix, is_signed, flags)
             }
             outcome => outcome,
         }
     }
 
     /// Returns `true` if this sealed block is recorded.
-    pub(super) fn has_sealed(&self, hash: B256) -> bool {
+    fn has_sealed(&self, hash: B256) -> bool {
         self.kept.iter().rev().any(|it| it.sealed == Some(hash))
     }
 
@@ -133,9 +175,9 @@ impl SharedJournal {
         false
     }
 
-    /// Returns `true` if there is no record, as in an etcd that has lost its data.
-    pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+    /// Returns `true` if the records have all blocks that L1 may include.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Returns the length of all records in bytes, and the limit for further ones.
@@ -165,14 +207,14 @@ impl SharedJournal {
         Ok(())
     }
 
-    fn append(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
+    fn append(&mut self, prefix: &Prefix, is_signed: bool, flags: u8) -> Result<(), PrefixError> {
         let Some(records) = &self.records else {
             return Err(PrefixError::NotShared(LeaseError::NotHeld { token: 0 }));
         };
-        let mut record = vec![u8::from(is_signed)];
-        record.extend(journal::encode(prefix, self.last.as_ref()));
+        let mut record = vec![flags];
+        record.extend(journal::encode(prefix, is_signed, self.last.as_ref()));
         records.append(self.next, &record).map_err(PrefixError::NotShared)?;
-        self.keep(self.next, record.len(), prefix);
+        self.keep(self.next, record.len(), prefix, flags);
         Ok(())
     }
 
@@ -182,21 +224,22 @@ impl SharedJournal {
         let mut all = Vec::new();
         for Record { number, bytes } in records.read(self.next).map_err(PrefixError::NotShared)? {
             let malformed = |source| PrefixError::SharedRecord { number, source };
-            let (is_signed, record) = match bytes.split_first() {
-                Some((0, _)) => (false, bytes.slice(1..)),
-                Some((1, _)) => (true, bytes.slice(1..)),
-                _ => return Err(malformed(DiskError::malformed(WHAT, "no flag"))),
+            let (flags, record) = match bytes.first() {
+                Some(flags) if *flags <= SHORTENED | INCOMPLETE => (*flags, bytes.slice(1..)),
+                _ => return Err(malformed(DiskError::malformed(WHAT, "no known flags"))),
             };
-            let prefix = journal::decode(&record, self.last.as_ref()).map_err(malformed)?;
-            self.keep(number, bytes.len(), &prefix);
-            all.push(Recorded { prefix, is_signed });
+            let recorded = journal::decode(&record, self.last.as_ref()).map_err(malformed)?;
+            self.keep(number, bytes.len(), &recorded.prefix, flags);
+            all.push(recorded);
         }
         Ok(all)
     }
 
-    fn keep(&mut self, record: u64, bytes: usize, prefix: &Prefix) {
+    fn keep(&mut self, record: u64, bytes: usize, prefix: &Prefix, flags: u8) {
         let header = &prefix.promised.header;
-        let sealed = prefix.promised.message.is_sealed.then_some(header.hash);
+        let is_whole = prefix.promised.message.is_sealed && flags & SHORTENED == 0;
+        let sealed = is_whole.then_some(header.hash);
+        self.is_complete = flags & INCOMPLETE == 0;
         let (block, parent) = (header.number, header.parent);
         self.kept.push_back(Kept { record, bytes, block, parent, sealed });
         self.bytes += bytes;

@@ -3,7 +3,6 @@
 use crate::{
     RollupRules, Signer,
     l1::{L1View, promise_terms::Promiser},
-    lease::LeaseError,
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
@@ -14,7 +13,7 @@ use crate::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
 use disk::DiskError;
-use preconf::{Conflict, Domain, Promised, Promises};
+use preconf::{Conflict, Domain, EMPTY_TRIE, HeaderSummary, Promised, Promises};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -86,16 +85,20 @@ impl PrefixSigner {
         // Before the journal is opened, which removes damaged records: a crash in between must not
         // make it look complete.
         fs::File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("create"))?;
-        let Opened { journal, prefixes, is_intact } = Journal::open(path, rollup, key.address())?;
+        let Opened { journal, records, is_intact } = Journal::open(path, rollup, key.address())?;
         // One slot more than L1 accepts the block for: L1's time is an estimate.
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
         // The last one: if it is sealed, the node may have stopped before it stored the block.
-        let last = prefixes.last().cloned().map(|prefix| Recorded { prefix, is_signed: true });
+        let last = records.last().cloned();
         let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
         let mut signed = BTreeMap::new();
-        for prefix in prefixes {
-            promises.add(prefix.promised.clone());
-            keep(&mut signed, prefix);
+        for Recorded { prefix, is_signed } in records {
+            if is_signed {
+                promises.add(prefix.promised.clone());
+                keep(&mut signed, prefix);
+            } else {
+                promises.add_unsigned(prefix.promised);
+            }
         }
         let is_complete = is_intact && !was_incomplete && !(is_new && has_history);
         if is_complete {
@@ -137,7 +140,7 @@ impl PrefixSigner {
     }
 
     /// Reads, at the start of a term, what earlier leaders have recorded, which binds this node
-    /// too.
+    /// too. `is_own` returns `true` for the blocks of this node's chain.
     ///
     /// # Errors
     ///
@@ -148,6 +151,7 @@ impl PrefixSigner {
         records: impl Records + 'static,
         head: BlockNumHash,
         view: &L1View,
+        is_own: impl Fn(BlockNumHash) -> bool,
     ) -> Result<(), PrefixError> {
         let Some(shared) = &mut self.shared else {
             self.mark_incomplete();
@@ -159,46 +163,58 @@ impl PrefixSigner {
                 self.promises.add(promised.clone());
                 keep(&mut self.signed, recorded.prefix.clone());
             } else {
-                // Its anchor is not known here.
-                self.promises.add_replaced(promised.clone());
+                self.promises.add_unsigned(promised.clone());
             }
-            self.unfinished.insert(promised.header.parent, recorded);
+            // Without its transactions, a block cannot be built again.
+            let has_none = promised.transactions.is_empty();
+            if !has_none || promised.header.transactions_root == EMPTY_TRIE {
+                self.unfinished.insert(promised.header.parent, recorded);
+            }
         }
-        let is_empty = shared.is_empty();
-        self.unfinished.retain(|_, it| it.prefix.promised.header.number > head.number);
+        let is_complete = shared.is_complete();
+        self.unfinished.retain(|_, it| {
+            let HeaderSummary { number, hash, .. } = it.prefix.promised.header;
+            !is_own(BlockNumHash { number, hash })
+        });
         let time = view.head().map_or(0, |head| head.timestamp);
-        if let Some(expected) = self.first_out_of_reach(head, time, view) {
+        if let Some(expected) = self.first_out_of_reach(time, view, is_own) {
             return Err(PrefixError::Behind { got: head.number, expected });
         }
-        if is_empty {
-            // All signatures are recorded, unless etcd has lost its data.
-            self.mark_incomplete();
-        } else {
+        if is_complete {
             self.mark_complete();
+        } else {
+            // Signatures or blocks may lack records.
+            self.mark_incomplete();
         }
         Ok(())
     }
 
-    /// Returns the number of the first recorded block whose promise is in force and that does not
-    /// descend from this head, on a branch that L1 has not replaced.
-    fn first_out_of_reach(&self, head: BlockNumHash, time: u64, view: &L1View) -> Option<u64> {
-        let headers = self.unfinished.values().map(|it| &it.prefix.promised.header);
+    /// Returns the number of the first recorded block whose promise is in force and that descends
+    /// from no block of this node's chain, on a branch that L1 has not replaced. If it descends from
+    /// an earlier block than the head, the node reverts to that one.
+    fn first_out_of_reach(
+        &self,
+        time: u64,
+        view: &L1View,
+        is_own: impl Fn(BlockNumHash) -> bool,
+    ) -> Option<u64> {
+        let signed = || self.signed.values().flatten().map(|it| &it.promised);
+        let unfinished = self.unfinished.values().map(|it| &it.prefix.promised);
+        let headers = signed().chain(unfinished).map(|it| &it.header);
         let parents: BTreeMap<B256, B256> = headers.map(|it| (it.hash, it.parent)).collect();
-        let in_force = self
-            .unfinished
-            .values()
-            .filter(|it| it.is_signed && self.is_in_force(&it.prefix.promised, time, view));
-        let out_of_reach = in_force.map(|it| &it.prefix.promised.header).filter(|header| {
-            let (mut root, mut number) = (header.parent, header.number.saturating_sub(1));
-            while root != head.hash
-                && let Some(parent) = parents.get(&root)
+        let is_out_of_reach = |header: &HeaderSummary| {
+            let parent = header.number.saturating_sub(1);
+            let mut root = BlockNumHash { number: parent, hash: header.parent };
+            while !is_own(root)
+                && let Some(parent) = parents.get(&root.hash)
             {
-                (root, number) = (*parent, number.saturating_sub(1));
+                root = BlockNumHash { number: root.number.saturating_sub(1), hash: *parent };
             }
-            let is_replaced = view.advanced_hash(number).is_some_and(|hash| hash != root);
-            root != head.hash && !is_replaced
-        });
-        out_of_reach.map(|header| header.number).min()
+            let is_replaced = view.advanced_hash(root.number).is_some_and(|it| it != root.hash);
+            !is_own(root) && !is_replaced
+        };
+        let in_force = signed().filter(|it| self.is_in_force(it, time, view)).map(|it| &it.header);
+        in_force.filter(|header| is_out_of_reach(header)).map(|header| header.number).min()
     }
 
     fn is_in_force(&self, promised: &Promised, time: u64, view: &L1View) -> bool {
@@ -224,7 +240,7 @@ impl PrefixSigner {
         let is_in_force = |it: &Prefix| self.is_in_force(&it.promised, time, view);
         let recorded = self.unfinished.get(&parent.hash).filter(|it| {
             is_in_force(&it.prefix)
-                && (it.is_signed || self.check_unsigned(&it.prefix, u64::MAX, view).is_ok())
+                && (it.is_signed || !self.is_excluded(&it.prefix.promised, view))
         });
         recorded.cloned().or_else(|| {
             let signed = self.signed.get(&(parent.number.saturating_add(1), parent.hash))?;
@@ -276,34 +292,31 @@ impl PrefixSigner {
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
 
-    /// Records a block for the next leader that is sealed without a signature. The next leader
-    /// could otherwise make another one in its place.
+    /// Records a block before it is sealed, if it is not signed: L1 may include it even if it is
+    /// replaced, and the next leader could make another one in its place.
     ///
     /// # Errors
     ///
     /// [`PrefixError::NotShared`]. The record may exist, so the same block has to be sealed: it is
     /// [unfinished](Self::unfinished_on).
-    pub(crate) fn share_sealed(&mut self, block: Prefix) -> Result<(), PrefixError> {
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        let (got, limit) = shared.length();
-        // An incomplete journal stays empty, so that the next leader sees that it is incomplete.
-        let is_recorded = shared.has_sealed(block.promised.header.hash);
-        if self.incomplete.is_some() || got > limit || is_recorded {
-            return Ok(());
-        }
-        match shared.record(&block, false) {
-            // No prefix on it is signed until L1 has it.
-            Err(error @ PrefixError::NotShared(LeaseError::RecordTooLong { .. })) => {
-                tracing::warn!(%error, number = block.promised.header.number, "block not recorded");
-                Ok(())
-            }
-            Err(error) => {
-                let parent = block.promised.header.parent;
+    pub(crate) fn record_sealed(&mut self, block: Prefix) -> Result<(), PrefixError> {
+        let HeaderSummary { number, hash, parent, .. } = block.promised.header;
+        if let Some(shared) = &mut self.shared {
+            if let Err(error) = shared.record_unsigned(&block, self.incomplete.is_none()) {
                 self.unfinished.insert(parent, Recorded { prefix: block, is_signed: false });
-                Err(error)
+                return Err(error);
             }
-            Ok(()) => Ok(()),
+            if !self.has_sealed(number, hash) {
+                self.promises.add_unsigned(block.promised);
+            }
+        } else if !self.has_sealed(number, hash)
+            && self.promises.add_unsigned(block.promised.clone())
+            && let Err(error) = self.journal.record(&block, false)
+        {
+            tracing::warn!(%error, number, "block without a signature not recorded");
+            self.mark_incomplete();
         }
+        Ok(())
     }
 
     /// Notes a block that this process has sealed.
@@ -325,20 +338,20 @@ impl PrefixSigner {
         self.promises.has_sealed(number, hash)
     }
 
-    /// Checks that a block may be sealed without a signature. `anchor` is the number of the L1 block
-    /// of its new anchor, or zero.
+    /// Checks that a block may be sealed without a signature.
     ///
     /// # Errors
     ///
     /// [`Conflict`] if it contradicts a signature of this key.
-    pub(crate) fn check_unsigned(
-        &self,
-        block: &Prefix,
-        anchor: u64,
-        view: &L1View,
-    ) -> Result<(), Conflict> {
+    pub(crate) fn check_unsigned(&self, block: &Promised, view: &L1View) -> Result<(), Conflict> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
-        self.promises.check_unsigned(&block.promised, anchor, &is_replaced)
+        self.promises.check_unsigned(block, &is_replaced)
+    }
+
+    /// Returns `true` if a block contradicts a promise that holds on L1's chain.
+    pub(crate) fn is_excluded(&self, block: &Promised, view: &L1View) -> bool {
+        let is_replaced = |number, hash| is_replaced(view, number, hash);
+        self.promises.is_excluded(block, &is_replaced)
     }
 
     /// Returns `true` if another block than this one was promised for its parent, and this one was
@@ -351,10 +364,10 @@ impl PrefixSigner {
         self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
     }
 
-    /// Notes an unsigned block that is about to be replaced and that L1 may include nevertheless, on
-    /// chains that have the L1 block of its condition. No promise that it would break is signed.
-    pub(crate) fn add_replaced(&mut self, block: Promised) {
-        self.promises.add_replaced(block);
+    /// Notes an unsigned block that is about to be replaced, and that L1 may include nevertheless.
+    /// No promise that it would break is signed.
+    pub(crate) fn add_unsigned(&mut self, block: Promised) {
+        self.promises.add_unsigned(block);
     }
 
     /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
@@ -367,15 +380,14 @@ impl PrefixSigner {
     pub(crate) fn sign(
         &mut self,
         prefix: Prefix,
-        anchor: u64,
         view: &L1View,
     ) -> Result<PublishedPrefix, PrefixError> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
-        self.promises.check(&prefix.promised, anchor, &is_replaced)?;
+        self.promises.check(&prefix.promised, &is_replaced)?;
         if let Some(shared) = &mut self.shared {
-            shared.record(&prefix, true)?;
+            shared.record(&prefix, self.incomplete.is_none())?;
         }
-        self.journal.record(&prefix)?;
+        self.journal.record(&prefix, true)?;
         self.promises.add(prefix.promised.clone());
         keep(&mut self.signed, prefix.clone());
         let signature = self.key.sign_preconfirmation(self.domain, &prefix.promised.message)?;

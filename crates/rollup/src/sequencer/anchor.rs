@@ -1,13 +1,13 @@
 //! L1 inputs of the next L2 block: an anchor, and the messages up to it.
 
-use crate::{Signer, SignerError, l1::L1View};
-use alloy_consensus::{Transaction as _, TxEip1559};
+use crate::{Signer, SignerError, l1::L1View, l2::contracts::proven_anchor};
+use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, RecoveredTransaction};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
-    bindings::{IL1Anchor, IL2Messenger},
+    bindings::IL2Messenger,
     capacity::{AHEAD, RELAYS},
     pack,
 };
@@ -95,17 +95,7 @@ pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option
 /// Returns the anchor in the block's header, decoded from the `prove` call of its system
 /// transaction; `None` if no transaction proves it.
 pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
-    let carried = block.header.parent_beacon_block_root?;
-    block.transactions.iter().find_map(|transaction| {
-        if transaction.to() != Some(L1_ANCHOR) {
-            return None;
-        }
-        let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        // Anyone can call the contract with any anchor; the block proves only the one whose hash is
-        // in its header.
-        let anchor = Anchor::of_call(&call);
-        (anchor.hash() == carried).then_some(anchor)
-    })
+    proven_anchor(&block.header, block.transactions.iter())
 }
 
 /// Builds the transactions of a block that prove its anchor, if it has a new one, and relay at most

@@ -29,19 +29,6 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// Number of the L1 block of a block's new anchor; zero if it has none.
-fn new_anchor(block: &Block) -> u64 {
-    anchor_of(block).map_or(0, |anchor| anchor.l1_block_number)
-}
-
-/// L1 block of a block's new anchor, without which L1 does not include the block; zero for none.
-fn anchor_condition(block: &Block) -> L1Condition {
-    anchor_of(block).map_or(L1Condition::default(), |anchor| L1Condition {
-        number: anchor.l1_block_number,
-        hash: anchor.l1_block_hash,
-    })
-}
-
 /// Signer of prefixes, with what it publishes.
 #[derive(Debug)]
 pub(crate) struct Preconfirmations {
@@ -110,9 +97,8 @@ impl Sequencer {
         self.commit(open.signed).map(Some)
     }
 
-    /// Checks that a block contradicts nothing that this node has signed, and records it for the
-    /// next leader. If it has no signature, it is noted: L1 may replace it, and include it all the
-    /// same once L1 has returned to its chain.
+    /// Checks that a block contradicts nothing that this node has signed, and records it if it has
+    /// no signature.
     ///
     /// # Errors
     ///
@@ -122,16 +108,9 @@ impl Sequencer {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
         let prefix = self.prefix_of(signer, block, true, L1Condition::default());
         let prefix = prefix.map_err(PrefixError::from)?;
-        let anchor = new_anchor(block);
-        signer.check_unsigned(&prefix, anchor, self.view()).map_err(PrefixError::from)?;
+        signer.check_unsigned(&prefix.promised, self.view()).map_err(PrefixError::from)?;
         if let Some(Preconfirmations { signer, slice: Some(_), .. }) = &mut self.preconfirmations {
-            let L1Condition { number, hash } = anchor_condition(block);
-            let mut unsigned = prefix.promised.clone();
-            (unsigned.message.l1_block, unsigned.message.l1_hash) = (number, hash);
-            signer.share_sealed(prefix)?;
-            if !signer.has_sealed(block.header.number, block.hash) {
-                signer.add_replaced(unsigned);
-            }
+            signer.record_sealed(prefix)?;
         }
         Ok(())
     }
@@ -143,10 +122,9 @@ impl Sequencer {
         let (number, parent) = (block.header.number, block.header.parent_hash);
         // Few blocks have been replaced, and hashing all transactions takes time.
         signer.may_break(number, parent, block.hash, self.view())
-            && self.prefix_of(signer, block, true, L1Condition::default()).is_ok_and(|prefix| {
-                // Its anchor excludes promises that are void.
-                signer.check_unsigned(&prefix, u64::MAX, self.view()).is_err()
-            })
+            && self
+                .prefix_of(signer, block, true, L1Condition::default())
+                .is_ok_and(|prefix| signer.is_excluded(&prefix.promised, self.view()))
     }
 
     /// Lowest number of the L1 block that the anchor of the next block, at this time, has to name, so
@@ -169,12 +147,12 @@ impl Sequencer {
         let blocks = self.unsafe_blocks()?;
         let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
         let unsigned = reverted.filter(|block| !self.has_promised(block)).filter_map(|block| {
-            let prefix = self.prefix_of(signer, block, true, anchor_condition(block));
+            let prefix = self.prefix_of(signer, block, true, L1Condition::default());
             prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not noted")).ok()
         });
         let unsigned: Vec<_> = unsigned.map(|prefix| prefix.promised).collect();
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
-            unsigned.into_iter().for_each(|block| signer.add_replaced(block));
+            unsigned.into_iter().for_each(|block| signer.add_unsigned(block));
         }
         Ok(())
     }
@@ -404,7 +382,7 @@ impl Sequencer {
         let Some(Preconfirmations { signer, book, .. }) = &mut self.preconfirmations else {
             return Ok(());
         };
-        let published = signer.sign(prefix, new_anchor(block), &view)?;
+        let published = signer.sign(prefix, &view)?;
         let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
         if is_sealed {
             // The block itself is shown once it is on the disk.

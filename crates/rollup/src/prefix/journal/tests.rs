@@ -28,18 +28,17 @@ pub(in crate::prefix) fn prefix(number: u64, count: u8, is_sealed: bool) -> Pref
         l1_hash: B256::repeat_byte(9),
     };
     let transactions = (1..=count).map(|byte| Bytes::from(vec![byte; 50])).collect();
-    Prefix::new(message, rlp.into(), transactions).unwrap()
+    Prefix::new(message, rlp.into(), transactions, None).unwrap()
 }
 
 fn open(path: &Path) -> Opened {
     Journal::open(path, ROLLUP, ACCOUNT).unwrap()
 }
 
-fn same(got: &[Prefix], expected: &[Prefix]) {
-    let all = |list: &[Prefix]| -> Vec<_> {
-        list.iter().map(|it| (it.promised.clone(), it.transactions.clone())).collect()
-    };
-    assert_eq!(all(got), all(expected));
+fn same(got: &[Recorded], expected: &[Prefix]) {
+    let of = |it: &Prefix| (it.promised.clone(), it.transactions.clone());
+    let got: Vec<_> = got.iter().map(|it| of(&it.prefix)).collect();
+    assert_eq!(got, expected.iter().map(of).collect::<Vec<_>>());
 }
 
 #[test]
@@ -47,24 +46,27 @@ fn records_are_read_again_with_all_transactions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("preconfirmations");
     let all = [prefix(1, 1, false), prefix(1, 3, false), prefix(1, 3, true), prefix(2, 2, false)];
-    let Opened { mut journal, prefixes, is_intact } = open(&path);
-    assert!(prefixes.is_empty() && is_intact);
+    let Opened { mut journal, records, is_intact } = open(&path);
+    assert!(records.is_empty() && is_intact);
     let mut lengths = Vec::new();
     for prefix in &all {
         let before = journal.file.length();
-        journal.record(prefix).unwrap();
+        journal.record(prefix, true).unwrap();
         lengths.push(journal.file.length() - before);
     }
     // The third one has no transaction that the second one lacks.
     assert!(lengths[2] + 50 < lengths[0], "{lengths:?}");
     drop(journal);
-    let Opened { mut journal, prefixes, is_intact } = open(&path);
-    same(&prefixes, &all);
+    let Opened { mut journal, records, is_intact } = open(&path);
+    same(&records, &all);
     assert!(is_intact);
     // The first record after a start shares transactions with the last one before it.
-    journal.record(&prefix(2, 3, true)).unwrap();
+    journal.record(&prefix(2, 3, true), false).unwrap();
     drop(journal);
-    same(&open(&path).prefixes[4..], &[prefix(2, 3, true)]);
+    let records = open(&path).records;
+    same(&records[4..], &[prefix(2, 3, true)]);
+    let is_signed: Vec<_> = records.iter().map(|it| it.is_signed).collect();
+    assert_eq!(is_signed, [true, true, true, true, false]);
 }
 
 #[test]
@@ -73,14 +75,15 @@ fn records_of_final_blocks_leave_long_file() {
     let path = folder.path().join("preconfirmations");
     let mut journal = open(&path).journal;
     for number in 0..5_000 {
-        journal.record(&prefix(number, 3, true)).unwrap();
+        journal.record(&prefix(number, 3, true), true).unwrap();
     }
     let long = journal.file.length();
     journal.forget_up_to(4_990).unwrap();
     assert!(long > REWRITE_FROM && journal.file.length() < long / 100);
-    journal.record(&prefix(5_000, 1, false)).unwrap();
+    journal.record(&prefix(5_000, 1, false), true).unwrap();
     drop(journal);
-    let numbers: Vec<_> = open(&path).prefixes.iter().map(|it| it.promised.header.number).collect();
+    let number = |it: &Recorded| it.prefix.promised.header.number;
+    let numbers: Vec<_> = open(&path).records.iter().map(number).collect();
     assert_eq!(numbers, (4_991..=5_000).collect::<Vec<_>>());
 }
 
@@ -92,7 +95,7 @@ fn damaged_journal_is_never_intact() {
     let path = folder.path().join("preconfirmations");
     let all = [prefix(1, 1, false), prefix(1, 2, true)];
     let mut journal = open(&path).journal;
-    all.iter().for_each(|it| journal.record(it).unwrap());
+    all.iter().for_each(|it| journal.record(it, true).unwrap());
     drop(journal);
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
@@ -100,9 +103,9 @@ fn damaged_journal_is_never_intact() {
             [whole[..at].to_vec(), [&whole[..at], &[whole[at] ^ 0x10], &whole[at + 1..]].concat()]
         {
             fs::write(&path, &damaged).unwrap();
-            let Opened { prefixes, is_intact, .. } = open(&path);
-            let count = prefixes.len();
-            same(&prefixes, &all[..count]);
+            let Opened { records, is_intact, .. } = open(&path);
+            let count = records.len();
+            same(&records, &all[..count]);
             // A file that ends between two records is one of an earlier time; the caller knows
             // whether there should be a file at all.
             let at_boundary = damaged.len() < whole.len() && is_boundary(&whole, damaged.len());
@@ -124,7 +127,7 @@ fn is_boundary(whole: &[u8], length: usize) -> bool {
 fn journal_of_another_account_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("preconfirmations");
-    open(&path).journal.record(&prefix(1, 1, true)).unwrap();
+    open(&path).journal.record(&prefix(1, 1, true), true).unwrap();
     let other = Journal::open(&path, ROLLUP, ROLLUP).unwrap();
-    assert!(other.prefixes.is_empty() && !other.is_intact);
+    assert!(other.records.is_empty() && !other.is_intact);
 }

@@ -151,7 +151,7 @@ fn prefix(transactions: &[u8], is_sealed: bool) -> Prefix {
         l1_hash: B256::repeat_byte(9),
     };
     let transactions = transactions.iter().map(|byte| Bytes::from(vec![*byte; 40]));
-    Prefix::new(message, rlp.into(), transactions.collect()).unwrap()
+    Prefix::new(message, rlp.into(), transactions.collect(), None).unwrap()
 }
 
 #[derive(Debug, Default)]
@@ -235,7 +235,7 @@ impl World {
     /// Signs as [`PrefixSigner`](crate::prefix::PrefixSigner) does: check, record, signature.
     fn sign(&mut self, at: usize, prefix: &Prefix, fate: Fate, signs: bool) -> bool {
         let node = &mut self.nodes[at];
-        if node.promises.check(&prefix.promised, 9, &|_, _| false).is_err() {
+        if node.promises.check(&prefix.promised, &|_, _| false).is_err() {
             return false;
         }
         self.store.lock().fate = Some(fate);

@@ -29,29 +29,35 @@ fn conflicting_prefix_is_refused_and_not_recorded() {
     let path = folder.path().join("preconfirmations");
     let view = view();
     let mut signer = open(&path);
-    signer.sign(prefix(1, 2, false), 9, &view).unwrap();
+    signer.sign(prefix(1, 2, false), &view).unwrap();
     for mut signer in [signer, open(&path)] {
-        let refused = signer.sign(prefix(1, 1, false), 9, &view);
+        let refused = signer.sign(prefix(1, 1, false), &view);
         assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
-        assert!(signer.check_unsigned(&prefix(1, 1, true), 9, &view).is_err());
-        assert!(signer.check_unsigned(&prefix(1, 3, true), 9, &view).is_ok());
+        assert!(signer.check_unsigned(&prefix(1, 1, true).promised, &view).is_err());
+        assert!(signer.check_unsigned(&prefix(1, 3, true).promised, &view).is_ok());
     }
     let mut signer = open(&path);
-    signer.sign(prefix(1, 3, true), 9, &view).unwrap();
+    signer.sign(prefix(1, 3, true), &view).unwrap();
     let recorded = Journal::open(&path, Address::repeat_byte(0xa0), signer.key.address());
-    let recorded = recorded.unwrap().prefixes;
-    assert_eq!(recorded.iter().map(|it| it.transactions.len()).collect::<Vec<_>>(), [2, 3]);
+    let recorded = recorded.unwrap().records;
+    let lengths = recorded.iter().map(|it| it.prefix.transactions.len());
+    assert_eq!(lengths.collect::<Vec<_>>(), [2, 3]);
 }
 
+/// Its L1 transaction may be in flight, also after a restart.
 #[test]
-fn replaced_block_lets_no_shorter_one_be_signed() {
+fn unsigned_block_lets_no_shorter_one_be_signed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut signer = open(&folder.path().join("preconfirmations"));
-    signer.add_replaced(prefix(1, 2, true).promised);
-    let refused = signer.sign(prefix(1, 1, true), 9, &view());
-    assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
+    let path = folder.path().join("preconfirmations");
+    let mut signer = open(&path);
+    signer.record_sealed(prefix(1, 2, true)).unwrap();
+    for mut signer in [signer, open(&path)] {
+        let refused = signer.sign(prefix(1, 1, true), &view());
+        assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
+    }
+    let mut signer = open(&path);
     for kept in [prefix(1, 1, false), prefix(1, 2, true)] {
-        signer.sign(kept, 9, &view()).unwrap();
+        signer.sign(kept, &view()).unwrap();
     }
 }
 
@@ -62,7 +68,7 @@ fn sealed_prefix_may_be_unfinished_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("preconfirmations");
         let last = prefix(1, 2, is_sealed);
-        open(&path).journal.record(&last).unwrap();
+        open(&path).journal.record(&last, true).unwrap();
         let parent = last.promised.header.parent;
         let unfinished =
             |parent, time| open(&path).unfinished_on(BlockNumHash::new(0, parent), time, &view());
@@ -95,9 +101,10 @@ fn unsigned_record_yields_to_promise_in_force() {
     let mut signer = open(&folder.path().join("preconfirmations"));
     let (first, mut second) = (prefix(1, 2, true), prefix(1, 1, true));
     (second.promised.message.l1_block, second.promised.message.l1_hash) = (0, B256::ZERO);
+    second.promised.anchor = (9, B256::repeat_byte(10));
     let (own, other) = (view_with(B256::repeat_byte(9)), view_with(B256::repeat_byte(10)));
     let parent = first.promised.header.parent;
-    signer.sign(first.clone(), 9, &own).unwrap();
+    signer.sign(first.clone(), &own).unwrap();
     let recorded = Recorded { prefix: second.clone(), is_signed: false };
     signer.unfinished.insert(parent, recorded);
     let parent = BlockNumHash::new(0, parent);
@@ -105,7 +112,7 @@ fn unsigned_record_yields_to_promise_in_force() {
         let got = signer.unfinished_on(parent, 0, view).unwrap();
         assert_eq!(got.prefix.promised, expected.promised);
         // The block can be sealed.
-        signer.check_unsigned(&got.prefix, 9, view).unwrap();
+        signer.check_unsigned(&got.prefix.promised, view).unwrap();
     }
 }
 
@@ -114,11 +121,14 @@ fn unsigned_record_yields_to_promise_in_force() {
 fn forgotten_conditions_revert_no_promised_block() {
     let folder = tempfile::tempdir().unwrap();
     let mut signer = open(&folder.path().join("preconfirmations"));
-    let (first, mut second) = (prefix(1, 2, true), prefix(1, 1, true));
+    let (mut first, mut second) = (prefix(1, 2, true), prefix(1, 1, true));
     second.promised.message.l1_hash = B256::repeat_byte(10);
+    for prefix in [&mut first, &mut second] {
+        prefix.promised.anchor = (9, prefix.promised.message.l1_hash);
+    }
     let (own, other) = (view_with(B256::repeat_byte(9)), view_with(B256::repeat_byte(10)));
-    signer.sign(first.clone(), 9, &own).unwrap();
-    signer.sign(second.clone(), 9, &other).unwrap();
+    signer.sign(first.clone(), &own).unwrap();
+    signer.sign(second.clone(), &other).unwrap();
     let may_break = |block: &Prefix, view: &L1View| {
         let header = &block.promised.header;
         signer.may_break(header.number, header.parent, header.hash, view)
@@ -135,26 +145,37 @@ fn forgotten_conditions_revert_no_promised_block() {
 fn transactions_of_ended_promises_are_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let mut signer = open(&folder.path().join("preconfirmations"));
-    signer.sign(prefix(1, 2, true), 9, &view()).unwrap();
+    signer.sign(prefix(1, 2, true), &view()).unwrap();
     for (time, expected) in [(3_611, 1), (3_612, 0)] {
         signer.forget_up_to(0, 0, time);
         assert_eq!(signer.signed.len(), expected);
     }
 }
 
-/// A standby that lacks the parent of a promised block must not lead.
+/// A standby that lacks the parent of a promised block must not lead. One whose head is on another
+/// branch reverts to the parent.
 #[test]
 fn promise_out_of_reach_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let mut signer = open(&folder.path().join("preconfirmations"));
-    let prefix = prefix(2, 1, true);
-    let parent = prefix.promised.header.parent;
-    let [own, other] = [parent, B256::repeat_byte(1)].map(|hash| BlockNumHash { number: 1, hash });
-    for (is_signed, expected) in [(true, Some(2)), (false, None)] {
-        let recorded = Recorded { prefix: prefix.clone(), is_signed };
-        signer.unfinished.insert(parent, recorded);
-        assert_eq!(signer.first_out_of_reach(other, 0, &view()), expected);
-        assert_eq!(signer.first_out_of_reach(own, 0, &view()), None);
-        assert_eq!(signer.first_out_of_reach(other, 3_612, &view()), None, "it has ended");
-    }
+    let last = prefix(3, 1, true);
+    let parent = last.promised.header.parent;
+    let of = |hashes: [B256; 3]| {
+        move |it: BlockNumHash| hashes.get(it.number as usize) == Some(&it.hash)
+    };
+    let [a, b, c] = [1, 2, 3].map(B256::repeat_byte);
+    let (with_parent, without) = (of([a, b, parent]), of([a, b, c]));
+    assert_eq!(signer.first_out_of_reach(0, &view(), without), None, "only recorded");
+    keep(&mut signer.signed, last);
+    assert_eq!(signer.first_out_of_reach(0, &view(), with_parent), None);
+    assert_eq!(signer.first_out_of_reach(0, &view(), without), Some(3));
+    assert_eq!(signer.first_out_of_reach(3_612, &view(), without), None, "it has ended");
+    // The parent itself is recorded, as a child of a block that the node has.
+    let mut before = prefix(2, 1, true);
+    (before.promised.header.parent, before.promised.header.hash) = (b, parent);
+    let recorded = Recorded { prefix: before, is_signed: false };
+    signer.unfinished.insert(b, recorded);
+    assert_eq!(signer.first_out_of_reach(0, &view(), without), None);
+    let other = of([a, c, c]);
+    assert_eq!(signer.first_out_of_reach(0, &view(), other), Some(3));
 }

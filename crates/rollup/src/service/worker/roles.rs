@@ -329,12 +329,15 @@ impl RoleManager {
     /// key.
     fn join_journal(&mut self) -> Result<(), RoleError> {
         let sync = self.sync();
-        let (head, view) = (sync.chain().head().num_hash(), Arc::clone(&sync.view));
+        let (chain, view) = (sync.chain(), Arc::clone(&sync.view));
         let Some(Preconfirmations { signer, .. }) = &mut self.start.preconfirmations else {
             return Ok(());
         };
         match &self.start.lease {
-            Some(lease) => signer.join(SharedRecords::of(lease), head, &view)?,
+            Some(lease) => {
+                let is_own = |block: BlockNumHash| matches!(chain.canonical_hash(block.number), Ok(Some(hash)) if hash == block.hash);
+                signer.join(SharedRecords::of(lease), chain.head().num_hash(), &view, is_own)?;
+            }
             None => signer.mark_incomplete(),
         }
         Ok(())

@@ -25,9 +25,15 @@ use crate::{
     l1::L1View,
     prefix::{L1Condition, Prefix, PrefixSigner},
 };
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs::ordered_trie_root_with_encoder};
-use alloy_primitives::{Address, B256, Bytes, FixedBytes, keccak256, map::B256Map};
+use alloy_consensus::{
+    EMPTY_OMMER_ROOT_HASH, Header, SignableTransaction as _, TxEip1559,
+    proofs::ordered_trie_root_with_encoder,
+};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, FixedBytes, Signature, keccak256, map::B256Map};
 use alloy_rlp::{Decodable as _, Encodable as _};
+use alloy_sol_types::SolCall as _;
+use contracts::{Anchor, L1_ANCHOR};
 use parking_lot::Mutex;
 use preconf::{Domain, Preconfirmation};
 use std::{env, path::Path, sync::Arc};
@@ -73,7 +79,20 @@ struct L2Block {
     header: Header,
     hash: B256,
     anchor: (u64, B256),
+    has_new_anchor: bool,
     transactions: Vec<Bytes>,
+}
+
+/// Anchor at an L1 block.
+fn l2_anchor((l1_block_number, l1_block_hash): (u64, B256)) -> Anchor {
+    Anchor { l1_block_number, l1_block_hash, message_count: 0, message_root: B256::ZERO }
+}
+
+/// Transaction that proves an anchor on the L2, as the first one of its block.
+fn prove(anchor: (u64, B256)) -> Bytes {
+    let input = l2_anchor(anchor).prove_call().abi_encode().into();
+    let call = TxEip1559 { to: L1_ANCHOR.into(), input, ..TxEip1559::default() };
+    call.into_signed(Signature::test_signature()).encoded_2718().into()
 }
 
 impl L2Block {
@@ -88,19 +107,15 @@ impl L2Block {
             transactions_root,
             // Execution gives one result.
             state_root: keccak256([parent.hash, transactions_root].concat()),
-            parent_beacon_block_root: Some(anchor.1),
+            parent_beacon_block_root: Some(l2_anchor(anchor).hash()),
             base_fee_per_gas: Some(7),
             withdrawals_root: Some(B256::ZERO),
             blob_gas_used: Some(0),
             excess_blob_gas: Some(0),
             ..Header::default()
         };
-        Self { hash: header.hash_slow(), header, anchor, transactions }
-    }
-
-    /// Number of the L1 block of its new anchor; zero if it has none.
-    fn new_anchor(&self, parent: &Self) -> u64 {
-        if self.anchor == parent.anchor { 0 } else { self.anchor.0 }
+        let has_new_anchor = anchor != parent.anchor;
+        Self { hash: header.hash_slow(), header, anchor, has_new_anchor, transactions }
     }
 
     fn prefix(&self, is_sealed: bool, condition: L1Condition) -> Prefix {
@@ -114,7 +129,8 @@ impl L2Block {
             l1_block: condition.number,
             l1_hash: condition.hash,
         };
-        Prefix::new(message, header.into(), self.transactions.clone()).unwrap()
+        let anchor = Some(l2_anchor(self.anchor)).filter(|_| self.has_new_anchor);
+        Prefix::new(message, header.into(), self.transactions.clone(), anchor.as_ref()).unwrap()
     }
 }
 
@@ -260,7 +276,8 @@ impl World {
         };
         let (genesis, l1_hash) = (header.hash_slow(), B256::repeat_byte(1));
         let anchor = (1, l1_hash);
-        let block = L2Block { hash: genesis, header, anchor, transactions: Vec::new() };
+        let transactions = Vec::new();
+        let block = L2Block { hash: genesis, header, anchor, has_new_anchor: false, transactions };
         Self {
             random: Random::new(seed),
             time: BEGIN,
@@ -346,7 +363,7 @@ fn forge(world: &World) -> Shown {
     let key = Signer::new("key", B256::repeat_byte(7)).unwrap();
     let signature = key.sign_preconfirmation(DOMAIN, &message).unwrap().as_bytes().into();
     let transactions = prefix.transactions.clone();
-    Shown { prefix: Prefix::new(message, rlp.into(), transactions).unwrap(), signature }
+    Shown { prefix: Prefix::new(message, rlp.into(), transactions, None).unwrap(), signature }
 }
 
 #[test]

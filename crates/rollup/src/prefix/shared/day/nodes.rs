@@ -2,6 +2,7 @@
 
 use super::{
     FINAL, L2Block, MAX_LAG, Node, OpenBlock, SLICES, SLOT, Shown, Stop, TICK, TIMEOUT, World,
+    prove,
 };
 use crate::{
     prefix::{
@@ -15,8 +16,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::Decodable as _;
 use derive::{Events, L1Cost, L1Header, PostedBlock};
-use preconf::Promised;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 impl World {
     pub(super) fn transaction(&mut self) -> Bytes {
@@ -87,9 +87,15 @@ impl World {
         let handle = Handle { store: Arc::clone(&self.store), term };
         let head = self.l2[&self.nodes[at].head].clone();
         let head = BlockNumHash::new(head.header.number, head.hash);
+        let (mut own, mut cursor) = (BTreeMap::new(), head.hash);
+        while let Some(block) = self.l2.get(&cursor) {
+            own.insert(block.header.number, cursor);
+            cursor = block.header.parent_hash;
+        }
+        let is_own = |block: BlockNumHash| own.get(&block.number) == Some(&block.hash);
         let node = &mut self.nodes[at];
         node.open = None;
-        match node.signer.as_mut().unwrap().join(handle, head, &node.view) {
+        match node.signer.as_mut().unwrap().join(handle, head, &node.view, is_own) {
             Ok(()) => {
                 (node.leads, node.term) = (true, term);
                 self.counts.terms += 1;
@@ -161,7 +167,7 @@ impl World {
             let signer = node.signer.as_ref().unwrap();
             let is_broken = signer.may_break(block.header.number, parent, hash, &node.view) && {
                 let sealed = block.prefix(true, L1Condition::default());
-                signer.check_unsigned(&sealed, u64::MAX, &node.view).is_err()
+                signer.is_excluded(&sealed.promised, &node.view)
             };
             if too_old || is_lost || is_broken {
                 self.revert_to(at, parent);
@@ -181,8 +187,7 @@ impl World {
             if signer.has_sealed(block.header.number, hash) {
                 continue;
             }
-            let has_anchor = block.new_anchor(&self.l2[&block.header.parent_hash]) > 0;
-            signer.add_replaced(noted(block, has_anchor));
+            signer.add_unsigned(block.prefix(true, L1Condition::default()).promised);
             self.counts.replaced += 1;
         }
         node.head = parent;
@@ -231,8 +236,9 @@ impl World {
         {
             anchor = (header.number, header.hash);
         }
-        let transaction = self.transaction();
-        let block = L2Block::child(parent, time, anchor, vec![transaction]);
+        let proof = (anchor != parent.anchor).then(|| prove(anchor));
+        let transactions = proof.into_iter().chain([self.transaction()]).collect();
+        let block = L2Block::child(parent, time, anchor, transactions);
         let may = self.may_preconfirm(at, parent);
         let node = &self.nodes[at];
         let signer = node.signer.as_ref().unwrap();
@@ -263,8 +269,8 @@ impl World {
 
     fn made_again(&self, parent: &L2Block, prefix: &Prefix) -> L2Block {
         let header = Header::decode(&mut &prefix.header[..]).unwrap();
-        let hash = header.parent_beacon_block_root.unwrap();
-        let anchor = (self.l1[&hash].number, hash);
+        let new = prefix.promised.anchor;
+        let anchor = if new.0 == 0 { parent.anchor } else { new };
         let block = L2Block::child(parent, header.timestamp, anchor, prefix.transactions.clone());
         assert_eq!(block.hash, prefix.promised.header.hash);
         block
@@ -315,10 +321,9 @@ impl World {
             _ => Fate::Answered,
         };
         self.store.lock().fate = Some(fate);
-        let anchor = block.new_anchor(&self.l2[&block.header.parent_hash]);
         let node = &mut self.nodes[at];
         let prefix = block.prefix(is_sealed, named);
-        let signed = node.signer.as_mut().unwrap().sign(prefix, anchor, &node.view);
+        let signed = node.signer.as_mut().unwrap().sign(prefix, &node.view);
         self.store.lock().fate = None;
         if let Err(PrefixError::NotShared(_)) = &signed {
             node.leads = self.store.lock().term == node.term;
@@ -348,19 +353,14 @@ impl World {
             self.nodes[at].unsealed = Some(block);
             return;
         }
-        let anchor = block.new_anchor(&self.l2[&block.header.parent_hash]);
         let node = &mut self.nodes[at];
         let signer = node.signer.as_mut().unwrap();
         let sealed = block.prefix(true, L1Condition::default());
-        let unsigned = noted(&block, anchor > 0);
-        if signer.check_unsigned(&sealed, anchor, &node.view).is_err()
-            || signer.share_sealed(sealed).is_err()
+        if signer.check_unsigned(&sealed.promised, &node.view).is_err()
+            || signer.record_sealed(sealed).is_err()
         {
             node.leads &= self.store.lock().term == node.term;
             return;
-        }
-        if !signer.has_sealed(block.header.number, block.hash) {
-            signer.add_replaced(unsigned);
         }
         let (number, hash) = (block.header.number, block.hash);
         let [finalized, safe] = [node.view.finalized_head(), node.view.advanced_head()]
@@ -379,11 +379,4 @@ impl World {
         self.counts.l2_blocks += 1;
         self.idle = 0;
     }
-}
-
-/// An unsigned block, with the L1 block of its new anchor as condition.
-fn noted(block: &L2Block, has_anchor: bool) -> Promised {
-    let (number, hash) = block.anchor;
-    let named = L1Condition { number, hash };
-    block.prefix(true, if has_anchor { named } else { L1Condition::default() }).promised
 }
