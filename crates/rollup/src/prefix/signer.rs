@@ -142,6 +142,9 @@ impl PrefixSigner {
     /// Reads, at the start of a term, what earlier leaders have recorded, which binds this node
     /// too. `is_own` returns `true` for the blocks of this node's chain.
     ///
+    /// Returns the block to which the node has to revert, if the newest promise in force is on
+    /// another branch of its chain: L1 may have returned to a chain that earlier leaders had left.
+    ///
     /// # Errors
     ///
     /// [`PrefixError`] if etcd does not respond, or if this node lacks blocks on which others are
@@ -152,69 +155,85 @@ impl PrefixSigner {
         head: BlockNumHash,
         view: &L1View,
         is_own: impl Fn(BlockNumHash) -> bool,
-    ) -> Result<(), PrefixError> {
+    ) -> Result<Option<BlockNumHash>, PrefixError> {
         let Some(shared) = &mut self.shared else {
             self.mark_incomplete();
-            return Ok(());
+            return Ok(None);
         };
-        for recorded in shared.join(Box::new(records))? {
-            let promised = &recorded.prefix.promised;
-            if recorded.is_signed {
-                self.promises.add(promised.clone());
-                keep(&mut self.signed, recorded.prefix.clone());
-            } else {
-                self.promises.add_unsigned(promised.clone());
-            }
-            // Without its transactions, a block cannot be built again.
-            let has_none = promised.transactions.is_empty();
-            if !has_none || promised.header.transactions_root == EMPTY_TRIE {
-                self.unfinished.insert(promised.header.parent, recorded);
-            }
-        }
+        let records = shared.join(Box::new(records))?;
         let is_complete = shared.is_complete();
-        self.unfinished.retain(|_, it| {
-            let HeaderSummary { number, hash, .. } = it.prefix.promised.header;
-            !is_own(BlockNumHash { number, hash })
-        });
-        let time = view.head().map_or(0, |head| head.timestamp);
-        if let Some(expected) = self.first_out_of_reach(time, view, is_own) {
-            return Err(PrefixError::Behind { got: head.number, expected });
+        for Recorded { prefix, is_signed } in &records {
+            if *is_signed {
+                self.promises.add(prefix.promised.clone());
+                keep(&mut self.signed, prefix.clone());
+            } else {
+                self.promises.add_unsigned(prefix.promised.clone());
+            }
         }
+        let root = self.promised_branch(&records, head, view, &is_own)?;
         if is_complete {
             self.mark_complete();
         } else {
             // Signatures or blocks may lack records.
             self.mark_incomplete();
         }
-        Ok(())
+        Ok(root)
     }
 
-    /// Returns the number of the first recorded block whose promise is in force and that descends
-    /// from no block of this node's chain, on a branch that L1 has not replaced. If it descends from
-    /// an earlier block than the head, the node reverts to that one.
-    fn first_out_of_reach(
-        &self,
-        time: u64,
+    /// Keeps the records of blocks that this node has to make: of each parent the last one, or the
+    /// one from which the newest promise in force descends. Returns the block of this node's chain
+    /// from which that promise descends, if the node has to revert to it.
+    fn promised_branch(
+        &mut self,
+        records: &[Recorded],
+        head: BlockNumHash,
         view: &L1View,
         is_own: impl Fn(BlockNumHash) -> bool,
-    ) -> Option<u64> {
-        let signed = || self.signed.values().flatten().map(|it| &it.promised);
-        let unfinished = self.unfinished.values().map(|it| &it.prefix.promised);
-        let headers = signed().chain(unfinished).map(|it| &it.header);
-        let parents: BTreeMap<B256, B256> = headers.map(|it| (it.hash, it.parent)).collect();
-        let is_out_of_reach = |header: &HeaderSummary| {
-            let parent = header.number.saturating_sub(1);
-            let mut root = BlockNumHash { number: parent, hash: header.parent };
-            while !is_own(root)
-                && let Some(parent) = parents.get(&root.hash)
-            {
-                root = BlockNumHash { number: root.number.saturating_sub(1), hash: *parent };
+    ) -> Result<Option<BlockNumHash>, PrefixError> {
+        let time = view.head().map_or(0, |head| head.timestamp);
+        let (mut roots, mut by_hash) = (BTreeMap::new(), BTreeMap::new());
+        let (mut newest, mut out_of_reach) = (None, None);
+        // A block is recorded after its parent.
+        for recorded in records {
+            let HeaderSummary { number, hash, parent, .. } = recorded.prefix.promised.header;
+            let block = BlockNumHash { number, hash };
+            let parent = BlockNumHash { number: number.saturating_sub(1), hash: parent };
+            let root = *roots.get(&parent.hash).unwrap_or(&parent);
+            roots.insert(hash, if is_own(block) { block } else { root });
+            by_hash.insert(hash, recorded);
+            if !recorded.is_signed || !self.is_in_force(&recorded.prefix.promised, time, view) {
+                continue;
             }
             let is_replaced = view.advanced_hash(root.number).is_some_and(|it| it != root.hash);
-            !is_own(root) && !is_replaced
-        };
-        let in_force = signed().filter(|it| self.is_in_force(it, time, view)).map(|it| &it.header);
-        in_force.filter(|header| is_out_of_reach(header)).map(|header| header.number).min()
+            if is_own(root) {
+                newest = Some((block, root));
+            } else if !is_replaced {
+                out_of_reach = Some(out_of_reach.map_or(number, |it: u64| it.min(number)));
+            }
+        }
+        if let Some(expected) = out_of_reach {
+            return Err(PrefixError::Behind { got: head.number, expected });
+        }
+        let newest = newest.filter(|(block, _)| !is_own(*block));
+        let branch = std::iter::successors(newest.map(|(block, _)| block.hash), |hash| {
+            by_hash.get(hash).map(|it| it.prefix.promised.header.parent)
+        });
+        let branch = branch.map_while(|hash| by_hash.get(&hash).copied());
+        for recorded in records.iter().chain(branch) {
+            let promised = &recorded.prefix.promised;
+            // Without its transactions, a block cannot be built again.
+            let has_none = promised.transactions.is_empty();
+            if !has_none || promised.header.transactions_root == EMPTY_TRIE {
+                self.unfinished.insert(promised.header.parent, recorded.clone());
+            }
+        }
+        self.unfinished.retain(|_, it| {
+            let HeaderSummary { number, hash, .. } = it.prefix.promised.header;
+            !is_own(BlockNumHash { number, hash })
+        });
+        // If L1 has another block after it, the promise cannot be kept.
+        let is_decided = |root: &BlockNumHash| view.advanced_hash(root.number + 1).is_some();
+        Ok(newest.map(|(_, root)| root).filter(|root| *root != head && !is_decided(root)))
     }
 
     fn is_in_force(&self, promised: &Promised, time: u64, view: &L1View) -> bool {

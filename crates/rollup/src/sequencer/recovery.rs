@@ -64,7 +64,7 @@ impl Sequencer {
     }
 
     /// Reverts to a block, and keeps the transactions of the blocks after it.
-    pub(super) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
+    pub(crate) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
         // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
         self.note_reverted(parent)?;

@@ -153,29 +153,44 @@ fn transactions_of_ended_promises_are_dropped() {
 }
 
 /// A standby that lacks the parent of a promised block must not lead. One whose head is on another
-/// branch reverts to the parent.
+/// branch reverts to the block from which both descend.
 #[test]
-fn promise_out_of_reach_is_noticed() {
+fn promise_on_another_branch_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let mut signer = open(&folder.path().join("preconfirmations"));
-    let last = prefix(3, 1, true);
-    let parent = last.promised.header.parent;
-    let of = |hashes: [B256; 3]| {
-        move |it: BlockNumHash| hashes.get(it.number as usize) == Some(&it.hash)
+    let recorded = |number, parent, is_signed| {
+        let mut prefix = prefix(number, 1, true);
+        prefix.promised.header.parent = parent;
+        Recorded { prefix, is_signed }
     };
-    let [a, b, c] = [1, 2, 3].map(B256::repeat_byte);
-    let (with_parent, without) = (of([a, b, parent]), of([a, b, c]));
-    assert_eq!(signer.first_out_of_reach(0, &view(), without), None, "only recorded");
-    keep(&mut signer.signed, last);
-    assert_eq!(signer.first_out_of_reach(0, &view(), with_parent), None);
-    assert_eq!(signer.first_out_of_reach(0, &view(), without), Some(3));
-    assert_eq!(signer.first_out_of_reach(3_612, &view(), without), None, "it has ended");
-    // The parent itself is recorded, as a child of a block that the node has.
-    let mut before = prefix(2, 1, true);
-    (before.promised.header.parent, before.promised.header.hash) = (b, parent);
-    let recorded = Recorded { prefix: before, is_signed: false };
-    signer.unfinished.insert(b, recorded);
-    assert_eq!(signer.first_out_of_reach(0, &view(), without), None);
-    let other = of([a, c, c]);
-    assert_eq!(signer.first_out_of_reach(0, &view(), other), Some(3));
+    let hash = |it: &Recorded| it.prefix.promised.header.hash;
+    let [genesis, a, b] = [0, 1, 2].map(B256::repeat_byte);
+    // No signature on the first one, and another block in its place is recorded later.
+    let first = recorded(2, a, false);
+    let promised = recorded(3, hash(&first), true);
+    let mut other = recorded(2, a, false);
+    other.prefix.promised.header.hash = b;
+    let records = [first.clone(), promised.clone(), other];
+    let mut branch = |records: &[Recorded], own: &[B256]| {
+        let is_own = |it: BlockNumHash| own.get(it.number as usize) == Some(&it.hash);
+        let head = BlockNumHash::new(own.len() as u64 - 1, own[own.len() - 1]);
+        let root = signer.promised_branch(records, head, &view(), is_own);
+        let unfinished: Vec<_> = signer.unfinished.values().map(hash).collect();
+        signer.unfinished.clear();
+        (root.map(|it| it.map(|it| it.number)).map_err(|error| error.to_string()), unfinished)
+    };
+    let (root, mut unfinished) = branch(&records, &[genesis, a, b]);
+    assert_eq!(root, Ok(Some(1)), "both branches begin there");
+    unfinished.sort_unstable();
+    let mut expected = [hash(&first), hash(&promised)];
+    expected.sort_unstable();
+    assert_eq!(unfinished, expected);
+    assert_eq!(branch(&records, &[genesis, a]).0, Ok(None), "at its end");
+    assert_eq!(branch(&records, &[genesis, a, hash(&first)]), (Ok(None), vec![hash(&promised)]));
+    let own = [genesis, a, hash(&first), hash(&promised), b];
+    assert_eq!(branch(&records, &own).0, Ok(None), "the promise is kept");
+    let behind = "this node has block 0, and earlier leaders have promised block 3".to_owned();
+    assert_eq!(branch(&records, &[genesis]).0, Err(behind));
+    let unsigned = Recorded { is_signed: false, ..promised };
+    assert_eq!(branch(&[first, unsigned], &[genesis, a, b]).0, Ok(None), "nothing promised");
 }

@@ -315,32 +315,38 @@ impl RoleManager {
     /// Switches to the role of a sequencer, and returns the head from which it continues.
     pub(super) fn promote(&mut self) -> Result<BlockNumHash, RoleError> {
         self.fence = self.start.lease.as_ref().map(Fence::of).unwrap_or_default();
-        self.join_journal()?;
+        let root = self.join_journal()?;
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active.take() {
             let (sync, deferred) = follower.into_parts();
             self.deferred = deferred;
             self.lead(sync, batcher);
         }
+        if let (Some(root), Some(ActiveRole::Sequencer(sequencer))) = (root, &mut self.active) {
+            tracing::warn!(number = root.number, "reverting to the branch of a promise in force");
+            if let Err(error) = sequencer.revert_to(root.hash) {
+                tracing::error!(%error, number = root.number, "promise in force not kept");
+            }
+        }
         Ok(self.log_change())
     }
 
     /// Prepares the signer of prefixes for what the previous sequencer may have signed with the same
-    /// key.
-    fn join_journal(&mut self) -> Result<(), RoleError> {
+    /// key. Returns the block to which the node has to revert, if promises in force need it.
+    fn join_journal(&mut self) -> Result<Option<BlockNumHash>, RoleError> {
         let sync = self.sync();
         let (chain, view) = (sync.chain(), Arc::clone(&sync.view));
         let Some(Preconfirmations { signer, .. }) = &mut self.start.preconfirmations else {
-            return Ok(());
+            return Ok(None);
         };
-        match &self.start.lease {
-            Some(lease) => {
-                let is_own = |block: BlockNumHash| matches!(chain.canonical_hash(block.number), Ok(Some(hash)) if hash == block.hash);
-                signer.join(SharedRecords::of(lease), chain.head().num_hash(), &view, is_own)?;
-            }
-            None => signer.mark_incomplete(),
-        }
-        Ok(())
+        let Some(lease) = &self.start.lease else {
+            signer.mark_incomplete();
+            return Ok(None);
+        };
+        let is_own = |block: BlockNumHash| {
+            chain.canonical_hash(block.number).is_ok_and(|it| it == Some(block.hash))
+        };
+        Ok(signer.join(SharedRecords::of(lease), chain.head().num_hash(), &view, is_own)?)
     }
 
     /// Switches to the role of a follower, if the node is the sequencer.

@@ -7,7 +7,7 @@
 //! post signed blocks, and backdated ones once the policy lets them. At the end each pair of
 //! messages, and each message with each block that the rollup ever had in its place, is judged on
 //! every L1 chain that there was: only a delay may be a fault. No time without a block is longer
-//! than a promise binds.
+//! than both nodes are away.
 //!
 //! The model lacks execution, so EXECUTE rejects nothing and has no price, and no block is searched
 //! for the transaction that L1 rejects. It also lacks checkpoints, the operator's signer and its
@@ -54,9 +54,9 @@ const POST_DELAY: u64 = 300;
 const FINAL: u64 = 64;
 /// Maximum depth of an L1 reorg, in blocks.
 const DEEPEST: u64 = 12;
-/// Maximum number of successive L1 blocks during which no block is made. A node that is on another
-/// branch than a promised block, after a return of L1, leads only once the promise has ended.
-const LONGEST_IDLE: u64 = MAX_LAG / SLOT + 16;
+/// Maximum number of successive L1 blocks during which no block is made: both nodes may be away for
+/// ten, one after the other.
+const LONGEST_IDLE: u64 = 24;
 /// Time of the first L1 block.
 const BEGIN: u64 = 1_000_000;
 const ROLLUP: Address = Address::repeat_byte(0xa0);
@@ -230,6 +230,8 @@ struct Counts {
     kills: u64,
     suspensions: u64,
     terms: u64,
+    /// Number of terms that began on another branch than the newest promise.
+    branches: u64,
     censored: u64,
     jumps: u64,
     backdated: u64,

@@ -96,14 +96,18 @@ impl World {
         let node = &mut self.nodes[at];
         node.open = None;
         match node.signer.as_mut().unwrap().join(handle, head, &node.view, is_own) {
-            Ok(()) => {
+            Ok(root) => {
                 (node.leads, node.term) = (true, term);
                 self.counts.terms += 1;
+                if let Some(root) = root {
+                    self.counts.branches += 1;
+                    self.revert_to(at, root.hash);
+                }
             }
             Err(PrefixError::Behind { .. }) => {}
             Err(error) => panic!("{error}"),
         }
-        node.leads
+        self.nodes[at].leads
     }
 
     /// Sets a node's head to a block, unless L1 has another one in its chain.
