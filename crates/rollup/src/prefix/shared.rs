@@ -255,7 +255,63 @@ mod model;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        model::{Handle, Store},
+        *,
+    };
+    use crate::{lease::MAX_RECORD, prefix::journal::tests::prefix};
+    use parking_lot::Mutex;
+    use std::sync::Arc;
+
+    /// The next leader knows that L1 may include the block, and that it cannot build it.
+    #[test]
+    fn long_block_is_recorded_without_transactions() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        let (mut long, short) = (prefix(1, 2, true), prefix(2, 2, true));
+        long.transactions[0] = vec![1; MAX_RECORD].into();
+        let mut journal = SharedJournal::default();
+        journal.join(handle()).unwrap();
+        assert!(matches!(
+            journal.record(&long, true),
+            Err(PrefixError::NotShared(LeaseError::RecordTooLong { .. }))
+        ));
+        for block in [&long, &short] {
+            journal.record_unsigned(block, true).unwrap();
+        }
+        let mut next = SharedJournal::default();
+        let records = next.join(handle()).unwrap();
+        let read = |it: &Recorded| {
+            (it.prefix.promised.header.hash, it.prefix.transactions.len(), it.is_signed)
+        };
+        let expected = [(&long, 0), (&short, 2)];
+        let expected = expected.map(|(it, count)| (it.promised.header.hash, count, false));
+        assert_eq!(records.iter().map(read).collect::<Vec<_>>(), expected);
+        for journal in [journal, next] {
+            assert!(!journal.has_sealed(expected[0].0) && journal.has_sealed(expected[1].0));
+        }
+    }
+
+    /// A leader that may have lacked records adds its blocks, and its successor learns of it.
+    #[test]
+    fn records_say_whether_earlier_ones_may_lack() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        let is_complete = || {
+            let mut next = SharedJournal::default();
+            next.join(handle()).unwrap();
+            next.is_complete()
+        };
+        assert!(!is_complete(), "no record");
+        let mut journal = SharedJournal::default();
+        journal.join(handle()).unwrap();
+        for (number, expected) in [(1, false), (2, true), (3, false)] {
+            journal.record_unsigned(&prefix(number, 1, true), expected).unwrap();
+            assert_eq!(is_complete(), expected);
+        }
+        journal.record(&prefix(4, 1, false), true).unwrap();
+        assert!(is_complete());
+    }
 
     #[test]
     fn gap_in_records_leads_nowhere() {

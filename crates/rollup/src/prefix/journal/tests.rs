@@ -1,7 +1,9 @@
 use super::*;
-use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_consensus::{SignableTransaction as _, TxEip1559};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, Signature};
 use alloy_rlp::Encodable as _;
+use alloy_sol_types::SolCall as _;
 use std::fs;
 
 const ROLLUP: Address = Address::repeat_byte(0xa0);
@@ -130,4 +132,36 @@ fn journal_of_another_account_is_not_read() {
     open(&path).journal.record(&prefix(1, 1, true), true).unwrap();
     let other = Journal::open(&path, ROLLUP, ROLLUP).unwrap();
     assert!(other.records.is_empty() && !other.is_intact);
+}
+
+/// After a restart it is known on which L1 chains the block can be included.
+#[test]
+fn record_has_anchor_of_its_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    let anchor = |l1_block_number| Anchor {
+        l1_block_number,
+        l1_block_hash: B256::repeat_byte(9),
+        message_count: 0,
+        message_root: B256::ZERO,
+    };
+    let input = anchor(9).prove_call().abi_encode().into();
+    let call = TxEip1559 { to: L1_ANCHOR.into(), input, ..TxEip1559::default() };
+    let call = call.into_signed(Signature::test_signature()).encoded_2718();
+    let mut journal = open(&path).journal;
+    // Any transaction can call the contract: only the anchor in the header counts.
+    for carried in [9, 10] {
+        let mut prefix = prefix(carried, 2, true);
+        let mut header = Header::decode(&mut &prefix.header[..]).unwrap();
+        header.blob_gas_used = Some(0);
+        header.excess_blob_gas = Some(0);
+        header.parent_beacon_block_root = Some(anchor(carried).hash());
+        prefix.header = alloy_rlp::encode(&header).into();
+        prefix.transactions.push(call.clone().into());
+        journal.record(&prefix, true).unwrap();
+    }
+    drop(journal);
+    let anchors = open(&path).records.into_iter().map(|it| it.prefix.promised.anchor);
+    let expected = [(9, B256::repeat_byte(9)), (0, B256::ZERO)];
+    assert_eq!(anchors.collect::<Vec<_>>(), expected);
 }

@@ -6,7 +6,7 @@
 //! the next leader can always seal what was recorded last, which has all signed prefixes.
 
 use super::*;
-use crate::prefix::Prefix;
+use crate::{lease::MAX_RECORD, prefix::Prefix};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, Bytes, keccak256};
 use alloy_rlp::Encodable as _;
@@ -78,6 +78,9 @@ impl Records for Handle {
     }
 
     fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError> {
+        if record.len() > MAX_RECORD {
+            return Err(LeaseError::RecordTooLong { got: record.len(), limit: MAX_RECORD });
+        }
         let mut store = self.store.lock();
         let fate = store.fate.take().unwrap_or(Fate::Answered);
         let silent = LeaseError::Timeout {
