@@ -27,6 +27,8 @@ sol! {
         function INNER() external view returns (address);
         /// Minimum bond in wei, of policies with a bond.
         function MIN_BOND() external view returns (uint256);
+        /// Age of the head in seconds from which any account may advance; some policies have none.
+        function TIMEOUT() external view returns (uint64);
     }
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct PromiseTerms {
     /// L1 timestamp from which the owner can change a rule of the rollup.
     change_from: Option<u64>,
     bond: Option<Bond>,
+    /// Age of the head in seconds from which any account may advance.
+    timeout: u64,
 }
 
 /// Bond of the sequencer.
@@ -59,6 +63,11 @@ struct Bond {
 }
 
 impl PromiseTerms {
+    /// Age of the rollup's head in seconds from which the policy lets any account advance.
+    pub(crate) const fn timeout(&self) -> u64 {
+        self.timeout
+    }
+
     /// Checks that a promise about a block at this time can be kept until L1 no longer accepts the
     /// block, `max_lag` seconds later.
     pub(crate) fn check(&self, time: u64, max_lag: u64) -> Result<(), NotPreconfirming> {
@@ -112,11 +121,13 @@ async fn request(
         contract.nextSequencer().block(at),
         contract.INNER().block(at),
         contract.MIN_BOND().block(at),
+        contract.TIMEOUT().block(at),
     );
-    let (mut successor, inner, least) = tokio::try_join!(
+    let (mut successor, inner, least, timeout) = tokio::try_join!(
         if_present(async { calls.0.call().await }),
         if_present(async { calls.1.call().await }),
-        if_present(async { calls.2.call().await })
+        if_present(async { calls.2.call().await }),
+        if_present(async { calls.3.call().await })
     )?;
     if let Some(inner) = inner {
         let inner = IPromisePolicy::new(inner, &provider);
@@ -133,6 +144,7 @@ async fn request(
             least: least.unwrap_or_default(),
             is_withdrawn: bond.withdrawableAt != 0,
         }),
+        timeout: timeout.unwrap_or_default(),
     })
 }
 
@@ -149,7 +161,7 @@ mod tests {
     fn terms() -> PromiseTerms {
         let least = U256::from(10);
         let bond = Some(Bond { amount: least, least, is_withdrawn: false });
-        PromiseTerms { successor: None, change_from: None, bond }
+        PromiseTerms { successor: None, change_from: None, bond, timeout: 6_300 }
     }
 
     #[test]

@@ -46,12 +46,9 @@ impl Sequencer {
         terms: &Terms,
         time: u64,
     ) -> Result<(), NotPreconfirming> {
-        let Some(Preconfirmations { signer, policy_timeout, rates, .. }) =
-            &mut self.preconfirmations
-        else {
+        let Some(Preconfirmations { signer, rates, .. }) = &mut self.preconfirmations else {
             return Ok(());
         };
-        let policy_timeout = *policy_timeout;
         let view = Arc::clone(&self.sync.view);
         signer.require_complete(&view)?;
         signer.require_shared(head.num_hash(), &view)?;
@@ -69,7 +66,7 @@ impl Sequencer {
         let safe = view.advanced_head();
         let is_child_of_safe = safe.is_none_or(|safe| safe.hash == head.hash);
         let age = time.saturating_sub(head.header.timestamp);
-        let limit = max_age_of_safe(max_lag, policy_timeout);
+        let limit = max_age_of_safe(max_lag, promises.timeout());
         if is_child_of_safe && age > limit {
             return Err(NotPreconfirming::NearTimeout { age, limit });
         }

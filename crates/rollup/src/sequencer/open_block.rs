@@ -36,8 +36,6 @@ pub(crate) struct Preconfirmations {
     pub(crate) book: Arc<PrefixBook>,
     /// Minimum time between two prefixes; `None` signs no more, and keeps the earlier promises.
     pub(crate) slice: Option<Duration>,
-    /// Age of the head, in seconds, from which the policy lets any account advance.
-    pub(crate) policy_timeout: u64,
     pub(crate) rates: SignedRates,
 }
 

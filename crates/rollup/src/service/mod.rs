@@ -193,7 +193,6 @@ impl RollupNode {
         let watch_levels = WatchLevels::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
-        let policy_timeout = rollup_config.preconfirmations.map_or(0, |terms| terms.timeout);
         *shared.config.lock() = Some(rollup_config);
         *shared.notices.lock() = notices;
         let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));
@@ -246,8 +245,7 @@ impl RollupNode {
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
-        let preconfirmations =
-            preconfirming::open(&config, &deployment, &rules, policy_timeout, &node, &shared)?;
+        let preconfirmations = preconfirming::open(&config, &deployment, &rules, &node, &shared)?;
         let start = Start {
             rules,
             preconfirmations,

@@ -31,7 +31,6 @@ pub(super) fn open(
     config: &Config,
     deployment: &Deployment,
     rules: &RollupRules,
-    policy_timeout: u64,
     node: &Node,
     shared: &NodeHandle,
 ) -> Result<Option<Preconfirmations>, RollupError> {
@@ -58,13 +57,7 @@ pub(super) fn open(
     )?;
     let signer = if has_lease { signer.with_shared_journal() } else { signer };
     let book = Arc::clone(&shared.prefixes);
-    Ok(Some(Preconfirmations {
-        signer,
-        book,
-        slice,
-        policy_timeout,
-        rates: SignedRates::default(),
-    }))
+    Ok(Some(Preconfirmations { signer, book, slice, rates: SignedRates::default() }))
 }
 
 /// Returns the time between two prefixes, if the configuration allows to sign any.
