@@ -1,5 +1,6 @@
 //! Errors of reading L1.
 
+use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_provider::transport::TransportError;
 use chain::ChainError;
@@ -228,31 +229,34 @@ where
 }
 
 /// Returns `true` if a node has executed a call that reverts: it returns the data of a revert, or
-/// says so. Clients word it differently: geth, reth, Erigon and Besu as `execution reverted`, in
-/// upper case too, and Nethermind as `VM execution error`. Other error responses, such as that of a
-/// node with too many requests, say nothing about the call.
+/// says so. Other error responses, such as that of a node with too many requests, say nothing about
+/// the call.
 pub(crate) fn is_revert_response(error: &TransportError) -> bool {
-    /// Length of the selector of an error.
-    const SELECTOR: usize = 4;
-    error.as_error_resp().is_some_and(|answer| {
-        let message = answer.message.to_lowercase();
-        // 3 is the code of a revert in the execution APIs.
-        answer.code == 3
-            || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
-            || revert_data(error).is_some_and(|data| data.len() >= SELECTOR)
-    })
+    error.as_error_resp().is_some_and(says_reverted) || revert_data(error).is_some()
+}
+
+/// Clients word a revert differently: geth, reth, Erigon and Besu as `execution reverted`, in upper
+/// case too, and Nethermind as `VM execution error`.
+fn says_reverted(answer: &ErrorPayload) -> bool {
+    let message = answer.message.to_lowercase();
+    // 3 is the code of a revert in the execution APIs.
+    answer.code == 3 || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
 }
 
 /// Returns the data with which a call has reverted. Unlike [`ErrorPayload::as_revert_data`], it does
-/// not depend on the words of the client's message.
-///
-/// [`ErrorPayload::as_revert_data`]: alloy_json_rpc::ErrorPayload::as_revert_data
+/// not depend on the words of the client's message: without them, the data must be a selector and
+/// words. Other errors may have data too, such as the hash of a transaction or the id of a request.
 pub(crate) fn revert_data(error: &TransportError) -> Option<Bytes> {
     let answer = error.as_error_resp()?;
     let text = answer.try_data_as::<String>().and_then(Result::ok);
-    // Nethermind and OpenEthereum have put a word before the data.
-    let data = text.and_then(|text| text.strip_prefix("Reverted ").unwrap_or(&text).parse().ok());
-    data.or_else(|| answer.as_revert_data())
+    let data = text.and_then(|text| {
+        // Nethermind and OpenEthereum have put a word before the data.
+        let data = text.strip_prefix("Reverted ").unwrap_or(&text);
+        // `Bytes` are parsed from text without the prefix, too.
+        data.starts_with("0x").then(|| data.parse::<Bytes>().ok()).flatten()
+    });
+    data.filter(|data| data.len() % 32 == 4 || says_reverted(answer))
+        .or_else(|| answer.as_revert_data())
 }
 
 /// Errors of requests, which distinguish missing responses from error responses.
@@ -288,7 +292,7 @@ impl Silence for alloy_contract::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_json_rpc::{ErrorPayload, RpcError};
+    use alloy_json_rpc::RpcError;
     use serde_json::json;
 
     fn response(code: i64, message: &str, data: Option<&str>) -> TransportError {
@@ -298,6 +302,7 @@ mod tests {
 
     #[test]
     fn reverts_of_all_clients_are_recognised() {
+        let (hash, words) = (format!("0x{:064x}", 7), format!("0x01020304{:064x}", 7));
         for (code, message, data, is_revert) in [
             (3, "execution reverted: NotSequencer()", None, true),
             (-32_000, "execution reverted", None, true),
@@ -308,6 +313,9 @@ mod tests {
             (-32_000, "the call failed", Some("0x01020304"), true),
             (-32_000, "the call failed", Some("0x010203"), false),
             (-32_000, "the call failed", Some("of its data"), false),
+            (-32_000, "the call failed", Some(&words), true),
+            (-32_000, "already known", Some(&hash), false),
+            (-32_005, "too many requests", Some("3f2a9c0b"), false),
             (-32_005, "too many requests", None, false),
             (-32_000, "header not found", None, false),
             (-32_603, "internal error", None, false),
@@ -330,6 +338,13 @@ mod tests {
         }
         for data in [None, Some("Reverted"), Some("0x0")] {
             assert_eq!(revert_data(&response(-32_000, "execution reverted", data)), None);
+        }
+        // Not a selector and words, so only the code or the message says what it is.
+        for (code, message, length) in
+            [(3, "", Some(5)), (-32_000, "reverted", Some(5)), (-32_000, "already known", None)]
+        {
+            let data = revert_data(&response(code, message, Some("0x0102030405")));
+            assert_eq!(data.map(|data| data.len()), length, "{code} {message}");
         }
     }
 }
