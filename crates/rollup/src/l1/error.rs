@@ -246,7 +246,7 @@ fn says_reverted(answer: &ErrorPayload) -> bool {
 /// Returns the data with which a call has reverted. Unlike [`ErrorPayload::as_revert_data`], it does
 /// not depend on the words of the client's message: without them, the data must be a selector and
 /// words. Other errors may have data too, such as the hash of a transaction or the id of a request.
-pub(crate) fn revert_data(error: &TransportError) -> Option<Bytes> {
+pub fn revert_data(error: &TransportError) -> Option<Bytes> {
     let answer = error.as_error_resp()?;
     let text = answer.try_data_as::<String>().and_then(Result::ok);
     let data = text.and_then(|text| {

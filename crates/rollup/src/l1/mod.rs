@@ -29,7 +29,7 @@ mod vote;
 
 pub use blobs::BlobClient;
 pub use client::L1Client;
-pub use error::L1Error;
+pub use error::{L1Error, revert_data};
 pub use provider::L1Provider;
 pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
@@ -42,7 +42,7 @@ pub use derive::{
 pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
-pub(crate) use error::{Silence, is_revert_response, revert_data};
+pub(crate) use error::{Silence, is_revert_response};
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};

@@ -1,7 +1,7 @@
 //! Transactions of an account on L1.
 
 use crate::rollup::Node;
-use ::rollup::Signer;
+use ::rollup::{Signer, revert_data};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex};
@@ -80,8 +80,7 @@ fn estimate<C: SolCall>(
         Ok(gas) => Ok(gas.to()),
         Err(error) => {
             let ClientError::Rpc(rpc) = &error else { return Err(error.into()) };
-            let data = rpc.as_error_resp().and_then(|answer| answer.as_revert_data());
-            match data.map(|data| (IPreconfBondsErrors::abi_decode(&data), data)) {
+            match revert_data(rpc).map(|data| (IPreconfBondsErrors::abi_decode(&data), data)) {
                 Some((Ok(reason), _)) => {
                     bail!("the registry {to} rejects {} of {from}: {reason:?}", C::SIGNATURE)
                 }
