@@ -299,7 +299,13 @@ impl BridgeLog {
         }
     }
 
-    /// Undoes the blocks after this one.
+    /// Reads the records after this L1 block that were written to the files early, so that
+    /// [`Self::cut_back`] can remove them. The log has the same records before and after.
+    pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
+        self.sent.recall(stayed).and_then(|()| self.claims.recall(stayed))
+    }
+
+    /// Undoes the blocks after this one, of which none is in the files only; see [`Self::recall`].
     pub(super) fn cut_back(&mut self, stayed: u64) {
         self.sent.cut_back(stayed);
         let parties = self.parties.position(self.sent.len()).unwrap_or_default();

@@ -123,20 +123,26 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         self.file.as_ref().map_or(Ok(()), |file| file.sync())
     }
 
-    /// Removes and returns the records after this L1 block.
-    pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
-        let is_kept = |it: &T| it.l1_block() <= stayed;
-        let mut removed = self.recent.split_off(partition_point(&self.recent, is_kept));
-        // Those that were written before they were settled.
-        while self.recent.is_empty()
+    /// Reads the records after this L1 block that were written before they were settled back into
+    /// memory. After an error, all records are at the same positions as before.
+    pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
+        let is_removed = |it: &T| it.l1_block() > stayed;
+        while self.recent.front().is_none_or(is_removed)
             && let Some(last) = self.settled.checked_sub(1)
-            && let Ok(Some(record)) = self.get(last)
-            && !is_kept(&record)
+            && let Some(record) = self.get(last)?
+            && is_removed(&record)
         {
-            removed.push_front(record);
+            self.recent.push_front(record);
             self.settled = last;
         }
-        removed
+        Ok(())
+    }
+
+    /// Removes and returns the records in memory after this L1 block. [`Self::recall`] reads those
+    /// that are not in memory.
+    pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
+        let kept = partition_point(&self.recent, |it| it.l1_block() <= stayed);
+        self.recent.split_off(kept)
     }
 
     /// Encodes the records in memory.

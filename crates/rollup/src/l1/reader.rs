@@ -356,6 +356,9 @@ impl<P: L1Provider> L1Reader<P> {
     /// Drops the blocks after this one; all for `None`.
     fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
+        // First: if it fails, neither the log nor the view has changed, and the next poll tries it
+        // again.
+        Arc::make_mut(&mut self.view).recall(stayed)?;
         if let Some(log) = &mut self.log {
             match stayed {
                 Some(_) => log.keep(self.view.headers_up_to(stayed))?,
@@ -455,10 +458,10 @@ impl<P: L1Provider> L1Reader<P> {
         // The checkpoint drops the settled entries from the log, so their files are synced first.
         let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
         let synced = synced.and_then(|()| self.view.bridge().sync());
-        if let Some(checkpoint) = self.view.checkpoint()
-            && let Err(error) =
-                synced.map_err(L1Error::from).and_then(|()| log.compact(&checkpoint.encode()))
-        {
+        let checkpoint = synced.and_then(|()| self.view.checkpoint()).map_err(L1Error::from);
+        let compacted = checkpoint
+            .and_then(|checkpoint| checkpoint.map_or(Ok(()), |it| log.compact(&it.encode())));
+        if let Err(error) = compacted {
             tracing::warn!(%error, "failed to compact L1 history file, retrying when it has grown");
         }
     }

@@ -10,6 +10,7 @@ use crate::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use contracts::Deployment;
+use disk::DiskError;
 use imbl::{Vector, vector};
 
 /// Number of remembered headers. Deeper reorgs are not followed.
@@ -176,7 +177,17 @@ impl L1View {
         self.advanced.get(held).map(|block| (block.number, block.l1_block))
     }
 
-    /// Drops the blocks after this one, or all.
+    /// Reads from the files what [`Self::cut_back`] removes and memory lacks.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] if a file cannot be read. The view is then as before.
+    pub(super) fn recall(&mut self, stayed: Option<u64>) -> Result<(), DiskError> {
+        // Without a common block, the records start anew.
+        stayed.map_or(Ok(()), |stayed| self.bridge.recall(stayed))
+    }
+
+    /// Drops the blocks after this one, or all. A view with files needs [`Self::recall`] before.
     pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
             let (latest, bridge) = (self.latest, self.bridge.emptied());
@@ -198,11 +209,16 @@ impl L1View {
 
     /// Returns the open entries at the oldest remembered header. No other data from before it are
     /// needed.
-    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        let oldest = self.oldest()?.clone();
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] if a file of records cannot be read.
+    pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, DiskError> {
+        let Some(oldest) = self.oldest().cloned() else { return Ok(None) };
         let mut base = self.clone();
+        base.recall(Some(oldest.number))?;
         base.cut_back(Some(oldest.number));
-        Some(Checkpoint {
+        Ok(Some(Checkpoint {
             header: Some(oldest),
             messages: base.messages,
             bridge: base.bridge,
@@ -211,7 +227,7 @@ impl L1View {
             advanced: base.advanced.into_iter().collect(),
             final_before: base.final_before,
             discharged: base.discharged.into_iter().collect(),
-        })
+        }))
     }
 
     /// Restores a checkpoint into an empty view.

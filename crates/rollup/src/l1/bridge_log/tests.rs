@@ -246,6 +246,7 @@ fn reorg_removes_records_beyond_limit_of_memory() {
         assert_eq!((history.len(), history.get(count).unwrap()), (count, None));
         let oldest = history.get(0).unwrap();
         assert_eq!(oldest, has_file.then(|| claim(0)), "without a file it is dropped");
+        history.recall(4).unwrap();
         let removed = history.cut_back(4);
         let kept = if has_file { 5 * PER_BLOCK } else { 10 * PER_BLOCK };
         assert_eq!((history.len(), removed.len() as u64), (kept, count - kept));
@@ -253,4 +254,23 @@ fn reorg_removes_records_beyond_limit_of_memory() {
         history.push(claim(7));
         assert_eq!(history.get(kept).unwrap(), Some(claim(7)));
     }
+}
+
+#[test]
+fn unreadable_record_stops_reorg() {
+    let folder = tempfile::tempdir().unwrap();
+    // Written before they were settled, in effect.
+    let mut log = settled(folder.path(), 6, 6);
+    let before = log.clone();
+    for path in ["messages.l1", "claims.l1"].map(|name| folder.path().join(name)) {
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(log.recall(4).is_err(), "{}", path.display());
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(answers(&log), answers(&before));
+    }
+    log.recall(4).unwrap();
+    assert_eq!(answers(&log), answers(&before));
+    log.cut_back(4);
+    assert_eq!(answers(&log), answers(&filled(5)));
 }
