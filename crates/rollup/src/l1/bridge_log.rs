@@ -101,6 +101,12 @@ impl<T: Clone> Records<T> {
             self.dropped += 1;
         }
     }
+
+    /// Keeps this many of the oldest entries, including dropped ones.
+    fn truncate(&mut self, length: u64) {
+        self.dropped = self.dropped.min(length);
+        self.entries.truncate(self.position(length).unwrap_or_default());
+    }
 }
 
 impl Record<SENT_BYTES> for SentRecord {
@@ -306,15 +312,14 @@ impl BridgeLog {
     }
 
     /// Undoes the blocks after this one, of which none is in the files only; see [`Self::recall`].
-    pub(super) fn cut_back(&mut self, stayed: u64) {
+    /// `forced` is the number of forced transactions up to this block.
+    pub(super) fn cut_back(&mut self, stayed: u64, forced: u64) {
         self.sent.cut_back(stayed);
-        let parties = self.parties.position(self.sent.len()).unwrap_or_default();
-        self.parties.entries.truncate(parties);
+        self.parties.truncate(self.sent.len());
         for claim in self.claims.cut_back(stayed) {
             self.claimed.remove(&claim.index);
         }
-        let forced = partition_point(&self.forced.entries, |it| it.l1_block <= stayed);
-        self.forced.entries.truncate(forced);
+        self.forced.truncate(forced);
         let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= stayed);
         self.pauses.truncate(pauses);
         // In the order of the queue: the discharged ones are the first.

@@ -198,9 +198,9 @@ impl L1View {
         // All lists are ordered by L1 block.
         self.headers.truncate(self.headers_up_to(Some(stayed)));
         self.messages.revert_to(stayed);
-        self.bridge.cut_back(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
         self.forced.truncate(forced);
+        self.bridge.cut_back(stayed, self.forced_len());
         let advanced = partition_point(&self.advanced, |block| is_kept(block.l1_block));
         self.advanced.truncate(advanced);
         let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));

@@ -80,7 +80,7 @@ fn bytes(log: &BridgeLog) -> Vec<u8> {
 fn reverted_records_equal_those_never_added() {
     for stayed in 0..6 {
         let mut log = filled(6);
-        log.cut_back(stayed);
+        log.cut_back(stayed, stayed + 1);
         assert_eq!(bytes(&log), bytes(&filled(stayed + 1)), "{stayed}");
     }
 }
@@ -147,7 +147,7 @@ fn settled_records_have_same_answers() {
     assert_eq!(format!("{read:?}"), format!("{log:?}"));
     assert_eq!(answers(&read), answers(&log));
     // The oldest block that a reorg leaves.
-    log.cut_back(4);
+    log.cut_back(4, 5);
     assert_eq!(answers(&log), answers(&filled(5)));
     log.take(&header(5), &events(5));
     assert_eq!(bytes(&log), bytes(&before));
@@ -257,6 +257,41 @@ fn reorg_removes_records_beyond_limit_of_memory() {
 }
 
 #[test]
+fn reorg_removes_accounts_beyond_limit_of_memory() {
+    const PER_BLOCK: u64 = 1 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = BridgeLog::default();
+    log.attach(&files(folder.path())).unwrap();
+    let many = |number: u64, sender: Address| {
+        let Events { mut messages, mut forced, .. } = events(number);
+        messages.truncate(1);
+        messages[0].message.sender = sender;
+        forced[0].transaction.sender = sender;
+        let (messages, forced) = (messages[0].clone(), forced[0].clone());
+        Events {
+            messages: vec![messages; PER_BLOCK as usize],
+            forced: vec![forced; PER_BLOCK as usize],
+            ..Events::default()
+        }
+    };
+    let [first, second] = [3, 4].map(Address::repeat_byte);
+    for number in 0..MAX_RECORDS as u64 / PER_BLOCK + 10 {
+        log.take(&header(number), &many(number, first));
+    }
+    let kept = 5 * PER_BLOCK;
+    assert!(log.first_sent() > kept && log.first_forced() > kept);
+    log.recall(4).unwrap();
+    log.cut_back(4, kept);
+    assert_eq!((log.sent_len(), log.forced_len()), (kept, kept));
+    log.take(&header(5), &many(5, second));
+    let sender = |index| log.sent(index).unwrap().map(|it| it.sender);
+    assert_eq!((sender(kept - 1), sender(kept)), (Some(first), Some(second)));
+    let expected = Parties::new(second, Address::repeat_byte(2), Address::ZERO);
+    assert_eq!(log.sent_parties()(kept), Some(expected));
+    assert_eq!(log.forced(kept).map(|it| it.transaction.sender), Some(second));
+}
+
+#[test]
 fn unreadable_record_stops_reorg() {
     let folder = tempfile::tempdir().unwrap();
     // Written before they were settled, in effect.
@@ -271,6 +306,6 @@ fn unreadable_record_stops_reorg() {
     }
     log.recall(4).unwrap();
     assert_eq!(answers(&log), answers(&before));
-    log.cut_back(4);
+    log.cut_back(4, 5);
     assert_eq!(answers(&log), answers(&filled(5)));
 }
