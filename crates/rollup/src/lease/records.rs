@@ -57,15 +57,16 @@ impl SharedRecords {
                 Err(error) => return Err(error),
             };
             let Some(last) = page.last() else { return Ok(all) };
-            next = last.number.saturating_add(1);
+            let after = last.number.checked_add(1);
             bytes += page.iter().map(|record| record.bytes.len()).sum::<usize>();
             if bytes > MAX_BYTES {
                 return Err(LeaseError::RecordsTooLong { got: bytes, limit: MAX_BYTES });
             }
             let is_last = (page.len() as u64) < limit;
             all.extend(page);
-            if is_last {
-                return Ok(all);
+            match after {
+                Some(after) if !is_last => next = after,
+                _ => return Ok(all),
             }
         }
     }
@@ -74,10 +75,8 @@ impl SharedRecords {
     fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
         let answer = self.post(RANGE, &self.requests().range(from, limit), LIMIT)?;
         let page = messages::records(self.requests(), answer.clone());
-        // Ascending, so that the reader comes to an end.
-        let is_ascending =
-            |page: &Vec<Record>| page.iter().zip(from..).all(|(it, least)| it.number >= least);
-        page.filter(is_ascending).ok_or_else(|| self.lease.malformed(RANGE, &answer))
+        page.filter(|page| is_ascending(page, from))
+            .ok_or_else(|| self.lease.malformed(RANGE, &answer))
     }
 
     /// Adds a record. If the response is lost, the record may exist nevertheless.
@@ -129,6 +128,13 @@ impl SharedRecords {
     }
 }
 
+/// Returns `true` if the records have ascending numbers from `from` on, so that the reader comes to
+/// an end.
+fn is_ascending(page: &[Record], from: u64) -> bool {
+    page.first().is_none_or(|first| first.number >= from)
+        && page.is_sorted_by(|one, next| one.number < next.number)
+}
+
 impl Requests {
     fn range(&self, from: u64, limit: u64) -> Value {
         json!({
@@ -158,5 +164,29 @@ impl Requests {
             "success": [{ "request_delete_range": range }],
             "failure": [self.holder()],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_any_number_must_ascend() {
+        for (numbers, is_valid) in [
+            (&[][..], true),
+            (&[7, 8, 20], true),
+            (&[9, 10], true),
+            (&[u64::MAX - 1, u64::MAX], true),
+            (&[6, 8], false),
+            (&[7, 7], false),
+            (&[9, 8], false),
+        ] {
+            let record = |number: &u64| Record { number: *number, bytes: Default::default() };
+            let page: Vec<_> = numbers.iter().map(record).collect();
+            assert_eq!(is_ascending(&page, 7), is_valid, "{numbers:?}");
+        }
+        let last = Record { number: u64::MAX, bytes: Default::default() };
+        assert!(is_ascending(&[last], u64::MAX), "no number after it");
     }
 }
