@@ -38,8 +38,8 @@ pub(crate) const SWITCHES: &str = "admin.json";
 const LOSSES: [(&str, &str); 11] = [
     (L1_LOG, "L1 is read again from the deployment on"),
     (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
-    (L1_MESSAGES, "L1 is read again from the deployment on, unless the file was empty"),
-    (CLAIMS, "L1 is read again from the deployment on, unless the file was empty"),
+    (L1_MESSAGES, "L1 is read again from the deployment on, unless no message was settled"),
+    (CLAIMS, "L1 is read again from the deployment on, unless no claim was settled"),
     (MESSAGES, "the messages of the L2 are indexed again"),
     (POOL, "acknowledged transactions that are not in a block are lost"),
     (SPENDING, "the daily limit of L1 spending starts again at zero"),
