@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use eyre::{Result, ensure};
+use eyre::{Result, WrapErr as _, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
@@ -96,6 +96,8 @@ const THOROUGH: &str = "thorough";
 
 /// Timeout for fetching the advisory database, which has a few megabytes, in seconds.
 const ADVISORIES_TIMEOUT: &str = "120";
+/// Seconds from the termination of a program to its kill.
+const KILL_AFTER: &str = "5";
 
 /// Runs the planned stages and prints a summary. Fails if any stage failed.
 pub(crate) fn run(plan: &Plan) -> Result<()> {
@@ -231,15 +233,31 @@ fn forge(root: &Path, args: &[&str], profile: &str) -> Result<()> {
 /// The advisory database is on GitHub. If it cannot be reached, the check is reported as skipped,
 /// because that is not a fault of the repository. (Mistakes in `deny.toml` fail [`Stage::Deny`].)
 fn advisories(root: &Path) -> Result<Skipped> {
-    let mut fetch = Command::new("timeout");
-    fetch.arg(ADVISORIES_TIMEOUT).arg(install(root, DENY)?).args(["fetch", "db"]);
+    let mut fetch = with_deadline(ADVISORIES_TIMEOUT, &install(root, DENY)?);
     // git must not prompt for credentials.
-    let fetched = fetch.current_dir(root).env("GIT_TERMINAL_PROMPT", "0").status();
-    if !fetched.is_ok_and(|status| status.success()) {
+    fetch.args(["fetch", "db"]).current_dir(root).env("GIT_TERMINAL_PROMPT", "0");
+    if !succeeds(&mut fetch)? {
         return Ok(Some("the advisory database cannot be fetched".to_owned()));
     }
     tools::run(root, DENY, &["--workspace", "check", "advisories"])?;
     Ok(None)
+}
+
+/// Returns a command that runs a program for at most this many seconds.
+fn with_deadline(seconds: &str, program: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["-k", KILL_AFTER, seconds]).arg(program);
+    command
+}
+
+/// Runs a command [`with_deadline`]. Returns `false` if the program fails or exceeds the deadline,
+/// and an error if it cannot be run.
+fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command.status().wrap_err("cannot run timeout(1), which GNU coreutils has")?;
+    // 125 is an error of timeout(1); 126 and 127 are those of starting the program.
+    let is_run = !matches!(status.code(), Some(125..=127));
+    ensure!(is_run, "timeout(1) cannot run {:?}: {status}", command.get_args());
+    Ok(status.success())
 }
 
 /// `forge build` in the background, whose output is printed in its stage. Dropping it kills the
@@ -287,6 +305,19 @@ mod tests {
         let runs =
             |profile: &str| settings["profile"][profile]["invariant"]["runs"].as_integer().unwrap();
         assert!(runs(THOROUGH) > runs(DEFAULT));
+    }
+
+    #[test]
+    fn program_that_cannot_run_is_an_error() {
+        let succeeds_within = |seconds, program: &str, args: &[&str]| {
+            succeeds(with_deadline(seconds, Path::new(program)).args(args))
+        };
+        assert!(succeeds_within("600", "true", &[]).unwrap());
+        assert!(!succeeds_within("600", "false", &[]).unwrap());
+        assert!(!succeeds_within("0.1", "sleep", &["600"]).unwrap());
+        assert!(succeeds_within("600", "no-such-program", &[]).is_err());
+        // A folder, which cannot be executed.
+        assert!(succeeds_within("600", env!("CARGO_MANIFEST_DIR"), &[]).is_err());
     }
 
     #[test]
