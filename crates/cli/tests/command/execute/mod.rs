@@ -43,15 +43,23 @@ impl Files {
         fs::write(self.path(name), bytes).expect("writes");
     }
 
-    /// Runs commands in the folder; returns what they print, with a placeholder for times.
+    /// Runs commands in the folder; returns what they print, with a placeholder for times. With
+    /// `--json`, they must print one document and nothing else.
     fn transcript(&self, commands: &[&str]) -> String {
         let run = |command: &&str| {
             let mut program = Command::new(env!("CARGO_BIN_EXE_enshrine"));
             program.current_dir(self.folder.path()).arg("execute").args(command.split(' '));
             let output = program.output().expect("runs");
-            let said = text(&[output.stdout, output.stderr].concat());
-            let said: String = said.lines().map(without_time).collect();
-            format!("$ enshrine execute {command}\n{said}{}\n\n", output.status)
+            if command.contains("--json") {
+                document(&output.stdout);
+                assert_eq!(text(&output.stderr), "", "{command}");
+            }
+            let stream = |name: &str, bytes: &[u8]| -> String {
+                let lines = text(bytes).lines().map(without_time).collect::<String>();
+                if lines.is_empty() { lines } else { format!("----- {name} -----\n{lines}") }
+            };
+            let (out, err) = (stream("stdout", &output.stdout), stream("stderr", &output.stderr));
+            format!("$ enshrine execute {command}\n{out}{err}{}\n\n", output.status)
         };
         commands.iter().map(run).collect()
     }
@@ -89,6 +97,7 @@ fn verify_prints_each_verdict() {
     files.write("bundle.json", bundle().as_bytes());
     fs::create_dir(files.path("empty")).expect("made");
     let transcript = files.transcript(&[
+        "verify good.ssz good.hex",
         "verify --l2 good.ssz good.hex",
         "verify --threads 2 good.ssz bad.ssz good.hex",
         "verify short.ssz",
