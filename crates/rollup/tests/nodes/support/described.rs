@@ -91,11 +91,10 @@ pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Optio
     None
 }
 
-/// Returns the schema of a method's answer.
-pub(crate) fn schema_of<'d>(document: &'d Value, method: &str) -> &'d Value {
+/// Returns the schema of a method's answer, if the document has the method.
+pub(crate) fn schema_of<'d>(document: &'d Value, method: &str) -> Option<&'d Value> {
     let mut methods = document["methods"].as_array().into_iter().flatten();
-    let found = methods.find(|it| it["name"] == method);
-    &found.unwrap_or_else(|| panic!("{method} is not in the document"))["result"]["schema"]
+    methods.find(|it| it["name"] == method).map(|it| &it["result"]["schema"])
 }
 
 /// Returns the example answers in `docs/methods.md` by method.

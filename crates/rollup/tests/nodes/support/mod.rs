@@ -1,5 +1,6 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod answers;
 pub(crate) mod described;
 pub(crate) mod driven;
 pub(crate) mod ethereumjs;
@@ -415,9 +416,11 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
 
-/// Returns a provider for a node's RPC. Its type is concrete to save compile time.
+/// Returns a provider for a node's RPC, which checks the form of answers. Its type is concrete to
+/// save compile time.
 pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
-    Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
+    let url = format!("http://{}", node.server().addresses()[0]).parse()?;
+    Ok(answers::checked(&RootProvider::new_http(url)))
 }
 
 /// Bearer token of the admin ports.
