@@ -17,8 +17,9 @@ pub struct Promised {
     pub header: HeaderSummary,
     /// Hashes of the transactions of its block.
     pub transactions: Vec<B256>,
-    /// Number and hash of the L1 block of the new anchor in its block; number 0 for none. L1 includes
-    /// the block, with or without a signature, on all chains that have this one.
+    /// Number and hash of the L1 block of the new anchor in its block; number 0 if there is none, or
+    /// if it is not known. L1 can include the block, with or without a signature, only on chains that
+    /// have this L1 block.
     pub anchor: (u64, B256),
 }
 
@@ -65,8 +66,8 @@ pub type IsReplaced<'a> = &'a dyn Fn(u64, B256) -> bool;
 
 impl Promises {
     /// Creates an empty list. A promise binds the signer for `binds_for` seconds from the timestamp
-    /// of its block: until L1 accepts the block no more, which is later than another block stops to
-    /// break the promise. Until then anyone may post the signed block, which would break the promise
+    /// of its block: until L1 no longer accepts the block, which is later than the time from which
+    /// another block does not break the promise. Until then anyone may post the signed block, which would break the promise
     /// about another one.
     pub const fn new(binds_for: u64) -> Self {
         Self { binds_for, by_parent: BTreeMap::new(), unsigned: BTreeMap::new() }
@@ -103,6 +104,11 @@ impl Promises {
                             && anchor >= old.condition().0
                             && excludes(old.anchor))
         };
+        let in_force = promises.iter().filter(|old| !self.has_ended(old, new));
+        // With so many blocks without a signature, there may be others that were not added.
+        if let Some(old) = in_force.chain(unsigned).nth(MAX_FOR_PARENT - 1) {
+            return Err(self.conflict(new, old));
+        }
         self.all_kept(new, promises, is_kept)?;
         self.all_kept(new, unsigned, |block| {
             new.allows(block)
@@ -160,21 +166,19 @@ impl Promises {
         others: &[Promised],
         is_kept: impl Fn(&&Promised) -> bool,
     ) -> Result<(), Conflict> {
-        let broken = match others.iter().find(|old| !is_kept(old)) {
-            None if others.len() < MAX_FOR_PARENT => return Ok(()),
-            None => others.last(),
-            found => found,
-        };
-        broken.map_or(Ok(()), |old| {
-            Err(Conflict {
-                number: new.header.number,
-                parent: new.header.parent,
-                got: new.header.hash,
-                promised: old.header.hash,
-                until: self.end(old),
-                l1_block: old.message.l1_block,
-            })
-        })
+        let broken = others.iter().find(|old| !is_kept(old));
+        broken.map_or(Ok(()), |old| Err(self.conflict(new, old)))
+    }
+
+    const fn conflict(&self, new: &Promised, old: &Promised) -> Conflict {
+        Conflict {
+            number: new.header.number,
+            parent: new.header.parent,
+            got: new.header.hash,
+            promised: old.header.hash,
+            until: self.end(old),
+            l1_block: old.message.l1_block,
+        }
     }
 
     /// Adds a block that is sealed without a signature: L1 may include it even if it is replaced.
@@ -248,7 +252,8 @@ impl Promises {
     }
 }
 
-/// Returns `true` if L1's chain lacks this block. None is never gone.
+/// Returns `true` if L1's chain lacks this block. Number zero stands for no block, which is never
+/// gone.
 fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
     number > 0 && is_replaced(number, hash)
 }

@@ -176,6 +176,28 @@ fn replaced_block_may_break_no_promise() {
     assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
+/// With many promises for a parent none is added, but what has ended stops no block.
+#[test]
+fn many_promises_stop_no_blocks() {
+    let mut promises = Promises::new(MAX_LAG);
+    let l1 = |number: u64| (number, B256::with_last_byte(number as u8));
+    for number in 1..=64 {
+        promises.add(candidate(1, 1_000 + number, &[1], true, l1(number)).0);
+    }
+    let replaced: IsReplaced<'_> = &|number, _| number <= 64;
+    let at = |timestamp| candidate(1, timestamp, &[2], true, l1(65)).0;
+    assert!(promises.check(&at(1_100), replaced).is_err(), "too many in force");
+    assert_eq!(promises.check(&at(1_001 + MAX_LAG), replaced), Ok(()), "one has ended");
+    for timestamp in [1_100, 1_064 + MAX_LAG] {
+        assert_eq!(promises.check_unsigned(&at(timestamp), replaced), Ok(()));
+    }
+    for number in 1..=64 {
+        promises.add_unsigned(candidate(2, 1_000 + number, &[1], true, l1(number)).0);
+    }
+    let other = candidate(2, 1_064 + MAX_LAG, &[2], true, l1(65)).0;
+    assert!(promises.check(&other, replaced).is_err(), "another one may not have been added");
+}
+
 #[test]
 fn promises_about_final_blocks_are_forgotten() {
     let mut promises = Promises::new(MAX_LAG);

@@ -20,6 +20,12 @@ pub enum PrefixError {
     /// The journal cannot be written, so the prefix must not be signed.
     #[error("preconfirmation not recorded: {0}")]
     NotRecorded(DiskError),
+    /// The journal is too long for further blocks without a signature.
+    #[error("journal of preconfirmations has {got} bytes; L1 finalizes no blocks")]
+    JournalFull {
+        /// Length of the file in bytes.
+        got: u64,
+    },
     /// The journal in etcd cannot be read or written, so the prefix must not be signed.
     #[error("journal of preconfirmations in etcd: {0}")]
     NotShared(LeaseError),

@@ -17,7 +17,7 @@ use alloy_sol_types::SolValue as _;
 use contracts::{Anchor, L1_ANCHOR};
 use disk::{DiskError, Reader, RecordFile, Writer};
 use executor::Transaction;
-use preconf::Preconfirmation;
+use preconf::{Preconfirmation, Promised};
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
@@ -27,6 +27,8 @@ use wire::SchemaId;
 /// Length in bytes from which the file is rewritten without records of final blocks.
 const REWRITE_FROM: u64 = 1 << 20;
 const WHAT: &str = "a record of a preconfirmation";
+/// Length in bytes from which no more prefixes are signed, until blocks are final on L1.
+pub(super) const MAX_LENGTH: u64 = 256 << 20;
 /// Kind of a record of a sealed block without a signature. 0 is a signed prefix, 1 a signed block.
 const UNSIGNED: u8 = 2;
 
@@ -37,6 +39,21 @@ pub(crate) struct Recorded {
     /// `false`: the block was sealed without a signature. It is recorded because L1 may include it
     /// even if it is replaced, and for the next leader.
     pub(crate) is_signed: bool,
+}
+
+impl Recorded {
+    /// Returns `true` if the other one is a longer signed prefix of the same block under the same
+    /// condition, or that block.
+    pub(super) fn is_shorter_than(&self, other: &Self) -> bool {
+        let [own, others] = [self, other].map(|it| &it.prefix.promised);
+        let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
+        self.is_signed
+            && other.is_signed
+            && !own.message.is_sealed
+            && own.header.environment == others.header.environment
+            && condition(own) == condition(others)
+            && others.transactions.starts_with(&own.transactions)
+    }
 }
 
 /// The open journal.
@@ -107,6 +124,11 @@ impl Journal {
         self.records.push_back((prefix.promised.header.number, record));
         self.last = Some(prefix.clone());
         Ok(())
+    }
+
+    /// Returns the length of the file in bytes.
+    pub(super) const fn length(&self) -> u64 {
+        self.file.length()
     }
 
     /// Removes the records of blocks up to this number, which are final on L1, once they are half of

@@ -17,9 +17,10 @@ use std::{collections::VecDeque, fmt};
 /// Length of all records, in bytes, above which no more prefixes are signed until L1 has the oldest
 /// blocks. A next leader has to read them, and etcd's default quota is 2 GB with its history.
 const MAX_BYTES: usize = 64 << 20;
-/// Length of all records from which blocks without a signature are no longer recorded, in bytes. A
-/// next leader reads twice as many at most.
-const MAX_BYTES_UNSIGNED: usize = 96 << 20;
+/// Maximum number of transactions in the records that a leader reads.
+const MAX_TRANSACTIONS: usize = 1 << 22;
+/// Flag of all records but those of earlier versions.
+const FORM: u8 = 0x80;
 /// Flag of a record that lacks the transactions of its block, which are too long.
 const SHORTENED: u8 = 1;
 /// Flag of a record whose leader may have lacked earlier ones.
@@ -53,7 +54,7 @@ impl Records for SharedRecords {
 }
 
 /// The shared journal, as the leader uses it in its current term.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SharedJournal {
     /// `None` as long as the node has not led.
     records: Option<Box<dyn Records>>,
@@ -64,8 +65,24 @@ pub(super) struct SharedJournal {
     /// Block of the last record.
     last: Option<Prefix>,
     /// `false` if there is no record, as in an etcd that has lost its data, or if the leader that
-    /// added the last one may have lacked some.
+    /// added the last one may not have had all.
     is_complete: bool,
+    /// Length of all records, in bytes, above which no more prefixes are signed.
+    limit: usize,
+}
+
+impl Default for SharedJournal {
+    fn default() -> Self {
+        Self {
+            records: None,
+            next: 0,
+            kept: VecDeque::new(),
+            bytes: 0,
+            last: None,
+            is_complete: false,
+            limit: MAX_BYTES,
+        }
+    }
 }
 
 /// What the leader has to know about a record.
@@ -86,7 +103,7 @@ impl SharedJournal {
     ///
     /// [`PrefixError`] if etcd does not respond, or if a record is malformed.
     pub(super) fn join(&mut self, records: Box<dyn Records>) -> Result<Vec<Recorded>, PrefixError> {
-        *self = Self { records: Some(records), ..Self::default() };
+        *self = Self { records: Some(records), limit: self.limit, ..Self::default() };
         self.load()
     }
 
@@ -95,31 +112,38 @@ impl SharedJournal {
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotShared`]; the prefix must not be signed then.
+    /// [`PrefixError::NotShared`]; the prefix must not be signed then. It is
+    /// [`LeaseError::RecordExists`] if the response to an earlier request was lost: its record has
+    /// to be [read](Self::load) first.
     pub(super) fn record(&mut self, prefix: &Prefix, is_complete: bool) -> Result<(), PrefixError> {
-        self.append_or_load(prefix, true, if is_complete { 0 } else { INCOMPLETE })
+        self.append(prefix, true, if is_complete { FORM } else { FORM | INCOMPLETE })
     }
 
     /// Records a block that is sealed without a signature, if it has no record. Without its
     /// transactions, if they are too long: the next leader knows then that L1 may include it, and
-    /// signs nothing in its place.
+    /// signs nothing in its place. If all records are too long, a last one says that some are
+    /// missing, and the result is `false`.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotShared`]; the record may exist, so the same block has to be sealed.
+    /// As [`Self::record`]; the record may exist, so the same block has to be sealed.
     pub(super) fn record_unsigned(
         &mut self,
         block: &Prefix,
         is_complete: bool,
-    ) -> Result<(), PrefixError> {
-        if self.has_sealed(block.promised.header.hash) || self.bytes > MAX_BYTES_UNSIGNED {
-            return Ok(());
+    ) -> Result<bool, PrefixError> {
+        if self.has_sealed(block.promised.header.hash) {
+            return Ok(true);
         }
-        let flags = if is_complete { 0 } else { INCOMPLETE };
-        if self.bytes <= MAX_BYTES {
-            match self.append_or_load(block, false, flags) {
+        let is_full = self.bytes > self.limit / 2 * 3;
+        if is_full && !self.is_complete {
+            return Ok(false);
+        }
+        let flags = if is_complete && !is_full { FORM } else { FORM | INCOMPLETE };
+        if self.bytes <= self.limit {
+            match self.append(block, false, flags) {
                 Err(PrefixError::NotShared(LeaseError::RecordTooLong { .. })) => {}
-                outcome => return outcome,
+                outcome => return outcome.map(|()| true),
             }
         }
         let number = block.promised.header.number;
@@ -127,23 +151,13 @@ impl SharedJournal {
         let mut shortened = block.clone();
         shortened.transactions.clear();
         shortened.promised.transactions.clear();
-        self.append_or_load(&shortened, false, flags | SHORTENED)
+        self.append(&shortened, false, flags | SHORTENED)?;
+        Ok(!is_full)
     }
 
-    fn append_or_load(
-        &mut self,
-        prefix: &Prefix,
-        is_signed: bool,
-        flags: u8,
-    ) -> Result<(), PrefixError> {
-        match self.append(prefix, is_signed, flags) {
-            // The response to an earlier request was lost, and its prefix was not signed.
-            Err(PrefixError::NotShared(LeaseError::RecordExists { .. })) => {
-                self.load()?;
-                self.append(prefix, is_signed, flags)
-            }
-            outcome => outcome,
-        }
+    /// Returns `true` if there is no record.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 
     /// Returns `true` if this sealed block is recorded.
@@ -182,7 +196,7 @@ impl SharedJournal {
 
     /// Returns the length of all records in bytes, and the limit for further ones.
     pub(super) const fn length(&self) -> (usize, usize) {
-        (self.bytes, MAX_BYTES)
+        (self.bytes, self.limit)
     }
 
     /// Removes the records of blocks up to this number, which are on L1, but those of the last
@@ -218,18 +232,35 @@ impl SharedJournal {
         Ok(())
     }
 
-    /// Reads the records that are not known yet.
-    fn load(&mut self) -> Result<Vec<Recorded>, PrefixError> {
+    /// Reads the records that are not known yet. Of the prefixes of a block, only the longest one is
+    /// returned.
+    pub(super) fn load(&mut self) -> Result<Vec<Recorded>, PrefixError> {
         let Some(records) = &self.records else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
+        let (mut all, mut count) = (Vec::<Recorded>::new(), 0_usize);
         for Record { number, bytes } in records.read(self.next).map_err(PrefixError::NotShared)? {
             let malformed = |source| PrefixError::SharedRecord { number, source };
-            let (flags, record) = match bytes.first() {
-                Some(flags) if *flags <= SHORTENED | INCOMPLETE => (*flags, bytes.slice(1..)),
+            let flags = match bytes.first() {
+                Some(flags @ (0 | 1)) => *flags,
+                Some(flags) if flags & !(SHORTENED | INCOMPLETE) == FORM => *flags,
                 _ => return Err(malformed(DiskError::malformed(WHAT, "no known flags"))),
             };
-            let recorded = journal::decode(&record, self.last.as_ref()).map_err(malformed)?;
+            let mut recorded =
+                journal::decode(&bytes.slice(1..), self.last.as_ref()).map_err(malformed)?;
+            if flags & FORM == 0 {
+                // Earlier versions had only a flag of signatures.
+                recorded.is_signed = flags == 1;
+            }
+            let flags = if flags & FORM == 0 { FORM } else { flags };
             self.keep(number, bytes.len(), &recorded.prefix, flags);
+            let is_replaced = all.last().is_some_and(|last| last.is_shorter_than(&recorded));
+            if is_replaced && let Some(last) = all.pop() {
+                count = count.saturating_sub(last.prefix.transactions.len());
+            }
+            count = count.saturating_add(recorded.prefix.transactions.len());
+            if count > MAX_TRANSACTIONS {
+                let reason = format!("more than {MAX_TRANSACTIONS} transactions in all records");
+                return Err(malformed(DiskError::malformed(WHAT, reason)));
+            }
             all.push(recorded);
         }
         Ok(all)
@@ -292,9 +323,9 @@ mod tests {
         }
     }
 
-    /// A leader that may have lacked records adds its blocks, and its successor learns of it.
+    /// Also if so much is recorded that further blocks get no record.
     #[test]
-    fn records_say_whether_earlier_ones_may_lack() {
+    fn records_say_whether_earlier_ones_may_be_missing() {
         let store = Arc::new(Mutex::new(Store::default()));
         let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
         let is_complete = || {
@@ -311,6 +342,48 @@ mod tests {
         }
         journal.record(&prefix(4, 1, false), true).unwrap();
         assert!(is_complete());
+        journal.limit = journal.bytes / 2;
+        for number in 5..8 {
+            journal.record_unsigned(&prefix(number, 1, true), true).unwrap();
+            assert!(!is_complete());
+        }
+        assert_eq!(store.lock().len(), 5, "a record of the first one");
+    }
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        for (number, flag) in [0_u8, 1, 4].into_iter().enumerate() {
+            let block = prefix(number as u64, 2, true);
+            let record = [vec![flag], journal::encode(&block, true, None)].concat();
+            handle().append(number as u64, &record).unwrap();
+            let read = SharedJournal::default().join(handle());
+            if flag > 1 {
+                assert!(matches!(read, Err(PrefixError::SharedRecord { number: 2, .. })));
+                continue;
+            }
+            let read = read.unwrap();
+            let last = read.last().unwrap();
+            assert_eq!(last.prefix.promised, block.promised);
+            assert_eq!(last.is_signed, flag == 1);
+        }
+    }
+
+    /// The memory for records of many prefixes is bounded.
+    #[test]
+    fn longest_prefix_of_block_is_read() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        let mut journal = SharedJournal::default();
+        journal.join(handle()).unwrap();
+        let all =
+            [prefix(1, 1, false), prefix(1, 2, false), prefix(1, 2, true), prefix(2, 1, false)];
+        all.iter().for_each(|it| journal.record(it, true).unwrap());
+        let read = SharedJournal::default().join(handle()).unwrap();
+        let lengths = read.iter().map(|it| it.prefix.transactions.len());
+        assert_eq!(lengths.collect::<Vec<_>>(), [2, 1]);
+        assert!(read[0].prefix.promised.message.is_sealed);
     }
 
     #[test]

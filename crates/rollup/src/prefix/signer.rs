@@ -3,10 +3,11 @@
 use crate::{
     RollupRules, Signer,
     l1::{L1View, promise_terms::Promiser},
+    lease::LeaseError,
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
-        journal::{Journal, Opened},
+        journal::{Journal, MAX_LENGTH, Opened},
         shared::{Records, SharedJournal},
     },
 };
@@ -92,13 +93,8 @@ impl PrefixSigner {
         let last = records.last().cloned();
         let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
         let mut signed = BTreeMap::new();
-        for Recorded { prefix, is_signed } in records {
-            if is_signed {
-                promises.add(prefix.promised.clone());
-                keep(&mut signed, prefix);
-            } else {
-                promises.add_unsigned(prefix.promised);
-            }
+        for recorded in &records {
+            learn(&mut promises, &mut signed, recorded);
         }
         let is_complete = is_intact && !was_incomplete && !(is_new && has_history);
         if is_complete {
@@ -128,7 +124,10 @@ impl PrefixSigner {
     /// Shares the journal with the other holders of the lease, once this node [holds](Self::join)
     /// it. Until then, it signs nothing.
     pub(crate) fn with_shared_journal(self) -> Self {
-        Self { shared: Some(SharedJournal::default()), ..self }
+        let mut signer = Self { shared: Some(SharedJournal::default()), ..self };
+        // The journal of this node lacks what others record: it does not suffice without the lease.
+        signer.mark_incomplete();
+        signer
     }
 
     /// Notes that another node may have signed with this key, also for the next start.
@@ -162,13 +161,8 @@ impl PrefixSigner {
         };
         let records = shared.join(Box::new(records))?;
         let is_complete = shared.is_complete();
-        for Recorded { prefix, is_signed } in &records {
-            if *is_signed {
-                self.promises.add(prefix.promised.clone());
-                keep(&mut self.signed, prefix.clone());
-            } else {
-                self.promises.add_unsigned(prefix.promised.clone());
-            }
+        for recorded in &records {
+            learn(&mut self.promises, &mut self.signed, recorded);
         }
         let root = self.promised_branch(&records, head, view, &is_own)?;
         if is_complete {
@@ -191,6 +185,14 @@ impl PrefixSigner {
         is_own: impl Fn(BlockNumHash) -> bool,
     ) -> Result<Option<BlockNumHash>, PrefixError> {
         let time = view.head().map_or(0, |head| head.timestamp);
+        // A branch with a block that L1 can no longer include is not made again.
+        let last_time = time.saturating_add(2 * L1_SLOT);
+        let can_be_made = |promised: &Promised| {
+            let (number, hash) = promised.anchor;
+            let has_time =
+                last_time <= promised.header.timestamp.saturating_add(self.promises.binds_for());
+            has_time && has_transactions(promised) && !is_replaced(view, number, hash)
+        };
         let (mut roots, mut by_hash) = (BTreeMap::new(), BTreeMap::new());
         let (mut newest, mut out_of_reach) = (None, None);
         // A block is recorded after its parent.
@@ -198,10 +200,15 @@ impl PrefixSigner {
             let HeaderSummary { number, hash, parent, .. } = recorded.prefix.promised.header;
             let block = BlockNumHash { number, hash };
             let parent = BlockNumHash { number: number.saturating_sub(1), hash: parent };
-            let root = *roots.get(&parent.hash).unwrap_or(&parent);
-            roots.insert(hash, if is_own(block) { block } else { root });
+            let promised = &recorded.prefix.promised;
+            let (mut root, mut is_possible) = *roots.get(&parent.hash).unwrap_or(&(parent, true));
+            is_possible &= can_be_made(promised);
+            if is_own(block) {
+                (root, is_possible) = (block, true);
+            }
+            roots.insert(hash, (root, is_possible));
             by_hash.insert(hash, recorded);
-            if !recorded.is_signed || !self.is_in_force(&recorded.prefix.promised, time, view) {
+            if !is_possible || !recorded.is_signed || !self.is_in_force(promised, time, view) {
                 continue;
             }
             let is_replaced = view.advanced_hash(root.number).is_some_and(|it| it != root.hash);
@@ -221,9 +228,7 @@ impl PrefixSigner {
         let branch = branch.map_while(|hash| by_hash.get(&hash).copied());
         for recorded in records.iter().chain(branch) {
             let promised = &recorded.prefix.promised;
-            // Without its transactions, a block cannot be built again.
-            let has_none = promised.transactions.is_empty();
-            if !has_none || promised.header.transactions_root == EMPTY_TRIE {
+            if has_transactions(promised) {
                 self.unfinished.insert(promised.header.parent, recorded.clone());
             }
         }
@@ -286,6 +291,10 @@ impl PrefixSigner {
 
     /// Notes that all signatures are known.
     fn mark_complete(&mut self) {
+        if self.shared.is_some() {
+            self.incomplete = None;
+            return;
+        }
         match fs::remove_file(&self.marker) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
@@ -301,46 +310,110 @@ impl PrefixSigner {
         parent: BlockNumHash,
         view: &L1View,
     ) -> Result<(), NotPreconfirming> {
-        let Some(shared) = &self.shared else { return Ok(()) };
-        let (got, limit) = shared.length();
+        let (got, limit) = match &self.shared {
+            Some(shared) => shared.length(),
+            None => (self.journal.length() as usize, MAX_LENGTH as usize),
+        };
         if got > limit {
             return Err(NotPreconfirming::JournalLong { got, limit });
         }
+        let Some(shared) = &self.shared else { return Ok(()) };
         let is_on_l1 = |it: BlockNumHash| view.advanced_hash(it.number) == Some(it.hash);
         let is_known = shared.leads_to_l1(parent, is_on_l1);
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
 
     /// Records a block before it is sealed, if it is not signed: L1 may include it even if it is
-    /// replaced, and the next leader could make another one in its place.
+    /// replaced, and the next leader could make another one in its place. A node that `signs`
+    /// nothing shares blocks only if another one has recorded some.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotShared`]. The record may exist, so the same block has to be sealed: it is
+    /// [`PrefixError::Conflict`] if it contradicts a record whose response was lost, and
+    /// [`PrefixError::NotShared`]: the record may exist, so the same block has to be sealed. It is
     /// [unfinished](Self::unfinished_on).
-    pub(crate) fn record_sealed(&mut self, block: Prefix) -> Result<(), PrefixError> {
+    pub(crate) fn record_sealed(
+        &mut self,
+        block: Prefix,
+        signs: bool,
+        view: &L1View,
+    ) -> Result<(), PrefixError> {
         let HeaderSummary { number, hash, parent, .. } = block.promised.header;
-        if let Some(shared) = &mut self.shared {
-            if let Err(error) = shared.record_unsigned(&block, self.incomplete.is_none()) {
+        let is_known = self.has_sealed(number, hash);
+        if let Some(shared) = &self.shared {
+            let is_complete = self.incomplete.is_none();
+            if !signs && shared.is_empty() {
+                return Ok(());
+            }
+            let shared = self.share(
+                |shared| shared.record_unsigned(&block, is_complete),
+                |signer| signer.check_unsigned(&block.promised, view),
+            );
+            if let Err(error @ PrefixError::NotShared(_)) = shared {
                 self.unfinished.insert(parent, Recorded { prefix: block, is_signed: false });
                 return Err(error);
             }
-            if !self.has_sealed(number, hash) {
+            if shared? == Some(false) && is_complete {
+                self.mark_incomplete();
+            }
+            if !is_known {
                 self.promises.add_unsigned(block.promised);
             }
-        } else if !self.has_sealed(number, hash)
-            && self.promises.add_unsigned(block.promised.clone())
-            && let Err(error) = self.journal.record(&block, false)
-        {
-            tracing::warn!(%error, number, "block without a signature not recorded");
-            self.mark_incomplete();
+        } else if !is_known && self.promises.add_unsigned(block.promised.clone()) {
+            let recorded = match self.journal.length() {
+                length if length > MAX_LENGTH => Err(PrefixError::JournalFull { got: length }),
+                _ => self.journal.record(&block, false),
+            };
+            if let Err(error) = recorded
+                && self.incomplete.is_none()
+            {
+                tracing::warn!(%error, number, "block without a signature not recorded");
+                self.mark_incomplete();
+            }
         }
         Ok(())
     }
 
+    /// Records a block without a signature that is about to be reverted, if it has no record. If it
+    /// cannot be recorded, nothing is signed until L1 has a block that is sealed from now on.
+    pub(crate) fn record_reverted(&mut self, block: Prefix, view: &L1View) {
+        let (promised, parent) = (block.promised.clone(), block.promised.header.parent);
+        if let Err(error) = self.record_sealed(block, true, view) {
+            tracing::warn!(%error, number = promised.header.number, "reverted block not recorded");
+            self.unfinished.remove(&parent);
+            self.promises.add_unsigned(promised);
+            self.mark_incomplete();
+        }
+    }
+
+    /// Adds a record to the shared journal, if there is one. Records whose responses were lost bind
+    /// this node like the next leader, so `check` is made again after these.
+    fn share<T>(
+        &mut self,
+        record: impl Fn(&mut SharedJournal) -> Result<T, PrefixError>,
+        check: impl Fn(&Self) -> Result<(), Conflict>,
+    ) -> Result<Option<T>, PrefixError> {
+        let Some(shared) = &mut self.shared else { return Ok(None) };
+        match record(shared) {
+            Err(PrefixError::NotShared(LeaseError::RecordExists { .. })) => {}
+            outcome => return outcome.map(Some),
+        }
+        for lost in shared.load()? {
+            learn(&mut self.promises, &mut self.signed, &lost);
+        }
+        check(self)?;
+        self.shared.as_mut().map(record).transpose()
+    }
+
     /// Notes a block that this process has sealed.
     pub(crate) fn sealed(&mut self, number: u64, hash: B256) {
-        if self.incomplete == Some(Incomplete::Waiting) {
+        let is_first = match self.incomplete {
+            Some(Incomplete::Waiting) => true,
+            // It was reverted, and this block has its place.
+            Some(Incomplete::Sealed { number: first, .. }) => number <= first,
+            None => false,
+        };
+        if is_first {
             self.incomplete = Some(Incomplete::Sealed { number, hash });
         }
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
@@ -383,12 +456,6 @@ impl PrefixSigner {
         self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
     }
 
-    /// Notes an unsigned block that is about to be replaced, and that L1 may include nevertheless.
-    /// No promise that it would break is signed.
-    pub(crate) fn add_unsigned(&mut self, block: Promised) {
-        self.promises.add_unsigned(block);
-    }
-
     /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
     /// the signature may exist.
     ///
@@ -403,9 +470,11 @@ impl PrefixSigner {
     ) -> Result<PublishedPrefix, PrefixError> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
         self.promises.check(&prefix.promised, &is_replaced)?;
-        if let Some(shared) = &mut self.shared {
-            shared.record(&prefix, self.incomplete.is_none())?;
-        }
+        let is_complete = self.incomplete.is_none();
+        self.share(
+            |shared| shared.record(&prefix, is_complete),
+            |signer| signer.promises.check(&prefix.promised, &is_replaced),
+        )?;
         self.journal.record(&prefix, true)?;
         self.promises.add(prefix.promised.clone());
         keep(&mut self.signed, prefix.clone());
@@ -440,6 +509,25 @@ impl PrefixSigner {
 fn is_void(promised: &Promised, view: &L1View) -> bool {
     let message = &promised.message;
     !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash)
+}
+
+/// Returns `true` if the block can be built again: its record may lack long transactions.
+fn has_transactions(promised: &Promised) -> bool {
+    !promised.transactions.is_empty() || promised.header.transactions_root == EMPTY_TRIE
+}
+
+/// Adds what a record says.
+fn learn(
+    promises: &mut Promises,
+    signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>,
+    Recorded { prefix, is_signed }: &Recorded,
+) {
+    if *is_signed {
+        promises.add(prefix.promised.clone());
+        keep(signed, prefix.clone());
+    } else {
+        promises.add_unsigned(prefix.promised.clone());
+    }
 }
 
 /// Adds a signed prefix, instead of the shorter one of the same block.

@@ -107,8 +107,9 @@ impl Sequencer {
         let prefix = self.prefix_of(signer, block, true, L1Condition::default());
         let prefix = prefix.map_err(PrefixError::from)?;
         signer.check_unsigned(&prefix.promised, self.view()).map_err(PrefixError::from)?;
-        if let Some(Preconfirmations { signer, slice: Some(_), .. }) = &mut self.preconfirmations {
-            signer.record_sealed(prefix)?;
+        let view = Arc::clone(&self.sync.view);
+        if let Some(Preconfirmations { signer, slice, .. }) = &mut self.preconfirmations {
+            signer.record_sealed(prefix, slice.is_some(), &view)?;
         }
         Ok(())
     }
@@ -138,19 +139,19 @@ impl Sequencer {
         signer.is_some_and(|signer| signer.has_sealed(block.header.number, block.hash))
     }
 
-    /// Notes the unsigned blocks after `parent`, which are about to be reverted: their L1
+    /// Records the unsigned blocks after `parent`, which are about to be reverted: their L1
     /// transaction may be in flight, and would break a promise about another block in their place.
-    pub(super) fn note_reverted(&mut self, parent: B256) -> Result<(), SequencerError> {
+    pub(super) fn record_reverted(&mut self, parent: B256) -> Result<(), SequencerError> {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
         let blocks = self.unsafe_blocks()?;
         let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
         let unsigned = reverted.filter(|block| !self.has_promised(block)).filter_map(|block| {
             let prefix = self.prefix_of(signer, block, true, L1Condition::default());
-            prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not noted")).ok()
+            prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not recorded")).ok()
         });
-        let unsigned: Vec<_> = unsigned.map(|prefix| prefix.promised).collect();
+        let (unsigned, view) = (unsigned.collect::<Vec<_>>(), Arc::clone(&self.sync.view));
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
-            unsigned.into_iter().for_each(|block| signer.add_unsigned(block));
+            unsigned.into_iter().for_each(|block| signer.record_reverted(block, &view));
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Sequencer {
     pub(crate) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
         // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
-        self.note_reverted(parent)?;
+        self.record_reverted(parent)?;
         let mut displaced = Vec::new();
         let moved = self.sync.set_head(parent, &mut displaced);
         self.displace(displaced);

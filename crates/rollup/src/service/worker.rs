@@ -96,7 +96,9 @@ impl Worker {
             .then(|| roles.batcher(&sync))
             .flatten()
         {
-            Some(batcher) => roles.lead(sync, batcher?),
+            Some(batcher) => {
+                roles.lead(sync, batcher?, None);
+            }
             None => roles.follow(sync),
         }
         Ok(Self { roles, leadership: Leadership::new(is_sequencer), polls })

@@ -4,7 +4,7 @@ use crate::{
     support::{
         World, admin_config, admin_of,
         described::{examples, mismatch, other_form, schema_of},
-        is_settled, provider_of, signed, signed_with, until,
+        is_settled, provider_of, signed, signed_with, until, until_synced,
     },
     watching::Bonded,
 };
@@ -94,6 +94,7 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
 
     let status: SyncStatus = ask(&l2, methods::SYNC_STATUS, ()).await?;
     assert_eq!((status.role, status.submitter.is_some()), (Role::Sequencer, true));
+    until_synced(&follower).await?;
     let status: SyncStatus = ask(&provider_of(&follower)?, methods::SYNC_STATUS, ()).await?;
     assert_eq!((status.role, status.submitter), (Role::Follower, None));
     let budget: Budget = ask(&l2, methods::BUDGET, ()).await?;

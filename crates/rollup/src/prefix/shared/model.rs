@@ -61,6 +61,13 @@ pub(super) struct Store {
     pub(super) fate: Option<Fate>,
 }
 
+impl Store {
+    /// Number of records.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+}
+
 /// The store, as the leader of a term uses it.
 #[derive(Debug)]
 pub(super) struct Handle {
@@ -242,7 +249,16 @@ impl World {
             return false;
         }
         self.store.lock().fate = Some(fate);
-        let recorded = node.journal.record(prefix, true);
+        let mut recorded = node.journal.record(prefix, true);
+        if let Err(PrefixError::NotShared(LeaseError::RecordExists { .. })) = recorded {
+            for lost in node.journal.load().unwrap() {
+                node.promises.add(lost.prefix.promised);
+            }
+            if node.promises.check(&prefix.promised, &|_, _| false).is_err() {
+                return false;
+            }
+            recorded = node.journal.record(prefix, true);
+        }
         self.store.lock().fate = None;
         if recorded.is_err() {
             return false;

@@ -50,7 +50,7 @@ fn unsigned_block_lets_no_shorter_one_be_signed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("preconfirmations");
     let mut signer = open(&path);
-    signer.record_sealed(prefix(1, 2, true)).unwrap();
+    signer.record_sealed(prefix(1, 2, true), true, &view()).unwrap();
     for mut signer in [signer, open(&path)] {
         let refused = signer.sign(prefix(1, 1, true), &view());
         assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
@@ -193,4 +193,59 @@ fn promise_on_another_branch_is_noticed() {
     assert_eq!(branch(&records, &[genesis]).0, Err(behind));
     let unsigned = Recorded { is_signed: false, ..promised };
     assert_eq!(branch(&[first, unsigned], &[genesis, a, b]).0, Ok(None), "nothing promised");
+}
+
+/// A promise is in force, and its parent is so old that L1 includes the branch no more.
+#[test]
+fn branch_that_ended_is_not_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut signer = open(&folder.path().join("preconfirmations"));
+    let [genesis, a, b] = [0, 1, 2].map(B256::repeat_byte);
+    let mut first = prefix(2, 1, true);
+    first.promised.header.parent = a;
+    let mut promised = prefix(3, 1, true);
+    promised.promised.header.parent = first.promised.header.hash;
+    promised.promised.header.timestamp = 3_000;
+    let is_own = |it: BlockNumHash| [genesis, a, b].get(it.number as usize) == Some(&it.hash);
+    for (time, expected) in [(3_588, Some(1)), (3_589, None)] {
+        let mut view = view();
+        let header = L1Header {
+            number: 20,
+            hash: B256::repeat_byte(20),
+            parent: B256::ZERO,
+            timestamp: time,
+            base_fee: 7,
+        };
+        view.take(header, Events::default());
+        let records = [first.clone(), promised.clone()];
+        let records = records.map(|prefix| Recorded { prefix, is_signed: true });
+        let head = BlockNumHash::new(2, b);
+        let root = signer.promised_branch(&records, head, &view, is_own).unwrap();
+        assert_eq!(root.map(|it| it.number), expected, "{time}");
+    }
+}
+
+/// The first block of a signer that may lack records was reverted: the one in its place decides.
+#[test]
+fn reverted_first_block_completes_journal_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut signer = open(&folder.path().join("preconfirmations"));
+    signer.mark_incomplete();
+    let hashes = [1, 2, 3].map(B256::repeat_byte);
+    for (number, hash) in [5, 5, 6].into_iter().zip(hashes) {
+        signer.sealed(number, hash);
+    }
+    assert_eq!(signer.incomplete, Some(Incomplete::Sealed { number: 5, hash: hashes[1] }));
+}
+
+/// Only etcd has the signatures of other nodes.
+#[test]
+fn journal_alone_is_incomplete_after_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    assert!(open(&path).incomplete.is_none());
+    let mut shared = open(&path).with_shared_journal();
+    shared.mark_complete();
+    assert!(shared.incomplete.is_none(), "as long as it has the lease");
+    assert!(open(&path).incomplete.is_some());
 }

@@ -172,12 +172,18 @@ impl RoleManager {
         }))
     }
 
-    /// Switches to the role of a sequencer.
-    pub(super) fn lead(&mut self, sync: L2Syncer, batcher: BatcherHandle) {
+    /// Switches to the role of a sequencer, after a revert to `root` if promises in force need it.
+    /// If that fails, the node follows, and the result is `false`.
+    pub(super) fn lead(
+        &mut self,
+        sync: L2Syncer,
+        batcher: BatcherHandle,
+        root: Option<BlockNumHash>,
+    ) -> bool {
         let Start { rules, profile, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
-            return;
+            return false;
         };
         let (pool_log, rate) = (self.pool_log.clone(), self.start.shared.rate.clone());
         let limits = profile.limits;
@@ -186,6 +192,15 @@ impl RoleManager {
             .with_fence(self.fence.clone())
             .with_preconfirmations(self.start.preconfirmations.take());
         sequencer.requeue(core::mem::take(&mut self.deferred));
+        if let Some(BlockNumHash { number, hash }) = root {
+            tracing::warn!(number, "reverting to the branch of a promise in force");
+            if let Err(error) = sequencer.revert_to(hash) {
+                tracing::error!(%error, number, "cannot keep a promise in force");
+                self.active = Some(ActiveRole::Sequencer(Box::new(sequencer)));
+                self.step_down();
+                return false;
+            }
+        }
         self.competitors.reset_count();
         self.sealing_failed = false;
         self.sign_known(sequencer.sync());
@@ -194,6 +209,7 @@ impl RoleManager {
         // the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.active = Some(ActiveRole::Sequencer(Box::new(sequencer)));
+        true
     }
 
     /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it
@@ -320,12 +336,10 @@ impl RoleManager {
         if let Some(ActiveRole::Follower(follower)) = self.active.take() {
             let (sync, deferred) = follower.into_parts();
             self.deferred = deferred;
-            self.lead(sync, batcher);
-        }
-        if let (Some(root), Some(ActiveRole::Sequencer(sequencer))) = (root, &mut self.active) {
-            tracing::warn!(number = root.number, "reverting to the branch of a promise in force");
-            if let Err(error) = sequencer.revert_to(root.hash) {
-                tracing::error!(%error, number = root.number, "promise in force not kept");
+            let got = sync.chain().head().header.number;
+            if !self.lead(sync, batcher, root) {
+                let expected = root.map_or(got, |root| root.number).saturating_add(1);
+                return Err(crate::PrefixError::Behind { got, expected }.into());
             }
         }
         Ok(self.log_change())

@@ -191,7 +191,7 @@ impl World {
             if signer.has_sealed(block.header.number, hash) {
                 continue;
             }
-            signer.add_unsigned(block.prefix(true, L1Condition::default()).promised);
+            signer.record_reverted(block.prefix(true, L1Condition::default()), &node.view);
             self.counts.replaced += 1;
         }
         node.head = parent;
@@ -319,12 +319,7 @@ impl World {
         named: L1Condition,
         stop: Option<Stop>,
     ) -> Result<(), PrefixError> {
-        let fate = match self.random.below(64) {
-            0 => Fate::Unanswered,
-            1 => Fate::Lost,
-            _ => Fate::Answered,
-        };
-        self.store.lock().fate = Some(fate);
+        self.set_fate();
         let node = &mut self.nodes[at];
         let prefix = block.prefix(is_sealed, named);
         let signed = node.signer.as_mut().unwrap().sign(prefix, &node.view);
@@ -342,6 +337,16 @@ impl World {
         Ok(())
     }
 
+    /// Decides what becomes of the next request to the store.
+    fn set_fate(&mut self) {
+        let fate = match self.random.below(64) {
+            0 => Fate::Unanswered,
+            1 => Fate::Lost,
+            _ => Fate::Answered,
+        };
+        self.store.lock().fate = Some(fate);
+    }
+
     fn show(&mut self, shown: Shown) {
         let message = &shown.prefix.promised.message;
         if message.is_sealed {
@@ -353,17 +358,24 @@ impl World {
 
     /// Makes a block the head, unless the node stops before.
     fn commit(&mut self, at: usize, block: L2Block, stop: Option<Stop>) {
-        if stop.is_some() {
+        // It stops before the record, or after it.
+        if stop.is_some() && self.random.one_in(2) {
             self.nodes[at].unsealed = Some(block);
             return;
         }
+        self.set_fate();
         let node = &mut self.nodes[at];
         let signer = node.signer.as_mut().unwrap();
         let sealed = block.prefix(true, L1Condition::default());
-        if signer.check_unsigned(&sealed.promised, &node.view).is_err()
-            || signer.record_sealed(sealed).is_err()
-        {
+        let is_sealed = signer.check_unsigned(&sealed.promised, &node.view).is_ok()
+            && signer.record_sealed(sealed, true, &node.view).is_ok();
+        self.store.lock().fate = None;
+        if !is_sealed {
             node.leads &= self.store.lock().term == node.term;
+            return;
+        }
+        if stop.is_some() {
+            node.unsealed = Some(block);
             return;
         }
         let (number, hash) = (block.header.number, block.hash);
