@@ -353,7 +353,7 @@ impl PrefixSigner {
                 self.unfinished.insert(parent, Recorded { prefix: block, is_signed: false });
                 return Err(error);
             }
-            if shared? == Some(false) && is_complete {
+            if shared? == Some(false) {
                 self.mark_incomplete();
             }
             if !is_known {
@@ -364,9 +364,7 @@ impl PrefixSigner {
                 length if length > MAX_LENGTH => Err(PrefixError::JournalFull { got: length }),
                 _ => self.journal.record(&block, false),
             };
-            if let Err(error) = recorded
-                && self.incomplete.is_none()
-            {
+            if let Err(error) = recorded {
                 tracing::warn!(%error, number, "block without a signature not recorded");
                 self.mark_incomplete();
             }
