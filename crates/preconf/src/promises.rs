@@ -252,8 +252,8 @@ impl Promises {
     }
 }
 
-/// Returns `true` if L1's chain lacks this block. Number zero stands for no block, which is never
-/// gone.
+/// Returns `true` if L1's chain has another block at this number. Number zero means that there is no
+/// such condition or anchor.
 fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
     number > 0 && is_replaced(number, hash)
 }

@@ -86,7 +86,7 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     let Rules { forced, max_lag, open_after, exit_time, upgrade_delay, .. } = config.rules;
     assert_eq!(exit_time, forced.delay + forced.grace + max_lag + 2 * open_after + 86_400);
     assert!(exit_time < upgrade_delay && !config.execute.market);
-    // Without a policy, nobody can promise a block.
+    // A rollup without a policy has no preconfirmations.
     assert_eq!(config.preconfirmations, None);
     // A follower says the same.
     let theirs: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;

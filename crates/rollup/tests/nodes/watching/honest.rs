@@ -1,4 +1,4 @@
-//! An honest sequencer keeps its bond, whatever L1 does.
+//! Accusations of an honest sequencer, which the contract has to refuse in any L1 reorg.
 
 use super::*;
 
