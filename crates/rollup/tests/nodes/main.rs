@@ -29,6 +29,7 @@ mod l1_log;
 mod message_index;
 mod messages;
 mod monitoring;
+mod old_claims;
 mod planning;
 mod pool_attacks;
 mod posting;
