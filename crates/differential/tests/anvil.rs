@@ -150,3 +150,26 @@ fn error_and_result_are_one_row() {
     let more = [("/error", None, Some("{}")), ("/result", None, Some("1"))];
     assert_eq!(shown(vec![record("x_a", &more)]).len(), 2);
 }
+
+#[test]
+fn long_lists_end_with_number_of_items() {
+    let of = |count| {
+        let names: Vec<_> = (0..count).map(|index| format!("x_{index}")).collect();
+        let place = [("/error/code", Some("1"), Some("2"))];
+        shown(names.iter().map(|name| record(name, &place)).collect())
+    };
+    assert_eq!(of(7), ["| | `x_0`, `x_1`, `x_2`, … (7) | `/error/code` | `1` | `2` |"]);
+    let all = "`x_0`, `x_1`, `x_2`, `x_3`, `x_4`, `x_5`";
+    assert_eq!(of(6), [format!("| | {all} | `/error/code` | `1` | `2` |")]);
+}
+
+#[test]
+fn only_reference_errors_are_cut_to_code() {
+    let error = Some("{\"code\":-3,\"message\":\"no\"}");
+    let accepted = [("/error", error, None), ("/result", None, Some("1"))];
+    let rows = shown(vec![record("x_a", &accepted)]);
+    assert_eq!(rows, ["| | `x_a` | `/result` | `{\"code\":-3,…}` | `1` |"]);
+    let refused = [("/error", None, error), ("/result", Some("1"), None)];
+    let rows = shown(vec![record("x_a", &refused)]);
+    assert_eq!(rows, ["| | `x_a` | `/result` | `1` | `{\"code\":-3,\"message\":\"no\"}` |"]);
+}

@@ -5,24 +5,27 @@ use crate::anvil::{
     compare::NORMALISATIONS,
     reasons::{Reason, reason},
 };
-use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
 /// Version of anvil, as pinned in `package.json`.
 const ANVIL: &str = "1.7.1";
 
-/// Introduction for users, independent of the run.
-const IMPACT: &str = include_str!("impact.md");
+/// Introduction, independent of the run, with the section that `cargo xtask suites --write` fills.
+const INTRODUCTION: &str = "\
+[From anvil to the devnet](from-anvil.md) lists the usual reasons for which a suite fails. Under forks from before the merge (`--hardfork london`, `berlin`, … `frontier`) blocks have no difficulty and pay no reward, as in anvil; EXECUTE accepts no input, and blocks are not verified.
 
-/// Section of the document that `cargo xtask suites --write` fills.
-const SUITES: &str = "\
+## Foundry's own tests of anvil
+
+They are in no registry; tests here repeat the cases in which the two nodes might differ. Two fail: `trace_filter` counts traces right after its sends, and finds one more because the devnet's receipts are available with the response; `test_account_proof` expects the proof of an empty state. State files with the type as a name around a transaction, which anvil 1.7.1 rejects, can be loaded too.
+
 ## Suites of clients
 
 `cargo xtask suites` runs tests of JavaScript and Python clients against both nodes. Seconds are those of one run of a whole suite. Failures with both nodes:
 
-- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait, and one that delegates an account (EIP-7702), race with blocks that come by the second.
-- hardhat 3 expects that `hardhat_dropTransaction` answers with a truth value.
+- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests of a pending transaction, and one that delegates an account (EIP-7702), race with the block of each second.
+- hardhat 3 expects a boolean from `hardhat_dropTransaction`.
 
-viem's own suite runs under prool, which ends a node that writes a line to standard error: with log lines there, 8 of the 13 tests of the suite `prool` fail. The devnet listens 30 ms after its start and anvil after 115 ms; 1,000 blocks take 0.4 s and 0.7 s.
+prool, under which viem's own suite runs, ends a node that writes to standard error.
 
 `cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. Methods with a median more than 1.3 times anvil's:
 
@@ -33,7 +36,7 @@ viem's own suite runs under prool, which ends a node that writes a line to stand
 | `trace_filter` of 32 blocks; `trace_transaction`, `trace_block`, `ots_getTransactionError` | 1.2; 0.12 | 0.35; 0.06 | blocks are executed again; anvil keeps all traces in memory |
 | `debug_traceTransaction` with steps | 0.45 | 0.07 | anvil answers without steps |
 | `debug_traceCall`, `eth_simulateV1`, `eth_createAccessList` | 0.11, 0.21, 0.12 | 0.08, 0.13, 0.08 | an access list is executed until it stays the same, as geth |
-| `eth_getTransactionCount` of the pending block, `txpool_status`; `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.05, 0.07; 0.06–0.08 | 0.04, 0.05; 0.04 | a thread of their own answers, so that requests do not wait for each other |
+| `eth_getTransactionCount` of the pending block, `txpool_status`; `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.05, 0.07; 0.06–0.08 | 0.04, 0.05; 0.04 | a worker thread answers, so that requests do not wait for each other |
 
 <!-- suites: begin -->
 <!-- suites: end -->
@@ -116,7 +119,8 @@ impl Report {
              Look up where an answer of {subject} differs from that of {reference} {ANVIL}, and why. \
              `cargo run --release --bin anvil-diff` sends the same requests to both nodes, each with its \
              default flags, and generates this page; do not edit it. An object with a `code` is an error. \
-             A row for several methods or places shows the values of the first.\n\n{}.\n\n{IMPACT}{SUITES}## What is not compared as it \
+             A row for several methods or places shows the values of the first; a long list ends with \
+             the number of its items.\n\n{}.\n\n{INTRODUCTION}## What is not compared as it \
              stands\n\n",
             self.summary()
         );
@@ -269,13 +273,33 @@ fn write_rows(text: &mut String, why: &str, kinds: &Kinds<'_>) {
         let places: Vec<_> = paths.into_iter().map(place).collect();
         let _ = writeln!(
             text,
-            "| {reason}| `{}` | `{}` | {} | {} |",
-            methods.join("`, `"),
-            places.join("`, `"),
-            cell(reference),
+            "| {reason}| {} | {} | {} | {} |",
+            list(&methods),
+            list(&places),
+            cell(reference.map(code_of).as_deref()),
             cell(subject),
         );
         reason.clear();
+    }
+}
+
+/// Returns the items of a list, or the first of a long one and their number.
+fn list(items: &[&str]) -> String {
+    const LONGEST: usize = 6;
+    const SHOWN: usize = 3;
+    match items.get(..SHOWN) {
+        Some(first) if items.len() > LONGEST => {
+            format!("`{}`, … ({})", first.join("`, `"), items.len())
+        }
+        _ => format!("`{}`", items.join("`, `")),
+    }
+}
+
+/// Shortens an error of the reference to its code, since clients of the subject never see it.
+fn code_of(value: &str) -> Cow<'_, str> {
+    match value.strip_prefix("{\"code\":").and_then(|rest| rest.split_once(',')) {
+        Some((code, _)) => format!("{{\"code\":{code},…}}").into(),
+        None => value.into(),
     }
 }
 
