@@ -3,6 +3,8 @@
 use super::Form;
 use eyre::{Result, ensure};
 use std::collections::BTreeSet;
+use testkit::localnet::units::grouped;
+use variants::DialectName;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 /// Header row of the table.
@@ -21,7 +23,8 @@ pub(super) const AND: &str = ", ";
 pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
     let documented = rows(DOCUMENT);
     ensure!(!documented.is_empty(), "docs/dialects.md has no table of figures");
-    let measured: BTreeSet<_> = forms.iter().map(|form| form.cells().to_vec()).collect();
+    let shown = forms.iter().filter(|form| has_row(form));
+    let measured: BTreeSet<_> = shown.map(|form| form.cells().to_vec()).collect();
     let others: Vec<_> = measured.difference(&documented).map(|row| row.join(", ")).collect();
     ensure!(others.is_empty(), "not as in docs/dialects.md: {}", others.join("; "));
     let unmeasured: Vec<_> = documented.difference(&measured).map(|row| row.join(", ")).collect();
@@ -30,7 +33,29 @@ pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
         "in docs/dialects.md without a measurement: {}",
         unmeasured.join("; ")
     );
+    if let Some(sentence) = surplus_of_drake(forms).filter(|_| are_all) {
+        let text = DOCUMENT.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(text.contains(&sentence), "not in docs/dialects.md: {sentence}");
+    }
     Ok(())
+}
+
+/// Returns `true` if the table has the form: a sentence compares those in Drake's dialect.
+pub(super) fn has_row(form: &Form) -> bool {
+    form.dialect != DialectName::Drake
+}
+
+/// Returns what blocks need more in Drake's dialect than in `specs`, as the document says it.
+fn surplus_of_drake(forms: &[Form]) -> Option<String> {
+    let of = |dialect| forms.iter().filter(move |form| form.dialect == dialect);
+    let pairs = of(DialectName::Drake).filter_map(|drake| {
+        let specs = of(DialectName::Specs).find(|specs| specs.block == drake.block)?;
+        Some((drake.bytes.checked_sub(specs.bytes)?, drake.gas.checked_sub(specs.gas)?))
+    });
+    let (bytes, gas): (Vec<_>, Vec<_>) = pairs.unzip();
+    let (least, most) = (bytes.iter().min()?, bytes.iter().max()?);
+    let gas = grouped(*gas.iter().max()?);
+    Some(format!("{least} to {most} bytes and at most {gas} gas more than `specs`"))
 }
 
 /// Returns the rows of the table without the time, one per dialect.

@@ -175,11 +175,11 @@ fn json_of(forms: &[Form]) -> Value {
     blocks.into()
 }
 
-/// Formats the table as in docs/dialects.md: forms of a block that differ only in their time share
-/// a row.
+/// Formats the table as in docs/dialects.md: without Drake's dialect, and forms of a block that
+/// differ only in their time share a row.
 fn table(forms: &[Form]) -> String {
     let mut rows: Vec<([String; 6], f64)> = Vec::new();
-    for form in forms {
+    for form in forms.iter().filter(|form| documented::has_row(form)) {
         let cells = form.cells();
         let is_same = |row: &[String; 6]| row[0] == cells[0] && row[2..] == cells[2..];
         match rows.iter_mut().find(|(row, _)| is_same(row)) {
