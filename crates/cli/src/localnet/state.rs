@@ -254,7 +254,8 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), LocalnetError> 
     };
     write().map_err(file_error("write", &unfinished))?;
     fs::rename(&unfinished, path).map_err(file_error("write", path))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare name is empty.
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|it| it.sync_all()).map_err(file_error("write", folder))
 }
 

@@ -40,9 +40,9 @@ impl Localnet {
         let mut process = Command::new(env!("CARGO_BIN_EXE_enshrine"))
             .arg("localnet")
             .args(["--l1-port", &l1.to_string(), "--l2-port", &l2.to_string()])
-            .arg("--ready-file")
-            .arg(&ready)
+            .args(["--ready-file", "ready.json"])
             .args(flags)
+            .current_dir(folder.path())
             .env_remove("RUST_LOG")
             // A killed localnet leaves its temporary folder behind.
             .env("TMPDIR", folder.path())
@@ -92,10 +92,12 @@ impl Localnet {
         self.report["accounts"][index]["address"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Sends a signal and waits for the end of the process.
+    /// Sends a signal and at once SIGTERM, as `timeout` sends two, and waits for the end of the
+    /// process.
     pub(crate) fn end(&mut self, signal: &str) -> ExitStatus {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        let id = self.process.id();
+        let signals = format!("kill -s {signal} {id}; kill -s TERM {id}");
+        assert!(Command::new("sh").args(["-c", &signals]).status().unwrap().success());
         let timeout = Timeout::of(LIMIT);
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {

@@ -1,15 +1,26 @@
 //! Termination signals.
 
 use rustix::process::Signal;
-use std::{fs, future::poll_fn, io, process, task::Poll, thread};
+use std::{
+    fs,
+    future::poll_fn,
+    io, process,
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal as SignalStream, SignalKind, signal},
     sync::oneshot,
 };
 
-/// Returns a future that resolves at the first SIGINT, SIGTERM or SIGHUP from now on. The second
-/// signal exits the process immediately. A SIGHUP that was ignored when the process started, as by
+/// Time after the first signal in which further ones are ignored: `timeout` signals a process and
+/// then its group, to which the process belongs, too.
+const REPEATED: Duration = Duration::from_secs(1);
+
+/// Returns a future that resolves at the first SIGINT, SIGTERM or SIGHUP from now on. A signal a
+/// second or more after it exits the process immediately. A SIGHUP that was ignored when the process started, as by
 /// `nohup`, stays ignored.
 ///
 /// A write beyond the limit of file sizes fails from now on, and does not end the process (SIGXFSZ).
@@ -39,8 +50,13 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
             first_of(&mut signals).await;
             // The receiver is dropped only if the process is about to exit anyway.
             let _ = sender.send(());
-            let second = first_of(&mut signals).await;
-            process::exit(128 + second.as_raw_value());
+            let begun = Instant::now();
+            loop {
+                let next = first_of(&mut signals).await;
+                if begun.elapsed() >= REPEATED {
+                    process::exit(128 + next.as_raw_value());
+                }
+            }
         });
     })?;
     Ok(end)
