@@ -71,9 +71,9 @@ struct Unsigned {
     #[arg(long, value_name = "HEX", default_value = "0x", requires = "to")]
     data: Bytes,
 
-    /// With --to: gas limit.
-    #[arg(long, value_name = "GAS", default_value_t = 21_000, requires = "to")]
-    gas_limit: u64,
+    /// With --to: gas limit [default: the node's estimate, and a quarter more if there is calldata]
+    #[arg(long, value_name = "GAS", requires = "to")]
+    gas_limit: Option<u64>,
 
     /// With --to: wei that the sender may spend otherwise before a block includes the transaction,
     /// which is dropped as invalid if the balance no longer covers its fee cap.
@@ -118,8 +118,12 @@ impl Unsigned {
             Some(nonce) => nonce,
             None => l2.request::<U64>("eth_getTransactionCount", (sender, "latest"))?.to(),
         };
+        let gas_limit = match self.gas_limit {
+            Some(gas_limit) => gas_limit,
+            None => self.estimate(&l2, sender, to)?,
+        };
         let spent = self.value.saturating_add(self.reserve);
-        let max_fee_per_gas = FeeCap::greatest(balance, spent, self.gas_limit);
+        let max_fee_per_gas = FeeCap::greatest(balance, spent, gas_limit);
         ensure!(
             max_fee_per_gas > 0,
             "{sender} has {balance} wei on the L2, and nothing is left for gas: value and reserve are {spent} wei"
@@ -127,7 +131,7 @@ impl Unsigned {
         let signed = signer.sign(TxEip1559 {
             chain_id: l2.request::<U64>("eth_chainId", ())?.to(),
             nonce,
-            gas_limit: self.gas_limit,
+            gas_limit,
             max_fee_per_gas,
             max_priority_fee_per_gas: 0,
             to: to.into(),
@@ -136,6 +140,15 @@ impl Unsigned {
             ..Default::default()
         })?;
         Ok(signed.encoded_2718())
+    }
+
+    /// Returns a gas limit that suffices by the node's estimate. The state may change until a block
+    /// includes the transaction, so a call gets a quarter more.
+    fn estimate(&self, l2: &Node, sender: Address, to: Address) -> Result<u64> {
+        let call = json!({ "from": sender, "to": to, "value": self.value, "data": self.data });
+        let estimate = l2.request::<U64>("eth_estimateGas", (call,));
+        let gas = estimate.wrap_err("cannot estimate the gas limit: set --gas-limit")?.to::<u64>();
+        Ok(if self.data.is_empty() { gas } else { gas.saturating_add(gas / 4) })
     }
 }
 
@@ -170,6 +183,10 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
         }
         None => None,
     };
+    complain(format_args!(
+        "send wei with the call: the inbox demands minimumFee(gas limit, footprintOf(transaction)), at most some \
+         0.001 ether at a base fee of 1 gwei, and returns the rest"
+    ));
     let raw = Bytes::from(raw);
     let calldata = Bytes::from(submitCall { raw: raw.clone() }.abi_encode());
     if !json {

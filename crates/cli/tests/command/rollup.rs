@@ -3,7 +3,7 @@
 use crate::support::{LimitedLogs, enshrine, json_of, path, place, refuse, run};
 use alloy_consensus::{Transaction as _, TxEip1559, transaction::SignerRecoverable as _};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
-use alloy_primitives::{Address, B256, U256, hex};
+use alloy_primitives::{Address, B256, U64, U256, hex};
 use alloy_sol_types::SolCall as _;
 use contracts::{
     Deployment, L2_MESSENGER, Verification,
@@ -179,6 +179,14 @@ fn signed_forced_transaction_has_maximum_fee_cap() {
     assert_eq!(received, U256::from(7));
     // The nonce has advanced, and the balance is lower.
     assert_eq!(json_of(&common)["nonce"], 1);
+    // A call gets the gas that it needs and a quarter more.
+    let data = format!("0x{}", "11".repeat(32));
+    let estimate = json!([{ "from": operator.address(), "to": to, "data": data }]);
+    let estimate: U64 = l2.client().request("eth_estimateGas", estimate).unwrap();
+    let (estimate, called) =
+        (estimate.to::<u64>(), json_of(&[&common[..], &["--data", &data]].concat()));
+    assert!(estimate > 21_000);
+    assert_eq!(called["gasLimit"], estimate + estimate / 4);
     for (flags, reason) in [
         (&["--value", "1000000000000000000"][..], "nothing is left for gas"),
         (&["--sender-key", &format!("{:#x}", B256::repeat_byte(9))], "visible to all users"),
