@@ -184,8 +184,8 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
         None => None,
     };
     complain(format_args!(
-        "send wei with the call: the inbox demands minimumFee(gas limit, footprintOf(transaction)), at most some \
-         0.001 ether at a base fee of 1 gwei, and returns the rest"
+        "send wei with the call: the inbox demands minimumFee(gas limit, footprintOf(transaction)), and returns \
+         the rest"
     ));
     let raw = Bytes::from(raw);
     let calldata = Bytes::from(submitCall { raw: raw.clone() }.abi_encode());
