@@ -1,19 +1,17 @@
 //! `engine_getPayload`: builds blocks that a consensus client proposes.
 
-use super::{Engine, NewPayload, PayloadAttributes, codes, job::Job};
+use super::{NewPayload, payload_store::PayloadJob};
 use crate::{
     RpcError,
     payload::{Payload, value_of},
 };
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{B256, Bytes, FixedBytes, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use chain::{Block, BlockBuilder, BudgetRequest};
+use node::Node;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::ProtocolFork;
-
-/// Maximum number of payload jobs; the oldest is dropped when a new one exceeds it.
-const MAX_JOBS: usize = 16;
 
 /// Result of `engine_getPayload`, in all versions from Cancun on. `alloy-rpc-types-engine` has a
 /// type per version.
@@ -43,7 +41,7 @@ pub struct BlobsBundle {
 }
 
 impl BuiltPayload {
-    fn of(block: &Block, fork: ProtocolFork) -> Self {
+    pub(super) fn of(block: &Block, fork: ProtocolFork) -> Self {
         let NewPayload { payload, requests, .. } = NewPayload::of(block);
         Self {
             execution_payload: payload,
@@ -65,99 +63,39 @@ impl BuiltPayload {
     }
 }
 
-impl Engine {
-    /// Queues a payload job and returns its id. The same parent and attributes yield the same id.
-    pub(crate) fn begin_payload(
-        &self,
-        parent: &Block,
-        attributes: PayloadAttributes,
-    ) -> Result<[u8; 8], RpcError> {
-        let invalid = |reason: String| RpcError::new(codes::INVALID_ATTRIBUTES, reason);
-        let (got, head) = (attributes.timestamp.to::<u64>(), parent.header.timestamp);
-        if got <= head {
-            return Err(invalid(format!("timestamp {got}, expected more than the head's {head}")));
-        }
-        let rules = self.api.node().read(|node| node.settings.verify_blocks);
-        if matches!(rules, Some(execute::Rules::L2 { .. })) && !attributes.withdrawals.is_empty() {
-            return Err(invalid("withdrawals are not allowed on an L2".to_owned()));
-        }
-        let id = attributes.id(parent.hash)?;
-        let mut jobs = self.jobs.lock();
-        if jobs.iter().all(|job| job.id != id) {
-            jobs.push_back(Job { id, parent: parent.hash, attributes, built: None });
-        }
-        if jobs.len() > MAX_JOBS {
-            jobs.pop_front();
-        }
-        Ok(id)
+/// Builds a payload, verifies it and inserts it into the chain, so that a later request for its
+/// witness succeeds.
+pub(super) fn build_payload(node: &Node, job: &PayloadJob) -> Result<Arc<Block>, RpcError> {
+    let chain = node.read(|node| node.chain.reader().clone());
+    let parent = chain.state_after(&chain.block(&job.parent)?);
+    let (extra_data, budget) =
+        node.read(|node| (node.settings.extra_data.clone(), Arc::clone(&node.settings.budget)));
+    let attributes = job.attributes.for_block(extra_data);
+    let header = parent.open_header(&attributes)?;
+    let base_fee = header.base_fee_per_gas.unwrap_or_default();
+    let offered: Vec<_> = node.read(|node| {
+        // No transaction has the maximum nonce (EIP-2681), so this skips a sender whose account
+        // cannot be read.
+        let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
+        let ready = node.pool.ready(base_fee, node.settings.order, next);
+        let ready = ready.iter().map(|pooled| pooled.recovered.clone());
+        ready.filter(|it| !it.transaction.is_eip4844()).collect()
+    });
+    let built = BlockBuilder::new(&parent).build_within(
+        &header,
+        &attributes.withdrawals,
+        &offered,
+        &*budget,
+        BudgetRequest::default(),
+    )?;
+    for (index, reason) in &built.rejected {
+        let transaction = offered.get(*index).map(|it| *it.transaction.hash());
+        tracing::debug!(?transaction, %reason, "rejected transaction");
     }
-
-    /// Returns the payload with this id if its fork is one of the method's. The first request
-    /// builds it from the pool at that time; later requests return the same payload.
-    ///
-    /// # Errors
-    ///
-    /// [`RpcError`] with the codes of the Engine API.
-    pub fn get_payload(
-        &self,
-        id: FixedBytes<8>,
-        forks: (ProtocolFork, ProtocolFork),
-    ) -> Result<BuiltPayload, RpcError> {
-        let job = self.jobs.lock().iter().find(|job| job.id == id.0).cloned();
-        let job = job.ok_or_else(|| {
-            RpcError::new(codes::UNKNOWN_PAYLOAD, format!("unknown payload id {id}"))
-        })?;
-        let fork = self.fork_within(job.attributes.timestamp.to(), forks)?;
-        let block = match &job.built {
-            Some(block) => Arc::clone(block),
-            None => {
-                let block = self.build(&job)?;
-                let mut jobs = self.jobs.lock();
-                match jobs.iter_mut().find(|job| job.id == id.0) {
-                    // Two simultaneous requests get the same payload.
-                    Some(job) => Arc::clone(job.built.get_or_insert(block)),
-                    None => block,
-                }
-            }
-        };
-        Ok(BuiltPayload::of(&block, fork))
+    let new = built.executed;
+    if let Some(block) = chain.find_block(&new.block.hash)? {
+        return Ok(block);
     }
-
-    /// Builds a payload, verifies it and inserts it into the chain, so that a later request for its
-    /// witness succeeds.
-    fn build(&self, job: &Job) -> Result<Arc<Block>, RpcError> {
-        let node = self.api.node();
-        let chain = self.api.chain();
-        let parent = chain.state_after(&chain.block(&job.parent)?);
-        let (extra_data, budget) =
-            node.read(|node| (node.settings.extra_data.clone(), Arc::clone(&node.settings.budget)));
-        let attributes = job.attributes.for_block(extra_data);
-        let header = parent.open_header(&attributes)?;
-        let base_fee = header.base_fee_per_gas.unwrap_or_default();
-        let offered: Vec<_> = node.read(|node| {
-            // No transaction has the maximum nonce (EIP-2681), so this skips a sender whose account
-            // cannot be read.
-            let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
-            let ready = node.pool.ready(base_fee, node.settings.order, next);
-            let ready = ready.iter().map(|pooled| pooled.recovered.clone());
-            ready.filter(|it| !it.transaction.is_eip4844()).collect()
-        });
-        let built = BlockBuilder::new(&parent).build_within(
-            &header,
-            &attributes.withdrawals,
-            &offered,
-            &*budget,
-            BudgetRequest::default(),
-        )?;
-        for (index, reason) in &built.rejected {
-            let transaction = offered.get(*index).map(|it| *it.transaction.hash());
-            tracing::debug!(?transaction, %reason, "rejected transaction");
-        }
-        let new = built.executed;
-        if let Some(block) = chain.find_block(&new.block.hash)? {
-            return Ok(block);
-        }
-        node.verify(&new)?;
-        Ok(node.insert(new)?)
-    }
+    node.verify(&new)?;
+    Ok(node.insert(new)?)
 }

@@ -1,15 +1,14 @@
-//! `engine_forkchoiceUpdated`: sets the head and starts payload jobs.
+//! `engine_forkchoiceUpdated`: the blocks that a consensus client selects.
 
-use super::{Engine, PayloadAttributes, codes};
+use super::codes;
 use crate::RpcError;
+use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, FixedBytes};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use codec::PayloadStatus;
-use node::{Forkchoice, PoolTransaction, SetForkchoice, SetHead};
+use node::{Forkchoice, Node, PoolTransaction};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::sync::Arc;
-use wire::ProtocolFork;
 
 /// Blocks that a consensus client selects (`ForkchoiceStateV1`). A zero hash means that the safe or
 /// finalized block is not known yet.
@@ -33,69 +32,38 @@ pub struct ForkchoiceUpdated {
     pub payload_id: Option<FixedBytes<8>>,
 }
 
-impl Engine {
-    /// Makes a known block the head and, with attributes, starts a payload job on it. `forks` is
-    /// the range of forks that the method's version supports.
+impl ForkchoiceState {
+    /// Returns the numbers of the safe and the finalized block of a chain with this head.
     ///
     /// # Errors
     ///
-    /// [`RpcError`] with the codes of the Engine API.
-    pub fn forkchoice_updated(
+    /// [`codes::INVALID_FORKCHOICE`] if one of them is neither the head nor an ancestor of it.
+    pub(super) fn finality(
         &self,
-        state: ForkchoiceState,
-        attributes: Option<Value>,
-        forks: (ProtocolFork, ProtocolFork),
-    ) -> Result<ForkchoiceUpdated, RpcError> {
-        let without_payload =
-            |payload_status| Ok(ForkchoiceUpdated { payload_status, payload_id: None });
-        let head = state.head_block_hash;
-        if let Some(invalid) = self.invalid.lock().get(&head) {
-            let status = PayloadStatus::invalid(Some(invalid.latest_valid), invalid.reason);
-            return without_payload(status);
-        }
-        let chain = self.api.chain();
-        let Some(block) = chain.find_block(&head)? else {
-            return without_payload(PayloadStatus::syncing());
-        };
-        let inconsistent = |reason| RpcError::new(codes::INVALID_FORKCHOICE, reason);
+        chain: &ChainReader,
+        head: &Arc<Block>,
+    ) -> Result<Forkchoice, RpcError> {
         let below = |name, hash| {
-            number_below(&chain, &block, hash)?.ok_or_else(|| {
-                inconsistent(format!("the {name} block {hash} is not on the chain of {head}"))
+            number_below(chain, head, hash)?.ok_or_else(|| {
+                let head = head.hash;
+                let text = format!("the {name} block {hash} is not on the chain of {head}");
+                RpcError::new(codes::INVALID_FORKCHOICE, text)
             })
         };
-        let (safe, finalized) = (
-            below("safe", state.safe_block_hash)?,
-            below("finalized", state.finalized_block_hash)?,
-        );
-        self.policy.check(&chain, &block).map_err(inconsistent)?;
-        if chain.head().hash != head {
-            let displaced = self.api.node().execute(SetHead(head))?;
-            self.offer_again(displaced);
-        }
-        if !self.policy.keeps_finality() {
-            self.api.node().execute(SetForkchoice(Forkchoice { safe, finalized }));
-        }
-        let payload_id = match attributes {
-            None => None,
-            Some(value) => {
-                let attributes = PayloadAttributes::read(value, forks)?;
-                self.fork_within(attributes.timestamp.to(), forks)?;
-                Some(self.begin_payload(&block, attributes)?.into())
-            }
-        };
-        Ok(ForkchoiceUpdated { payload_status: PayloadStatus::valid(head), payload_id })
+        Ok(Forkchoice {
+            safe: below("safe", self.safe_block_hash)?,
+            finalized: below("finalized", self.finalized_block_hash)?,
+        })
     }
+}
 
-    /// Returns transactions of reorged blocks to the pool, so that other blocks can include them.
-    fn offer_again(&self, displaced: Vec<RecoveredTransaction>) {
-        use alloy_eips::eip2718::Encodable2718 as _;
-        for recovered in displaced {
-            let raw = recovered.transaction.encoded_2718().into();
-            let hash = *recovered.transaction.hash();
-            let offered = self.api.node().submit(PoolTransaction::new(recovered, None, raw));
-            if let Err(reason) = offered {
-                tracing::debug!(%hash, %reason, "dropped transaction of a reorged block");
-            }
+/// Returns transactions of reorged blocks to the pool, so that other blocks can include them.
+pub(super) fn return_to_pool(node: &Node, displaced: Vec<RecoveredTransaction>) {
+    for recovered in displaced {
+        let raw = recovered.transaction.encoded_2718().into();
+        let hash = *recovered.transaction.hash();
+        if let Err(reason) = node.submit(PoolTransaction::new(recovered, None, raw)) {
+            tracing::debug!(%hash, %reason, "dropped transaction of a reorged block");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{Args, ErrorStyle, Hash, Number, Registry, RpcError, Workers};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes};
 use chain::{Block, Transaction};
-use codec::{OwnedWitness, PayloadStatus, PayloadVerdict};
+use codec::PayloadStatus;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork};
@@ -106,7 +106,7 @@ pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<E
         ("engine_newPayloadV4", PRAGUE_TO_OSAKA),
         ("engine_newPayloadV5", AMSTERDAM),
     ] {
-        m.execute(name, move |engine, args| engine.parse_and_validate(args, forks));
+        m.execute(name, move |engine, args| new_payload(engine, args, forks));
     }
     for (name, forks) in [
         ("engine_newPayloadWithWitnessV3", CANCUN),
@@ -114,7 +114,7 @@ pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<E
         ("engine_newPayloadWithWitnessV5", AMSTERDAM),
     ] {
         m.execute(name, move |engine, args| {
-            let status = engine.parse_and_validate(args, forks)?;
+            let status = new_payload(engine, args, forks)?;
             let witness = engine.witness_if_valid(&status)?;
             let witness = witness.map(|(_, witness)| witness.to_geth_rlp());
             Ok(StatusWithWitness { status, witness })
@@ -194,39 +194,22 @@ fn bounded(count: u64) -> Result<(), RpcError> {
     Ok(())
 }
 
-impl Engine {
-    /// Parses the parameters of `engine_newPayload` and validates the payload.
-    fn parse_and_validate(&self, args: &mut Args, forks: Forks) -> Result<PayloadStatus, RpcError> {
-        let new = NewPayload {
-            payload: args.required()?,
-            versioned_hashes: args.required()?,
-            parent_beacon_block_root: args.required()?,
-            requests: match forks.0 >= ProtocolFork::Prague {
-                true => args.required()?,
-                false => Vec::new(),
-            },
-        };
-        new.check_form(forks.0)?;
-        let fork = self.fork_within(new.payload.timestamp.to(), forks)?;
-        let judged = new
-            .with_request(fork, |request: &NewPayloadRequest<'_>| self.new_payload(request, fork));
-        judged.unwrap_or_else(|error| Ok(PayloadStatus::invalid(None, error.to_string())))
-    }
-
-    /// Returns the block and its witness if the status is `VALID`.
-    pub(crate) fn witness_if_valid(
-        &self,
-        status: &PayloadStatus,
-    ) -> Result<Option<(Arc<Block>, OwnedWitness)>, RpcError> {
-        let (PayloadVerdict::Valid, Some(hash)) = (status.status, status.latest_valid_hash) else {
-            return Ok(None);
-        };
-        let chain = self.api.chain();
-        let block = chain.block(&hash)?;
-        let witness = chain.witness_of(&block)?;
-        let witness = witness.ok_or_else(|| RpcError::params("the first block has no witness"))?;
-        Ok(Some((block, witness)))
-    }
+/// Parses the parameters of `engine_newPayload` and validates the payload.
+fn new_payload(engine: &Engine, args: &mut Args, forks: Forks) -> Result<PayloadStatus, RpcError> {
+    let new = NewPayload {
+        payload: args.required()?,
+        versioned_hashes: args.required()?,
+        parent_beacon_block_root: args.required()?,
+        requests: match forks.0 >= ProtocolFork::Prague {
+            true => args.required()?,
+            false => Vec::new(),
+        },
+    };
+    new.check_form(forks.0)?;
+    let fork = engine.fork_within(new.payload.timestamp.to(), forks)?;
+    let judged =
+        new.with_request(fork, |request: &NewPayloadRequest<'_>| engine.new_payload(request, fork));
+    judged.unwrap_or_else(|error| Ok(PayloadStatus::invalid(None, error.to_string())))
 }
 
 /// Returns the uncompressed public keys of the signers of a block's transactions.

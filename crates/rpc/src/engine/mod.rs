@@ -12,20 +12,23 @@
 //! other methods of the port (the rest of this crate), the encoding of REST bodies (`wire`), or how
 //! a rollup selects its head (`rollup`).
 
+mod api;
 mod attributes;
 mod build;
 mod client;
 pub mod codes;
 mod driver;
 mod forkchoice;
-mod job;
+mod invalid_headers;
 mod jwt;
 mod methods;
 mod new_payload;
+mod payload_store;
+mod payload_validator;
 mod rest;
 mod server;
-mod state;
 
+pub use api::{Engine, HeadPolicy};
 pub use attributes::PayloadAttributes;
 pub use build::BuiltPayload;
 pub use client::{EngineClient, EngineError};
@@ -35,4 +38,3 @@ pub use jwt::{JwtError, JwtSecret, SecretError};
 pub use methods::CAPABILITIES;
 pub use new_payload::NewPayload;
 pub use server::{EngineServer, EngineServerError};
-pub use state::{Engine, HeadPolicy};

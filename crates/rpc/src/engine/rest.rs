@@ -3,7 +3,7 @@
 use super::{
     Engine,
     methods::{ClientVersion, public_keys},
-    new_payload::hashes_in,
+    payload_validator::hashes_in,
 };
 use crate::RpcError;
 use codec::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
@@ -85,7 +85,8 @@ impl Rest {
         let bytes = body(sent).await?;
         let _place = self.places.acquire().await;
         let engine = Arc::clone(&self.engine);
-        let working = tokio::task::spawn_blocking(move || engine.answer(endpoint, &bytes, named));
+        let working =
+            tokio::task::spawn_blocking(move || execute(&engine, endpoint, &bytes, named));
         let answer = working.await.map_err(|_| Problem(500, "internal", None))??;
         Ok(response(200, "application/octet-stream", answer))
     }
@@ -112,41 +113,40 @@ async fn body(body: HttpBody) -> Result<Vec<u8>, Problem> {
     }
 }
 
-impl Engine {
-    fn answer(
-        &self,
-        endpoint: Endpoint,
-        bytes: &[u8],
-        named: ProtocolFork,
-    ) -> Result<Vec<u8>, Problem> {
-        let malformed = |_| Problem(400, "ssz-decode-error", None);
-        let envelope = PayloadEnvelope::decode(bytes, named).map_err(malformed)?;
-        let timestamp = envelope.payload.timestamp;
-        let fork = self.fork_at(timestamp).filter(|fork| {
-            // A blob-parameter-only fork uses the name of the fork before it.
-            fork.rules() == named
-        });
-        let fork = fork.ok_or_else(|| {
-            let text = format!("{named} is not active at timestamp {timestamp}");
-            Problem(400, "unsupported-fork", Some(text))
-        })?;
-        let requests: Vec<&[u8]> = envelope.execution_requests.iter().collect();
-        let status = match hashes_in(envelope.payload.transactions) {
-            Ok(hashes) => match envelope.request(&requests, &hashes) {
-                Ok(request) => self.new_payload(&request, fork)?,
-                Err(error) => PayloadStatus::invalid(None, error.to_string()),
-            },
-            Err(reason) => PayloadStatus::invalid(None, reason),
-        };
-        if endpoint == Endpoint::Payloads {
-            return Ok(status.encode());
-        }
-        let read = self.witness_if_valid(&status)?;
-        let keys = read.as_ref().map(|(block, _)| public_keys(block)).transpose()?;
-        let witness = read.map(|(_, witness)| witness);
-        let public_keys = keys.unwrap_or_default();
-        Ok(PayloadStatusWithWitness { status, witness, public_keys }.encode())
+/// Executes the payload in a request body, and encodes its status.
+fn execute(
+    engine: &Engine,
+    endpoint: Endpoint,
+    bytes: &[u8],
+    named: ProtocolFork,
+) -> Result<Vec<u8>, Problem> {
+    let malformed = |_| Problem(400, "ssz-decode-error", None);
+    let envelope = PayloadEnvelope::decode(bytes, named).map_err(malformed)?;
+    let timestamp = envelope.payload.timestamp;
+    let fork = engine.fork_at(timestamp).filter(|fork| {
+        // A blob-parameter-only fork uses the name of the fork before it.
+        fork.rules() == named
+    });
+    let fork = fork.ok_or_else(|| {
+        let text = format!("{named} is not active at timestamp {timestamp}");
+        Problem(400, "unsupported-fork", Some(text))
+    })?;
+    let requests: Vec<&[u8]> = envelope.execution_requests.iter().collect();
+    let status = match hashes_in(envelope.payload.transactions) {
+        Ok(hashes) => match envelope.request(&requests, &hashes) {
+            Ok(request) => engine.new_payload(&request, fork)?,
+            Err(error) => PayloadStatus::invalid(None, error.to_string()),
+        },
+        Err(reason) => PayloadStatus::invalid(None, reason),
+    };
+    if endpoint == Endpoint::Payloads {
+        return Ok(status.encode());
     }
+    let read = engine.witness_if_valid(&status)?;
+    let keys = read.as_ref().map(|(block, _)| public_keys(block)).transpose()?;
+    let witness = read.map(|(_, witness)| witness);
+    let public_keys = keys.unwrap_or_default();
+    Ok(PayloadStatusWithWitness { status, witness, public_keys }.encode())
 }
 
 fn capabilities() -> Value {
