@@ -7,17 +7,26 @@ use rpc::RpcError;
 use rpc_types::{ForcedOutcome, ForcedPage, ForcedRules, ForcedTransaction};
 use std::sync::Arc;
 
-impl RollupApi {
-    fn forced_view(&self) -> Result<(Arc<L1View>, ForcedRules), RpcError> {
-        let view = self.shared.view.lock().clone();
-        let rules = self.shared.config.lock().as_ref().map(|config| config.rules.forced);
-        view.zip(rules).ok_or_else(|| RpcError::server("L1 has not been read"))
+/// The queue of forced transactions at the time of a request.
+pub(super) struct ForcedTransactions {
+    view: Arc<L1View>,
+    rules: ForcedRules,
+    chain: ChainReader,
+}
+
+impl ForcedTransactions {
+    /// Returns the queue as of the current head and the latest view of L1.
+    pub(super) fn new(rollup: &RollupApi) -> Result<Self, RpcError> {
+        let view = rollup.shared.view.lock().clone();
+        let rules = rollup.shared.config.lock().as_ref().map(|config| config.rules.forced);
+        let read = view.zip(rules);
+        let (view, rules) = read.ok_or_else(|| RpcError::server("L1 has not been read"))?;
+        Ok(Self { view, rules, chain: rollup.api.chain() })
     }
 
     /// Returns a forced transaction; `None` if it was not submitted.
-    pub(super) fn forced(&self, index: u64) -> Result<Option<ForcedTransaction>, RpcError> {
-        let (view, rules) = self.forced_view()?;
-        let bridge = view.bridge();
+    pub(super) fn get(&self, index: u64) -> Result<Option<ForcedTransaction>, RpcError> {
+        let bridge = self.view.bridge();
         let Some(record) = bridge.forced(index) else {
             let first = bridge.first_forced();
             if index < first {
@@ -26,66 +35,61 @@ impl RollupApi {
             }
             return Ok(None);
         };
-        shown(&self.api.chain(), &view, &rules, index, record).map(Some)
+        self.shown(index, record).map(Some)
     }
 
     /// Returns a page of forced transactions, newest first.
-    pub(super) fn forced_page(&self, page: &Page) -> Result<ForcedPage, RpcError> {
-        let (view, rules) = self.forced_view()?;
-        let bridge = view.bridge();
+    pub(super) fn page(&self, page: &Page) -> Result<ForcedPage, RpcError> {
+        let bridge = self.view.bridge();
         let is_listed = |index: u64| {
             let sender = bridge.forced(index).map(|it| it.transaction.sender);
             sender.is_some_and(|it| page.account.is_none_or(|account| it == account))
         };
         let (indexes, next) = page.walk(bridge.first_forced(), bridge.forced_len(), is_listed);
-        let chain = self.api.chain();
         let listed = indexes.into_iter().filter_map(|index| Some((index, bridge.forced(index)?)));
-        let listed = listed.map(|(index, record)| shown(&chain, &view, &rules, index, record));
+        let listed = listed.map(|(index, record)| self.shown(index, record));
         Ok(ForcedPage { transactions: listed.collect::<Result<_, _>>()?, next })
     }
-}
 
-fn shown(
-    chain: &ChainReader,
-    view: &L1View,
-    rules: &ForcedRules,
-    index: u64,
-    record: &ForcedRecord,
-) -> Result<ForcedTransaction, RpcError> {
-    let entry = &record.transaction;
-    let due = entry.submittedAt.saturating_add(rules.delay);
-    let grace_until = due.saturating_add(rules.grace);
-    let included = chain.transaction(&entry.hash)?.map(|(block, _)| block.header.number);
-    let (outcome, finalized) = match (included, record.discharged) {
-        // L1 resolves the queue in order. A transaction that a block included before those ahead of
-        // it were due is later discharged as invalid, because its nonce is used.
-        (Some(block), _) => {
-            let finalized = view.finalized_head().map_or(0, |head| head.number);
-            (ForcedOutcome::Included, block <= finalized)
-        }
-        (None, Some((outcome, l1_block))) => (discharged(outcome), l1_block <= view.finalized()),
-        (None, None) if chain.head().header.timestamp >= due => (ForcedOutcome::Due, false),
-        (None, None) => (ForcedOutcome::Waiting, false),
-    };
-    Ok(ForcedTransaction {
-        index,
-        hash: entry.hash,
-        sender: entry.sender,
-        to: entry.to,
-        nonce: entry.nonce,
-        gas_limit: entry.gasLimit,
-        max_fee: entry.maxFee,
-        priced: entry.priced,
-        l1_block: record.l1_block,
-        l1_transaction: Some(record.l1_transaction),
-        submitted_at: entry.submittedAt,
-        due,
-        grace_until,
-        expires: grace_until.saturating_add(rules.expiry),
-        outcome,
-        l2_block: included,
-        finalized,
-    })
+    fn shown(&self, index: u64, record: &ForcedRecord) -> Result<ForcedTransaction, RpcError> {
+        let Self { view, rules, chain } = self;
+        let entry = &record.transaction;
+        let due = entry.submittedAt.saturating_add(rules.delay);
+        let grace_until = due.saturating_add(rules.grace);
+        let included = chain.transaction(&entry.hash)?.map(|(block, _)| block.header.number);
+        let (outcome, finalized) = match (included, record.discharged) {
+            // L1 resolves the queue in order. A transaction that a block included before those
+            // ahead of it were due is later discharged as invalid, because its nonce is used.
+            (Some(block), _) => {
+                let finalized = view.finalized_head().map_or(0, |head| head.number);
+                (ForcedOutcome::Included, block <= finalized)
+            }
+            (None, Some((outcome, l1_block))) => {
+                (discharged(outcome), l1_block <= view.finalized())
+            }
+            (None, None) if chain.head().header.timestamp >= due => (ForcedOutcome::Due, false),
+            (None, None) => (ForcedOutcome::Waiting, false),
+        };
+        Ok(ForcedTransaction {
+            index,
+            hash: entry.hash,
+            sender: entry.sender,
+            to: entry.to,
+            nonce: entry.nonce,
+            gas_limit: entry.gasLimit,
+            max_fee: entry.maxFee,
+            priced: entry.priced,
+            l1_block: record.l1_block,
+            l1_transaction: Some(record.l1_transaction),
+            submitted_at: entry.submittedAt,
+            due,
+            grace_until,
+            expires: grace_until.saturating_add(rules.expiry),
+            outcome,
+            l2_block: included,
+            finalized,
+        })
+    }
 }
 
 /// Returns the outcome with which L1 has discharged a transaction (`IRollup.Outcome`).

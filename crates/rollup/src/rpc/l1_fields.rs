@@ -11,12 +11,12 @@ use std::sync::Arc;
 pub(crate) fn register(methods: &mut Registry<RollupApi>) {
     methods.read("eth_getBlockByNumber", |rollup, args| {
         let block = rollup.api.block_by_number(args.required()?)?;
-        rollup.shown(block, args)
+        with_l1(rollup, block, args)
     });
     methods.read("eth_getBlockByHash", |rollup, args| {
         let Hash(hash) = args.required()?;
         let block = rollup.api.block_by_hash(hash)?;
-        rollup.shown(block, args)
+        with_l1(rollup, block, args)
     });
     methods.read("eth_getBlockReceipts", |rollup, args| {
         let block = rollup.api.find_block(args.required::<BlockId>()?)?;
@@ -46,16 +46,15 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
     });
 }
 
-impl RollupApi {
-    fn shown(
-        &self,
-        block: Option<Arc<Block>>,
-        args: &mut Args,
-    ) -> Result<Option<WithL1<rpc::RpcBlock>>, RpcError> {
-        let full = args.or_default()?;
-        let Some(block) = block else { return Ok(None) };
-        let on_l1 = self.shared.on_l1(&self.api.chain(), &block)?;
-        let l1 = on_l1.map(|it| it.fields);
-        Ok(Some(WithL1 { inner: convert::block(&block, full), l1 }))
-    }
+/// Adds the L1 fields to a block.
+fn with_l1(
+    rollup: &RollupApi,
+    block: Option<Arc<Block>>,
+    args: &mut Args,
+) -> Result<Option<WithL1<rpc::RpcBlock>>, RpcError> {
+    let full = args.or_default()?;
+    let Some(block) = block else { return Ok(None) };
+    let on_l1 = rollup.shared.on_l1(&rollup.api.chain(), &block)?;
+    let l1 = on_l1.map(|it| it.fields);
+    Ok(Some(WithL1 { inner: convert::block(&block, full), l1 }))
 }

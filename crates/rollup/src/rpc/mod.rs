@@ -20,6 +20,8 @@ use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
 use chain::Block;
 use core::fmt::Display;
+use forced::ForcedTransactions;
+use messages::Messages;
 use paging::Page;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
@@ -55,19 +57,21 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     registry.inline(methods::SYNC_STATUS, |rollup, _| Ok(rollup.sync_status()));
     registry.inline(methods::CONFIG, |rollup, _| rollup.config());
     registry.execute(methods::GET_MESSAGE, |rollup, args| {
-        let direction = direction(args)?;
-        rollup.message(direction, number(args)?)
+        let (direction, index) = (direction(args)?, number(args)?);
+        Messages::new(rollup)?.get(direction, index)
     });
     registry.execute(methods::GET_MESSAGES, |rollup, args| {
         let direction = direction(args)?;
-        rollup.messages(direction, &Page::new(args.or_default()?, false)?)
+        let page = Page::new(args.or_default()?, false)?;
+        Messages::new(rollup)?.page(direction, &page)
     });
     registry.read(methods::GET_FORCED, |rollup, args| {
         let index = number(args)?;
-        rollup.forced(index)
+        ForcedTransactions::new(rollup)?.get(index)
     });
     registry.execute(methods::GET_FORCED_TRANSACTIONS, |rollup, args| {
-        rollup.forced_page(&Page::new(args.or_default()?, true)?)
+        let page = Page::new(args.or_default()?, true)?;
+        ForcedTransactions::new(rollup)?.page(&page)
     });
     registry.write(methods::SUBMIT, |rollup, args| rollup.submit(&args.required()?));
     registry.read(methods::TRANSACTION_STATUS, |rollup, args| {
@@ -76,7 +80,8 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     });
     registry.execute(methods::CLAIM_PROOF, |rollup, args| {
         let index = number(args)?;
-        rollup.claim(index, args.optional()?)
+        let fee_recipient = args.optional()?;
+        Messages::new(rollup)?.claim_proof(index, fee_recipient)
     });
     registry.execute(methods::INPUTS_AFTER, |rollup, args| {
         let number = number(args)?;
