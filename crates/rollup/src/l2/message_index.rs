@@ -2,6 +2,7 @@
 //! from L1 were delivered. The data stay in the logs.
 
 mod file;
+mod handlings;
 mod scan;
 
 use crate::parties::Parties;
@@ -17,9 +18,11 @@ use contracts::{
 };
 use disk::DiskError;
 use file::{BLOCKS, Events, IndexFile};
+use handlings::Handlings;
+pub(crate) use handlings::{Handled, Handling};
 pub(crate) use scan::Scan;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     path::Path,
     time::{Duration, Instant},
 };
@@ -38,25 +41,6 @@ pub(crate) struct SentToL1 {
     /// Index of the transaction in it.
     pub(crate) transaction: u32,
     pub(crate) parties: Parties,
-}
-
-/// What an L2 transaction did with a message from L1. The numbers are those of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Handling {
-    Delivered = 0,
-    Failed = 1,
-    Parked = 2,
-    Refunded = 3,
-}
-
-/// Handling of a message from L1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handled {
-    pub(crate) how: Handling,
-    /// Number of the L2 block.
-    pub(crate) block: u64,
-    /// Index of the transaction in it.
-    pub(crate) transaction: u32,
 }
 
 /// An event about a message.
@@ -82,15 +66,6 @@ enum OpenError {
     Disk(#[from] DiskError),
 }
 
-/// A handling of a message from L1 in the order of the chain.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    index: u64,
-    handled: Handled,
-    /// Number of the handling of the same message before, which may be dropped.
-    previous: Option<u64>,
-}
-
 /// The index up to a block. With a file, a start reads only the newest blocks again.
 #[derive(Debug, Default)]
 pub(crate) struct MessageIndex {
@@ -100,11 +75,7 @@ pub(crate) struct MessageIndex {
     /// Index of the first message to L1 in the blocks of this node.
     first: u64,
     sent: VecDeque<SentToL1>,
-    /// Number of dropped handlings.
-    dropped: u64,
-    handlings: VecDeque<Entry>,
-    /// Number of the last handling of each message from L1.
-    last: BTreeMap<u64, u64>,
+    handlings: Handlings,
     file: Option<IndexFile>,
 }
 
@@ -151,7 +122,7 @@ impl MessageIndex {
             }
         }
         self.sent.extend(sent);
-        handled.into_iter().for_each(|(index, handled)| self.handle(index, handled));
+        handled.into_iter().for_each(|(index, handled)| self.handlings.push(index, handled));
         self.forget_beyond(MAX_EVENTS);
         Ok(())
     }
@@ -187,6 +158,32 @@ impl MessageIndex {
             next += 1;
         }
         Ok(true)
+    }
+
+    /// Adds the events of a completed scan, unless a reorg has removed its blocks.
+    pub(crate) fn adopt(&mut self, scan: Scan, chain: &ChainReader) -> Result<(), ChainError> {
+        let (first, end) = scan.blocks();
+        let next = self.undo_reorg(chain)?;
+        if next < first || chain.canonical_hash(end.number)? != Some(end.hash) {
+            return Ok(());
+        }
+        let mut events =
+            scan.into_events().skip_while(|((number, ..), _)| *number < next).peekable();
+        let from = chain.first_number();
+        loop {
+            // Each record of the file ends where it would if all blocks were read.
+            let before = self.file.as_ref().map_or(self.blocks.back().copied(), |it| it.end());
+            let last = before.map_or(0, |block| block.number + 1) + (BLOCKS - 1);
+            let last = last.max(from);
+            if last < next || last > end.number {
+                return Ok(());
+            }
+            let Some(hash) = chain.canonical_hash(last)? else { return Ok(()) };
+            while let Some((_, found)) = events.next_if(|((number, ..), _)| *number <= last) {
+                self.add(found);
+            }
+            self.extend_to(BlockNumHash { number: last, hash });
+        }
     }
 
     /// Undoes the blocks that a reorg has removed. Returns the number of the next block.
@@ -233,8 +230,7 @@ impl MessageIndex {
         let is_before = |block: u64| after.is_some_and(|after| block <= after.number);
         let sent_from = self.sent.partition_point(|sent| is_before(sent.block));
         let sent = self.sent.range(sent_from..).take_while(|sent| sent.block <= end.number);
-        let from = self.handlings.partition_point(|entry| is_before(entry.handled.block));
-        let handled = self.handlings.range(from..).map(|entry| (entry.index, entry.handled));
+        let handled = self.handlings.after(after.map(|after| after.number));
         Events {
             after: after.map_or(B256::ZERO, |after| after.hash),
             end,
@@ -281,12 +277,7 @@ impl MessageIndex {
         while self.sent.back().is_some_and(|sent| is_removed(sent.block)) {
             self.sent.pop_back();
         }
-        while let Some(entry) = self.handlings.pop_back_if(|it| is_removed(it.handled.block)) {
-            match entry.previous.filter(|previous| *previous >= self.dropped) {
-                Some(previous) => self.last.insert(entry.index, previous),
-                None => self.last.remove(&entry.index),
-            };
-        }
+        self.handlings.remove_newest(is_removed);
     }
 
     /// Drops the oldest events beyond `most` in each direction.
@@ -295,20 +286,7 @@ impl MessageIndex {
             self.sent.pop_front();
             self.first += 1;
         }
-        while self.handlings.len() > most
-            && let Some(entry) = self.handlings.pop_front()
-        {
-            if self.last.get(&entry.index) == Some(&self.dropped) {
-                self.last.remove(&entry.index);
-            }
-            self.dropped += 1;
-        }
-    }
-
-    fn handle(&mut self, index: u64, handled: Handled) {
-        let number = self.dropped + self.handlings.len() as u64;
-        let previous = self.last.insert(index, number);
-        self.handlings.push_back(Entry { index, handled, previous });
+        self.handlings.truncate_front(most);
     }
 
     fn add(&mut self, found: Found) {
@@ -323,7 +301,7 @@ impl MessageIndex {
                 }
                 self.sent.push_back(sent);
             }
-            Event::Handled(handled) => self.handle(found.index, handled),
+            Event::Handled(handled) => self.handlings.push(found.index, handled),
         }
     }
 
@@ -349,8 +327,7 @@ impl MessageIndex {
 
     /// Returns the last handling of a message from L1.
     pub(crate) fn handled(&self, index: u64) -> Option<Handled> {
-        let position = self.last.get(&index)?.checked_sub(self.dropped)?;
-        self.handlings.get(usize::try_from(position).ok()?).map(|entry| entry.handled)
+        self.handlings.last_of(index)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Blocks are stored by hash, so reading them by number takes a random read each. A scan visits
 //! them in the order in which they are stored, and decodes only those with logs of the messenger.
 
-use super::{Event, Found, MAX_EVENTS, MAX_REORG, MessageIndex, events, file::BLOCKS};
+use super::{Event, Found, MAX_EVENTS, MAX_REORG, MessageIndex, events};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::BloomInput;
 use chain::{Block, ChainError, ChainReader};
@@ -16,7 +16,7 @@ const LEFT: u64 = MAX_REORG as u64;
 const MIN_BLOCKS: u64 = 32_768;
 
 /// An event with its position in the chain: block, transaction and event.
-type Placed = ((u64, u32, u32), Found);
+pub(super) type Placed = ((u64, u32, u32), Found);
 
 /// Events of the blocks that were visited so far.
 #[derive(Debug)]
@@ -95,8 +95,13 @@ impl Scan {
         Ok(())
     }
 
+    /// Returns the number of the first block, and the last block.
+    pub(super) const fn blocks(&self) -> (u64, BlockNumHash) {
+        (self.first, self.end)
+    }
+
     /// Returns the events in the order of the chain.
-    fn into_events(self) -> impl Iterator<Item = Placed> {
+    pub(super) fn into_events(self) -> impl Iterator<Item = Placed> {
         let mut all = self.sent;
         all.extend(self.handled);
         all.sort_unstable_by_key(|(place, _)| *place);
@@ -112,33 +117,5 @@ fn push(events: &mut Vec<Placed>, event: Placed) {
     if events.len() > 2 * MAX_EVENTS {
         events.select_nth_unstable_by_key(MAX_EVENTS, |(place, _)| *place);
         events.drain(..MAX_EVENTS);
-    }
-}
-
-impl MessageIndex {
-    /// Adds the events of a completed scan, unless a reorg has removed its blocks.
-    pub(crate) fn adopt(&mut self, scan: Scan, chain: &ChainReader) -> Result<(), ChainError> {
-        let (first, end) = (scan.first, scan.end);
-        let next = self.undo_reorg(chain)?;
-        if next < first || chain.canonical_hash(end.number)? != Some(end.hash) {
-            return Ok(());
-        }
-        let mut events =
-            scan.into_events().skip_while(|((number, ..), _)| *number < next).peekable();
-        let from = chain.first_number();
-        loop {
-            // Each record of the file ends where it would if all blocks were read.
-            let before = self.file.as_ref().map_or(self.blocks.back().copied(), |it| it.end());
-            let last = before.map_or(0, |block| block.number + 1) + (BLOCKS - 1);
-            let last = last.max(from);
-            if last < next || last > end.number {
-                return Ok(());
-            }
-            let Some(hash) = chain.canonical_hash(last)? else { return Ok(()) };
-            while let Some((_, found)) = events.next_if(|((number, ..), _)| *number <= last) {
-                self.add(found);
-            }
-            self.extend_to(BlockNumHash { number: last, hash });
-        }
     }
 }

@@ -93,7 +93,7 @@ fn check(index: &MessageIndex, chain: &Chain) {
     assert_eq!(index.head(), Some(chain.head().header.number));
     assert_eq!(index.sent_len(), expected.sent_len());
     assert_eq!(index.first_sent(), expected.first_sent());
-    for message in 0..=expected.sent_len().max(expected.last.len() as u64) {
+    for message in 0..=expected.sent_len().max(expected.handlings.messages() as u64) {
         assert_eq!(index.sent(message), expected.sent(message), "{message}");
         assert_eq!(index.handled(message), expected.handled(message), "{message}");
     }
@@ -352,7 +352,7 @@ fn oldest_events_are_dropped_beyond_limit() {
         let parties = Parties::new(Address::ZERO, Address::repeat_byte(2), Address::ZERO);
         let sent = SentToL1 { block, transaction: 0, parties };
         index.sent.push_back(sent);
-        index.handle(block / 2, Handled { how: Handling::Failed, block, transaction: 0 });
+        index.handlings.push(block / 2, Handled { how: Handling::Failed, block, transaction: 0 });
         index.blocks.push_back(BlockNumHash::new(block, B256::with_last_byte(block as u8)));
     }
     index.forget_beyond(3);
