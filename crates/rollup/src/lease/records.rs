@@ -73,7 +73,7 @@ impl SharedRecords {
 
     /// Reads at most `limit` records from this number on.
     fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
-        let answer = self.post(RANGE, &self.requests().range(from, limit), LIMIT)?;
+        let answer = self.post(RANGE, &self.range_request(from, limit), LIMIT)?;
         let page = messages::records(self.requests(), answer.clone());
         page.filter(|page| is_ascending(page, from))
             .ok_or_else(|| self.lease.malformed(RANGE, &answer))
@@ -89,7 +89,7 @@ impl SharedRecords {
         if record.len() > MAX_RECORD {
             return Err(LeaseError::RecordTooLong { got: record.len(), limit: MAX_RECORD });
         }
-        let request = self.requests().append(self.token, number, record);
+        let request = self.append_request(number, record);
         if self.commit(&request, APPEND_LIMIT)? {
             return Ok(());
         }
@@ -102,7 +102,7 @@ impl SharedRecords {
     ///
     /// As [`Self::append`].
     pub fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
-        let request = self.requests().remove(self.token, number);
+        let request = self.remove_request(number);
         self.commit(&request, LIMIT).map(|_| ())
     }
 
@@ -119,6 +119,40 @@ impl SharedRecords {
         Ok(committed.succeeded)
     }
 
+    fn range_request(&self, from: u64, limit: u64) -> Value {
+        let name = &self.requests().name;
+        json!({
+            "key": name.record(from),
+            "range_end": name.records_end(),
+            "limit": limit.to_string(),
+            "sort_order": "ASCEND",
+            "sort_target": "KEY",
+        })
+    }
+
+    fn append_request(&self, number: u64, record: &[u8]) -> Value {
+        let requests = self.requests();
+        let key = requests.name.record(number);
+        let is_new =
+            json!({ "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0" });
+        json!({
+            "compare": [requests.is_created_at(self.token), is_new],
+            "success": [{ "request_put": { "key": key, "value": BASE64.encode(record) } }],
+            "failure": [requests.holder()],
+        })
+    }
+
+    fn remove_request(&self, before: u64) -> Value {
+        let requests = self.requests();
+        let Requests { name, .. } = requests;
+        let range = json!({ "key": name.record(0), "range_end": name.record(before) });
+        json!({
+            "compare": [requests.is_created_at(self.token)],
+            "success": [{ "request_delete_range": range }],
+            "failure": [requests.holder()],
+        })
+    }
+
     fn requests(&self) -> &Requests {
         self.lease.requests()
     }
@@ -133,38 +167,6 @@ impl SharedRecords {
 fn is_ascending(page: &[Record], from: u64) -> bool {
     page.first().is_none_or(|first| first.number >= from)
         && page.is_sorted_by(|one, next| one.number < next.number)
-}
-
-impl Requests {
-    fn range(&self, from: u64, limit: u64) -> Value {
-        json!({
-            "key": self.name.record(from),
-            "range_end": self.name.records_end(),
-            "limit": limit.to_string(),
-            "sort_order": "ASCEND",
-            "sort_target": "KEY",
-        })
-    }
-
-    fn append(&self, token: i64, number: u64, record: &[u8]) -> Value {
-        let key = self.name.record(number);
-        let is_new =
-            json!({ "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0" });
-        json!({
-            "compare": [self.is_created_at(token), is_new],
-            "success": [{ "request_put": { "key": key, "value": BASE64.encode(record) } }],
-            "failure": [self.holder()],
-        })
-    }
-
-    fn remove(&self, token: i64, before: u64) -> Value {
-        let range = json!({ "key": self.name.record(0), "range_end": self.name.record(before) });
-        json!({
-            "compare": [self.is_created_at(token)],
-            "success": [{ "request_delete_range": range }],
-            "failure": [self.holder()],
-        })
-    }
 }
 
 #[cfg(test)]
