@@ -1,13 +1,10 @@
 //! Terms for posting in blobs: whether L1's EXECUTE reads inputs from blobs, and the blob base fee.
 
-use super::{Batcher, Work};
-use crate::{BatcherError, L1Error, l1::L1Client, probe::Probe};
+use crate::{L1Error, l1::L1Client, probe::Probe};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
-use contracts::advance_plan::L1Prices;
 use std::sync::Arc;
 use variants::BLOB_EXECUTE_ADDRESS;
-use wire::ProtocolFork;
 
 /// Number of L1 blocks for which a price is reused. The blob base fee rises by at most an eighth
 /// per block, and transactions offer twice the price.
@@ -28,7 +25,7 @@ pub(super) struct BlobTerms {
 
 impl BlobTerms {
     /// Returns the price at L1's block `head`, or at one of the [`MAX_AGE`] blocks before it.
-    fn at(&mut self, head: u64, client: &Arc<L1Client>) -> Answer {
+    pub(super) fn at(&mut self, head: u64, client: &Arc<L1Client>) -> Answer {
         if let Some((at, answer)) =
             self.asked.as_ref().and_then(|(at, it)| Some((*at, it.answer()?)))
         {
@@ -51,29 +48,6 @@ impl BlobTerms {
                 Ok(price)
             }
         }
-    }
-}
-
-impl Batcher {
-    /// Returns L1's current prices; `None` if L1's EXECUTE does not read inputs from blobs, or the
-    /// blob base fee exceeds the configured maximum.
-    pub(super) fn prices(
-        &mut self,
-        work: &Work,
-        fork: ProtocolFork,
-    ) -> Result<Option<L1Prices>, BatcherError> {
-        let Some(price) = self.blob_terms.at(work.l1_head(), &self.client)? else {
-            self.blobs.warn_once(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
-            return Ok(None);
-        };
-        if price > self.config.submitter.max_blob_fee {
-            self.blobs.warn_once("the blob base fee exceeds the configured maximum".to_owned());
-            return Ok(None);
-        }
-        self.blobs.has_no_reason();
-        let base_fee = work.view.head().map_or(0, |head| u128::from(head.base_fee));
-        let gas = base_fee.saturating_add(self.config.submitter.tip);
-        Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
     }
 }
 

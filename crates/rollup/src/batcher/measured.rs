@@ -1,8 +1,7 @@
 //! Costs of pending blocks, from the self-check at sealing or measured once.
 
-use super::{Batcher, Work};
-use crate::BatcherError;
-use alloy_primitives::Bytes;
+use crate::{BatcherError, L1Profile, l1::execute_rate::ExecuteRate};
+use alloy_primitives::{B256, Bytes, map::B256Map};
 use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
 use contracts::advance_plan;
 use execute::{Execute, UnderpricedWork, WorkGas};
@@ -10,18 +9,58 @@ use node::InputCost;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-impl Batcher {
+/// Cost and footprint of a block.
+#[derive(Debug, Clone)]
+pub(super) struct MeasuredBlock {
+    pub(super) cost: InputCost,
+    pub(super) footprint: Arc<BlockFootprint>,
+}
+
+/// Costs and footprints of blocks that are not on L1 yet. With them the blocks can be planned
+/// without executing them again.
+#[derive(Debug)]
+pub(super) struct MeasuredBlocks {
+    blocks: B256Map<MeasuredBlock>,
+    profile: L1Profile,
+    pub(super) rate: ExecuteRate,
+    /// Number of executions for measuring blocks.
+    executions: u64,
+}
+
+impl MeasuredBlocks {
+    pub(super) fn new(profile: L1Profile) -> Self {
+        let (blocks, rate) = (B256Map::default(), ExecuteRate::default());
+        Self { blocks, profile, rate, executions: 0 }
+    }
+
+    pub(super) const fn executions(&self) -> u64 {
+        self.executions
+    }
+
+    pub(super) fn get(&self, hash: &B256) -> Option<&MeasuredBlock> {
+        self.blocks.get(hash)
+    }
+
+    pub(super) fn extend(&mut self, sealed: impl IntoIterator<Item = (B256, MeasuredBlock)>) {
+        self.blocks.extend(sealed);
+    }
+
+    /// Keeps the blocks for whose number and hash `is_kept` returns `true`.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(u64, &B256) -> bool) {
+        self.blocks.retain(|hash, it| is_kept(it.footprint.number(), hash));
+    }
+
     /// Measures each block that has not been measured yet, because another process sealed it.
     pub(super) fn measure(
         &mut self,
-        work: &Work,
+        chain: &ChainReader,
         blocks: &[Arc<Block>],
     ) -> Result<(), BatcherError> {
         for block in blocks {
-            if self.measured.contains_key(&block.hash) {
+            if self.blocks.contains_key(&block.hash) {
                 continue;
             }
-            let (chain, hash) = (&work.chain, block.hash);
+            let hash = block.hash;
             // One execution for the footprint, and one in EXECUTE for the underpriced work.
             self.executions += 2;
             let footprint = Arc::new(chain.footprint_of(block)?);
@@ -29,7 +68,7 @@ impl Batcher {
             let executed = self.execute().run(&bytes, u64::MAX);
             let executed = executed.map_err(|reason| BatcherError::Refused { hash, reason })?;
             let cost = InputCost { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
-            self.measured.insert(hash, (cost, footprint));
+            self.blocks.insert(hash, MeasuredBlock { cost, footprint });
         }
         Ok(())
     }
@@ -50,18 +89,17 @@ impl Batcher {
         let execute = self.execute();
         let measured = blocks.iter().map(|block| {
             let unknown = || ChainError::UnknownBlock(block.hash);
-            Ok((block, self.measured.get(&block.hash).ok_or_else(unknown)?))
+            Ok((block, self.get(&block.hash).ok_or_else(unknown)?))
         });
         let measured = measured.collect::<Result<Vec<_>, ChainError>>()?;
-        let works = measured.iter().map(|(_, (cost, _))| cost.work);
+        let works = measured.iter().map(|(_, it)| it.cost.work);
         let mut work = works.fold(WorkGas::default(), WorkGas::then);
         let used: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
-        let bytes = if let [(block, (_, footprint))] = &*measured {
-            alone(chain, block, footprint, single)?
+        let bytes = if let [(block, it)] = &*measured {
+            alone(chain, block, &it.footprint, single)?
         } else {
-            let parts = measured
-                .iter()
-                .map(|(block, (_, footprint))| (Arc::clone(block), Arc::clone(footprint)));
+            let parts =
+                measured.iter().map(|(block, it)| (Arc::clone(block), Arc::clone(&it.footprint)));
             let (batch, repeated) = chain.join(parts.collect())?;
             let again =
                 repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
@@ -90,13 +128,13 @@ impl Batcher {
     /// transaction, so that waiting for more blocks gains nothing. Blocks that were not measured
     /// yet are not counted.
     pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
-        let measured = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
+        let measured = blocks.iter().filter_map(|block| self.get(&block.hash));
         let (mut bytes, mut gas) = (0_usize, 0_u64);
-        for (cost, _) in measured {
+        for MeasuredBlock { cost, .. } in measured {
             bytes += cost.bytes;
             gas = gas.saturating_add(cost.gas);
         }
-        let capacity = self.rate.capacity(self.limits());
+        let capacity = self.rate.capacity(&self.profile.limits);
         bytes >= capacity.bytes || gas >= capacity.gas
     }
 }

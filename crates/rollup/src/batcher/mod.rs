@@ -1,13 +1,15 @@
 //! The batcher: posts sealed blocks to L1 on its own thread, so that sealing never waits for L1.
 //!
-//! `submission` decides which blocks are posted when, and `planning` whether as calldata or in
-//! blobs.
+//! `Batcher` decides when to post, and `planner` which blocks a transaction contains, and
+//! whether as calldata or in blobs.
 
+mod blob_backoff;
 mod blob_terms;
 mod error;
+mod handle;
 mod measured;
-mod planning;
-mod submission;
+mod planner;
+mod rejections;
 #[cfg(test)]
 pub(crate) mod tests;
 mod throughput;
@@ -15,37 +17,35 @@ mod work;
 
 pub use error::BatcherError;
 
+pub(crate) use handle::BatcherHandle;
 pub(crate) use measured::alone;
 pub(crate) use throughput::{PARTS, Throughput};
 pub(crate) use work::{Work, unsafe_blocks};
 
 use crate::{
     L1Profile, RollupRules, SequencerConfig, Submitter,
-    l1::{KeptCodes, L1Client, execute_rate::ExecuteRate},
+    l1::L1Client,
     lease::Fence,
-    sequencer::evidence::EvidenceBook,
     service::{
         data_dir::SPENDING,
         node_handle::NodeHandle,
         supervisor::{Actor, Supervisor},
     },
     status::{BacklogStatus, SubmitterStatus},
+    submitter::{InFlight, SubmitterError, SubmitterProgress, TxCandidate, TxData, is_refusal},
 };
-use alloy_primitives::{
-    B256, U256,
-    map::{B256Map, B256Set},
-};
-use blob_terms::BlobTerms;
-use chain::{Block, BlockFootprint};
-use contracts::{Deployment, advance_plan::L1Limits};
-use node::InputCost;
-use parking_lot::{Condvar, Mutex};
-use planning::BlobBackoff;
+use alloy_primitives::{B256, U256, map::B256Set};
+use alloy_sol_types::SolCall as _;
+use chain::Block;
+use contracts::{Deployment, bindings::INativeRollup::advanceCall};
+use handle::{BatcherChannel, Report};
+use planner::{AdvancePlanner, MAX_BLOCKS, depends_on_duties};
+use rejections::Rejections;
 use std::{
     io,
     path::Path,
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 use wire::ProtocolFork;
@@ -55,114 +55,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
-/// Commands of the sequencer to the batcher.
-#[derive(Debug, Default)]
-struct BatcherCommands {
-    /// The latest work; `None` while L1 cannot be read.
-    work: Option<Work>,
-    /// Blocks sealed since the last turn, with their sizes and costs.
-    sealed: Vec<(B256, (InputCost, Arc<BlockFootprint>))>,
-    /// `true` if blocks in flight were replaced by others.
-    forget: bool,
-    /// `true` if L1 was reorganised.
-    went_back: bool,
-    stop: bool,
-}
-
-/// Status of the batcher.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Report {
-    pub(crate) status: SubmitterStatus,
-    pub(crate) throughput: Throughput,
-    /// Error that keeps due blocks from being posted.
-    pub(crate) not_submitted: Option<String>,
-    /// Oldest pending block, if EXECUTE on L1 has rejected it repeatedly.
-    pub(crate) refused: Option<B256>,
-}
-
-/// Channel between the sequencer and the batcher.
-#[derive(Debug, Default)]
-struct BatcherChannel {
-    commands: Mutex<BatcherCommands>,
-    has_commands: Condvar,
-    report: Mutex<Report>,
-    evidence: EvidenceBook,
-}
-
-/// The sequencer's handle to the batcher. No method but [`Self::end`] waits for L1.
-#[derive(Debug)]
-pub(crate) struct BatcherHandle {
-    channel: Arc<BatcherChannel>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl BatcherHandle {
-    /// Replaces the batcher's work with newer work.
-    pub(crate) fn offer(&self, work: Work) {
-        self.channel.commands.lock().work = Some(work);
-        self.channel.has_commands.notify_one();
-    }
-
-    /// Pauses posting until new work arrives, because L1 cannot be read.
-    pub(crate) fn hold(&self) {
-        self.channel.commands.lock().work = None;
-    }
-
-    /// Passes on the size and cost of a sealed block, as measured by the self-check.
-    pub(crate) fn sealed(&self, block: &Block, cost: Option<InputCost>, footprint: BlockFootprint) {
-        let sealed = cost.map(|cost| (block.hash, (cost, Arc::new(footprint))));
-        self.channel.commands.lock().sealed.extend(sealed);
-    }
-
-    /// Facts of the pending blocks. The sequencer computes them, and the batcher composes evidence
-    /// from them.
-    pub(crate) fn evidence(&self) -> &EvidenceBook {
-        &self.channel.evidence
-    }
-
-    /// Abandons the transactions in flight and pauses posting until new work arrives, because
-    /// blocks were replaced by others.
-    pub(crate) fn forget(&self) {
-        let mut commands = self.channel.commands.lock();
-        // The current work contains replaced blocks.
-        (commands.forget, commands.work) = (true, None);
-    }
-
-    /// Pauses posting after an L1 reorg until new work arrives. In-flight transactions are kept,
-    /// because L1 may still include them.
-    pub(crate) fn l1_went_back(&self) {
-        let mut commands = self.channel.commands.lock();
-        (commands.went_back, commands.work) = (true, None);
-    }
-
-    /// Returns the batcher's latest report.
-    pub(crate) fn report(&self) -> Report {
-        let mut report = self.channel.report.lock().clone();
-        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
-            report.not_submitted = Some("the thread that posts blocks to L1 has ended".to_owned());
-        }
-        report
-    }
-
-    /// Stops the batcher's thread, and waits until its pending request to L1 has ended.
-    pub(crate) fn end(mut self) {
-        self.stop();
-        if let Some(thread) = self.thread.take() {
-            // The supervisor has logged a panic of the thread.
-            let _ = thread.join();
-        }
-    }
-
-    fn stop(&self) {
-        self.channel.commands.lock().stop = true;
-        self.channel.has_commands.notify_one();
-    }
-}
-
-impl Drop for BatcherHandle {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// Result of a turn of the batcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// All blocks are on L1 or in flight, or L1's pool has accepted the next of them.
+    Brought,
+    /// It was not time to post, or L1 has not responded yet.
+    Untried,
 }
 
 /// Posts blocks to L1.
@@ -170,41 +69,16 @@ impl Drop for BatcherHandle {
 pub(crate) struct Batcher {
     channel: Arc<BatcherChannel>,
     client: Arc<L1Client>,
-    /// Cache of which codes are stored on L1.
-    codes: KeptCodes,
-    rules: RollupRules,
     config: SequencerConfig,
     submitter: Submitter,
-    reads_blobs: bool,
-    profile: L1Profile,
-    rate: ExecuteRate,
-    /// Costs and footprints of blocks that are not on L1 yet. With them the blocks can be planned
-    /// without executing them again.
-    measured: B256Map<(InputCost, Arc<BlockFootprint>)>,
-    /// L1 block from which the gas schedule of EXECUTE is checked again after an `advance` has
-    /// failed.
-    prices_again_at: u64,
-    /// Number of executions for measuring blocks.
-    executions: u64,
+    planner: AdvancePlanner,
     throughput: Throughput,
     last_submission: Instant,
-    /// Maximum number of blocks of the next `advance`; lower after L1 has rejected one.
-    most_blocks: usize,
-    blobs: BlobBackoff,
     /// Forks by which the transactions in flight were planned: for their gas, and for their blobs.
     planned_by: Option<(ProtocolFork, ProtocolFork)>,
     /// `true` while L1 may still have transactions that were abandoned because of a fork.
     replaces_for_fork: bool,
-    /// L1 block from which inputs reference codes on L1 again.
-    kept_again_at: u64,
-    /// Blob base fee on L1, and its support for blobs.
-    blob_terms: BlobTerms,
-    /// Number of blocks in the transaction that was sent last.
-    sent_blocks: usize,
-    /// Hash of the first of these blocks.
-    sent_first: B256,
-    /// Block that EXECUTE on L1 rejected last, alone in its transaction, and how often.
-    refused: (B256, u32),
+    rejections: Rejections,
     /// `true` if the next batch must not be sent until all in-flight transactions are included.
     goes_next_alone: bool,
 }
@@ -226,30 +100,26 @@ impl Batcher {
         if let Some(folder) = data_dir {
             submitter = submitter.with_spending(&folder.join(SPENDING))?;
         }
-        Ok(Self {
-            channel: Arc::default(),
-            client,
-            codes: KeptCodes::default(),
+        let channel = Arc::<BatcherChannel>::default();
+        let planner = AdvancePlanner::new(
+            Arc::clone(&client),
             rules,
+            config.submitter.clone(),
+            profile,
+            reads_blobs,
+            channel.evidence.clone(),
+        );
+        Ok(Self {
+            channel,
+            client,
             config: config.clone(),
             submitter,
-            reads_blobs,
-            profile,
-            rate: ExecuteRate::default(),
-            measured: B256Map::default(),
-            prices_again_at: 0,
-            executions: 0,
+            planner,
             throughput: Throughput::new(config.backlog.l1_slot),
             last_submission: Instant::now(),
-            most_blocks: submission::MAX_BLOCKS,
-            blobs: BlobBackoff::default(),
             planned_by: None,
             replaces_for_fork: false,
-            kept_again_at: 0,
-            blob_terms: BlobTerms::default(),
-            sent_blocks: submission::MAX_BLOCKS,
-            sent_first: B256::ZERO,
-            refused: (B256::ZERO, 0),
+            rejections: Rejections::new(MAX_BLOCKS),
             goes_next_alone: false,
         })
     }
@@ -267,7 +137,7 @@ impl Batcher {
     /// [`io::Error`] if the operating system cannot create a thread.
     pub(crate) fn start(mut self, shared: Arc<NodeHandle>) -> io::Result<BatcherHandle> {
         let channel = Arc::clone(&self.channel);
-        self.rate = shared.rate.clone();
+        self.planner.measured.rate = shared.rate.clone();
         self.publish_report(None);
         shared.supervisor.start(Actor::Batcher);
         let thread = thread::Builder::new().name(Actor::Batcher.name().to_owned());
@@ -275,7 +145,7 @@ impl Batcher {
             let supervisor = &shared.supervisor;
             supervisor.run(Actor::Batcher, || self.run(supervisor));
         })?;
-        Ok(BatcherHandle { channel, thread: Some(thread) })
+        Ok(BatcherHandle::new(channel, thread))
     }
 
     fn run(mut self, supervisor: &Supervisor) {
@@ -303,7 +173,7 @@ impl Batcher {
                 if core::mem::take(&mut commands.went_back) {
                     self.submitter.l1_went_back();
                 }
-                self.measured.extend(commands.sealed.drain(..));
+                self.planner.measured.extend(commands.sealed.drain(..));
                 // Use only the latest work, because older work would plan blocks that L1 has
                 // included since.
                 commands.work.clone()
@@ -320,8 +190,8 @@ impl Batcher {
             }
             if let Some(work) = work {
                 match self.submit(&work) {
-                    Ok(submission::Outcome::Brought) => not_submitted = None,
-                    Ok(submission::Outcome::Untried) => {}
+                    Ok(Outcome::Brought) => not_submitted = None,
+                    Ok(Outcome::Untried) => {}
                     Err(error) => {
                         // Reported until the blocks are in flight, since most turns come before the
                         // next attempt.
@@ -355,26 +225,213 @@ impl Batcher {
                 .max(),
             transactions_in_flight: self.submitter.waiting(),
             unsafe_blocks: 0,
-            planning_executions: self.executions,
+            planning_executions: self.planner.measured.executions(),
             evidence_made: self.channel.evidence.made(),
             backlog: BacklogStatus::default(),
         };
         let throughput = self.throughput;
-        let (hash, times) = self.refused;
-        let refused = (times >= submission::MAX_REFUSALS).then_some(hash);
+        let refused = self.rejections.refused();
         *self.channel.report.lock() = Report { status, throughput, not_submitted, refused };
     }
 
-    /// Returns `true` if blocks were replaced, L1 was reorganised, or the thread was stopped since
-    /// the work was read. Nothing may be sent to L1 then.
-    fn is_outdated(&self) -> bool {
-        let commands = self.channel.commands.lock();
-        commands.forget || commands.went_back || commands.stop
+    /// Tracks the transactions in flight, and posts the next blocks if they are due.
+    ///
+    /// # Errors
+    ///
+    /// [`BatcherError`] if L1 does not respond or rejects a transaction. The next call retries.
+    fn submit(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
+        let outcome = self.post_next(work)?;
+        // Progress only once L1's pool has accepted a transaction. Until then the last error stays
+        // reported.
+        match self.submitter.take_accepted() {
+            true => Ok(Outcome::Brought),
+            false => Ok(outcome),
+        }
     }
 
-    /// Limits of a transaction on L1.
-    const fn limits(&self) -> &L1Limits {
-        &self.profile.limits
+    fn post_next(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
+        self.replace_at_fork(work);
+        let before = self.submitter.in_flight().count();
+        let mut has_news = false;
+        let progress = self.submitter.step(&self.client, &work.view, work.l1_time());
+        match progress.or_else(|error| self.has_failed(work, error))? {
+            SubmitterProgress::Done(_) => {
+                has_news = true;
+                let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
+                self.throughput.took(taken as u64);
+            }
+            SubmitterProgress::NotByBlobs { may_be_stale: true } => {
+                self.planner.blobs.on_stale_evidence(work.l1_head());
+            }
+            SubmitterProgress::NotByBlobs { may_be_stale: false } => {
+                self.planner.blobs.on_failure(work.l1_head());
+            }
+            SubmitterProgress::Failed(_) => {
+                self.planner.pause_code_references(work);
+                self.planner.check_prices(work)?;
+            }
+            SubmitterProgress::Waiting | SubmitterProgress::Idle => {}
+        }
+        // Detected from logs, one round trip before the account nonce would show it.
+        if !self.planner.blobs.is_proven() && self.submitter.has_included_blobs(&work.view) {
+            self.planner.blobs.on_success();
+        }
+        let mut blocks = work.unsafe_blocks()?;
+        self.forget_others(work, &blocks);
+        let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.candidate.blocks);
+        let on_their_way: B256Set = on_their_way.map(|block| block.hash).collect();
+        blocks.retain(|block| !on_their_way.contains(&block.hash));
+        // Evidence and simulation use L1's current state, so they are valid only for the first
+        // transaction.
+        let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
+        let is_first = in_flight.is_none();
+        // L1 may still include abandoned transactions, which may fail there, so they are replaced
+        // without waiting for the interval.
+        let is_urgent = !is_first && self.submitter.replaces();
+        let is_due = is_urgent || self.last_submission.elapsed() >= self.config.submit_interval;
+        let is_full =
+            blocks.len() >= MAX_BLOCKS || self.planner.measured.fills_a_transaction(&blocks);
+        let has_room = self.has_room(work, in_flight, is_full);
+        if blocks.is_empty() && (is_first || has_news) {
+            return Ok(Outcome::Brought);
+        }
+        if blocks.is_empty() || !has_room || !is_full && !is_due {
+            return Ok(Outcome::Untried);
+        }
+        // Set before the attempt, so that a failed one is retried after the interval and not at
+        // each turn.
+        self.last_submission = Instant::now();
+        let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
+            return Ok(Outcome::Untried);
+        };
+        // The candidate was planned while the previous transaction was being submitted; it is sent
+        // only after L1's pool has accepted that one.
+        let before = self.submitter.acknowledge();
+        before.or_else(|error| self.has_failed(work, error))?;
+        // Blocks may have been replaced during planning and L1's response. A transaction with
+        // replaced blocks would fail and waste its gas, and so would one after a rejected one.
+        if self.channel.is_outdated() || !is_first && !self.submitter.has_room() {
+            return Ok(Outcome::Untried);
+        }
+        self.rejections.on_sent(&candidate);
+        let sent = self.submitter.submit(&self.client, &work.view, candidate);
+        sent.or_else(|error| self.has_failed(work, error))?;
+        self.planner.most_blocks = MAX_BLOCKS;
+        Ok(Outcome::Untried)
+    }
+
+    /// Returns `true` if a transaction may be queued after those in flight. Of these either all
+    /// have blobs or none, as in `in_flight`.
+    fn has_room(&mut self, work: &Work, in_flight: Option<bool>, is_full: bool) -> bool {
+        let Some(has_blobs) = in_flight else {
+            self.goes_next_alone = false;
+            return !self.submitter.waits_for_earlier();
+        };
+        if self.goes_next_alone || !self.submitter.has_room() {
+            return false;
+        }
+        // Pools do not allow pending transactions of both kinds for one account. While blobs may be
+        // used, blocks are queued after calldata only if they fill a transaction: the cheaper way
+        // is chosen when nothing is in flight.
+        match has_blobs {
+            true => self.planner.blobs.is_proven() && self.planner.may_use_blobs(work),
+            false => is_full || !self.planner.may_use_blobs(work),
+        }
+    }
+
+    /// Returns the next transaction, with the oldest of these blocks; `None` if it cannot be sent
+    /// now, or cannot be queued after those in flight.
+    fn candidate(
+        &mut self,
+        work: &Work,
+        mut waiting: Vec<Arc<Block>>,
+        in_flight: Option<bool>,
+    ) -> Result<Option<TxCandidate>, BatcherError> {
+        let is_first = in_flight.is_none();
+        let end = self.submitter.replaced_end();
+        if let Some(last) = waiting.iter().position(|block| Some(block.hash) == end) {
+            waiting.truncate(last + 1);
+        }
+        let Some((blocks, input)) = self.planner.what_fits(work, waiting.clone())? else {
+            return Ok(None);
+        };
+        let kept = self.planner.kept_of(work, &input.bytes);
+        let by_blobs = self.planner.by_blobs(work, &waiting, &input, &kept)?;
+        if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
+            // Skip planning until the transactions in flight are included: the result would be the
+            // same.
+            self.goes_next_alone = true;
+            return Ok(None);
+        }
+        if let Some(candidate) = by_blobs {
+            if candidate.goes_alone && !is_first {
+                self.goes_next_alone = true;
+                return Ok(None);
+            }
+            return Ok(Some(candidate));
+        }
+        let evidence = self.planner.evidence_of(work, &blocks)?;
+        // The evidence depends on the state of the duties after the transactions in flight.
+        let goes_alone = depends_on_duties(&evidence);
+        if goes_alone && !is_first {
+            self.goes_next_alone = true;
+            return Ok(None);
+        }
+        // The gas for checking evidence is known only from an estimate of L1.
+        let is_plain = evidence.updates.is_empty() && !goes_alone;
+        // An L1 that simulates on its pending block would include the transactions that were
+        // abandoned for a fork.
+        self.replaces_for_fork &= self.submitter.replaces();
+        let can_be_tried = is_first && !self.replaces_for_fork;
+        let (inputs, gas_limit, for_fork) =
+            self.planner.in_calldata(work, &blocks, &input, &kept, &evidence, can_be_tried);
+        let gas_limit = match is_plain || !is_first {
+            true => gas_limit,
+            false => (!can_be_tried).then_some(self.planner.limits().gas),
+        };
+        let input = advanceCall { inputs, evidence }.abi_encode().into();
+        Ok(Some(TxCandidate {
+            gas_limit,
+            for_fork,
+            can_be_tried,
+            goes_alone,
+            ..TxCandidate::new(&blocks, TxData { input, blobs: None })
+        }))
+    }
+
+    /// Reacts to an error of the submitter, and returns it.
+    fn has_failed<T>(&mut self, work: &Work, error: SubmitterError) -> Result<T, BatcherError> {
+        if let SubmitterError::BlobsRefused(_) = &error {
+            self.planner.blobs.on_failure(work.l1_head());
+            return Err(error.into());
+        }
+        if matches!(error, SubmitterError::TxFeeCap { .. }) {
+            // Fewer blocks need less gas.
+            self.planner.most_blocks = self.rejections.fewer_blocks();
+        }
+        if is_refusal(&error) {
+            self.planner.pause_code_references(work);
+            self.planner.check_prices(work)?;
+            // L1 may accept fewer blocks even if it rejects this number.
+            self.planner.most_blocks = self.rejections.fewer_blocks();
+            self.rejections.on_refusal(&error);
+        }
+        Err(error.into())
+    }
+
+    /// Abandons the transactions in flight if they were planned for another fork than L1 has now,
+    /// or has soon: their gas limit may be too low, or L1 may no longer accept the proofs of their
+    /// blobs, so that they would be pending forever. The next transactions use their nonces.
+    fn replace_at_fork(&mut self, work: &Work) {
+        let least = ProtocolFork::Cancun;
+        let forks = (self.planner.fork_of_l1(work, least), self.planner.present_fork(work, least));
+        let before = self.planned_by.replace(forks);
+        if before.is_some_and(|before| before != forks) && self.submitter.in_flight().count() > 0 {
+            let (planned, present) = forks;
+            tracing::info!(%planned, %present, "L1 fork, replacing transactions in flight");
+            self.submitter.forget_open(&work.view);
+            self.replaces_for_fork = true;
+        }
     }
 
     /// Drops measurements and facts of blocks that were included on L1 or replaced, except blocks
@@ -382,7 +439,8 @@ impl Batcher {
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
-        self.measured.retain(|hash, (_, it)| it.number() > head || there.contains(hash));
-        self.channel.evidence.retain(|number, hash| number > head || there.contains(hash));
+        let is_kept = |number: u64, hash: &B256| number > head || there.contains(hash);
+        self.planner.measured.retain(is_kept);
+        self.channel.evidence.retain(is_kept);
     }
 }

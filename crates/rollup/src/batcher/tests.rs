@@ -3,7 +3,7 @@
 mod blobs;
 mod order;
 
-use super::*;
+use super::{blob_terms::BlobTerms, handle::BatcherCommands, measured::MeasuredBlock, *};
 use crate::{
     BacklogConfig, Duties, L1Client, Prices, Signer, SubmitterConfig,
     l1::{Events, L1Clock, L1Cost, L1Header, L1View, PostedBlock},
@@ -13,14 +13,15 @@ use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use chain::{BlockAttributes, Chain, ChainConfig, shortest_input};
 use contracts::{
-    advance_plan::{AdvancePlan, STATE_ROOTS},
+    advance_plan::{AdvancePlan, L1Limits, STATE_ROOTS},
     bindings::INativeRollup::Evidence,
 };
 use execute::WorkGas;
 use executor::ChainSpec;
+use node::InputCost;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
-use submission::{MAX_BLOCKS, Outcome};
 use testkit::{CHAIN_ID, ETHER, Interception, Key, Proxy, Timeout, bare_deployment, rich_genesis};
 use variants::{BLOB_EXECUTE_ADDRESS, GasSchedule, market::Rate};
 
@@ -299,11 +300,14 @@ fn blocks_wait_for_interval_unless_they_fill_transaction() {
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [(1..=MAX_BLOCKS as u64).collect::<Vec<_>>()]);
 
-    let capacity = batcher.rate.capacity(batcher.limits());
+    let footprint = Arc::new(fixture.chain.footprint_of(&last[0]).unwrap());
+    let planner = &mut batcher.planner;
+    let capacity = planner.measured.rate.capacity(planner.limits());
     let mut fills = |bytes, gas| {
-        let measured = batcher.measured.get_mut(&last[0].hash).unwrap();
-        measured.0 = InputCost { bytes, gas, work: WorkGas::default() };
-        batcher.fills_a_transaction(&last)
+        let cost = InputCost { bytes, gas, work: WorkGas::default() };
+        let footprint = Arc::clone(&footprint);
+        planner.measured.extend([(last[0].hash, MeasuredBlock { cost, footprint })]);
+        planner.measured.fills_a_transaction(&last)
     };
     assert!(!fills(capacity.bytes - 1, capacity.gas - 1));
     assert!(fills(capacity.bytes, 0));
@@ -335,7 +339,7 @@ fn rejection_halves_next_batch_down_to_one_block() {
     fixture.blocks(5);
     for expected in [2, 1, 1] {
         submit(&mut batcher, &fixture.work()).unwrap_err();
-        assert_eq!(batcher.most_blocks, expected);
+        assert_eq!(batcher.planner.most_blocks, expected);
     }
     fixture.l1.answers(|_, _| None);
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
@@ -350,7 +354,7 @@ fn prices_are_checked_once_per_retry_interval() {
     let mut batcher = fixture.batcher();
     let mut asks = |fixture: &BatcherSetup| {
         let before = fixture.l1.asked();
-        batcher.check_prices(&fixture.work()).unwrap();
+        batcher.planner.check_prices(&fixture.work()).unwrap();
         fixture.l1.asked() > before
     };
     assert!(asks(&fixture));
@@ -367,22 +371,23 @@ fn blocks_are_measured_once_and_planned_exactly() {
     let mut fixture = BatcherSetup::new();
     let blocks = fixture.blocks(3);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
+    let measured = &mut batcher.planner.measured;
     for (count, executions) in [(1, 2), (1, 2), (3, 6)] {
-        batcher.measure(&work, &blocks[..count]).unwrap();
-        assert_eq!((batcher.measured.len(), batcher.executions), (count, executions));
+        measured.measure(&work.chain, &blocks[..count]).unwrap();
+        assert_eq!(measured.executions(), executions);
     }
-    let execute = batcher.execute();
+    let execute = measured.execute();
     for range in [0..1, 0..2, 1..3, 0..3] {
-        let input = batcher.input_of(&work.chain, &blocks[range], shortest_input).unwrap();
+        let input = measured.input_of(&work.chain, &blocks[range], shortest_input).unwrap();
         let executed = execute.run(&input.bytes, u64::MAX).unwrap();
         assert_eq!((input.charge, input.reserve), (executed.gas, executed.reserve));
     }
     // A single block has the requested form.
     let one = slice::from_ref(&blocks[0]);
-    let input = batcher.input_of(&work.chain, one, Block::input).unwrap();
-    let shortest = batcher.input_of(&work.chain, one, shortest_input).unwrap();
+    let input = measured.input_of(&work.chain, one, Block::input).unwrap();
+    let shortest = measured.input_of(&work.chain, one, shortest_input).unwrap();
     assert!(shortest.bytes.len() < input.bytes.len());
-    assert_eq!(shortest.bytes.len(), batcher.measured[&blocks[0].hash].0.bytes);
+    assert_eq!(shortest.bytes.len(), measured.get(&blocks[0].hash).unwrap().cost.bytes);
 }
 
 #[test]
@@ -391,28 +396,28 @@ fn blob_plan_needs_l1_support_and_affordable_price() {
     fixture.reads_blobs = true;
     let blocks = fixture.blocks(1);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
-    batcher.measure(&work, &blocks).unwrap();
-    let calldata = batcher.input_of(&work.chain, &blocks, shortest_input).unwrap();
-    let plan = |batcher: &mut Batcher| batcher.by_blobs(&work, &blocks, &calldata, &[]);
+    batcher.planner.measured.measure(&work.chain, &blocks).unwrap();
+    let calldata = batcher.planner.measured.input_of(&work.chain, &blocks, shortest_input).unwrap();
+    let plan = |batcher: &mut Batcher| batcher.planner.by_blobs(&work, &blocks, &calldata, &[]);
     let blobs = plan(&mut batcher).unwrap().unwrap().data.blobs.unwrap();
-    let input = batcher.input_of(&work.chain, &blocks, Block::input).unwrap();
+    let input = batcher.planner.measured.input_of(&work.chain, &blocks, Block::input).unwrap();
     let cost = AdvancePlan::in_blobs(&[input]).unwrap().cost(FORK, 0, 1);
     assert_eq!((blobs.gas_limit, blobs.price), (cost.limit, 5));
     // At the maximum price, and above it.
-    batcher.config.submitter.max_blob_fee = 5;
+    batcher.planner.config.max_blob_fee = 5;
     assert!(plan(&mut batcher).unwrap().is_some());
-    assert!(batcher.may_use_blobs(&work));
-    batcher.config.submitter.max_blob_fee = 4;
+    assert!(batcher.planner.may_use_blobs(&work));
+    batcher.planner.config.max_blob_fee = 4;
     assert!(plan(&mut batcher).unwrap().is_none());
-    assert!(!batcher.may_use_blobs(&work));
-    batcher.config.submitter.max_blob_fee = 5;
+    assert!(!batcher.planner.may_use_blobs(&work));
+    batcher.planner.config.max_blob_fee = 5;
     assert!(plan(&mut batcher).unwrap().is_some());
     // A call of an address without code succeeds. The terms are cached, so they are reset here.
-    batcher.blob_terms = BlobTerms::default();
+    batcher.planner.blob_terms = BlobTerms::default();
     fixture.l1.answers(|method, _| (method == "eth_call").then(|| Ok(json!("0x"))));
     assert!(plan(&mut batcher).unwrap().is_none());
-    assert!(!batcher.may_use_blobs(&work));
-    batcher.blob_terms = BlobTerms::default();
+    assert!(!batcher.planner.may_use_blobs(&work));
+    batcher.planner.blob_terms = BlobTerms::default();
     fixture.l1.proxy.intercept(|_| Some(Interception::Refused(400)));
     assert!(plan(&mut batcher).is_err());
 }
@@ -446,10 +451,10 @@ fn calldata_gas_counts_new_slots_from_genesis_on() {
     deployment.genesis.number = Some(genesis);
     fixture.view = L1View::new(deployment);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
-    batcher.measure(&work, &blocks).unwrap();
-    let input = batcher.input_of(&work.chain, &blocks, shortest_input).unwrap();
+    batcher.planner.measured.measure(&work.chain, &blocks).unwrap();
+    let input = batcher.planner.measured.input_of(&work.chain, &blocks, shortest_input).unwrap();
     let (inputs, limit, for_fork) =
-        batcher.in_calldata(&work, &blocks, &input, &[], &Evidence::default(), true);
+        batcher.planner.in_calldata(&work, &blocks, &input, &[], &Evidence::default(), true);
     let limits = [first, first + 1].map(|number| {
         AdvancePlan::in_calldata(slice::from_ref(&input)).cost(FORK, genesis, number).limit
     });
@@ -473,8 +478,10 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let block = fixture.blocks(1).remove(0);
     let footprint = fixture.chain.footprint_of(&block).unwrap();
     let mut other = fixture.batcher();
-    other.measure(&fixture.work(), slice::from_ref(&block)).unwrap();
-    batcher_handle.sealed(&block, Some(other.measured[&block.hash].0), footprint);
+    let measured = &mut other.planner.measured;
+    measured.measure(fixture.chain.reader(), slice::from_ref(&block)).unwrap();
+    let cost = measured.get(&block.hash).unwrap().cost;
+    batcher_handle.sealed(&block, Some(cost), footprint);
     batcher_handle.offer(fixture.work());
     until("the block in flight", || batcher_handle.report().status.in_flight.is_some());
     assert_eq!(batcher_handle.report().status.planning_executions, 0);

@@ -1,14 +1,14 @@
 //! Tests of posting in blobs: L1's terms, and batches after the first with blobs.
 
 use super::*;
-use crate::batcher::planning::BlobBackoff;
+use crate::batcher::blob_backoff::BlobBackoff;
 use crate::l1::SentMessage;
 use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Returns the blob base fee by which blocks are planned now.
 fn price(batcher: &mut Batcher, fixture: &BatcherSetup) -> u128 {
-    batcher.prices(&fixture.work(), FORK).unwrap().unwrap().blob_gas.unwrap()
+    batcher.planner.prices(&fixture.work(), FORK).unwrap().unwrap().blob_gas.unwrap()
 }
 
 #[test]
@@ -54,14 +54,14 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     let mut batcher = fixture.batcher();
     let blocks = fixture.blocks(1);
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
-    assert!(!batcher.blobs.is_proven());
+    assert!(!batcher.planner.blobs.is_proven());
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
     fixture.view.take(header(2), included(&blocks, 2));
     submit(&mut batcher, &fixture.work()).unwrap();
     assert!(in_flight(&batcher).is_empty());
-    assert!(batcher.blobs.is_proven());
-    batcher.blobs.on_failure(2);
-    assert!(!batcher.blobs.is_proven());
+    assert!(batcher.planner.blobs.is_proven());
+    batcher.planner.blobs.on_failure(2);
+    assert!(!batcher.planner.blobs.is_proven());
 }
 
 /// A message from anyone can make evidence stale, so the pause must be short.
@@ -93,12 +93,12 @@ fn only_blobs_follow_blobs_once_they_are_proven() {
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1]]);
     // Once blobs are proven, more blobs are queued after them, but no calldata.
-    batcher.blobs.on_success();
+    batcher.planner.blobs.on_success();
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
     assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
     fixture.blocks(1);
-    batcher.reads_blobs = false;
+    batcher.planner.reads_blobs = false;
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
@@ -134,8 +134,8 @@ fn uses_blobs_soon_after_failure(events: Events) -> bool {
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
     fixture.view.take(header(3), Events::default());
     submit(&mut batcher, &fixture.work()).unwrap();
-    assert!(!batcher.blobs.allows(4));
-    batcher.blobs.allows(5)
+    assert!(!batcher.planner.blobs.allows(4));
+    batcher.planner.blobs.allows(5)
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn blocks_with_relay_evidence_are_sent_alone() {
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
-    batcher.blobs.on_success();
+    batcher.planner.blobs.on_success();
     fixture.view.take(header(2), overdue_message());
     fixture.blocks(1);
     assert!(!batcher.goes_next_alone);

@@ -1,10 +1,12 @@
-//! The choice between calldata and blobs. Of inputs in blobs, only the heads are calldata.
+//! Content of the next transaction: which blocks fit, and whether they are posted as calldata or in
+//! blobs. Of inputs in blobs, only the heads are calldata.
 
-use super::{Batcher, Work};
+use super::{Work, blob_backoff::BlobBackoff, blob_terms::BlobTerms, measured::MeasuredBlocks};
 use crate::{
-    BatcherError,
+    BatcherError, L1Profile, RollupRules, SubmitterConfig,
     duties::evidence,
-    l1::{L1Provider as _, Silence as _},
+    l1::{KeptCodes, L1Client, L1Provider as _, Silence as _},
+    sequencer::evidence::EvidenceBook,
     submitter::{Blobs, TxCandidate, TxData},
 };
 use alloy_eips::{
@@ -12,14 +14,15 @@ use alloy_eips::{
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
 use alloy_primitives::Bytes;
-use chain::Block;
+use chain::{Block, ChainError, shortest_input};
 use contracts::{
-    advance_plan::{self, AdvanceInput, AdvancePlan, Cost},
+    advance_plan::{self, AdvanceInput, AdvancePlan, Cost, L1Limits, L1Prices},
     bindings::INativeRollup::Evidence,
     code_reference::CodeReference,
     prove_inclusions,
 };
 use std::{slice, sync::Arc};
+use variants::BLOB_EXECUTE_ADDRESS;
 use wire::ProtocolFork;
 
 /// Gas reserved for checking the evidence of a new anchor.
@@ -28,84 +31,114 @@ const UPDATE_GAS: u64 = 100_000;
 const PROOF_GAS: u64 = 400_000;
 /// Gas reserved for checking the outcome of a forced transaction, with a proof.
 const DISCHARGE_GAS: u64 = 150_000;
-/// Number of L1 blocks without blobs, or without code references, after an `advance` with them has
-/// failed. Doubled for blobs with each further failure.
+/// Maximum number of L2 blocks in one `advance`.
+pub(super) const MAX_BLOCKS: usize = 32;
+/// Number of L1 blocks without code references after an `advance` has failed.
 const RETRY_BLOCKS: u64 = 32;
-/// Number of L1 blocks without blobs after an `advance` whose evidence may have been stale. In that
-/// time its blocks are posted as calldata, which can be simulated.
-const STALE_BLOCKS: u64 = 2;
-/// Maximum number of L1 blocks without blobs after failures.
-const MAX_RETRY_BLOCKS: u64 = 8_192;
-
 /// Seconds before an L1 fork from which transactions get the gas that they need after it.
 const FORK_MARGIN: u64 = 600;
 
-/// Backoff of posting in blobs: a transaction with blobs cannot be simulated before it is sent, and
-/// costs gas even if it fails.
-#[derive(Debug, Default)]
-pub(super) struct BlobBackoff {
-    /// First L1 block at which blobs are used again.
-    again_at: u64,
-    /// Number of L1 blocks without blobs after the last failure.
-    pause: u64,
-    /// Last logged reason for not using blobs, so that each is logged once.
-    said: Option<String>,
-    /// `true` if the last blob transaction of this process succeeded.
-    is_proven: bool,
+/// Blocks, and the input that contains all of them.
+type Fitting = (Vec<Arc<Block>>, AdvanceInput);
+
+/// Plans the transactions that post blocks.
+#[derive(Debug)]
+pub(super) struct AdvancePlanner {
+    client: Arc<L1Client>,
+    rules: RollupRules,
+    pub(super) config: SubmitterConfig,
+    profile: L1Profile,
+    pub(super) reads_blobs: bool,
+    /// Facts of the pending blocks, shared with the sequencer.
+    evidence: EvidenceBook,
+    pub(super) measured: MeasuredBlocks,
+    /// Maximum number of blocks of the next `advance`; lower after L1 has rejected one.
+    pub(super) most_blocks: usize,
+    pub(super) blobs: BlobBackoff,
+    /// Blob base fee on L1, and its support for blobs.
+    pub(super) blob_terms: BlobTerms,
+    /// Cache of which codes are stored on L1.
+    codes: KeptCodes,
+    /// L1 block from which inputs reference codes on L1 again.
+    kept_again_at: u64,
+    /// L1 block from which the gas schedule of EXECUTE is checked again after an `advance` has
+    /// failed.
+    prices_again_at: u64,
 }
 
-impl BlobBackoff {
-    /// Records that a transaction with blobs has failed at L1's block `head`.
-    pub(super) fn on_failure(&mut self, head: u64) {
-        self.is_proven = false;
-        if !self.allows(head) {
-            return;
-        }
-        self.pause = (2 * self.pause).clamp(RETRY_BLOCKS, MAX_RETRY_BLOCKS);
-        self.again_at = head.saturating_add(self.pause);
-        tracing::warn!(blocks = self.pause, "L1 refused blobs, posting calldata");
-    }
-
-    /// Records that a transaction with blobs has failed whose evidence depended on the state of L1.
-    /// Anyone can change that state, for example by sending a message to the L2, so the backoff
-    /// must be short: otherwise, an attacker could keep posting expensive.
-    pub(super) fn on_stale_evidence(&mut self, head: u64) {
-        self.is_proven = false;
-        self.again_at = self.again_at.max(head.saturating_add(STALE_BLOCKS));
-        tracing::info!("evidence may be stale, posting these blocks as calldata");
-    }
-
-    /// Notes that L1 has included a transaction with blobs.
-    pub(super) fn on_success(&mut self) {
-        *self = Self { is_proven: true, ..Self::default() };
-    }
-
-    /// Returns `true` if multiple transactions with blobs may be in flight. Until one has
-    /// succeeded, only one may be in flight: if its blobs are the reason of a failure, those after
-    /// it would fail too, and each costs gas.
-    pub(super) const fn is_proven(&self) -> bool {
-        self.is_proven
-    }
-
-    /// Notes that L1 supports blobs at an acceptable price.
-    pub(super) fn has_no_reason(&mut self) {
-        self.said = None;
-    }
-
-    pub(super) const fn allows(&self, head: u64) -> bool {
-        head >= self.again_at
-    }
-
-    /// Logs once why blocks are posted as calldata.
-    pub(super) fn warn_once(&mut self, why: String) {
-        if self.said.as_ref() != Some(&why) {
-            tracing::warn!(why, "posting calldata");
-            self.said = Some(why);
+impl AdvancePlanner {
+    pub(super) fn new(
+        client: Arc<L1Client>,
+        rules: RollupRules,
+        config: SubmitterConfig,
+        profile: L1Profile,
+        reads_blobs: bool,
+        evidence: EvidenceBook,
+    ) -> Self {
+        Self {
+            client,
+            rules,
+            config,
+            measured: MeasuredBlocks::new(profile.clone()),
+            profile,
+            reads_blobs,
+            evidence,
+            most_blocks: MAX_BLOCKS,
+            blobs: BlobBackoff::default(),
+            blob_terms: BlobTerms::default(),
+            codes: KeptCodes::default(),
+            kept_again_at: 0,
+            prices_again_at: 0,
         }
     }
-}
 
-impl Batcher {
+    /// Limits of a transaction on L1.
+    pub(super) const fn limits(&self) -> &L1Limits {
+        &self.profile.limits
+    }
+
+    /// Returns as many of the oldest blocks as fit into one L1 transaction, and their input: a
+    /// batch, whose blocks share a witness and a fork, or the shortest input of one block.
+    pub(super) fn what_fits(
+        &mut self,
+        work: &Work,
+        mut blocks: Vec<Arc<Block>>,
+    ) -> Result<Option<Fitting>, BatcherError> {
+        let (chain, time) = (&work.chain, work.l1_time());
+        blocks.truncate(self.most_blocks);
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let Some(first) = blocks.first().cloned() else { return Ok(None) };
+        let fork = fork_of(&first).ok_or(ChainError::NoFork(first.header.timestamp))?;
+        let mut gas = 0_u64;
+        let fitting = blocks.iter().take_while(|block| {
+            gas = gas.saturating_add(block.header.gas_used);
+            let header = &block.header;
+            header.timestamp <= time && gas <= header.gas_limit && fork_of(block) == Some(fork)
+        });
+        let mut count = fitting.count();
+        blocks.truncate(count);
+        self.measured.measure(chain, &blocks)?;
+        let (max_bytes, max_gas) = (self.limits().input_bytes(), self.limits().gas);
+        let (of_l1, genesis) = (self.fork_of_l1(work, fork), work.genesis_number());
+        while count > 0 {
+            blocks.truncate(count);
+            let input = self.measured.input_of(chain, &blocks, shortest_input)?;
+            let posting = AdvancePlan::in_calldata(slice::from_ref(&input));
+            let gas = posting.cost(of_l1, genesis, first.header.number).limit;
+            let length = input.bytes.len();
+            // A single block was within the limits when it was sealed.
+            if count == 1 || length <= max_bytes && gas <= max_gas {
+                return Ok(Some((blocks, input)));
+            }
+            // Assumes blocks of equal size, and drops at least one.
+            let by_bytes = count * max_bytes / length.max(1);
+            let by_gas = u128::from(max_gas) * count as u128 / u128::from(gas.max(1));
+            let by_gas = usize::try_from(by_gas).unwrap_or(count);
+            count = by_bytes.min(by_gas).clamp(1, count - 1);
+        }
+        Ok(None)
+    }
+
     /// Returns the transaction that posts as many of the oldest waiting blocks as fit into blobs, if
     /// that costs less per block than `calldata`.
     pub(super) fn by_blobs(
@@ -165,14 +198,14 @@ impl Batcher {
         work: &Work,
         blocks: &[Arc<Block>],
     ) -> Result<Evidence, BatcherError> {
-        let (book, rules) = (&self.channel.evidence, &self.rules);
+        let (book, rules) = (&self.evidence, &self.rules);
         let (evidence, _) = evidence(book, &work.chain, &work.view, rules, work.duties, blocks)??;
         Ok(evidence)
     }
 
     /// Returns `true` if there is no known reason not to use blobs.
     pub(super) fn may_use_blobs(&self, work: &Work) -> bool {
-        self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
+        self.reads_blobs && self.blobs.allows(work.l1_head()) && !self.blobs.has_reason()
     }
 
     /// Returns references for the codes of an input that are stored on L1, so that the input need
@@ -281,11 +314,32 @@ impl Batcher {
         let (max_gas, genesis) = (self.limits().gas, work.chain.first_number());
         let of_l1 = self.fork_of_l1(work, fork);
         let admits = |posting: &AdvancePlan| posting.cost(of_l1, genesis, first).limit <= max_gas;
-        self.measure(work, &waiting[..count])?;
+        self.measured.measure(&work.chain, &waiting[..count])?;
         // A single block in blobs has the plain input, not the shortest form.
         advance_plan::ways_in_blobs(count, admits, |range| {
-            self.input_of(&work.chain, &waiting[range], Block::input)
+            self.measured.input_of(&work.chain, &waiting[range], Block::input)
         })
+    }
+
+    /// Returns L1's current prices; `None` if L1's EXECUTE does not read inputs from blobs, or the
+    /// blob base fee exceeds the configured maximum.
+    pub(super) fn prices(
+        &mut self,
+        work: &Work,
+        fork: ProtocolFork,
+    ) -> Result<Option<L1Prices>, BatcherError> {
+        let Some(price) = self.blob_terms.at(work.l1_head(), &self.client)? else {
+            self.blobs.warn_once(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
+            return Ok(None);
+        };
+        if price > self.config.max_blob_fee {
+            self.blobs.warn_once("the blob base fee exceeds the configured maximum".to_owned());
+            return Ok(None);
+        }
+        self.blobs.has_no_reason();
+        let base_fee = work.view.head().map_or(0, |head| u128::from(head.base_fee));
+        let gas = base_fee.saturating_add(self.config.tip);
+        Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
     }
 }
 
@@ -326,32 +380,4 @@ fn sidecar_of(
         .map(BlobTransactionSidecarVariant::Eip4844),
     };
     sidecar.map_err(|error| refused(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blob_backoff_doubles_until_success() {
-        let mut backoff = BlobBackoff::default();
-        assert!(backoff.allows(0));
-        backoff.on_failure(100);
-        assert!(!backoff.allows(100 + RETRY_BLOCKS - 1));
-        // A second notice of the same failure does not extend the pause.
-        backoff.on_failure(110);
-        assert!(backoff.allows(100 + RETRY_BLOCKS));
-        backoff.on_failure(200);
-        assert!(
-            !backoff.allows(200 + 2 * RETRY_BLOCKS - 1) && backoff.allows(200 + 2 * RETRY_BLOCKS)
-        );
-        for head in (10_000..1_000_000).step_by(10_000) {
-            backoff.on_failure(head);
-            assert!(backoff.allows(head + MAX_RETRY_BLOCKS));
-        }
-        assert!(!backoff.allows(990_000 + MAX_RETRY_BLOCKS - 1));
-        backoff.on_success();
-        backoff.on_failure(2_000_000);
-        assert!(backoff.allows(2_000_000 + RETRY_BLOCKS));
-    }
 }
