@@ -4,7 +4,6 @@
 //! `--rpc.txfeecap` (1 ether by default), regardless of the account's balance. They reject it each
 //! time until its maximum fee is lower.
 
-use super::Submitter;
 use crate::{
     SubmitterError,
     l1::{L1Client, L1Provider as _},
@@ -15,15 +14,20 @@ use crate::{
 const LIFETIME: u64 = 50;
 const WEI_PER_ETHER: f64 = 1e18;
 
-/// Fee cap learned from the error of an L1 node.
-#[derive(Debug, Default)]
+/// Fee cap of the configuration, or a lower one learned from the error of an L1 node.
+#[derive(Debug)]
 pub(super) struct FeeCap {
+    configured: u128,
     /// Cap in wei and the number of the L1 block at which it was learned; `None` if no node has
     /// rejected a transaction because of its cap.
     learned: Option<(u128, u64)>,
 }
 
 impl FeeCap {
+    pub(super) const fn new(configured: u128) -> Self {
+        Self { configured, learned: None }
+    }
+
     /// Learns the cap from a node's error for a transaction with this maximum fee, in wei. Other
     /// errors are ignored.
     pub(super) fn learn(&mut self, error: &SubmitterError, cost: u128, head: u64) {
@@ -43,22 +47,19 @@ impl FeeCap {
         tracing::warn!(cost, cap, "L1 node caps the fee of a transaction");
         self.learned = Some((cap, head));
     }
-}
 
-impl Submitter {
     /// Switches to the next L1 node and drops the learned cap, after it has turned out too low for
     /// a transaction. With a single node the cap is kept, so that the node does not reject the same
     /// transaction again.
-    pub(super) fn leave_capped(&mut self, client: &L1Client) {
-        if self.fee_cap.learned.is_some() && client.leave_node() {
-            self.fee_cap.learned = None;
+    pub(super) fn leave_node(&mut self, client: &L1Client) {
+        if self.learned.is_some() && client.leave_node() {
+            self.learned = None;
         }
     }
 
     /// Maximum fee of a transaction without its blobs, in wei.
-    pub(super) fn fee_cap(&self) -> u128 {
-        let configured = self.config.max_tx_fee;
-        self.fee_cap.learned.map_or(configured, |(cap, _)| cap.min(configured))
+    pub(super) fn max_tx_fee(&self) -> u128 {
+        self.learned.map_or(self.configured, |(cap, _)| cap.min(self.configured))
     }
 
     /// Maximum fee per gas of a transaction with this gas limit under the fee cap, in wei.
@@ -71,15 +72,16 @@ impl Submitter {
         &mut self,
         gas_limit: u64,
         base_fee: u128,
+        tip: u128,
         head: u64,
     ) -> Result<u128, SubmitterError> {
-        if self.fee_cap.learned.is_some_and(|(_, at)| head.saturating_sub(at) >= LIFETIME) {
-            self.fee_cap.learned = None;
+        if self.learned.is_some_and(|(_, at)| head.saturating_sub(at) >= LIFETIME) {
+            self.learned = None;
         }
-        let cap = self.fee_cap();
+        let cap = self.max_tx_fee();
         let most = cap / u128::from(gas_limit.max(1));
         // The base fee of the next block is an eighth higher at most (EIP-1559).
-        let least = base_fee.saturating_add(base_fee / 8).saturating_add(self.config.tip);
+        let least = base_fee.saturating_add(base_fee / 8).saturating_add(tip);
         if most < least {
             return Err(SubmitterError::TxFeeCap { gas: gas_limit, price: least, cap });
         }

@@ -2,128 +2,48 @@
 //! until L1 has included them.
 //!
 //! A transaction is sent only after L1's pool has responded to the previous one, so that none is
-//! queued after a rejected one. The caller plans the next one in the meantime. `look` tracks all
-//! transactions in flight, with requests on other threads.
+//! queued after a rejected one. The caller plans the next one in the meantime. [`Submitter::step`]
+//! tracks all transactions in flight, with requests on other threads.
 
+mod account;
 mod calls;
+mod config;
 mod error;
 mod fee_cap;
 mod in_flight;
+mod pending;
+mod pool;
 mod refusal;
 mod requests;
-mod sending;
 mod spending;
-mod tracking;
 mod transaction;
+mod tx_builder;
 
+pub use config::SubmitterConfig;
 pub use error::SubmitterError;
 pub use in_flight::InFlight;
-pub use transaction::{Blobs, TxData};
+pub use transaction::{Blobs, TxCandidate, TxData};
 
 pub(crate) use calls::{CallSender, CallState, Purpose};
 pub(crate) use refusal::{is_execution_failure, is_refusal};
 
 use crate::{
-    L1Error, Signer,
+    Signer,
     l1::{L1Client, L1View},
     lease::Fence,
-    probe::Probe,
 };
+use account::{AccountAt, AccountTracker};
 use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::TransactionRequest;
-use chain::Block;
 use contracts::advance_plan::L1Limits;
-use fee_cap::FeeCap;
-use requests::{Account, account_at, estimate, simulate};
-use sending::Sending;
+use pending::PendingTransactions;
+use pool::{PoolSubmission, Sending};
+use refusal::is_underpriced;
+use requests::{Account, account_and_gas, account_at};
 use spending::Spending;
-use std::{
-    collections::VecDeque,
-    path::Path,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
-use tracking::{AccountRequest, EarlierTransactions};
-use transaction::{Fees, Unsigned};
-
-/// Limits and timeouts of a submitter.
-#[derive(Debug, Clone)]
-pub struct SubmitterConfig {
-    /// Priority fee, in wei per gas.
-    pub tip: u128,
-    /// Maximum fee, in wei per gas.
-    pub max_fee: u128,
-    /// Maximum blob fee, in wei per blob gas. While blobs cost more, blocks are posted as calldata.
-    pub max_blob_fee: u128,
-    /// Maximum fee of a transaction without its blobs, in wei: L1 nodes reject transactions above
-    /// their `--rpc.txfeecap`.
-    pub max_tx_fee: u128,
-    /// Number of L1 blocks without the transaction after which its fees are bumped.
-    pub bump_after: u64,
-    /// Time after which a transaction is resent if L1 makes no block.
-    pub resend_after: Duration,
-    /// Maximum spending within a day, in wei.
-    pub daily_limit: u128,
-    /// Balance below which the submitter logs a warning, in wei.
-    pub low_balance: u128,
-    /// Maximum number of transactions in flight.
-    pub max_in_flight: usize,
-}
-
-impl Default for SubmitterConfig {
-    fn default() -> Self {
-        Self {
-            tip: 1_000_000_000,
-            max_fee: 500_000_000_000,
-            max_blob_fee: 100_000_000_000,
-            max_tx_fee: 1_000_000_000_000_000_000,
-            bump_after: 3,
-            resend_after: Duration::from_secs(12),
-            daily_limit: 10_000_000_000_000_000_000,
-            low_balance: 1_000_000_000_000_000_000,
-            max_in_flight: 8,
-        }
-    }
-}
-
-/// Blocks to post in one L1 transaction.
-#[derive(Debug, Clone)]
-pub struct TxCandidate {
-    /// Numbers and hashes of the blocks.
-    pub blocks: Vec<BlockNumHash>,
-    /// Timestamp of the last block, in seconds: the contract rejects blocks with a future
-    /// timestamp.
-    pub timestamp: u64,
-    /// Calldata and blobs with the blocks.
-    pub data: TxData,
-    /// Gas limit of the transaction; `None` to estimate it with `eth_estimateGas`.
-    pub gas_limit: Option<u64>,
-    /// Gas added to the estimate, in case the next L1 block is the first of another fork.
-    pub for_fork: u64,
-    /// `true` if `eth_call` can simulate the transaction, i.e. it has no blobs and no ancestors
-    /// that are not on L1.
-    pub can_be_tried: bool,
-    /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
-    /// of the next one depends on the L1 time at which this one is included.
-    pub goes_alone: bool,
-}
-
-impl TxCandidate {
-    /// Creates a candidate whose gas has to be estimated, without a simulation.
-    pub fn new(blocks: &[Arc<Block>], data: TxData) -> Self {
-        Self {
-            blocks: blocks.iter().map(|block| block.num_hash()).collect(),
-            timestamp: blocks.last().map_or(0, |last| last.header.timestamp),
-            data,
-            gas_limit: None,
-            for_fork: 0,
-            can_be_tried: false,
-            goes_alone: false,
-        }
-    }
-}
+use std::{path::Path, sync::Arc};
+use tx_builder::{Bump, TxBuilder};
 
 /// Progress of the transactions in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,44 +70,11 @@ pub enum SubmitterProgress {
 /// Posts blocks to L1.
 #[derive(Debug)]
 pub struct Submitter {
-    key: Signer,
-    chain_id: u64,
-    rollup: Address,
     config: SubmitterConfig,
-    /// L1's limits of a transaction.
-    limits: L1Limits,
-    /// Transactions in flight, ascending by nonce.
-    in_flight: Vec<InFlight>,
-    /// Included transactions, oldest first, which are sent again if an L1 reorg removes them.
-    landed: VecDeque<InFlight>,
-    spending: Spending,
-    /// The account in L1's last response.
-    account: Option<Account>,
-    /// The pending request for the account.
-    asked: Option<AccountRequest>,
-    /// L1 head and time of the last request for the account.
-    last_asked: Option<(B256, Instant)>,
-    /// The transaction to which L1's pool has not responded yet.
-    sending: Option<Sending>,
-    /// The pending request that resends transactions.
-    resending: Option<Probe<Result<(), SubmitterError>>>,
-    /// Round trip of the last response of L1's pool.
-    round_trip: Duration,
-    /// Number of transactions in flight when L1's pool last rejected a further one, i.e. its limit
-    /// per account.
-    pool_keeps: Option<usize>,
-    /// `true` if L1's pool has accepted a transaction since [`Self::take_accepted`].
-    has_accepted: bool,
-    /// Fee cap of the L1 node, if it is known.
-    fee_cap: FeeCap,
-    /// `true` while transactions removed by an L1 reorg are not to be resent yet.
-    is_held: bool,
-    /// Number of transactions in flight that are included in the latest view, while the account's
-    /// nonce does not show it yet.
-    taken: usize,
-    earlier: EarlierTransactions,
-    /// Right to post, checked right before.
-    fence: Fence,
+    account: AccountTracker,
+    builder: TxBuilder,
+    pending: PendingTransactions,
+    pool: PoolSubmission,
 }
 
 impl Submitter {
@@ -195,40 +82,26 @@ impl Submitter {
     /// of mainnet.
     pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
         Self {
-            key,
-            chain_id,
-            rollup,
+            account: AccountTracker::new(key.address()),
+            builder: TxBuilder::new(key, chain_id, rollup, config.clone()),
             config,
-            limits: L1Limits::default(),
-            in_flight: Vec::new(),
-            landed: VecDeque::new(),
-            spending: Spending::default(),
-            account: None,
-            asked: None,
-            last_asked: None,
-            sending: None,
-            resending: None,
-            round_trip: Duration::ZERO,
-            pool_keeps: None,
-            has_accepted: false,
-            fee_cap: FeeCap::default(),
-            is_held: false,
-            taken: 0,
-            earlier: EarlierTransactions::Unknown,
-            fence: Fence::default(),
+            pending: PendingTransactions::default(),
+            pool: PoolSubmission::default(),
         }
     }
 
     /// Sets L1's limits of a transaction.
     #[must_use]
-    pub fn with_limits(self, limits: L1Limits) -> Self {
-        Self { limits, ..self }
+    pub const fn with_limits(mut self, limits: L1Limits) -> Self {
+        self.builder.limits = limits;
+        self
     }
 
     /// Sets the right to post, which is checked before each transaction is sent to L1.
     #[must_use]
-    pub fn with_fence(self, fence: Fence) -> Self {
-        Self { fence, ..self }
+    pub fn with_fence(mut self, fence: Fence) -> Self {
+        self.pool.fence = fence;
+        self
     }
 
     /// Records the spending in this file, so that the daily limit holds across restarts.
@@ -236,9 +109,10 @@ impl Submitter {
     /// # Errors
     ///
     /// [`SubmitterError::Spending`] if the file cannot be used.
-    pub fn with_spending(self, path: &Path) -> Result<Self, SubmitterError> {
-        let spending = Spending::open(path, self.chain_id, self.key.address())?;
-        Ok(Self { spending, ..self })
+    pub fn with_spending(mut self, path: &Path) -> Result<Self, SubmitterError> {
+        let TxBuilder { chain_id, .. } = self.builder;
+        self.builder.spending = Spending::open(path, chain_id, self.address())?;
+        Ok(self)
     }
 
     /// Returns the latest and the pending nonce of an account on L1.
@@ -260,25 +134,22 @@ impl Submitter {
 
     /// Address of the account that posts blocks.
     pub fn address(&self) -> Address {
-        self.key.address()
+        self.builder.key.address()
     }
 
     /// Transactions in flight that were not abandoned, in nonce order.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.in_flight.iter().filter(|sent| !sent.is_void)
+        self.pending.live()
     }
 
     /// Number of transactions in flight that the latest view does not include.
     pub fn waiting(&self) -> usize {
-        self.in_flight().count().saturating_sub(self.taken)
+        self.pending.waiting()
     }
 
     /// Returns `true` if another transaction may be queued after those in flight.
     pub fn has_room(&self) -> bool {
-        let most = self.pool_keeps.unwrap_or(usize::MAX).min(self.config.max_in_flight);
-        // A transaction after a rejected one would have a nonce gap that may never be filled.
-        self.in_flight().all(|sent| !sent.candidate.goes_alone && !sent.is_refused)
-            && self.waiting() < most.max(1)
+        self.pending.has_room(self.config.max_in_flight)
     }
 
     /// Returns `true` if this view includes a blob transaction in flight.
@@ -289,23 +160,17 @@ impl Submitter {
     /// Returns `true` if the next transaction replaces an abandoned one that L1's pool may still
     /// have.
     pub fn replaces(&self) -> bool {
-        self.in_flight.iter().any(|sent| sent.is_void)
+        self.pending.all().iter().any(|sent| sent.is_void)
     }
 
     /// Last known balance of the account on L1, in wei.
     pub fn balance(&self) -> U256 {
-        self.account.map_or(U256::ZERO, |account| account.balance)
+        self.account.known().map_or(U256::ZERO, |account| account.balance)
     }
 
     /// Upper bound of the spending within a day, in wei.
     pub fn spent(&self) -> u128 {
-        self.spending.besides(|_| false)
-    }
-
-    /// Spending within a day, in wei, without this nonce and the transactions in flight.
-    fn spent_besides(&self, nonce: u64) -> u128 {
-        let is_counted = |it| it == nonce || self.in_flight.iter().any(|sent| sent.nonce == it);
-        self.spending.besides(is_counted)
+        self.builder.spent()
     }
 
     /// Starts to send `advance` with these blocks, queued after the transactions in flight. First
@@ -325,192 +190,320 @@ impl Submitter {
         candidate: TxCandidate,
     ) -> Result<(), SubmitterError> {
         self.acknowledge()?;
-        let account = self.key.address();
-        let head = view.head().map_or(0, |head| head.number);
-        let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let is_first = self.in_flight().next().is_none();
         // While transactions are in flight, the last response is still valid, because only they
         // have changed the account since.
-        let known = self.account.filter(|_| !is_first).zip(candidate.gas_limit);
+        let known = self.account.known().filter(|_| !is_first).zip(candidate.gas_limit);
         let (Account { used, balance, .. }, estimate) = match known {
             Some(known) => known,
-            None => self.ask_for_all(client, &candidate)?,
+            None => {
+                let TxBuilder { rollup, limits, .. } = self.builder;
+                let request = TransactionRequest::default()
+                    .from(self.address())
+                    .to(rollup)
+                    .gas_limit(limits.gas)
+                    .input(candidate.data.input.clone().into());
+                let (account, gas) = account_and_gas(client, request, &candidate)?;
+                self.account.set(account);
+                (account, gas)
+            }
         };
         // L1's latest block includes a transaction that the view, by which these blocks were
         // chosen, does not show yet: they would fail after it.
-        if self.in_flight.iter().any(|sent| sent.nonce < used) {
+        if self.pending.all().iter().any(|sent| sent.nonce < used) {
             return Ok(());
         }
-        let data = &candidate.data;
-        let tip = self.config.tip;
-        let max = base_fee.saturating_mul(2).saturating_add(tip);
-        let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        // The first nonce without a transaction of this node, so that the gap of a failed one is
-        // filled. A transaction that an L1 reorg has removed, as the next view will show, is sent
-        // again with its nonce.
-        let nonce = self.next_nonce(used);
-        // A pool that has the old transaction rejects a replacement without a sufficient fee bump.
-        let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
-        let mut fees = Fees { max, tip, blob };
-        if let Some(before) = before {
-            let least = before.fees.bumped(before.candidate.data.bump());
-            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
+        // A transaction that an L1 reorg has removed, as the next view will show, is sent again with
+        // its nonce.
+        let nonce = self.pending.next_nonce(used);
+        let built =
+            self.builder.build(candidate, nonce, estimate, balance, view.head(), &self.pending);
+        if matches!(built, Err(SubmitterError::TxFeeCap { .. })) {
+            self.builder.fee_cap.leave_node(client);
         }
-        fees.max = fees.max.min(self.config.max_fee);
-        fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // Earlier transactions in the same L1 block may raise its gas.
-        let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
-        if data.blobs.is_none() {
-            let most = self.affordable(gas_limit, base_fee, head);
-            fees.max = fees.max.min(most.inspect_err(|_| self.leave_capped(client))?);
-        }
-        let cost = fees.cost(gas_limit, data);
-        let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
-        // Uses the maximum costs, since L1 may include all of them in one block at the highest fee.
-        let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
-        if balance < U256::from(owed) {
-            return Err(SubmitterError::Funds { account, balance, cost: U256::from(owed) });
-        }
-        if balance < U256::from(self.config.low_balance) {
-            tracing::warn!(%account, %balance, "low balance of the L1 account");
-        }
-        let spent = self.spent_besides(nonce).saturating_add(owed);
-        // Checked before anything is signed: this ends any loop of failing transactions.
-        if spent > self.config.daily_limit {
-            return Err(SubmitterError::SpendingLimit { spent, limit: self.config.daily_limit });
-        }
-        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, data).sign(&self.key)?;
-        let has_blobs = data.blobs.is_some();
-        self.spending.sending(nonce, cost)?;
-        let blocks = candidate.blocks.len();
+        let sent = built?;
+        let (blocks, gas_limit, has_blobs) =
+            (sent.candidate.blocks.len(), sent.gas_limit, sent.has_blobs());
+        let (hash, raw) = (sent.hash, sent.raw.clone());
         tracing::info!(%hash, nonce, blocks, gas_limit, has_blobs, "posting batch");
-        let before = self.take(nonce);
-        self.put(Some(InFlight {
-            candidate,
-            hash,
-            nonce,
-            raw: raw.clone(),
-            gas_limit,
-            fees,
-            sent_at: head,
-            waits_since: None,
-            sent_when: Instant::now(),
-            cost,
-            is_void: false,
-            is_refused: false,
-        }));
-        let id = (nonce, hash);
-        self.sending = Some(Sending::begin(client, &self.fence, raw, id, is_first, before)?);
-        Ok(())
+        let before = self.pending.remove(nonce);
+        self.pending.insert(sent);
+        self.pool.begin(client, raw, (nonce, hash), is_first, before)
     }
 
-    fn next_nonce(&self, used: u64) -> u64 {
-        // Nonces in flight are consecutive. L1 may have included abandoned transactions before them
-        // that the account state at the head of the view does not reflect yet.
-        let first = self.in_flight().next().map_or(used, |first| first.nonce);
-        let ours = self.landed.iter().chain(self.in_flight());
-        ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
+    /// Waits until L1's pool has responded to the last sent transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitterError::L1`] if L1 rejects the transaction or does not respond; without a response
+    /// the transaction may be in the pool, so it stays in flight. [`SubmitterError::BlobsRefused`]
+    /// if L1 rejects a blob transaction, which is then no longer in flight.
+    pub fn acknowledge(&mut self) -> Result<(), SubmitterError> {
+        self.pool.wait().map_or(Ok(()), |(sending, outcome)| self.on_response(sending, outcome))
+    }
+
+    /// Processes the response of L1's pool to a transaction.
+    fn on_response(
+        &mut self,
+        sending: Sending,
+        outcome: Result<(), SubmitterError>,
+    ) -> Result<(), SubmitterError> {
+        let Sending { nonce, hash, is_first, before, .. } = sending;
+        let Err(error) = outcome else { return Ok(()) };
+        // Its nonce has been used meanwhile, or it is no longer in flight.
+        let Some(sent) = self.pending.get_mut(nonce).filter(|it| it.hash == hash) else {
+            return Ok(());
+        };
+        // Without a response, the transaction may be in the pool.
+        if !is_refusal(&error) {
+            return Err(error);
+        }
+        let has_blobs = sent.has_blobs();
+        let fee = sent.fees.max.saturating_mul(sent.gas_limit.into());
+        let sent_at = sent.sent_at;
+        // The pool has a transaction of an earlier process with this nonce: a later fee bump
+        // replaces it.
+        if before.is_none() && is_first && !has_blobs && is_underpriced(&error) {
+            sent.is_refused = true;
+            return Err(error);
+        }
+        self.builder.fee_cap.learn(&error, fee, sent_at);
+        // The pool does not have the rejected transaction, but may still have the older one with
+        // this nonce.
+        let is_void = sent.is_void;
+        self.pending.remove(nonce);
+        let replaces = before.is_some();
+        if let Some(before) = before {
+            self.pending.insert(before);
+        }
+        if is_void {
+            return Ok(());
+        }
+        if !is_first && !replaces {
+            // Pools limit the number of transactions per account, so its blocks are posted after
+            // those in flight.
+            tracing::debug!(%error, nonce, "L1 pool rejected a further transaction, waiting");
+            self.pending.on_pool_limit();
+            return Ok(());
+        }
+        Err(match has_blobs {
+            true => SubmitterError::BlobsRefused(error.to_string()),
+            false => error,
+        })
+    }
+
+    /// Returns `true` while L1's pool may have transactions of an earlier process. Replacing one
+    /// would post other blocks, and those queued after it would fail, so the submitter waits as
+    /// long as L1 includes any of them.
+    pub fn waits_for_earlier(&self) -> bool {
+        self.account.waits_for_earlier()
+    }
+
+    /// Updates the transactions in flight with L1's responses since the last call. Requests the
+    /// account at each new L1 block, resends the transactions at each block or after a slot without
+    /// one, and bumps the fees of the first one if it waits for too long. `l1_time` is the
+    /// timestamp of L1's next block. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitterError::L1`] if a request to L1 fails; the transactions stay in flight. Also the
+    /// errors of [`Self::acknowledge`].
+    pub fn step(
+        &mut self,
+        client: &Arc<L1Client>,
+        view: &Arc<L1View>,
+        l1_time: u64,
+    ) -> Result<SubmitterProgress, SubmitterError> {
+        if let Some((sending, outcome)) = self.pool.take_answer() {
+            self.on_response(sending, outcome)?;
+        }
+        if let Some(resent) = self.pool.take_resent() {
+            if resent.as_ref().is_err_and(is_underpriced)
+                && let Some(first) = self.pending.first_live_mut()
+            {
+                first.is_refused = true;
+            }
+            resent?;
+        }
+        if self.pending.restore_reorged(view) {
+            self.account.discard_request();
+        }
+        if self.pending.hold_back(l1_time) {
+            // They are resent at the next poll: an L1 that makes blocks on demand would make no
+            // block before.
+            self.account.ask_again();
+        }
+        self.pending.count_included(view);
+        if self.account.is_asking() {
+            return match self.account.take_answer(self.config.bump_after)? {
+                Some(answer) => self.poll(client, answer),
+                None => Ok(self.no_news()),
+            };
+        }
+        let is_of_use = !self.pending.all().is_empty() || self.waits_for_earlier();
+        if is_of_use && self.account.is_due(view, self.config.resend_after) {
+            self.account.ask(client, view)?;
+        }
+        Ok(self.no_news())
+    }
+
+    fn no_news(&self) -> SubmitterProgress {
+        match self.pending.all().is_empty() {
+            true => SubmitterProgress::Idle,
+            false => SubmitterProgress::Waiting,
+        }
+    }
+
+    fn poll(
+        &mut self,
+        client: &Arc<L1Client>,
+        answer: AccountAt,
+    ) -> Result<SubmitterProgress, SubmitterError> {
+        let AccountAt { account: Account { used, latest, .. }, view, asked } = answer;
+        let done = self.pending.abandon_included(&view);
+        let mut failed = None;
+        for sent in self.pending.remove_used(used) {
+            self.builder.spending.used(sent.nonce, sent.cost);
+            if sent.is_void {
+                self.pending.keep_landed(sent, &view);
+            } else {
+                // The view includes the block that used its nonce, and the rollup has not advanced:
+                // it failed.
+                failed.get_or_insert(sent);
+            }
+        }
+        if let Some(sent) = failed {
+            let has_blobs = sent.has_blobs();
+            tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
+            self.forget();
+            return Ok(if has_blobs {
+                SubmitterProgress::NotByBlobs { may_be_stale: sent.candidate.goes_alone }
+            } else {
+                SubmitterProgress::Failed(sent.candidate.blocks)
+            });
+        }
+        self.pending.first_waits_for_l1(asked, latest);
+        let lost = self.pending.behind_gap(used, asked).map(|first| {
+            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
+            first.candidate.blocks.clone()
+        });
+        if lost.is_some() {
+            self.forget();
+        }
+        if !done.is_empty() {
+            return Ok(SubmitterProgress::Done(done));
+        }
+        if let Some(blocks) = lost {
+            return Ok(SubmitterProgress::Failed(blocks));
+        }
+        self.rebroadcast(client, view.head().map_or(0, |head| head.number), latest)
+    }
+
+    /// Resends the transactions at each L1 block, and bumps the fees of the first one if it waits
+    /// for too long.
+    fn rebroadcast(
+        &mut self,
+        client: &Arc<L1Client>,
+        head: u64,
+        latest: u64,
+    ) -> Result<SubmitterProgress, SubmitterError> {
+        if self.pending.is_held() {
+            return Ok(SubmitterProgress::Waiting);
+        }
+        let (mut outcome, mut is_bumped) = (Ok(SubmitterProgress::Waiting), false);
+        let (bump_after, resend_after) = (self.config.bump_after, self.config.resend_after);
+        let waits_long = |first: &InFlight| {
+            let waited = first.waits_since.map(|since| latest.saturating_sub(since));
+            // A transaction that the pool rejects cannot be included, and some L1s make no block
+            // without a transaction.
+            waited.is_some_and(|blocks| blocks >= bump_after)
+                || first.is_refused && first.sent_when.elapsed() >= resend_after
+        };
+        let on_its_way = self.pool.sending_nonce();
+        let is_sent = |sent: &InFlight| !sent.is_void && Some(sent.nonce) != on_its_way;
+        let others: u128 = self.pending.all().iter().skip(1).map(|sent| sent.cost).sum();
+        let first = self.pending.first_mut();
+        if let Some(first) = first.filter(|first| is_sent(first) && waits_long(first)) {
+            match self.builder.bump(first, others) {
+                Ok(Bump::Paid) => is_bumped = true,
+                Ok(Bump::TooMuch) => {}
+                Ok(Bump::NotByBlobs) => {
+                    outcome = Ok(SubmitterProgress::NotByBlobs { may_be_stale: false });
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let gap = self.pool.resend_gap();
+        let is_due = |(at, sent): (usize, &InFlight)| {
+            let age = sent.sent_when.elapsed();
+            let is_old = age >= resend_after || head > sent.sent_at && age >= gap;
+            is_sent(sent) && (is_old || is_bumped && at == 0)
+        };
+        // All of them, in nonce order: the pool of a restarted node is empty.
+        if !self.pool.is_resending()
+            && outcome.is_ok()
+            && self.pending.all().iter().enumerate().any(is_due)
+        {
+            let again = self.pending.resend(head, is_sent);
+            if let Err(error) = self.pool.resend(client, again) {
+                outcome = Err(error);
+            }
+        }
+        if matches!(outcome, Ok(SubmitterProgress::NotByBlobs { .. })) {
+            // The later ones have blobs too, and would fail after a replacement of this one.
+            self.forget();
+        }
+        outcome
     }
 
     /// Hash of the block with which the next transaction has to end, if it replaces an abandoned
     /// one that others are queued after: L1 may still include those, and they fail if the
     /// replacement ends with another block.
     pub(crate) fn replaced_end(&self) -> Option<B256> {
-        let next = self.next_nonce(self.account?.used);
-        let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
-        let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
-        replaced.candidate.blocks.last().map(|block| block.hash)
+        self.pending.replaced_end(self.account.known()?.used)
     }
 
     /// Returns `true` while L1's pool has not responded to a sent transaction.
     #[cfg(test)]
-    pub(crate) const fn is_sending(&self) -> bool {
-        self.sending.is_some()
+    pub(crate) fn is_sending(&self) -> bool {
+        self.pool.sending_nonce().is_some()
     }
 
     /// Returns `true` while another request to L1 is pending.
     #[cfg(test)]
     pub(crate) const fn is_asking(&self) -> bool {
-        self.asked.is_some() || self.resending.is_some()
+        self.account.is_asking() || self.pool.is_resending()
     }
 
     /// Returns `true` if L1's pool has accepted a transaction since the last call.
-    pub(crate) fn take_accepted(&mut self) -> bool {
-        core::mem::take(&mut self.has_accepted)
-    }
-
-    /// Requests the account, and estimates or simulates the transaction, in concurrent requests.
-    fn ask_for_all(
-        &mut self,
-        client: &L1Client,
-        candidate: &TxCandidate,
-    ) -> Result<(Account, u64), SubmitterError> {
-        let TxCandidate { gas_limit, for_fork, can_be_tried, .. } = *candidate;
-        let (account, rollup) = (self.key.address(), self.rollup);
-        let request = TransactionRequest::default()
-            .from(account)
-            .to(rollup)
-            .gas_limit(self.limits.gas)
-            .input(candidate.data.input.clone().into());
-        let (known, gas) = thread::scope(|scope| {
-            let known = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
-            let gas = match gas_limit {
-                // One execution, where an estimate needs several.
-                Some(limit) if can_be_tried => {
-                    simulate(client, &request.gas_limit(limit)).map(|()| limit)
-                }
-                Some(limit) => Ok(limit),
-                None => estimate(client, &request).map(|gas| gas.saturating_add(for_fork)),
-            };
-            (known.join().unwrap_or(Err(L1Error::Thread)), gas)
-        });
-        let ((account, _), gas) = (known?, gas?);
-        self.account = Some(account);
-        Ok((account, gas))
-    }
-
-    /// Removes the transaction with this nonce.
-    fn take(&mut self, nonce: u64) -> Option<InFlight> {
-        let at = self.in_flight.iter().position(|sent| sent.nonce == nonce)?;
-        Some(self.in_flight.remove(at))
-    }
-
-    /// Inserts a transaction by its nonce, which no other one in flight has.
-    fn put(&mut self, sent: Option<InFlight>) {
-        self.in_flight.extend(sent);
-        self.in_flight.sort_by_key(|sent| sent.nonce);
+    pub(crate) const fn take_accepted(&mut self) -> bool {
+        self.pool.take_accepted()
     }
 
     /// Abandons the transactions in flight. L1 may still include them; the next ones replace them
     /// with the same nonces.
     pub fn forget(&mut self) {
-        for sent in &mut self.in_flight {
-            sent.is_void = true;
-        }
-        if let Some(before) = self.sending.as_mut().and_then(|sending| sending.before.as_mut()) {
-            before.is_void = true;
-        }
-        self.pool_keeps = None;
+        self.pending.abandon();
+        self.pool.abandon_replaced();
     }
 
     /// Abandons the transactions that this view does not include.
     pub(crate) fn forget_open(&mut self, view: &L1View) {
-        let is_live = |sent: &InFlight| !sent.is_void && sent.is_included(view);
-        let live: Vec<bool> = self.in_flight.iter().map(is_live).collect();
-        self.forget();
-        for (sent, is_live) in self.in_flight.iter_mut().zip(live) {
-            sent.is_void = !is_live;
+        self.pending.abandon_open(view);
+        self.pool.abandon_replaced();
+    }
+
+    /// Handles an L1 reorg: transactions stay in flight, unless the evidence of one was made for a
+    /// state that the reorg removed.
+    pub(crate) fn l1_went_back(&mut self) {
+        if self.in_flight().any(|sent| sent.candidate.goes_alone) {
+            self.forget();
         }
     }
 
-    const fn unsigned<'a>(
-        &self,
-        nonce: u64,
-        gas_limit: u64,
-        fees: Fees,
-        data: &'a TxData,
-    ) -> Unsigned<'a> {
-        let (chain_id, rollup) = (self.chain_id, self.rollup);
-        Unsigned { chain_id, rollup, nonce, gas_limit, fees, data }
+    /// Drops the included transactions, because their blocks were replaced: they must not be sent
+    /// again after a reorg.
+    pub(crate) fn forget_landed(&mut self) {
+        self.pending.forget_landed();
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! With a single L1 node, its responses are trusted.
 
-use super::refusal::is_execution_failure;
+use super::{TxCandidate, refusal::is_execution_failure};
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, Verdicts},
@@ -13,6 +13,7 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
+use std::thread;
 
 /// An account on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,31 @@ pub(super) fn account_at(
     Ok((Account { used, balance, latest }, taken))
 }
 
+/// Requests the sender of a transaction, and estimates or simulates the transaction, in concurrent
+/// requests. Returns the account and the gas.
+pub(super) fn account_and_gas(
+    client: &L1Client,
+    request: TransactionRequest,
+    candidate: &TxCandidate,
+) -> Result<(Account, u64), SubmitterError> {
+    let TxCandidate { gas_limit, for_fork, can_be_tried, .. } = *candidate;
+    let account = request.from.unwrap_or_default();
+    let (known, gas) = thread::scope(|scope| {
+        let known = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
+        let gas = match gas_limit {
+            // One execution, where an estimate needs several.
+            Some(limit) if can_be_tried => {
+                simulate(client, &request.gas_limit(limit)).map(|()| limit)
+            }
+            Some(limit) => Ok(limit),
+            None => estimate(client, &request).map(|gas| gas.saturating_add(for_fork)),
+        };
+        (known.join().unwrap_or(Err(L1Error::Thread)), gas)
+    });
+    let ((account, _), gas) = (known?, gas?);
+    Ok((account, gas))
+}
+
 /// Sends a transaction to all L1 nodes, and waits until most of their pools have responded. Checks
 /// right before that this node still leads.
 ///
@@ -92,7 +118,7 @@ pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), 
 /// # Errors
 ///
 /// The error response unless it succeeds on most nodes, and [`L1Error::Client`] if none responds.
-pub(super) fn simulate(client: &L1Client, request: &TransactionRequest) -> Result<(), L1Error> {
+fn simulate(client: &L1Client, request: &TransactionRequest) -> Result<(), L1Error> {
     let ask = |provider: RootProvider| {
         let request = request.clone();
         async move { provider.call(request).await.map(drop) }

@@ -2,8 +2,11 @@
 
 use crate::{Signer, SubmitterError};
 use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
-use alloy_eips::{eip2718::Encodable2718 as _, eip7594::BlobTransactionSidecarVariant};
+use alloy_eips::{
+    BlockNumHash, eip2718::Encodable2718 as _, eip7594::BlobTransactionSidecarVariant,
+};
 use alloy_primitives::{Address, B256, Bytes};
+use chain::Block;
 use contracts::advance_plan::BLOB_GAS;
 use std::sync::Arc;
 
@@ -12,6 +15,43 @@ const BUMP_PERCENT: u128 = 13;
 /// Minimum fee bump of a blob transaction, in percent. Geth's blob pool requires twice the fees,
 /// since it has to validate the blobs again.
 const BLOB_BUMP_PERCENT: u128 = 100;
+
+/// Blocks to post in one L1 transaction.
+#[derive(Debug, Clone)]
+pub struct TxCandidate {
+    /// Numbers and hashes of the blocks.
+    pub blocks: Vec<BlockNumHash>,
+    /// Timestamp of the last block, in seconds: the contract rejects blocks with a future
+    /// timestamp.
+    pub timestamp: u64,
+    /// Calldata and blobs with the blocks.
+    pub data: TxData,
+    /// Gas limit of the transaction; `None` to estimate it with `eth_estimateGas`.
+    pub gas_limit: Option<u64>,
+    /// Gas added to the estimate, in case the next L1 block is the first of another fork.
+    pub for_fork: u64,
+    /// `true` if `eth_call` can simulate the transaction, i.e. it has no blobs and no ancestors
+    /// that are not on L1.
+    pub can_be_tried: bool,
+    /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
+    /// of the next one depends on the L1 time at which this one is included.
+    pub goes_alone: bool,
+}
+
+impl TxCandidate {
+    /// Creates a candidate whose gas has to be estimated, without a simulation.
+    pub fn new(blocks: &[Arc<Block>], data: TxData) -> Self {
+        Self {
+            blocks: blocks.iter().map(|block| block.num_hash()).collect(),
+            timestamp: blocks.last().map_or(0, |last| last.header.timestamp),
+            data,
+            gas_limit: None,
+            for_fork: 0,
+            can_be_tried: false,
+            goes_alone: false,
+        }
+    }
+}
 
 /// Calldata and blobs of a transaction.
 #[derive(Debug, Clone)]

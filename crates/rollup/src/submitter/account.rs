@@ -1,0 +1,149 @@
+//! The submitter's account on L1, which is requested at each new L1 block.
+
+use super::requests::{Account, account_at};
+use crate::{
+    L1Error, SubmitterError,
+    l1::{L1Client, L1View},
+    probe::Probe,
+};
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, B256};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Response to an account request: the account, and its pending nonce if that was requested.
+type Answer = Result<(Account, Option<u64>), L1Error>;
+
+/// A pending request for the account at the head of a view.
+#[derive(Debug)]
+struct AccountRequest {
+    view: Arc<L1View>,
+    when: Instant,
+    answer: Probe<Answer>,
+}
+
+/// Pending transactions of this account from an earlier process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EarlierTransactions {
+    /// L1 has not reported yet whether there are any.
+    Unknown,
+    /// L1's pool has some. The account's nonce has been `used` since L1 block `since`.
+    Waiting { used: u64, since: u64 },
+    /// There are none, or L1 has not included any for `bump_after` blocks.
+    Gone,
+}
+
+/// An account at the head of a view.
+#[derive(Debug)]
+pub(super) struct AccountAt {
+    pub(super) account: Account,
+    pub(super) view: Arc<L1View>,
+    /// Time of the request.
+    pub(super) asked: Instant,
+}
+
+/// The account in L1's last response, and the pending request for it. Never blocks.
+#[derive(Debug)]
+pub(super) struct AccountTracker {
+    address: Address,
+    known: Option<Account>,
+    asked: Option<AccountRequest>,
+    /// L1 head and time of the last request.
+    last_asked: Option<(B256, Instant)>,
+    earlier: EarlierTransactions,
+}
+
+impl AccountTracker {
+    pub(super) const fn new(address: Address) -> Self {
+        let earlier = EarlierTransactions::Unknown;
+        Self { address, known: None, asked: None, last_asked: None, earlier }
+    }
+
+    pub(super) const fn known(&self) -> Option<Account> {
+        self.known
+    }
+
+    pub(super) const fn set(&mut self, account: Account) {
+        self.known = Some(account);
+    }
+
+    pub(super) const fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Returns `true` while L1's pool may have transactions of an earlier process.
+    pub(super) fn waits_for_earlier(&self) -> bool {
+        self.earlier != EarlierTransactions::Gone
+    }
+
+    /// Has the account requested at the next poll, without a new L1 block.
+    pub(super) const fn ask_again(&mut self) {
+        self.last_asked = None;
+    }
+
+    /// Discards the pending request, because its response is from before an L1 reorg.
+    pub(super) fn discard_request(&mut self) {
+        (self.asked, self.last_asked) = (None, None);
+    }
+
+    /// Returns `true` if the account is to be requested: once per L1 block, and after a slot
+    /// without one.
+    pub(super) fn is_due(&self, view: &L1View, slot: Duration) -> bool {
+        self.last_asked.is_none_or(|(head, when)| {
+            let is_new = view.head().is_some_and(|now| now.hash != head);
+            is_new || when.elapsed() >= slot
+        })
+    }
+
+    /// Requests the account at the head of the view.
+    pub(super) fn ask(
+        &mut self,
+        client: &Arc<L1Client>,
+        view: &Arc<L1View>,
+    ) -> Result<(), SubmitterError> {
+        let Some(head) = view.head() else { return Ok(()) };
+        let block = BlockId::number(head.number);
+        let (account, asks_for_earlier) = (self.address, self.waits_for_earlier());
+        let (client, when) = (Arc::clone(client), Instant::now());
+        let question = move || account_at(&client, account, block, asks_for_earlier);
+        let answer = Probe::ask(question).map_err(SubmitterError::NoThread)?;
+        self.last_asked = Some((head.hash, when));
+        self.asked = Some(AccountRequest { view: Arc::clone(view), when, answer });
+        Ok(())
+    }
+
+    /// Returns the account of the pending request, once its response has arrived. Transactions of
+    /// an earlier process count as gone after `bump_after` L1 blocks without one of them.
+    pub(super) fn take_answer(&mut self, bump_after: u64) -> Result<Option<AccountAt>, L1Error> {
+        let Some(request) = self.asked.take() else { return Ok(None) };
+        let Some(answer) = request.answer.answer() else {
+            self.asked = Some(request);
+            return Ok(None);
+        };
+        let answer = answer.unwrap_or(Err(L1Error::Thread));
+        let (account, taken) = answer.inspect_err(|_| self.last_asked = None)?;
+        self.known = Some(account);
+        self.note_earlier(account, taken, bump_after);
+        Ok(Some(AccountAt { account, view: request.view, asked: request.when }))
+    }
+
+    fn note_earlier(&mut self, account: Account, taken: Option<u64>, bump_after: u64) {
+        let (Some(taken), true) = (taken, self.waits_for_earlier()) else { return };
+        let Account { used, latest, .. } = account;
+        self.earlier = match self.earlier {
+            _ if taken <= used => EarlierTransactions::Gone,
+            EarlierTransactions::Waiting { used: before, since } if used == before => {
+                match latest.saturating_sub(since) >= bump_after {
+                    true => EarlierTransactions::Gone,
+                    false => self.earlier,
+                }
+            }
+            _ => {
+                tracing::info!(used, taken, "waiting for transactions of an earlier process");
+                EarlierTransactions::Waiting { used, since: latest }
+            }
+        };
+    }
+}

@@ -1,0 +1,236 @@
+//! The submitter's transactions that L1 has not included for good.
+
+use super::InFlight;
+use crate::l1::L1View;
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, Bytes};
+use std::{collections::VecDeque, time::Instant};
+
+/// Maximum number of included transactions that are kept with their blobs, to be sent again after
+/// an L1 reorg. Blocks removed by a deeper reorg are planned again.
+const MAX_LANDED: usize = 16;
+
+/// Transactions in flight, and the included ones that an L1 reorg may remove.
+#[derive(Debug, Default)]
+pub(super) struct PendingTransactions {
+    /// Transactions in flight, ascending by nonce.
+    in_flight: Vec<InFlight>,
+    /// Included transactions, oldest first, which are sent again if an L1 reorg removes them.
+    landed: VecDeque<InFlight>,
+    /// Number of transactions in flight that are included in the latest view, while the account's
+    /// nonce does not show it yet.
+    included: usize,
+    /// Number of transactions in flight when L1's pool last rejected a further one, i.e. its limit
+    /// per account.
+    pool_keeps: Option<usize>,
+    /// `true` while transactions removed by an L1 reorg are not to be resent yet.
+    is_held: bool,
+}
+
+impl PendingTransactions {
+    /// All transactions in flight, in nonce order.
+    pub(super) fn all(&self) -> &[InFlight] {
+        &self.in_flight
+    }
+
+    /// Transactions in flight that were not abandoned, in nonce order.
+    pub(super) fn live(&self) -> impl Iterator<Item = &InFlight> {
+        self.in_flight.iter().filter(|sent| !sent.is_void)
+    }
+
+    pub(super) fn get(&self, nonce: u64) -> Option<&InFlight> {
+        self.in_flight.iter().find(|sent| sent.nonce == nonce)
+    }
+
+    pub(super) fn get_mut(&mut self, nonce: u64) -> Option<&mut InFlight> {
+        self.in_flight.iter_mut().find(|sent| sent.nonce == nonce)
+    }
+
+    pub(super) fn first_mut(&mut self) -> Option<&mut InFlight> {
+        self.in_flight.first_mut()
+    }
+
+    /// The first transaction that was not abandoned.
+    pub(super) fn first_live_mut(&mut self) -> Option<&mut InFlight> {
+        self.in_flight.iter_mut().find(|sent| !sent.is_void)
+    }
+
+    pub(super) const fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Number of transactions in flight that the latest view does not include.
+    pub(super) fn waiting(&self) -> usize {
+        self.live().count().saturating_sub(self.included)
+    }
+
+    /// Returns `true` if another transaction may be queued after those in flight, of which at most
+    /// `max_in_flight` are allowed.
+    pub(super) fn has_room(&self, max_in_flight: usize) -> bool {
+        let most = self.pool_keeps.unwrap_or(usize::MAX).min(max_in_flight);
+        // A transaction after a rejected one would have a nonce gap that may never be filled.
+        self.live().all(|sent| !sent.candidate.goes_alone && !sent.is_refused)
+            && self.waiting() < most.max(1)
+    }
+
+    /// Records that L1's pool has rejected a further transaction.
+    pub(super) fn on_pool_limit(&mut self) {
+        self.pool_keeps = Some(self.live().count());
+    }
+
+    /// Returns the first nonce without a transaction of this node, for an account that has `used`
+    /// nonces.
+    pub(super) fn next_nonce(&self, used: u64) -> u64 {
+        // Nonces in flight are consecutive. L1 may have included abandoned transactions before them
+        // that the account state at the head of the view does not reflect yet.
+        let first = self.live().next().map_or(used, |first| first.nonce);
+        let ours = self.landed.iter().chain(self.live());
+        ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
+    }
+
+    /// Hash of the block with which the next transaction has to end, if it replaces an abandoned
+    /// one that others are queued after: L1 may still include those, and they fail if the
+    /// replacement ends with another block.
+    pub(super) fn replaced_end(&self, used: u64) -> Option<B256> {
+        let next = self.next_nonce(used);
+        let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
+        let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
+        replaced.candidate.blocks.last().map(|block| block.hash)
+    }
+
+    /// Removes the transaction with this nonce.
+    pub(super) fn remove(&mut self, nonce: u64) -> Option<InFlight> {
+        let at = self.in_flight.iter().position(|sent| sent.nonce == nonce)?;
+        Some(self.in_flight.remove(at))
+    }
+
+    /// Inserts a transaction by its nonce, which no other one in flight has.
+    pub(super) fn insert(&mut self, sent: InFlight) {
+        self.in_flight.push(sent);
+        self.in_flight.sort_by_key(|sent| sent.nonce);
+    }
+
+    /// Abandons the transactions in flight.
+    pub(super) fn abandon(&mut self) {
+        for sent in &mut self.in_flight {
+            sent.is_void = true;
+        }
+        self.pool_keeps = None;
+    }
+
+    /// Abandons the transactions that this view does not include.
+    pub(super) fn abandon_open(&mut self, view: &L1View) {
+        for sent in &mut self.in_flight {
+            sent.is_void |= !sent.is_included(view);
+        }
+        self.pool_keeps = None;
+    }
+
+    /// Drops the included transactions.
+    pub(super) fn forget_landed(&mut self) {
+        self.landed.clear();
+    }
+
+    /// Puts transactions that an L1 reorg removed back in flight, with the same bytes and nonces.
+    /// Returns `true` if there are any.
+    pub(super) fn restore_reorged(&mut self, view: &L1View) -> bool {
+        let Some(first) = self.landed.iter().position(|sent| sent.is_reorged_out(view)) else {
+            return false;
+        };
+        for mut sent in self.landed.split_off(first) {
+            // Its evidence was made for a state that the reorg removed, or L1 has another block at
+            // the height of its own.
+            sent.is_void = sent.candidate.goes_alone || !sent.is_open(view);
+            if self.get(sent.nonce).is_some() {
+                continue;
+            }
+            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 reorg removed a batch, posting it again");
+            (sent.sent_at, sent.waits_since) = (0, None);
+            self.insert(sent);
+        }
+        true
+    }
+
+    /// Pauses resending while transactions removed by an L1 reorg are in flight and L1's next block
+    /// has an earlier timestamp than some L2 blocks in flight: a reorg may set L1's time back, and
+    /// the contract rejects blocks with a future timestamp. Later transactions depend on the
+    /// removed ones, so none is sent before all can be. Returns `true` if a pause has ended.
+    pub(super) fn hold_back(&mut self, l1_time: u64) -> bool {
+        let is_back = self.live().any(|sent| sent.sent_at == 0);
+        let holds = is_back && self.live().any(|sent| sent.candidate.timestamp > l1_time);
+        let has_ended = self.is_held && !holds;
+        self.is_held = holds;
+        has_ended
+    }
+
+    /// Counts the transactions in flight that are included in the latest view.
+    pub(super) fn count_included(&mut self, view: &L1View) {
+        self.included = self.live().filter(|sent| sent.is_included(view)).count();
+    }
+
+    /// Abandons the transactions that are included in this view, and returns their blocks. If
+    /// another account posted them, the next transaction replaces the one with the same nonce.
+    pub(super) fn abandon_included(&mut self, view: &L1View) -> Vec<BlockNumHash> {
+        let mut blocks = Vec::new();
+        // Counted from the transactions in flight before this update.
+        self.included = 0;
+        for sent in self.in_flight.iter_mut().filter(|it| !it.is_void && it.is_included(view)) {
+            blocks.extend(sent.candidate.blocks.iter().copied());
+            sent.is_void = true;
+        }
+        blocks
+    }
+
+    /// Removes the transactions whose nonces an account with `used` nonces has used. Nonces are
+    /// used in order, so only the first ones can be.
+    pub(super) fn remove_used(&mut self, used: u64) -> Vec<InFlight> {
+        let count = self.in_flight.partition_point(|sent| sent.nonce < used);
+        if count > 0 {
+            self.pool_keeps = None;
+        }
+        self.in_flight.drain(..count).collect()
+    }
+
+    /// Keeps an included transaction for resending after an L1 reorg, unless its blocks are not on
+    /// L1.
+    pub(super) fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
+        if !sent.is_included(view) {
+            return;
+        }
+        self.landed.push_back(sent);
+        while self.landed.len() > MAX_LANDED {
+            self.landed.pop_front();
+        }
+    }
+
+    /// Records that only L1 delays the first transaction, by a response to a request at `asked`
+    /// when L1's block was `latest`.
+    pub(super) fn first_waits_for_l1(&mut self, asked: Instant, latest: u64) {
+        if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
+            let _ = first.waits_since.get_or_insert(latest);
+        }
+    }
+
+    /// Returns the first transaction if its nonce follows a gap: L1 returned a wrong nonce, was
+    /// reorganised since, or another account posted the blocks of an earlier transaction. The
+    /// missing nonce may never be used, so transactions after it would wait forever. The response
+    /// does not cover transactions sent after the request, and those that an L1 reorg removed are
+    /// sent again.
+    pub(super) fn behind_gap(&self, used: u64, asked: Instant) -> Option<&InFlight> {
+        self.live().next().filter(|first| {
+            let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
+            is_known && first.nonce > used
+        })
+    }
+
+    /// Records that the transactions for which `is_sent` returns `true` are sent again at L1's head
+    /// `head`, and returns their encodings in nonce order.
+    pub(super) fn resend(&mut self, head: u64, is_sent: impl Fn(&InFlight) -> bool) -> Vec<Bytes> {
+        let mut again = Vec::new();
+        for sent in self.in_flight.iter_mut().filter(|sent| is_sent(sent)) {
+            (sent.sent_at, sent.sent_when) = (head, Instant::now());
+            again.push(sent.raw.clone());
+        }
+        again
+    }
+}
