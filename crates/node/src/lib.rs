@@ -12,24 +12,26 @@
 
 mod admission;
 mod blobs;
+mod candidate;
 mod clock;
 mod command;
 mod draft;
 mod error;
 mod event;
-mod foreign;
 mod header_policy;
-mod mine;
 mod mine_request;
 mod node;
 mod observer;
+mod pending;
 mod pool;
 mod pool_journal;
+mod sender_check;
 mod settings;
 mod state;
-mod submit;
+mod verify;
 
 pub use blobs::BlobStore;
+pub use candidate::BlockCandidate;
 pub use clock::{Clock, TimeOfDay};
 pub use command::{
     ClearPool, Command, DropTransaction, RemoveSender, RemoveTransaction, Restore, RestoreChain,
@@ -40,7 +42,6 @@ pub use draft::Pending;
 pub use error::{Backlog, NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
-pub use mine::{BlockCandidate, InputCost};
 pub use mine_request::MineRequest;
 pub use node::Node;
 pub use observer::Observer;
@@ -48,3 +49,4 @@ pub use pool::{AdmissionContext, DropReason, Order, Pool, PoolLimits, PoolTransa
 pub use pool_journal::PoolJournal;
 pub use settings::{Mining, Settings};
 pub use state::{Forkchoice, NodeState, Snapshot};
+pub use verify::InputCost;

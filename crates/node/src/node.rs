@@ -1,11 +1,21 @@
 //! The handle of a node.
 
-use crate::{Clock, Command, Event, HeaderPolicy, MineRequest, NodeState, Pending, Pool, Settings};
-use alloy_primitives::map::B256Map;
-use chain::{Block, Chain, State};
+use crate::{
+    BlockCandidate, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, NodeState,
+    Pending, Pool, PoolTransaction, Rejected, Settings, draft::Draft, pending::PendingBlocks,
+    sender_check::SenderCheck, verify::verify_executed,
+};
+use alloy_primitives::{Address, B256, map::B256Map};
+use chain::{Block, Chain, ExecutedBlock, InputUse, State};
 use parking_lot::{Mutex, RwLock};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{broadcast, watch};
+
+/// Delay before building is retried after a failure, if no block is due earlier.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Maximum number of events that a subscriber can lag behind. If it lags further, it gets an error
 /// and misses the oldest events, so that slow subscribers do not use memory without bound.
@@ -14,14 +24,12 @@ const EVENTS: usize = 16_384;
 /// Handle of a node, shared by its servers.
 #[derive(Debug)]
 pub struct Node {
-    pub(crate) inner: RwLock<NodeState>,
+    inner: RwLock<NodeState>,
     /// Lock held while a block is built or the state is changed.
-    pub(crate) mining: Mutex<()>,
-    pub(crate) pending: Mutex<Option<Pending>>,
-    /// Block that is shown as pending while its parent is the head.
-    pub(crate) shown: Mutex<Option<Pending>>,
-    pub(crate) mining_changed: watch::Sender<()>,
-    pub(crate) events: broadcast::Sender<Event>,
+    mining: Mutex<()>,
+    pending: PendingBlocks,
+    mining_changed: watch::Sender<()>,
+    events: broadcast::Sender<Event>,
 }
 
 impl Node {
@@ -55,8 +63,7 @@ impl Node {
         Arc::new(Self {
             inner: RwLock::new(state),
             mining: Mutex::new(()),
-            pending: Mutex::new(None),
-            shown: Mutex::new(None),
+            pending: PendingBlocks::default(),
             mining_changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS),
         })
@@ -113,8 +120,297 @@ impl Node {
         (self.subscribe(), self.read(|node| Arc::clone(node.chain.head())))
     }
 
-    pub(crate) fn emit(&self, event: Event) {
+    fn emit(&self, event: Event) {
         // An error means that there are no subscribers.
         drop(self.events.send(event));
     }
+
+    /// Adds a transaction to the pool, and builds a block if auto-mining is enabled.
+    ///
+    /// The block is in the chain before this returns, so the receipt is available to the sender. If
+    /// building the block fails, the transaction is removed from the pool again.
+    pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
+        // The sender is read without the lock, because disk I/O or a request to another node may be
+        // slow.
+        let sender = self.read(|node| SenderCheck::new(node, &new))?;
+        let mut context = sender.run(&new)?;
+        let hash = *new.hash();
+        let (added, executable, noted, journal, auto, is_replacement) = {
+            let mut node = self.inner.write();
+            if node.checked_at() != sender.at {
+                context = SenderCheck::new(&node, &new)?.run(&new)?;
+            }
+            let is_replacement = node.pool.has(new.sender(), new.nonce());
+            let (added, noted) = node.admit(new, &context)?;
+            // Only events need these, so the pool is not searched if there are no subscribers.
+            let mut executable = match self.events.receiver_count() {
+                0 => Vec::new(),
+                _ => node.pool.executable_from(&added, context.nonce),
+            };
+            executable.truncate(if is_replacement { 1 } else { usize::MAX });
+            let (journal, auto) = (Arc::clone(&node.pool_journal), node.settings.mining.is_auto());
+            (added, executable, noted, journal, auto, is_replacement)
+        };
+        if let Err(error) = journal.keep(noted) {
+            self.inner.write().pool.remove(&hash);
+            return Err(Rejected::NotKept(error.to_string()));
+        }
+        // Only admitted transactions are verified here, because a rejected one costs its sender
+        // nothing. A replacement is verified when its block is built, because a sender pays only
+        // once per nonce.
+        if !is_replacement {
+            sender.verify_ahead(&added, context.nonce);
+        }
+        executable.into_iter().for_each(|waiting| self.emit(Event::Pooled(waiting)));
+        if auto {
+            match self.mine_ready() {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::error!(%error, transaction = %hash, "failed to build block for transaction");
+                    // The sender receives an error. If this transaction is the cause, block
+                    // production would stall while it stays in the pool.
+                    let mut node = self.inner.write();
+                    if node.pool.remove(&hash).is_none()
+                        && matches!(node.chain.transaction(&hash), Ok(Some(_)))
+                    {
+                        return Ok(hash);
+                    }
+                    return Err(match error {
+                        NodeError::Chain(error) => error.into(),
+                        error => Rejected::Mining(Box::new(error)),
+                    });
+                }
+            }
+        }
+        Ok(hash)
+    }
+
+    /// Builds a block and appends it.
+    pub fn mine(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        self.mine_locked(request)
+    }
+
+    /// Builds the next block, as [`Self::pending`] shows it, and appends it.
+    pub fn mine_next(&self) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let request = self.inner.read().attributes.clone();
+        self.mine_locked(&request)
+    }
+
+    /// Builds blocks as long as they include executable transactions: one that fills a nonce gap
+    /// makes its successors executable, which may need more than one block.
+    fn mine_ready(&self) -> Result<(), NodeError> {
+        let _one = self.mining.lock();
+        let mut is_first = true;
+        loop {
+            let request = self.inner.read().attributes.clone();
+            if Draft::new(&self.inner.read(), &request)?.offered.is_empty() {
+                return Ok(());
+            }
+            let sealed = self.seal(&request)?;
+            if !is_first && sealed.new.block.transactions.is_empty() {
+                return Ok(());
+            }
+            self.append_locked(sealed)?;
+            is_first = false;
+        }
+    }
+
+    fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
+        // The mining lock excludes other writers, so reads continue while the block is executed.
+        self.append_locked(self.seal(request)?)
+    }
+
+    /// Builds a block on the head, and verifies it if verification is enabled in the settings.
+    /// Readers do not see it until [`Self::append`] adds it to the chain.
+    pub fn seal(&self, request: &MineRequest) -> Result<BlockCandidate, NodeError> {
+        let begun = Instant::now();
+        let (draft, rules) = {
+            let node = self.inner.read();
+            (Draft::new(&node, request)?, node.settings.verify_blocks)
+        };
+        BlockCandidate::build(draft, request, rules, begun)
+    }
+
+    /// Makes a sealed block the head, if its parent is the head.
+    pub fn append(&self, sealed: BlockCandidate) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let (parent, head) =
+            (sealed.new.block.header.parent_hash, self.read(|node| node.chain.head().hash));
+        if parent != head {
+            return Err(NodeError::Stale { parent, head });
+        }
+        self.append_locked(sealed)
+    }
+
+    /// Discards a sealed block. Its rejected transactions are treated as if it had been appended.
+    pub fn discard(&self, sealed: BlockCandidate) {
+        let BlockCandidate { new, rejected, in_vain, .. } = sealed;
+        self.inner.write().settle_rejected(&rejected, &in_vain, new.block.header.number);
+    }
+
+    fn append_locked(&self, sealed: BlockCandidate) -> Result<Arc<Block>, NodeError> {
+        let BlockCandidate { new, rejected, in_vain, begun, .. } = sealed;
+        let mut node = self.inner.write();
+        let changed = changed_by(&new);
+        let block = node.chain.append(new)?;
+        node.clock.used(block.header.timestamp);
+        node.header_policy.made(&block.header);
+        // Must precede `settle_rejected`, so that an included transaction does not clear the
+        // penalty for a later one of the same sender.
+        block.senders.iter().for_each(|sender| node.pool.forgive(*sender));
+        node.settle_rejected(&rejected, &in_vain, block.header.number);
+        node.forget_pooled(&block);
+        node.settle_pool(&changed);
+        if let Err(error) = node.prune() {
+            tracing::warn!(%error, "failed to prune old states");
+        }
+        let (observer, waiting) = (Arc::clone(&node.observer), node.pool.len());
+        drop(node);
+        tracing::info!(
+            number = block.header.number,
+            hash = %block.hash,
+            transactions = block.transactions.len(),
+            gas = block.header.gas_used,
+            took = ?begun.elapsed(),
+            "sealed block"
+        );
+        observer.made(&block, waiting);
+        self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
+        Ok(block)
+    }
+
+    /// Makes an executed block of another builder the head. Its parent is the head or any other
+    /// known block. Subscribers receive an event.
+    pub fn adopt(&self, new: ExecutedBlock) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let mut node = self.inner.write();
+        let before = Arc::clone(node.chain.head());
+        let changed = changed_by(&new);
+        let block = node.chain.append(new)?;
+        node.forget_pooled(&block);
+        node.settle_pool(&changed);
+        let moved = Event::between(&node.chain, &before, node.chain.head());
+        if let Err(error) = node.prune() {
+            tracing::warn!(%error, "failed to prune old states");
+        }
+        drop(node);
+        if let Some(event) = moved {
+            self.emit(event);
+        }
+        Ok(block)
+    }
+
+    /// Verifies an executed block as EXECUTE would, from its witness alone, if verification is
+    /// enabled in the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Unverified`] with the reason of EXECUTE.
+    pub fn verify(&self, new: &ExecutedBlock) -> Result<(), NodeError> {
+        let (chain, rules) =
+            self.read(|node| (node.chain.reader().clone(), node.settings.verify_blocks));
+        rules.map_or(Ok(()), |rules| verify_executed(&chain, new, rules))
+    }
+
+    /// Stores an executed block, a child of any known block, without moving the head.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Chain`] if the block cannot be stored.
+    pub fn insert(&self, new: ExecutedBlock) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        Ok(self.inner.write().chain.insert(new)?)
+    }
+
+    /// Returns the block that is [shown](Self::show_pending) as pending or, without one, the block
+    /// that would be built now, with the state after it.
+    pub fn pending(&self) -> Result<Pending, NodeError> {
+        let head = self.read(|node| node.chain.head().hash);
+        if let Some(shown) = self.pending.shown_on(head) {
+            return Ok(shown);
+        }
+        self.pending.build(|| {
+            let node = self.inner.read();
+            Ok(Draft::new(&node, &node.attributes)?)
+        })
+    }
+
+    /// Shows a block as pending for as long as its parent is the head, instead of the block that
+    /// would be built. Requests then start no build. `used` is the use of the EXECUTE input budget.
+    /// Returns the state after the block.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Stale`] if its parent is not the head; what is shown is unchanged.
+    pub fn show_pending(
+        &self,
+        block: ExecutedBlock,
+        used: Option<InputUse>,
+    ) -> Result<State, NodeError> {
+        let state = self.state();
+        let (parent, head) = (block.block.header.parent_hash, state.block().hash);
+        if parent != head {
+            return Err(NodeError::Stale { parent, head });
+        }
+        let state = state.after(block)?;
+        self.pending.show(Pending { state: state.clone(), used, waiting: 0, key: None });
+        Ok(state)
+    }
+
+    /// Shows the block that would be built as pending again.
+    pub fn hide_pending(&self) {
+        self.pending.hide();
+    }
+
+    /// Returns `true` if the pool has executable transactions for a block with this request,
+    /// besides the request's own.
+    pub fn has_executable(&self, request: &MineRequest) -> Result<bool, NodeError> {
+        Ok(!Draft::new(&self.inner.read(), request)?.offered.is_empty())
+    }
+
+    /// Builds blocks at the interval in the settings, and retries failed blocks. Runs until the
+    /// node is dropped.
+    pub async fn run(self: Arc<Self>) {
+        let node = Arc::downgrade(&self);
+        let mut changed = self.mining_changed.subscribe();
+        let mut interval = self.read(|node| node.settings.mining.interval());
+        let mut failed = false;
+        drop(self);
+        loop {
+            let due = interval.unwrap_or(Duration::from_secs(3_600));
+            let due = tokio::time::sleep(if failed { due.min(RETRY) } else { due });
+            tokio::select! {
+                () = due, if interval.is_some() => {
+                    let Some(node) = node.upgrade() else { return };
+                    let mined = tokio::task::spawn_blocking(move || node.mine_next());
+                    failed = match mined.await {
+                        Ok(Ok(_)) => false,
+                        Ok(Err(error)) => {
+                            tracing::error!(%error, "failed to build block at interval, retrying");
+                            true
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "block production panicked, retrying");
+                            true
+                        }
+                    };
+                }
+                result = changed.changed() => {
+                    if result.is_err() {
+                        return;
+                    }
+                    failed = false;
+                }
+            }
+            let Some(node) = node.upgrade() else { return };
+            interval = node.read(|node| node.settings.mining.interval());
+        }
+    }
+}
+
+/// Returns the accounts that a block changes.
+fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
+    block.changes.preimages.iter().map(|(address, _)| *address).collect()
 }

@@ -1,0 +1,51 @@
+//! The block that requests see as pending.
+
+use crate::{NodeError, Pending, draft::Draft};
+use alloy_primitives::B256;
+use chain::Rejection;
+use parking_lot::Mutex;
+
+/// The pending block: one that the node was given, or else the one that would be built now.
+#[derive(Debug, Default)]
+pub(crate) struct PendingBlocks {
+    /// The block that was built last.
+    built: Mutex<Option<Pending>>,
+    /// Block that is shown as pending while its parent is the head.
+    shown: Mutex<Option<Pending>>,
+}
+
+impl PendingBlocks {
+    /// Returns the block that is shown while this block is the head.
+    pub(crate) fn shown_on(&self, head: B256) -> Option<Pending> {
+        let shown = self.shown.lock();
+        shown.as_ref().filter(|it| it.state.block().header.parent_hash == head).cloned()
+    }
+
+    pub(crate) fn show(&self, pending: Pending) {
+        *self.shown.lock() = Some(pending);
+    }
+
+    pub(crate) fn hide(&self) {
+        *self.shown.lock() = None;
+    }
+
+    /// Builds the block of a draft, unless it was built for the last request.
+    pub(crate) fn build(
+        &self,
+        draft: impl FnOnce() -> Result<Draft, NodeError>,
+    ) -> Result<Pending, NodeError> {
+        let mut cached = self.built.lock();
+        let draft = draft()?;
+        let key = draft.key();
+        if let Some(pending) = cached.as_ref().filter(|it| it.key.as_ref() == Some(&key)) {
+            return Ok(pending.clone());
+        }
+        let built = draft.build(false)?;
+        let is_waiting = |(_, reason): &&(usize, Rejection)| !reason.is_final();
+        let waiting = built.rejected.iter().filter(is_waiting).count();
+        let (used, state) = (built.used, draft.state.after(built.executed)?);
+        let pending = Pending { state, used, waiting, key: Some(key) };
+        *cached = Some(pending.clone());
+        Ok(pending)
+    }
+}
