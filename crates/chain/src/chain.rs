@@ -5,14 +5,18 @@ use crate::{
     ChainConfig, ChainError, ChainReader, State,
     config::pending_merge,
     genesis::{genesis_header, put_alloc},
+    import::RecoveredBlock,
 };
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
+use alloy_rlp::Header as RlpHeader;
 use alloy_trie::EMPTY_ROOT_HASH;
+use codec::RawBlock;
 use core::ops::Deref;
 use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
+use wire::DecodeError;
 
 /// Minimum number of states retained below the head, so that a reader of the latest state can
 /// finish before that state is pruned, even while blocks are built.
@@ -192,6 +196,58 @@ impl Chain {
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
         Ok(block)
+    }
+
+    /// Executes a block on the state of its parent, and checks all claims of its header.
+    ///
+    /// The parent may be any known block. [`Self::append`] adds the block to the chain.
+    pub fn import(&self, raw: &RawBlock) -> Result<ExecutedBlock, ChainError> {
+        RecoveredBlock::on(self, raw, &[], None)?.execute_recorded()
+    }
+
+    /// Imports a block of any fork without recording a witness.
+    pub fn import_with_ommers(
+        &self,
+        raw: &RawBlock,
+        ommers: &[Header],
+    ) -> Result<ExecutedBlock, ChainError> {
+        RecoveredBlock::on(self, raw, ommers, None)?.execute_on_parent()
+    }
+
+    /// Executes a block from the block log again. The senders are read from the log, because
+    /// recovering them is slow; a wrong sender would result in a different state root.
+    pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
+        let raw = block.to_raw();
+        let recovered = RecoveredBlock::on(self, &raw, &block.ommers, Some(&block.senders))?;
+        Ok(recovered.execute_on_parent()?.changes)
+    }
+
+    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
+    /// head. Returns their number.
+    ///
+    /// Blocks before the first invalid one are kept.
+    pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
+        let mut count = 0;
+        while !rlp.is_empty() {
+            let malformed = |source| ChainError::Malformed { index: count, source };
+            let mut rest = rlp;
+            let length = RlpHeader::decode(&mut rest)
+                .map(|header| rlp.len() - rest.len() + header.payload_length)
+                .map_err(|reason| malformed(DecodeError::Rlp { what: "chain", reason }))?;
+            let (block, rest) = rlp.split_at_checked(length).ok_or_else(|| {
+                let reason = alloy_rlp::Error::InputTooShort;
+                malformed(DecodeError::Rlp { what: "chain", reason })
+            })?;
+            let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
+            // Exports of a whole chain start with genesis.
+            if self.find_block(&raw.hash)?.is_none() {
+                let built = self.import_with_ommers(&raw, &ommers)?;
+                self.append(built)?;
+                count += 1;
+            }
+            rlp = rest;
+        }
+        Ok(count)
     }
 
     /// Makes a known block the head, and its branch canonical.

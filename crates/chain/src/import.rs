@@ -1,8 +1,8 @@
-//! Block import.
+//! Checks and execution of the blocks of other builders.
 
 use crate::store::{Block, Changes, ExecutedBlock, Transaction};
 use crate::{
-    Chain, ChainError, State,
+    ChainError, ChainReader, State,
     config::pending_merge,
     execute_tx,
     header::{check_header, check_ommers},
@@ -12,12 +12,11 @@ use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
-use alloy_rlp::{Encodable as _, Header as RlpHeader};
+use alloy_rlp::Encodable as _;
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions};
 use stateless::{RlpSize, VerifyOptions, process_block};
-use wire::DecodeError;
 
 /// A block with recovered senders that has passed all checks possible without executing it. It is
 /// a type of its own so that only checked blocks can be executed, and that no block without results
@@ -27,79 +26,20 @@ pub(crate) struct RecoveredBlock {
     block: Block,
 }
 
-impl Chain {
-    /// Executes a block on the state of its parent, and checks all claims of its header.
-    ///
-    /// The parent may be any known block. [`Chain::append`] adds the block to the chain.
-    pub fn import(&self, raw: &RawBlock) -> Result<ExecutedBlock, ChainError> {
-        let recovered = self.examine(raw, &[], None)?;
-        let parent = recovered.parent.clone();
-        let recording = WitnessRecorder::new(&parent);
-        let executed = recovered.execute(&recording)?;
-        Ok(ExecutedBlock { witness: recording.into_witness()?, ..executed })
-    }
-
-    /// Imports a block of any fork without recording a witness.
-    pub fn import_with_ommers(
-        &self,
-        raw: &RawBlock,
-        ommers: &[Header],
-    ) -> Result<ExecutedBlock, ChainError> {
-        self.examine(raw, ommers, None)?.execute_on_parent()
-    }
-
-    /// Executes a block from the block log again. The senders are read from the log, because
-    /// recovering them is slow; a wrong sender would result in a different state root.
-    pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
-        let raw = block.to_raw();
-        let recovered = self.examine(&raw, &block.ommers, Some(&block.senders))?;
-        Ok(recovered.execute_on_parent()?.changes)
-    }
-
-    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
-    /// head. Returns their number.
-    ///
-    /// Blocks before the first invalid one are kept.
-    pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
-        let mut count = 0;
-        while !rlp.is_empty() {
-            let malformed = |source| ChainError::Malformed { index: count, source };
-            let mut rest = rlp;
-            let length = RlpHeader::decode(&mut rest)
-                .map(|header| rlp.len() - rest.len() + header.payload_length)
-                .map_err(|reason| malformed(DecodeError::Rlp { what: "chain", reason }))?;
-            let (block, rest) = rlp.split_at_checked(length).ok_or_else(|| {
-                let reason = alloy_rlp::Error::InputTooShort;
-                malformed(DecodeError::Rlp { what: "chain", reason })
-            })?;
-            let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
-            // Exports of a whole chain start with genesis.
-            if self.find_block(&raw.hash)?.is_none() {
-                let built = self.import_with_ommers(&raw, &ommers)?;
-                self.append(built)?;
-                count += 1;
-            }
-            rlp = rest;
-        }
-        Ok(count)
-    }
-
-    /// Checks a block without executing it. `senders` are the senders of its transactions, if
-    /// known.
-    fn examine(
-        &self,
+impl RecoveredBlock {
+    /// Makes the checks of [`Self::new`] on the state after the block's parent in this chain.
+    pub(crate) fn on(
+        chain: &ChainReader,
         raw: &RawBlock,
         ommers: &[Header],
         senders: Option<&[Address]>,
-    ) -> Result<RecoveredBlock, ChainError> {
+    ) -> Result<Self, ChainError> {
         let parent = raw.header.parent_hash;
-        let found = self.find_block(&parent)?;
+        let found = chain.find_block(&parent)?;
         let parent = found.ok_or(ChainError::UnknownParent { block: raw.hash, parent })?;
-        RecoveredBlock::new(self.state_after(&parent), raw, ommers, senders)
+        Self::new(chain.state_after(&parent), raw, ommers, senders)
     }
-}
 
-impl RecoveredBlock {
     /// Makes all checks of a child of the block of `state` that are possible without executing it.
     /// `senders` are those of the transactions, if known.
     pub(crate) fn new(
@@ -171,8 +111,16 @@ impl RecoveredBlock {
         Ok(Self { parent, block })
     }
 
+    /// Executes the block on the state after its parent, and records the witness.
+    pub(crate) fn execute_recorded(self) -> Result<ExecutedBlock, ChainError> {
+        let parent = self.parent.clone();
+        let recording = WitnessRecorder::new(&parent);
+        let executed = self.execute(&recording)?;
+        Ok(ExecutedBlock { witness: recording.into_witness()?, ..executed })
+    }
+
     /// Executes the block on the state after its parent.
-    fn execute_on_parent(self) -> Result<ExecutedBlock, ChainError> {
+    pub(crate) fn execute_on_parent(self) -> Result<ExecutedBlock, ChainError> {
         let parent = self.parent.clone();
         self.execute(&parent)
     }
