@@ -3,7 +3,7 @@
 use crate::{
     Api, BoundedInspector, ConsoleOptions, FailureStyle, Note, Recorded, Registry, RpcError,
     call_tree::call_tree,
-    error::REVERTED,
+    error::{REVERTED, transaction_error},
     overrides, precompile_events, precompiles,
     telemetry::CONSOLE_OUTPUT,
     typed::{self, Filled},
@@ -15,12 +15,12 @@ use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
 use chain::{State, halt_reason};
-use executor::{BlockEvm, BlockState, BlockTally, ReadError, inspected_evm, take_authorities};
+use executor::{BlockEvm, BlockState, BlockTally, inspected_evm, take_authorities};
 use revm::{
     Inspector,
     context::{
         ContextTr, JournalTr, TxEnv,
-        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+        result::{ExecutionResult, HaltReason},
     },
     inspector::NoOpInspector,
 };
@@ -153,7 +153,7 @@ impl CallRequest {
         let mut evm = call.evm(&mut state, clock, is_timed)?;
         let (done, notes) = precompile_events::watch(|| evm.transact_raw(call.transaction.clone()));
         evm.inspector_mut().check()?;
-        let done = done.map_err(|error| api.call_error(error))?;
+        let done = done.map_err(|error| api.options().failure_style.call_error(error))?;
         if self.state.is_empty() {
             precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
         }
@@ -162,7 +162,7 @@ impl CallRequest {
 
     /// Resolves the block, the overrides and the transaction environment.
     pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
-        if let Some(refusal) = api.tip_above_fee(&self.transaction) {
+        if let Some(refusal) = api.options().failure_style.tip_above_fee(&self.transaction) {
             return Err(refusal);
         }
         let source = api.state(self.block)?;
@@ -270,65 +270,6 @@ pub(crate) fn tx_env(
     Ok(filled.env())
 }
 
-impl Api {
-    /// Returns anvil's error for a tip above the fee cap. In geth's style the EVM reports it.
-    pub(crate) fn tip_above_fee(&self, request: &TransactionRequest) -> Option<RpcError> {
-        let (tip, fee) = request.max_priority_fee_per_gas.zip(request.max_fee_per_gas)?;
-        let is_refused = tip > fee && self.options().failure_style == FailureStyle::Anvil;
-        is_refused.then(|| {
-            RpcError::params(
-                "Invalid input: `max_priority_fee_per_gas` greater than `max_fee_per_gas`",
-            )
-        })
-    }
-
-    /// Maps the error of a call that could not be executed.
-    pub fn call_error(&self, error: EVMError<ReadError>) -> RpcError {
-        match (&error, self.options().failure_style) {
-            (
-                EVMError::Transaction(InvalidTransaction::LackOfFundForMaxFee { fee, balance }),
-                FailureStyle::Anvil,
-            ) => RpcError::no_funds(format!("have {balance} want {fee}")),
-            _ => transaction_error(error),
-        }
-    }
-}
-
-/// Maps the error of a transaction that could not be executed to geth's wording.
-pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
-    match error {
-        EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
-        EVMError::Database(error) => chain::ChainError::from(error).into(),
-        other => RpcError::internal(other.to_string()),
-    }
-}
-
-fn invalid(reason: &InvalidTransaction) -> String {
-    match reason {
-        InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
-            format!("insufficient funds for gas * price + value: have {balance} want {fee}")
-        }
-        InvalidTransaction::GasPriceLessThanBasefee => {
-            "max fee per gas less than block base fee".to_owned()
-        }
-        InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
-            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
-        }
-        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
-            format!("insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}")
-        }
-        InvalidTransaction::NonceTooLow { tx, state } => {
-            format!("nonce too low: next nonce {state}, tx nonce {tx}")
-        }
-        InvalidTransaction::NonceTooHigh { tx, state } => {
-            format!("nonce too high: next nonce {state}, tx nonce {tx}")
-        }
-        InvalidTransaction::NonceOverflowInTransaction => "nonce has max value".to_owned(),
-        InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
-        other => other.to_string(),
-    }
-}
-
 /// Access list of all accounts and slots that a transaction touches.
 fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResult, RpcError> {
     let mut list = request.transaction.access_list.clone().unwrap_or_default();
@@ -339,7 +280,7 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         let mut request = request.clone();
         request.transaction.access_list = Some(list.clone());
         // anvil ignores fees here.
-        if api.tip_above_fee(&request.transaction).is_some() {
+        if api.options().failure_style.tip_above_fee(&request.transaction).is_some() {
             request.transaction.max_priority_fee_per_gas = None;
         }
         let mut call = request.prepare(api)?;
@@ -349,8 +290,9 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         call.env.cfg_env.disable_base_fee = true;
         let mut state = call.source.open();
         let mut evm = call.evm(&mut state, AccessListInspector::new(list.clone()), true)?;
-        let done =
-            evm.transact_raw(call.transaction.clone()).map_err(|error| api.call_error(error))?;
+        let done = evm
+            .transact_raw(call.transaction.clone())
+            .map_err(|error| api.options().failure_style.call_error(error))?;
         let touched = std::mem::take(evm.inspector_mut()).into_access_list();
         let settled = touched == list;
         list = touched;

@@ -2,10 +2,15 @@
 
 use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
+use alloy_rpc_types_eth::TransactionRequest;
 use chain::{ChainError, foundry_revert_reason, halt_reason, revert_reason};
+use executor::ReadError;
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Backlog, NodeError, Rejected};
-use revm::{context::result::HaltReason, interpreter::InstructionResult};
+use revm::{
+    context::result::{EVMError, HaltReason, InvalidTransaction},
+    interpreter::InstructionResult,
+};
 use serde_json::{Value, json};
 
 /// Message of a reverted call, identical to geth's.
@@ -51,6 +56,75 @@ pub enum FailureStyle {
     Geth,
     /// Foundry's anvil.
     Anvil,
+}
+
+impl FailureStyle {
+    /// Returns anvil's error for a tip above the fee cap. In geth's style the EVM reports it.
+    pub(crate) fn tip_above_fee(self, request: &TransactionRequest) -> Option<RpcError> {
+        let (tip, fee) = request.max_priority_fee_per_gas.zip(request.max_fee_per_gas)?;
+        let is_refused = tip > fee && self == Self::Anvil;
+        is_refused.then(|| {
+            RpcError::params(
+                "Invalid input: `max_priority_fee_per_gas` greater than `max_fee_per_gas`",
+            )
+        })
+    }
+
+    /// Maps the error of a call that could not be executed.
+    pub fn call_error(self, error: EVMError<ReadError>) -> RpcError {
+        match (&error, self) {
+            (
+                EVMError::Transaction(InvalidTransaction::LackOfFundForMaxFee { fee, balance }),
+                Self::Anvil,
+            ) => RpcError::no_funds(format!("have {balance} want {fee}")),
+            _ => transaction_error(error),
+        }
+    }
+
+    /// Maps the reason for which the pool rejects a transaction.
+    pub(crate) fn pool_error(self, reason: Rejected) -> RpcError {
+        match (reason, self) {
+            (Rejected::Funds { balance, cost, .. }, Self::Anvil) => {
+                RpcError::no_funds(format!("balance {balance}, tx cost {cost}"))
+            }
+            (reason, _) => reason.into(),
+        }
+    }
+}
+
+/// Maps the error of a transaction that could not be executed to geth's wording.
+pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
+    match error {
+        EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
+        EVMError::Database(error) => chain::ChainError::from(error).into(),
+        other => RpcError::internal(other.to_string()),
+    }
+}
+
+fn invalid(reason: &InvalidTransaction) -> String {
+    match reason {
+        InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
+            format!("insufficient funds for gas * price + value: have {balance} want {fee}")
+        }
+        InvalidTransaction::GasPriceLessThanBasefee => {
+            "max fee per gas less than block base fee".to_owned()
+        }
+        InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+        }
+        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            format!("insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}")
+        }
+        InvalidTransaction::NonceTooLow { tx, state } => {
+            format!("nonce too low: next nonce {state}, tx nonce {tx}")
+        }
+        InvalidTransaction::NonceTooHigh { tx, state } => {
+            format!("nonce too high: next nonce {state}, tx nonce {tx}")
+        }
+        InvalidTransaction::NonceOverflowInTransaction => "nonce has max value".to_owned(),
+        InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Error in a JSON-RPC response.

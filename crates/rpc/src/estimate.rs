@@ -61,7 +61,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         waive_fees(&mut request);
     }
     // As in anvil, a plain transfer gets its estimate before its fees are checked.
-    let refusal = api.tip_above_fee(&request.transaction);
+    let refusal = api.options().failure_style.tip_above_fee(&request.transaction);
     if refusal.is_some() && is_plain_transfer(&request.transaction) {
         request.transaction.max_priority_fee_per_gas = None;
     }
@@ -186,7 +186,7 @@ fn attempt(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
         )) => Ok(Tried::TooLittle),
-        Err(error) => Err(api.call_error(error)),
+        Err(error) => Err(api.options().failure_style.call_error(error)),
     }
 }
 
@@ -207,7 +207,7 @@ fn search(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
         )) => return Err(exceeds_allowance(api, high)),
-        Err(error) => return Err(api.call_error(error)),
+        Err(error) => return Err(api.options().failure_style.call_error(error)),
     };
     let used = match &first {
         ExecutionResult::Success { .. } => first.tx_gas_used(),

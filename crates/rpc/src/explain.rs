@@ -1,7 +1,7 @@
 //! Reasons for EXECUTE's refusals, in traces and by a method of their own.
 
 use crate::{
-    Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error,
+    Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, error::transaction_error,
     precompile_events,
 };
 use alloy_evm::Evm as _;

@@ -61,10 +61,10 @@ mod workers;
 pub use api::{Api, RpcOptions, SendElsewhere};
 pub use args::{Args, ErrorStyle, Hash, Number};
 pub use beacon::BeaconPages;
-pub use call::{CallRequest, Outcome, Prepared, transaction_error};
+pub use call::{CallRequest, Outcome, Prepared};
 pub use call_tree::{call_tree, revert_words};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
-pub use error::{FailureStyle, RpcError, codes};
+pub use error::{FailureStyle, RpcError, codes, transaction_error};
 pub use estimate::estimate;
 pub use eth::receipt;
 pub use explain::{refused_traces, show_execute};
@@ -72,7 +72,7 @@ pub use limits::{BoundedInspector, Deadline, Recorded, RequestLimits};
 pub use log_limit::LogLimit;
 pub use precompile_events::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, MethodName, Registry, overlaid};
-pub use send::{decode_pooled, wait_for_receipt};
+pub use send::{decode_pooled, submit, wait_for_receipt};
 pub(crate) use server::Client;
 pub use server::{
     Access, AccessError, AccessToken, Content, Health, MorePages, Namespaces, PageRequest, Pages,

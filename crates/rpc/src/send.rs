@@ -2,8 +2,8 @@
 //! (EIP-7966) and with conditions on the state (ERC-7796).
 
 use crate::{
-    Api, Args, FailureStyle, Number, Registry, RpcError, blobs, codes, convert::RpcReceipt,
-    receipt, workers::WorkerPool,
+    Api, Args, Number, Registry, RpcError, blobs, codes, convert::RpcReceipt, receipt,
+    workers::WorkerPool,
 };
 use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
 use alloy_eips::{eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
@@ -30,42 +30,35 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 
-impl Api {
-    /// Adds a transaction to the pool and, if the node seals a block per transaction, builds one.
-    /// Errors contain advice for the sender.
-    pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
-        if let Some(elsewhere) = &self.options().elsewhere
-            && let Some(answer) = elsewhere.send(&new.raw)
-        {
-            if answer.is_ok() {
-                // Keep a copy, so that transactions sent through this node survive the loss of the
-                // other one.
-                let _ = self.node().submit(new);
-            }
-            return answer;
+/// Adds a transaction to the pool and, if the node seals a block per transaction, builds one. Errors
+/// contain advice for the sender.
+pub fn submit(api: &Api, new: PoolTransaction) -> Result<B256, RpcError> {
+    let options = api.options();
+    if let Some(elsewhere) = &options.elsewhere
+        && let Some(answer) = elsewhere.send(&new.raw)
+    {
+        if answer.is_ok() {
+            // Keep a copy, so that transactions sent through this node survive the loss of the
+            // other one.
+            let _ = api.node().submit(new);
         }
-        let new = if self.options().old_sidecars { blobs::renewed(self, new)? } else { new };
-        self.node().submit(new).map_err(|reason| {
-            let is_capped = matches!(reason, Rejected::GasCap { .. });
-            let mut error = match (reason, self.options().failure_style) {
-                (Rejected::Funds { balance, cost, .. }, FailureStyle::Anvil) => {
-                    RpcError::no_funds(format!("balance {balance}, tx cost {cost}"))
-                }
-                (reason, _) => reason.into(),
-            };
-            if let Some(flag) = self.options().gas_cap_flag.filter(|_| is_capped) {
-                error.message = format!("{}; {flag} lifts the cap", error.message);
-            }
-            error
-        })
+        return answer;
     }
+    let new = if options.old_sidecars { blobs::renewed(api, new)? } else { new };
+    api.node().submit(new).map_err(|reason| {
+        let is_capped = matches!(reason, Rejected::GasCap { .. });
+        let mut error = options.failure_style.pool_error(reason);
+        if let Some(flag) = options.gas_cap_flag.filter(|_| is_capped) {
+            error.message = format!("{}; {flag} lifts the cap", error.message);
+        }
+        error
+    })
 }
 
 /// Decodes a transaction in its network form, with its blobs if it has any, and adds it to the
 /// pool.
 fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
-    let pooled = decode_pooled(raw)?;
-    api.submit(pooled)
+    submit(api, decode_pooled(raw)?)
 }
 
 /// Decodes a transaction in its network form.
@@ -123,7 +116,7 @@ fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     let wait = wanted.map_or(longest, |wanted| Duration::from_millis(wanted).min(longest));
     let pooled = decode_pooled(&raw)?;
     let (sender, nonce) = (pooled.sender(), pooled.nonce());
-    let hash = api.submit(pooled)?;
+    let hash = submit(api, pooled)?;
     let next = api.node().read(|node| {
         let next = node.chain.nonce(sender)?;
         Ok::<_, ChainError>(node.pool.next_nonce(sender, next))
@@ -222,7 +215,7 @@ fn send_conditional(api: &Api, args: &mut Args) -> Result<B256, RpcError> {
     for (address, known) in &conditions.known_accounts {
         known.check(*address, &state)?;
     }
-    api.submit(pooled)
+    submit(api, pooled)
 }
 
 impl Conditions {

@@ -209,7 +209,7 @@ fn trace_call(
     let mut evm = call.evm(&mut state, tracers(api, options)?, true)?;
     let env = call.transaction.clone();
     let (done, notes) = precompile_events::watch(|| evm.transact_raw(env.clone()));
-    let done = done.map_err(|error| api.call_error(error))?;
+    let done = done.map_err(|error| api.options().failure_style.call_error(error))?;
     let mut trace = result(&mut evm, call.source.config(), None, &env, &done)?;
     explain::refused_frames(&mut trace, &notes);
     Ok(trace)

@@ -75,7 +75,7 @@ fn traced(
     let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut evm = call.evm(state, inspector, true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
-    let done = done.map_err(|error| devnet.api.call_error(error))?;
+    let done = done.map_err(|error| devnet.api.options().failure_style.call_error(error))?;
     let (database, inspector, _) = evm.components_mut();
     inspector.check()?;
     let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
@@ -139,7 +139,7 @@ fn called(
     let call = request.prepare(&devnet.api)?;
     let mut evm = call.evm(state, NoOpInspector, false)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
-    let done = done.map_err(|error| devnet.api.call_error(error))?;
+    let done = done.map_err(|error| devnet.api.options().failure_style.call_error(error))?;
     drop(evm);
     state.commit(done.state);
     Outcome { result: done.result, notes }.into_output(devnet.api.options().failure_style)

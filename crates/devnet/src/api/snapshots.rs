@@ -241,7 +241,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                     }
                     NewTransaction::Raw(raw) => {
                         let pooled = rpc::decode_pooled(raw)?;
-                        devnet.api.submit(pooled)?
+                        rpc::submit(&devnet.api, pooled)?
                     }
                 });
             }

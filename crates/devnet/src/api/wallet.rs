@@ -268,7 +268,7 @@ fn submit(
 ) -> Result<B256, RpcError> {
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
-    devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
+    rpc::submit(&devnet.api, PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
 }
 
 /// Signs a request with the sender's key, unless the sender is impersonated, and submits it.

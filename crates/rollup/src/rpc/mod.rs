@@ -149,7 +149,7 @@ impl RollupApi {
             return Err(RpcError::new(forward::NOT_SEQUENCER, message));
         }
         self.shared.require_own_keys()?;
-        self.api.submit(decode_pooled(raw)?)
+        rpc::submit(&self.api, decode_pooled(raw)?)
     }
 
     /// State of a transaction; `None` if this node does not know it, or no longer has the reason
