@@ -117,8 +117,9 @@ impl Sequencer {
     fn drop_refused(&mut self, hash: B256) -> Result<(), SequencerError> {
         let reason = "EXECUTE on L1 rejects every block with it";
         tracing::error!(transaction = %hash, reason, "dropped transaction");
-        self.requeued.retain(|kept| *kept.transaction.hash() != hash);
+        self.requeued.remove(&hash);
         self.node().execute(DropTransaction { hash, reason: reason.to_owned() });
-        self.return_gapped()
+        let chain = self.chain();
+        self.requeued.return_gapped(&self.sync.node, &chain)
     }
 }

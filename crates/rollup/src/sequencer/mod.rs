@@ -1,9 +1,10 @@
 //! Block production from the latest snapshot of L1, without requests to L1.
 //!
 //! `sealing` chooses the content of blocks, `recovery` replaces blocks that L1 can never accept,
-//! `isolation` searches for a transaction that makes L1 reject a block, and `backlog` paces block
-//! production. `open_block` signs prefixes of a block while it is built. The batcher posts the blocks
-//! on its own thread.
+//! `requeued` keeps their transactions, `isolation` searches for a transaction that makes L1 reject a
+//! block, and `backlog` paces block production. `open_block` signs prefixes of a block while it is
+//! built, and `preconfirmations` keeps what they promise. The batcher posts the blocks on its own
+//! thread.
 
 pub(crate) mod anchor;
 mod backlog;
@@ -13,18 +14,18 @@ mod error;
 pub(crate) mod evidence;
 pub(crate) mod input_budget;
 mod isolation;
-mod may_preconfirm;
 mod offer;
 mod open_block;
+mod preconfirmations;
 mod recovery;
+mod requeued;
 mod sealing;
 mod signed_rates;
-mod unfinished;
 
 pub use error::SequencerError;
+pub(crate) use preconfirmations::Preconfirmations;
 #[cfg(test)]
-pub(crate) use may_preconfirm::{max_age_of_safe, max_age_of_unposted};
-pub(crate) use open_block::Preconfirmations;
+pub(crate) use preconfirmations::{max_age_of_safe, max_age_of_unposted};
 pub(crate) use signed_rates::SignedRates;
 
 use crate::{
@@ -48,6 +49,7 @@ use isolation::Isolation;
 use node::{BlockCandidate, MineRequest, Node, SetAttributes};
 use offer::Offered;
 use open_block::OpenBlock;
+use requeued::Requeued;
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -67,9 +69,7 @@ pub struct Sequencer {
     rate: ExecuteRate,
     /// Messages whose delivery makes a block too large for L1.
     deferred: BTreeSet<u64>,
-    /// Transactions of replaced blocks, to be included again in the same order. They are kept here
-    /// and not in the pool, because they may depend on earlier ones, e.g. a deposit.
-    requeued: Vec<RecoveredTransaction>,
+    requeued: Requeued,
     /// The search for a transaction that EXECUTE on L1 rejects.
     isolation: Isolation,
     last_block: Instant,
@@ -88,7 +88,6 @@ pub struct Sequencer {
     ahead_since: Option<Instant>,
     /// Reason why the L2 rejects the operator's transactions.
     operator_refused: Option<Rejection>,
-    pool_log: Option<Arc<PoolLog>>,
     /// Signer of prefixes, if the node signs any.
     preconfirmations: Option<Preconfirmations>,
     /// The block of which a prefix is signed.
@@ -110,6 +109,7 @@ impl Sequencer {
         batcher: BatcherHandle,
         rate: ExecuteRate,
     ) -> Self {
+        let requeued = Requeued::new(config.operator_key.address(), pool_log);
         let sequencer = Self {
             sync,
             rules,
@@ -118,7 +118,7 @@ impl Sequencer {
             limits,
             batcher,
             deferred: BTreeSet::new(),
-            requeued: Vec::new(),
+            requeued,
             isolation: Isolation::default(),
             last_block: Instant::now(),
             has_sealed: false,
@@ -129,7 +129,6 @@ impl Sequencer {
             clock: L1Clock::new(),
             ahead_since: None,
             operator_refused: None,
-            pool_log,
             preconfirmations: None,
             open: None,
             fence: Fence::default(),
@@ -150,12 +149,17 @@ impl Sequencer {
         self.reset_attributes();
         self.close(None);
         self.batcher.end();
-        (self.sync, self.requeued)
+        (self.sync, self.requeued.into_inner())
     }
 
     /// Deferred transactions of replaced blocks.
     pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.requeued
+    }
+
+    /// Queues transactions of replaced blocks again.
+    pub(crate) fn requeue(&mut self, displaced: Vec<RecoveredTransaction>) {
+        self.requeued.push_front(displaced);
     }
 
     pub(crate) const fn sync(&self) -> &L2Syncer {
@@ -235,7 +239,7 @@ impl Sequencer {
         }
         // Blocks replaced by an L1 reorg do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
-        self.displace(update.displaced);
+        self.requeued.displace(update.displaced);
         self.rebuild_lost()?;
         self.isolate_refused()
     }
@@ -342,7 +346,9 @@ impl Sequencer {
 
     /// Makes a block the head, and hands it to the batcher.
     pub(super) fn commit(&mut self, sealed: BlockCandidate) -> Result<Arc<Block>, SequencerError> {
-        self.require_kept_promises(&sealed.new.block)?;
+        if let Some(promises) = &mut self.preconfirmations {
+            promises.require_kept(&self.sync.chain(), &self.sync.view, &sealed.new.block)?;
+        }
         let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
         // Taken before the append, which consumes the block's state changes.
         let footprint = BlockFootprint::of(&sealed.new);
@@ -354,12 +360,12 @@ impl Sequencer {
         // Passed on only after the block is on disk, so that the batcher never posts a block that a
         // crash removes.
         self.batcher.sealed(&block, cost, footprint);
-        self.note_sealed(&block);
-        self.forget_kept(&block, &rejected)?;
-        self.reset_attributes();
-        if let Some(log) = &self.pool_log {
-            log.tidy(self.node(), self.sync.safe()?.header.number, &self.requeued);
+        if let Some(promises) = &mut self.preconfirmations {
+            promises.note_sealed(&self.sync.view, &block, self.rate.get());
         }
+        self.requeued.forget(&self.sync.node, &self.sync.view, &block, &rejected)?;
+        self.reset_attributes();
+        self.requeued.tidy_log(&self.sync)?;
         Ok(block)
     }
 

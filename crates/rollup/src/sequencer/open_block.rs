@@ -5,39 +5,31 @@
 //! a complete block too.
 
 use super::{
-    Sequencer,
+    Preconfirmations, Sequencer,
+    preconfirmations::NextBlock,
+    recovery::LAG_MARGIN,
     sealing::{DutyCheck, too_large},
-    signed_rates::SignedRates,
 };
 use crate::{
     DutyError, SequencerError,
+    l1::poller::Terms,
     prefix::{
-        L1Condition, NotPreconfirming, Prefix, PrefixBook, PrefixError, PrefixSigner,
-        anchor_number, condition,
+        L1Condition, NotPreconfirming, Prefix, PrefixError, Recorded, anchor_number, condition,
     },
     sequencer::anchor::anchor_of,
 };
-use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, map::B256Set};
-use chain::{Block, InputUse, RecoveredTransaction};
+use alloy_consensus::{Header, Transaction as _};
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::B256;
+use alloy_rlp::Decodable as _;
+use chain::{Block, RecoveredTransaction};
 use contracts::{Anchor, advance_plan::EVIDENCE_BYTES};
-use node::{BlockCandidate, MineRequest, SetPreconfirmed};
-use preconf::HeaderError;
+use executor::{Transaction, recover_sender};
+use node::{BlockCandidate, MineRequest, Node, NodeError, SetCoinbase, SetPreconfirmed};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use wire::ProtocolFork;
-
-/// Signer of prefixes, with what it publishes.
-#[derive(Debug)]
-pub(crate) struct Preconfirmations {
-    pub(crate) signer: PrefixSigner,
-    pub(crate) book: Arc<PrefixBook>,
-    /// Minimum time between two prefixes; `None` signs no more, and keeps the earlier promises.
-    pub(crate) slice: Option<Duration>,
-    pub(crate) rates: SignedRates,
-}
 
 /// A block of which a prefix is signed.
 #[derive(Debug)]
@@ -95,96 +87,81 @@ impl Sequencer {
         self.commit(open.signed).map(Some)
     }
 
-    /// Checks that a block contradicts nothing that this node has signed, and records it if it has
-    /// no signature.
-    ///
-    /// # Errors
-    ///
-    /// [`SequencerError::Prefix`] if it does, or if it cannot be recorded; the same block is tried
-    /// again then.
-    pub(super) fn require_kept_promises(&mut self, block: &Block) -> Result<(), SequencerError> {
-        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
-        let prefix = self.prefix_of(signer, block, true, L1Condition::default());
-        let prefix = prefix.map_err(PrefixError::from)?;
-        signer.check_unsigned(&prefix.promised, self.view()).map_err(PrefixError::from)?;
-        let view = Arc::clone(&self.sync.view);
-        if let Some(Preconfirmations { signer, slice, .. }) = &mut self.preconfirmations {
-            signer.record_sealed(prefix, slice.is_some(), &view)?;
-        }
-        Ok(())
-    }
-
-    /// Returns `true` if a block contradicts a promise that holds on L1's present chain: L1 has
-    /// returned to that chain after this node has replaced the promised block.
-    pub(super) fn breaks_promise(&self, block: &Block) -> bool {
-        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return false };
-        let (number, parent) = (block.header.number, block.header.parent_hash);
-        // Few blocks have been replaced, and hashing all transactions takes time.
-        signer.may_break(number, parent, block.hash, self.view())
-            && self
-                .prefix_of(signer, block, true, L1Condition::default())
-                .is_ok_and(|prefix| signer.is_excluded(&prefix.promised, self.view()))
-    }
-
-    /// Lowest number of the L1 block that the anchor of the next block, at this time, has to name, so
-    /// that L1 accepts the block only on chains on which the promises that it replaces are void.
-    pub(super) fn least_anchor(&self, head: &Block, time: u64) -> u64 {
-        let signer = self.preconfirmations.as_ref().map(|it| &it.signer);
-        signer.map_or(0, |signer| signer.least_condition(head.header.number + 1, head.hash, time))
-    }
-
-    /// Returns `true` if this node has signed the block as sealed.
-    pub(super) fn has_promised(&self, block: &Block) -> bool {
-        let signer = self.preconfirmations.as_ref().map(|it| &it.signer);
-        signer.is_some_and(|signer| signer.has_sealed(block.header.number, block.hash))
-    }
-
-    /// Records the unsigned blocks after `parent`, which are about to be reverted: their L1
-    /// transaction may be in flight, and would break a promise about another block in their place.
-    pub(super) fn record_reverted(&mut self, parent: B256) -> Result<(), SequencerError> {
-        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
-        let blocks = self.unsafe_blocks()?;
-        let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
-        let unsigned = reverted.filter(|block| !self.has_promised(block)).filter_map(|block| {
-            let prefix = self.prefix_of(signer, block, true, L1Condition::default());
-            prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not recorded")).ok()
+    /// Time from the start of the next block to its sealing, if its prefixes are signed.
+    pub(super) fn lead_time(
+        &mut self,
+        head: &Block,
+        terms: &Terms,
+        now: Instant,
+    ) -> Option<Duration> {
+        let promises = self.preconfirmations.as_mut()?;
+        promises.slice?;
+        let may = promises.may_sign(&NextBlock {
+            head,
+            time: self.clock.for_block(now + self.config.block_time),
+            view: &self.sync.view,
+            terms,
+            rules: &self.rules,
+            rate: self.rate.get(),
+            is_isolating: self.isolation.limit().is_some(),
+            oldest_unposted: self.queue.oldest(),
         });
-        let (unsigned, view) = (unsigned.collect::<Vec<_>>(), Arc::clone(&self.sync.view));
-        if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
-            unsigned.into_iter().for_each(|block| signer.record_reverted(block, &view));
-        }
-        Ok(())
+        promises.book.set_state(may.as_ref().map(|_| ()));
+        may.is_ok().then_some(self.config.block_time)
     }
 
-    /// Notes a new head of this node, and forgets what was signed about final blocks.
-    pub(super) fn note_sealed(&mut self, block: &Block) {
-        let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]
-            .map(|head| head.map(|head| head.number));
-        let time = self.view().head().map_or(0, |head| head.timestamp);
-        let rate = self.rate.get();
-        if let Some(Preconfirmations { signer, rates, .. }) = &mut self.preconfirmations {
-            if let Some(rate) = rate.filter(|_| signer.has_sealed(block.header.number, block.hash))
-            {
-                rates.note(block.header.number, rate);
-            }
-            signer.sealed(block.header.number, block.hash);
-            if let Some(finalized) = finalized {
-                signer.forget_up_to(finalized, safe.unwrap_or(finalized), time);
-            }
+    /// Builds the block again of which a prefix was signed, or was about to be signed, when this
+    /// node or the last leader stopped. It is sealed as it is.
+    pub(super) fn unfinished_block(
+        &mut self,
+        time: u64,
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
+        // The search replaces the block, since L1 rejects it.
+        if self.isolation.limit().is_some() {
+            return Ok(None);
         }
-    }
-
-    fn prefix_of(
-        &self,
-        signer: &PrefixSigner,
-        block: &Block,
-        is_sealed: bool,
-        condition: L1Condition,
-    ) -> Result<Prefix, HeaderError> {
-        let chain = self.chain();
-        let fork = chain.config().spec.fork_at(block.header.timestamp);
-        let fork = fork.unwrap_or(ProtocolFork::Amsterdam);
-        Prefix::of(block, signer.rollup(), fork.schema(), is_sealed, condition)
+        let head = Arc::clone(self.chain().head());
+        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
+            return Ok(None);
+        };
+        let recorded = signer.unfinished_on(head.num_hash(), time, self.view());
+        let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
+        // L1 would not include it in time.
+        let last = prefix.promised.header.timestamp.saturating_add(self.rules.max_lag);
+        if last < time.saturating_add(LAG_MARGIN) {
+            return Ok(None);
+        }
+        let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
+        let sealed = match build_again(self.node(), &prefix) {
+            Ok(sealed) if sealed.new.block.hash == expected => sealed,
+            // Any other error may pass, and what was promised is tried again.
+            Err(error) if !matches!(error, NodeError::PrefixLost { .. }) => {
+                return Err(error.into());
+            }
+            other => {
+                let got = other.map(|sealed| sealed.new.block.hash.to_string());
+                let got = got.unwrap_or_else(|error| error.to_string());
+                tracing::error!(number, got, %expected, "cannot build the preconfirmed block again");
+                if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
+                    signer.forget_unfinished(head.num_hash());
+                }
+                return Ok(None);
+            }
+        };
+        // L1 is back before the block of its anchor. It would be reverted at once.
+        if anchor_of(&sealed.new.block).is_some_and(|anchor| !self.is_nameable(&anchor)) {
+            return Ok(None);
+        }
+        tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
+        if !is_signed {
+            return Ok(Some(sealed));
+        }
+        let message = &prefix.promised.message;
+        let condition = L1Condition { number: message.l1_block, hash: message.l1_hash };
+        if let Err(error) = self.sign(&sealed, true, condition) {
+            tracing::warn!(%error, "sealed block not preconfirmed");
+        }
+        Ok(Some(sealed))
     }
 
     /// Signs the first prefix of a block and publishes it. If none can be signed, the block is
@@ -367,34 +344,14 @@ impl Sequencer {
         }
     }
 
-    /// Signs a prefix, and shows it once its record is on the disk.
-    pub(super) fn sign(
+    fn sign(
         &mut self,
         sealed: &BlockCandidate,
         is_sealed: bool,
         condition: L1Condition,
     ) -> Result<(), PrefixError> {
-        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
-        let block = &sealed.new.block;
-        let prefix = self.prefix_of(signer, block, is_sealed, condition)?;
-        let view = Arc::clone(&self.sync.view);
-        let Some(Preconfirmations { signer, book, .. }) = &mut self.preconfirmations else {
-            return Ok(());
-        };
-        let published = signer.sign(prefix, &view)?;
-        let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
-        if is_sealed {
-            // The block itself is shown once it is on the disk.
-            book.publish(published);
-            return Ok(());
-        }
-        self.sync.node.execute(SetPreconfirmed(taken));
-        let used = sealed.cost.map(|cost| InputUse { bytes: cost.bytes, gas: cost.gas });
-        if let Err(error) = self.sync.node.show_pending(sealed.new.clone(), used) {
-            tracing::warn!(%error, "prefix not shown as pending");
-        }
-        book.publish(published);
-        Ok(())
+        let Some(promises) = &mut self.preconfirmations else { return Ok(()) };
+        promises.sign(&self.sync.node, &self.sync.view, sealed, is_sealed, condition)
     }
 
     /// Gives up the open block. Its transactions are still in the pool, or are made anew.
@@ -417,4 +374,30 @@ impl Sequencer {
             preconfirmations.book.set_state(state);
         }
     }
+}
+
+/// Builds the block of a prefix again.
+fn build_again(node: &Node, prefix: &Prefix) -> Result<BlockCandidate, NodeError> {
+    let lost = |index| NodeError::PrefixLost {
+        index,
+        transaction: prefix.promised.transactions.get(index).copied().unwrap_or_default(),
+        reason: "malformed in the journal".to_owned(),
+    };
+    let header = Header::decode(&mut &prefix.header[..]).map_err(|_| lost(0))?;
+    let mut transactions = Vec::with_capacity(prefix.transactions.len());
+    for (index, raw) in prefix.transactions.iter().enumerate() {
+        let decoded = Transaction::decode_2718_exact(raw).map_err(|_| lost(index))?;
+        let sender = recover_sender(&decoded).ok_or_else(|| lost(index))?;
+        let transaction = decoded.into();
+        transactions.push(RecoveredTransaction { transaction, sender, signed: true });
+    }
+    node.execute(SetCoinbase(header.beneficiary));
+    node.seal(&MineRequest {
+        timestamp: Some(header.timestamp),
+        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+        fixed: transactions.len(),
+        transactions,
+        only: Some(Vec::new()),
+        ..MineRequest::default()
+    })
 }

@@ -237,7 +237,8 @@ impl Sequencer {
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
-        let least = self.least_anchor(head, time);
+        let promises = self.preconfirmations.as_ref();
+        let least = promises.map_or(0, |it| it.least_anchor(head, time));
         let anchor = named
             .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
             .and_then(|named| anchor::newest(self.view(), named.max(least), known.relayed))

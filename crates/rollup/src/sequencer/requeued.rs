@@ -1,0 +1,172 @@
+//! Transactions of replaced blocks, to be included again.
+
+use crate::{
+    SequencerError,
+    l1::L1View,
+    l2::{
+        contracts::relayed_after,
+        pool_log::{PoolLog, may_come_right},
+        syncer::L2Syncer,
+    },
+};
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, map::AddressMap};
+use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use core::ops::Deref;
+use node::{DropTransaction, Node, PoolTransaction, Rejected, SetPoolLimits};
+use std::sync::Arc;
+
+/// Transactions of replaced blocks, to be included again in the same order. They are kept here and
+/// not in the pool, because they may depend on earlier ones, e.g. a deposit.
+#[derive(Debug)]
+pub(super) struct Requeued {
+    transactions: Vec<RecoveredTransaction>,
+    /// Account whose transactions are created anew.
+    operator: Address,
+    pool_log: Option<Arc<PoolLog>>,
+}
+
+impl Deref for Requeued {
+    type Target = [RecoveredTransaction];
+
+    fn deref(&self) -> &[RecoveredTransaction] {
+        &self.transactions
+    }
+}
+
+impl Requeued {
+    pub(super) const fn new(operator: Address, pool_log: Option<Arc<PoolLog>>) -> Self {
+        Self { transactions: Vec::new(), operator, pool_log }
+    }
+
+    pub(super) fn into_inner(self) -> Vec<RecoveredTransaction> {
+        self.transactions
+    }
+
+    /// Rewrites the pool's file if it has grown.
+    pub(super) fn tidy_log(&self, sync: &L2Syncer) -> Result<(), SequencerError> {
+        if let Some(log) = &self.pool_log {
+            log.tidy(&sync.node, sync.safe()?.header.number, &self.transactions);
+        }
+        Ok(())
+    }
+
+    /// Removes a transaction.
+    pub(super) fn remove(&mut self, hash: &B256) {
+        self.transactions.retain(|kept| kept.transaction.hash() != hash);
+    }
+
+    /// Keeps the transactions of replaced blocks, and records them in the pool's file for a
+    /// restart.
+    pub(super) fn displace(&mut self, displaced: Vec<RecoveredTransaction>) {
+        if let Some(log) = &self.pool_log {
+            log.keep_displaced(&displaced);
+        }
+        self.push_front(displaced);
+    }
+
+    /// Queues the transactions of replaced blocks again, except the operator's, which are created
+    /// anew.
+    pub(super) fn push_front(&mut self, displaced: Vec<RecoveredTransaction>) {
+        let operator = self.operator;
+        let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
+        // Those of older blocks come first: later ones may depend on them.
+        kept.append(&mut self.transactions);
+        self.transactions = kept;
+    }
+
+    /// Drops kept transactions that a block includes now, or that no block can include any more.
+    /// While messages of L1 are still to be relayed, a lack of ether does not count: one of them
+    /// may be a deposit.
+    pub(super) fn forget(
+        &mut self,
+        node: &Node,
+        view: &L1View,
+        block: &Arc<Block>,
+        rejected: &[(B256, Rejection)],
+    ) -> Result<(), SequencerError> {
+        let chain = node.read(|node| node.chain.reader().clone());
+        self.return_gapped(node, &chain)?;
+        if self.transactions.is_empty() {
+            return Ok(());
+        }
+        let is_behind = relayed_after(&chain, block)? < view.messages().len();
+        let mut dropped = Vec::new();
+        self.transactions.retain(|kept| {
+            let hash = kept.transaction.hash();
+            let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
+            // If an older block includes it, this block rejects it, but it was not dropped.
+            let included = block.transactions.iter().any(|it| it.hash() == hash)
+                || reason.is_some() && matches!(chain.transaction(hash), Ok(Some(_)));
+            if included {
+                return false;
+            }
+            let is_out = |it: &Rejection| {
+                // A message that is not relayed yet may deposit the missing ether, but none makes a
+                // transaction smaller.
+                it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
+            };
+            let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
+                return true;
+            };
+            tracing::warn!(%transaction, %reason, "dropped transaction");
+            dropped.push(DropTransaction { hash: *transaction, reason: reason.to_string() });
+            false
+        });
+        for command in dropped {
+            node.execute(command);
+        }
+        Ok(())
+    }
+
+    /// Returns kept transactions with a nonce gap, or a fee cap below the base fee, to the pool.
+    /// Kept transactions precede the pool's in a block, so the missing ones, if they are in the
+    /// pool, would be included only after them. One that the pool rejects for a reason that may
+    /// pass is still kept: it was acknowledged.
+    pub(super) fn return_gapped(
+        &mut self,
+        node: &Node,
+        chain: &ChainReader,
+    ) -> Result<(), SequencerError> {
+        let base_fee = u128::from(chain.state().next_base_fee()?);
+        let mut next = AddressMap::<u64>::default();
+        let mut is_gapped = Vec::with_capacity(self.transactions.len());
+        for kept in &self.transactions {
+            let nonce = kept.transaction.nonce();
+            let expected = match next.get(&kept.sender) {
+                Some(expected) => *expected,
+                None => chain.nonce(kept.sender)?,
+            };
+            let is_below = kept.transaction.max_fee_per_gas() < base_fee;
+            is_gapped.push(nonce > expected || is_below && nonce == expected);
+            let reached =
+                if nonce == expected && !is_below { nonce.saturating_add(1) } else { expected };
+            next.insert(kept.sender, reached);
+        }
+        if !is_gapped.contains(&true) {
+            return Ok(());
+        }
+        let all = core::mem::take(&mut self.transactions).into_iter().zip(is_gapped);
+        let (gapped, others): (Vec<_>, Vec<_>) = all.partition(|(_, is_gapped)| *is_gapped);
+        self.transactions = others.into_iter().map(|(kept, _)| kept).collect();
+        // They were acknowledged, so the pool has to accept them beyond its limits.
+        let limits = node.read(|node| node.settings.pool_limits.clone());
+        let limits = node.execute(SetPoolLimits(limits.unbounded()));
+        for (kept, _) in gapped {
+            let hash = *kept.transaction.hash();
+            let raw = kept.transaction.encoded_2718().into();
+            match node.submit(PoolTransaction::new(kept.clone(), None, raw)) {
+                Ok(_) | Err(Rejected::Known(_) | Rejected::NonceTooLow { .. }) => {}
+                Err(Rejected::Backlog(_)) => self.transactions.push(kept),
+                Err(reason) if may_come_right(&reason) => self.transactions.push(kept),
+                Err(reason) => {
+                    tracing::warn!(transaction = %hash, %reason, "dropped transaction");
+                    node.execute(DropTransaction { hash, reason: reason.to_string() });
+                }
+            }
+        }
+        node.execute(SetPoolLimits(limits));
+        Ok(())
+    }
+}
