@@ -33,8 +33,7 @@ const REQUESTS: u64 = 2_000;
 /// Posts the blocks after this number in one L1 transaction, without new anchors.
 async fn post(world: &World, rollup: Address, l2: &L2, after: u64) -> Result<()> {
     let head = l2.chain().head().header.number;
-    let blocks =
-        (after + 1..=head).map(|it| Ok(l2.chain().canonical_block(it)?.ok_or_eyre("none")?));
+    let blocks = (after + 1..=head).map(|it| l2.chain().canonical_block(it)?.ok_or_eyre("none"));
     let input = l2.chain().batch(blocks.collect::<Result<_>>()?)?.input()?.into();
     let call = advanceCall { inputs: vec![input], evidence: Evidence::default() };
     world.provider.anvil_increase_time(head - after).await?;
