@@ -1,22 +1,22 @@
-//! What a client checks before it believes an update.
+//! Checks of a client on a received [`PrefixUpdate`].
 
 use crate::{Domain, HeaderError, HeaderSummary, PrefixUpdate, SignatureError};
 use alloy_primitives::{Address, B256};
 use core::fmt;
 use wire::SchemaId;
 
-/// Maximum depth of an L1 block that a condition may name. L1 knows the hashes of 8,191 blocks, so
-/// evidence can still be given for hours.
+/// Maximum depth of an L1 block in a condition. L1 serves the hashes of 8,191 blocks (EIP-2935), so
+/// evidence can still be submitted for hours.
 pub const MAX_CONDITION_DEPTH: u64 = 7_000;
 
-/// What a client knows.
+/// View of both chains against which a client checks an update.
 #[derive(Clone, Copy)]
 pub struct ClientView<'a> {
     /// Domain of the messages.
     pub domain: Domain,
     /// The rollup.
     pub rollup: Address,
-    /// Hash of the block on which the next one is built: one on L1, or sealed by the same account.
+    /// Hash of the L2 head: a block on L1, or one that the same account has sealed.
     pub head: B256,
     /// Number of that block.
     pub number: u64,
@@ -41,17 +41,15 @@ impl fmt::Debug for ClientView<'_> {
     }
 }
 
-/// Checks an update except for its transactions, and returns its header and the account that has
-/// signed it.
+/// Checks an update except for its transactions. Returns its header and its signer.
 ///
-/// The caller checks that the account may sequence the rollup, and then executes the transactions on
-/// the parent. If they do not give exactly this header, the signature is evidence of a lie
-/// ([`faults::lie`](crate::faults::lie)). A client that checks only the signature has a promise
-/// about a hash.
+/// The caller must check that the signer may sequence the rollup, and then execute the transactions
+/// on the parent. If the result is another header, the signature is evidence of a lie
+/// ([`faults::lie`](crate::faults::lie)).
 ///
 /// # Errors
 ///
-/// [`Unacceptable`]; the update is ignored then.
+/// [`Unacceptable`] if the update must be ignored.
 pub fn accept(
     update: &PrefixUpdate,
     view: &ClientView<'_>,
@@ -138,7 +136,7 @@ pub enum Unacceptable {
         /// Its hash.
         hash: B256,
     },
-    /// The promise depends on an L1 block that is so old that evidence may come too late.
+    /// The promise depends on an L1 block so old that evidence may no longer be accepted.
     #[error("the promise depends on L1 block {number}, more than {limit} before L1's head {head}")]
     ConditionTooDeep {
         /// Number of the L1 block.

@@ -1,7 +1,7 @@
-//! Evidence of faults: the arguments of `PreconfBonds`, built from what a client has received.
+//! Evidence of faults: arguments for `PreconfBonds`, built from received messages.
 //!
-//! Each function returns an [`Accusation`] only if [`faults`] judges it a fault, and
-//! the contract judges by the same rules.
+//! Each constructor returns an [`Accusation`] only if [`faults`], whose rules are those of the
+//! contract, finds a fault.
 
 use crate::{
     Domain, Preconfirmation, PrefixUpdate,
@@ -14,7 +14,7 @@ use alloy_primitives::{Address, B256, Bytes, FixedBytes, U256, keccak256};
 use alloy_sol_types::SolValue as _;
 use wire::{DecodeError, StatelessInput};
 
-/// A signed message with its header, which outlives the update in which it was received.
+/// A signed message with an owned copy of its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedHeader {
     /// The message.
@@ -26,7 +26,7 @@ pub struct SignedHeader {
 }
 
 impl SignedHeader {
-    /// Returns the message as the judgements take it.
+    /// Borrows the message for the functions of [`faults`].
     pub fn as_signed(&self) -> Signed<'_> {
         let Self { message, signature, header } = self;
         Signed { message: *message, signature: signature.as_slice(), header }
@@ -34,7 +34,7 @@ impl SignedHeader {
 }
 
 impl From<&PrefixUpdate> for SignedHeader {
-    /// Copies the header, which shares its memory with the whole update.
+    /// Copies the header, because a slice would keep the whole update in memory.
     fn from(update: &PrefixUpdate) -> Self {
         let PrefixUpdate { message, signature, header, .. } = update;
         let header = Bytes::copy_from_slice(header);
@@ -56,16 +56,16 @@ pub struct SignedBlock<'a> {
 pub struct CanonicalBlock {
     /// RLP of its header.
     pub header: Bytes,
-    /// Number of a later block of the rollup, in whose state the history contract of EIP-2935 has
-    /// the hash; zero if the block is the head.
+    /// Number of a later block of the rollup whose state contains the hash in the EIP-2935
+    /// contract; zero if the block is the head.
     pub witness_block: u64,
     /// Trie nodes that prove the history contract against the state root of that block.
     pub account_proof: Vec<Bytes>,
-    /// Trie nodes that prove the slot of the hash.
+    /// Trie nodes that prove the slot with the hash.
     pub slot_proof: Vec<Bytes>,
 }
 
-/// Arguments of one of the functions `accuse…`.
+/// Arguments of one of the contract's `accuse…` functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accusation {
     /// Two messages contradict each other.
@@ -74,7 +74,7 @@ pub enum Accusation {
         a: SignedHeader,
         /// The second message.
         b: SignedHeader,
-        /// The first transaction that differs; empty if the messages conflict without it.
+        /// Proof of the first transaction that differs; empty if the headers alone are in conflict.
         transaction: TransactionEvidence,
     },
     /// The rollup has another block than the signed one.
@@ -83,14 +83,14 @@ pub enum Accusation {
         signed: SignedHeader,
         /// The rollup's block.
         canonical: CanonicalBlock,
-        /// The first transaction that differs; empty if the blocks conflict without it.
+        /// Proof of the first transaction that differs; empty if the headers alone prove the fault.
         transaction: TransactionEvidence,
     },
-    /// Execution gives another result than the signed header.
+    /// Execution results in another header than the signed one.
     Lie {
         /// The message.
         signed: SignedHeader,
-        /// RLP of the header that execution gives.
+        /// RLP of the header that results from execution.
         header: Bytes,
         /// Input of EXECUTE with that block.
         input: Bytes,
@@ -121,8 +121,8 @@ impl Accusation {
         Ok((Self::Equivocation { a, b, transaction }, offence))
     }
 
-    /// Accuses the signer of a message by the rollup's block in its place. `theirs` are the
-    /// transactions of that block.
+    /// Accuses the signer of a message by the rollup's block at that height, whose transactions are
+    /// `theirs`.
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl Accusation {
         Ok((Self::Broken { signed, canonical, transaction }, offence))
     }
 
-    /// Accuses the signer of a header by the input of a block with another outcome. EXECUTE is not
-    /// run: the caller has the input from an execution of its own.
+    /// Accuses the signer of a header by the input of a block with another outcome. Does not run
+    /// EXECUTE: the caller has executed the block.
     ///
     /// # Errors
     ///
@@ -201,15 +201,16 @@ impl Accusation {
         }
     }
 
-    /// Returns the commitment that has to be stored in an earlier L1 block, so that `reporter` gets
-    /// the reward. It reveals nothing as long as the salt is secret.
+    /// Returns the commitment that must be stored in an earlier L1 block for `reporter` to earn the
+    /// reward. It reveals nothing while the salt is secret.
     pub fn commitment(&self, domain: &Domain, reporter: Address, salt: B256) -> B256 {
         let digest = self.first().message.digest(domain);
         keccak256((U256::from(self.fault() as u8), digest, reporter, salt).abi_encode())
     }
 }
 
-/// Judges without proofs of transactions first: the contract ignores them if it needs none.
+/// Judges without transaction proofs first, since the contract does not read them if the headers
+/// suffice.
 fn with_least_proof(
     ours: &[Bytes],
     theirs: &[Bytes],
@@ -226,12 +227,12 @@ fn with_least_proof(
     Ok((evidence, offence))
 }
 
-/// Proves what two blocks have at the first index at which their transactions differ; or after the
-/// last one of the shorter block, if the longer one begins with it.
+/// Proves the transactions of two blocks at the first index where they differ, which is the length
+/// of the shorter block if it is a prefix of the longer one.
 pub fn first_difference(ours: &[Bytes], theirs: &[Bytes]) -> TransactionEvidence {
     let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
     TransactionEvidence {
-        // Lists are bounded by the format of updates.
+        // The format of updates limits a block to 2^16 transactions.
         index: u32::try_from(same).unwrap_or(u32::MAX),
         ours: prove_transaction(ours, same),
         theirs: prove_transaction(theirs, same),

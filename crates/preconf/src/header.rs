@@ -15,10 +15,10 @@ const TIMESTAMP: usize = 11;
 /// hash, hash of the block access list.
 const OUTCOMES: [usize; 6] = [STATE_ROOT, 5, 6, 10, 20, 21];
 
-/// What the judgement of a preconfirmation reads from a header.
+/// Fields of a header that the judgement of a preconfirmation reads.
 ///
-/// Execution is a function of the schema id and of the items that `inputs` covers. So of two
-/// headers with equal `inputs` and different hashes, at most one is that of a valid block.
+/// The outcome of execution depends only on the schema id and the items that `inputs` covers, so of
+/// two headers with equal `inputs` and different hashes, at most one is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HeaderSummary {
     /// Hash of the header.
@@ -34,7 +34,7 @@ pub struct HeaderSummary {
     /// Fingerprint of all items that are not outcomes of execution:
     /// `keccak256(number of items ‖ RLP of each item)`.
     pub inputs: B256,
-    /// The same without the transactions root. It is the same for all prefixes of a block.
+    /// Fingerprint without the transactions root, which is equal for all prefixes of a block.
     pub environment: B256,
 }
 
@@ -46,7 +46,7 @@ impl HeaderSummary {
     /// Maximum number of items: up to the slot number of Amsterdam.
     pub const MAX_ITEMS: usize = 23;
 
-    /// Reads a header from its RLP: exactly one list of strings, in canonical form.
+    /// Reads a header from RLP, which must be one list of strings in canonical form.
     ///
     /// Items that are not fields of the summary are not interpreted.
     ///

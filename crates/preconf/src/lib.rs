@@ -2,12 +2,12 @@
 //!
 //! A [`Preconfirmation`] names the hash of a complete header, so a promise is a block that could be
 //! sealed and posted. It is signed as EIP-712 typed data and travels with the header in a
-//! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, and [`faults`] judges
-//! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`, and [`evidence`] puts
-//! together what the contract needs to judge the same. [`Promises`] decides what a signer may sign, so
-//! that none of its messages is evidence.
+//! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, [`faults`] judges
+//! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`, and [`evidence`]
+//! builds the arguments of the contract. [`Promises`] decides whether a signer may sign a message,
+//! so that none of its messages is evidence.
 //!
-//! This crate does no I/O and has no clock: what L1 has is an argument.
+//! This crate does no I/O and has no clock: the state of L1 is an argument.
 //!
 //! ```
 //! use alloy_primitives::{Address, B256};

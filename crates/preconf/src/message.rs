@@ -26,7 +26,7 @@ mod typed {
     }
 }
 
-/// What a signature is bound to, besides the message: an L1 and a contract on it.
+/// EIP-712 domain of a signature: an L1 and a contract on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Domain {
     /// Chain id of L1.
@@ -82,7 +82,7 @@ impl Preconfirmation {
         }
     }
 
-    /// Returns the struct hash of EIP-712, which the domain is not part of.
+    /// Returns the EIP-712 struct hash, which does not include the domain.
     pub fn struct_hash(&self) -> B256 {
         self.typed().eip712_hash_struct()
     }
@@ -114,9 +114,8 @@ pub fn signer_digest(account: Address, domain: &Domain) -> B256 {
 
 /// Returns the account whose key has signed a digest.
 ///
-/// Accepts exactly what the contracts accept: 65 bytes r, s and v, where s is in the lower half of
-/// the group order and v is 27 or 28. So there is one valid signature of a key on a digest with
-/// given r.
+/// Accepts exactly the signatures that the contracts accept: 65 bytes r, s and v, where s is in the
+/// lower half of the group order and v is 27 or 28.
 ///
 /// # Errors
 ///
@@ -160,7 +159,7 @@ pub enum SignatureError {
         s: B256,
     },
     /// No key yields this signature.
-    #[error("signature: no key belongs to it")]
+    #[error("signature: cannot recover a public key")]
     NoKey,
 }
 

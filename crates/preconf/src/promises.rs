@@ -1,4 +1,4 @@
-//! What a signer has promised, and what it may still sign.
+//! Promises of a signer, and the check whether it may sign another header.
 
 use crate::{HeaderSummary, Preconfirmation};
 use alloy_primitives::B256;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// of the rollup's maximum lag.
 const MAX_FOR_PARENT: usize = 64;
 
-/// A header that a signer has promised, or is about to.
+/// A header that a signer has promised, or that is checked before it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promised {
     /// The message.
@@ -17,27 +17,29 @@ pub struct Promised {
     pub header: HeaderSummary,
     /// Hashes of the transactions of its block.
     pub transactions: Vec<B256>,
-    /// Number and hash of the L1 block of the new anchor in its block; number 0 if there is none, or
-    /// if it is not known. L1 can include the block, with or without a signature, only on chains that
-    /// have this L1 block.
+    /// Number and hash of the L1 block that the block's anchor names; number 0 if the block has no
+    /// new anchor, or if it is unknown. The rollup accepts the block, signed or not, only on L1
+    /// chains that contain this L1 block.
     pub anchor: (u64, B256),
 }
 
 /// All promises of a signer that may still be evidence.
 ///
 /// No two promises that pass [`Self::check`] one after the other are evidence of an
-/// [`equivocation`](crate::faults::equivocation), in any history of L1: a second header for a parent
-/// either extends the first one, or comes after its end, or the first one is void on each L1 chain
-/// on which the second one is not. And L1 can include neither block on a chain on which the promise
-/// about the other one holds, since its anchor is on none of these chains. A condition alone does
-/// not keep a block from L1: the transaction of a block whose promise is void may be in flight.
+/// [`equivocation`](crate::faults::equivocation), whatever L1 reorgs occur: a second header for a
+/// parent extends the first one, or its timestamp is after the first promise has ended, or the
+/// first promise is void on every L1 chain on which the second one is not. L1 cannot include either
+/// block on a chain on which the promise about the other one is valid, because the block's anchor
+/// is on none of these chains. The condition of a promise is not sufficient for that: L1 does not
+/// enforce it, and the transaction of a block whose promise is void may be in flight.
 #[derive(Debug)]
 pub struct Promises {
     /// Seconds from the timestamp of a block for which its promise binds the signer.
     binds_for: u64,
-    /// By number of the block and hash of its parent.
+    /// Promises, by block number and parent hash.
     by_parent: BTreeMap<(u64, B256), Vec<Promised>>,
-    /// Blocks without a signature that L1 may include although they were replaced.
+    /// Unsigned blocks that L1 may include although they were replaced, by block number and parent
+    /// hash.
     unsigned: BTreeMap<(u64, B256), Vec<Promised>>,
 }
 
@@ -61,14 +63,14 @@ pub struct Conflict {
     pub l1_block: u64,
 }
 
-/// Returns `true` if L1's chain has another block than this one at this number.
+/// Function that returns `true` if L1's canonical block at this number has another hash.
 pub type IsReplaced<'a> = &'a dyn Fn(u64, B256) -> bool;
 
 impl Promises {
     /// Creates an empty list. A promise binds the signer for `binds_for` seconds from the timestamp
-    /// of its block: until L1 no longer accepts the block, which is later than the time from which
-    /// another block does not break the promise. Until then anyone may post the signed block, which would break the promise
-    /// about another one.
+    /// of its block, i.e. until L1 no longer accepts the block. That is longer than the promise can
+    /// be broken: until then any account may post the signed block, which would break a promise
+    /// about another block.
     pub const fn new(binds_for: u64) -> Self {
         Self { binds_for, by_parent: BTreeMap::new(), unsigned: BTreeMap::new() }
     }
@@ -82,15 +84,16 @@ impl Promises {
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if it contradicts an earlier promise, or if L1 may include another known block
-    /// in its place.
+    /// [`Conflict`] if the header contradicts an earlier promise, or if L1 may include another
+    /// known block with this parent.
     pub fn check(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
         let (promises, unsigned) = self.of_parent(new);
         let (condition, anchor) = (new.condition().0, new.anchor.0);
         let is_void = is_gone(new.condition(), is_replaced);
-        // At this number, each chain with this condition has another block.
+        // Every L1 chain on which the new condition holds has another block at that number.
         let excludes = |block| is_gone(block, is_replaced) && !is_void && condition >= block.0;
-        // What contradicts a promise was checked against it, and the same block can be included.
+        // The new header extends a promise under the same condition, which contradicts `old` and
+        // was checked against it.
         let continues = |old: &Promised| {
             let is_continued = |it: &&Promised| it.condition() == new.condition() && it.allows(new);
             promises.iter().filter(is_continued).any(|it| !it.allows(old))
@@ -105,7 +108,7 @@ impl Promises {
                             && excludes(old.anchor))
         };
         let in_force = promises.iter().filter(|old| !self.has_ended(old, new));
-        // With so many blocks without a signature, there may be others that were not added.
+        // At the limit, `add_unsigned` may have dropped blocks, so nothing can be promised.
         if let Some(old) = in_force.chain(unsigned).nth(MAX_FOR_PARENT - 1) {
             return Err(self.conflict(new, old));
         }
@@ -118,19 +121,19 @@ impl Promises {
         })
     }
 
-    /// Checks that a block may be sealed without a signature.
+    /// Checks that a block may be sealed unsigned.
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if it contradicts an earlier promise.
+    /// [`Conflict`] if the block contradicts an earlier promise.
     pub fn check_unsigned(
         &self,
         new: &Promised,
         is_replaced: IsReplaced<'_>,
     ) -> Result<(), Conflict> {
         let (promises, _) = self.of_parent(new);
-        // L1 has returned to the chain of an earlier promise, which excludes those that contradict
-        // it.
+        // After L1 has returned to the chain of an earlier promise, that promise is valid again,
+        // and those that contradict it are void.
         let continues = |old: &Promised| {
             let is_continued =
                 |it: &&Promised| !is_gone(it.condition(), is_replaced) && it.allows(new);
@@ -144,7 +147,8 @@ impl Promises {
         })
     }
 
-    /// Returns `true` if a block contradicts a promise that holds on L1's chain.
+    /// Returns `true` if a block contradicts a promise whose condition holds on L1's canonical
+    /// chain.
     pub fn is_excluded(&self, block: &Promised, is_replaced: IsReplaced<'_>) -> bool {
         let (promises, _) = self.of_parent(block);
         promises.iter().any(|it| {
@@ -153,7 +157,7 @@ impl Promises {
         })
     }
 
-    /// Promises, and blocks without a signature, for the parent of this block.
+    /// Returns the promises and the unsigned blocks for the parent of this block.
     fn of_parent(&self, block: &Promised) -> (&[Promised], &[Promised]) {
         let key = (block.header.number, block.header.parent);
         let [promises, unsigned] = [&self.by_parent, &self.unsigned].map(|all| all.get(&key));
@@ -181,12 +185,12 @@ impl Promises {
         }
     }
 
-    /// Adds a block that is sealed without a signature: L1 may include it even if it is replaced.
-    /// Returns `false` if it is known, or if there are too many for this parent.
+    /// Adds a block that is sealed unsigned; L1 may include it even if it is replaced. Returns
+    /// `false` if the block is already known, or if there are too many blocks for this parent.
     pub fn add_unsigned(&mut self, block: Promised) -> bool {
         let key = (block.header.number, block.header.parent);
         let blocks = self.unsigned.entry(key).or_default();
-        // With so many, nothing is signed for this parent.
+        // `check` rejects every header for this parent once the list is full.
         let is_full = blocks.len() >= MAX_FOR_PARENT;
         let is_new = !is_full && blocks.iter().all(|it| it.header.hash != block.header.hash);
         if is_new {
@@ -199,13 +203,14 @@ impl Promises {
     pub fn add(&mut self, new: Promised) {
         let others = self.by_parent.entry((new.header.number, new.header.parent)).or_default();
         let condition = Promised::condition;
-        // A journal that is read again adds nothing.
+        // Reading a journal twice must not add duplicates.
         let implies =
             |old: &Promised| new.allows(old) && (old.message.is_sealed || !new.message.is_sealed);
         if others.iter().any(|old| implies(old) && condition(old) == condition(&new)) {
             return;
         }
-        // What extends the longer prefix also extends the shorter one.
+        // The longer prefix replaces the shorter one: every header that extends it also extends the
+        // shorter one.
         match others.iter_mut().find(|old| old.allows(&new) && condition(old) == condition(&new)) {
             Some(old) if old.message.is_sealed => {}
             Some(old) => *old = new,
@@ -213,16 +218,15 @@ impl Promises {
         }
     }
 
-    /// Returns the lowest number of the L1 block that the condition and the anchor of another header
-    /// for this parent, with this timestamp, have to name: the highest in an earlier promise that
-    /// has not ended by then.
+    /// Returns the minimum L1 block number for the condition and the anchor of another header for
+    /// this parent: the highest one in a promise that has not ended at this timestamp.
     pub fn least_condition(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
         let in_force = promises.filter(|it| timestamp < self.end(it));
         in_force.map(|it| it.message.l1_block).max().unwrap_or_default()
     }
 
-    /// Returns `true` if another block was promised for the parent of this one.
+    /// Returns `true` if another block with this parent was promised.
     pub fn has_other(&self, number: u64, parent: B256, hash: B256) -> bool {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
         promises.into_iter().any(|it| it.header.hash != hash)
@@ -235,7 +239,7 @@ impl Promises {
         of_number.flat_map(|(_, all)| all).any(|it| it.message.is_sealed && it.header.hash == hash)
     }
 
-    /// Drops what is known about blocks up to this number, which are final on L1.
+    /// Drops promises and unsigned blocks up to this number, which are final on L1.
     pub fn forget_up_to(&mut self, number: u64) {
         let first = (number.saturating_add(1), B256::ZERO);
         self.by_parent = self.by_parent.split_off(&first);
@@ -246,14 +250,14 @@ impl Promises {
         promise.header.timestamp.saturating_add(self.binds_for)
     }
 
-    /// Returns `true` if L1 accepts the old block no more at the time of the new one.
+    /// Returns `true` if L1 no longer accepts the old block at the timestamp of the new one.
     const fn has_ended(&self, old: &Promised, new: &Promised) -> bool {
         new.header.timestamp >= self.end(old)
     }
 }
 
-/// Returns `true` if L1's chain has another block at this number. Number zero means that there is no
-/// such condition or anchor.
+/// Returns `true` if L1's canonical chain has another block at this number. Number zero stands for
+/// no condition or no anchor.
 fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
     number > 0 && is_replaced(number, hash)
 }
@@ -264,8 +268,8 @@ impl Promised {
         (self.message.l1_block, self.message.l1_hash)
     }
 
-    /// Returns `true` if the other header keeps this promise: it is the same one, or adds
-    /// transactions to a prefix.
+    /// Returns `true` if the other header keeps this promise: it is the same header, or it extends
+    /// this prefix.
     fn allows(&self, other: &Self) -> bool {
         if self.header.environment != other.header.environment
             || self.message.schema != other.message.schema

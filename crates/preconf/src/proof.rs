@@ -77,7 +77,7 @@ enum Step {
     Transaction(B256),
 }
 
-/// Follows the path through a node; `None` if it is malformed.
+/// Follows the path through a node. Returns `None` if the node is malformed.
 fn step(mut rlp: &[u8], path: &mut Vec<u8>) -> Option<Step> {
     let header = Header::decode(&mut rlp).ok()?;
     if !header.list || rlp.len() != header.payload_length {
@@ -138,7 +138,7 @@ fn short_path(bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
 /// Reasons for which a proof is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// A node is not the one that its parent, or the root, names.
+    /// The hash of a node is not the one in its parent, or the root.
     #[error("node {node} of the proof: hash {got}, expected {expected}")]
     Hash {
         /// Index of the node.

@@ -1,4 +1,5 @@
-//! Time in which etcd confirms a record of a signed prefix: each prefix waits for one.
+//! Measures the time until etcd confirms the record of a signed prefix, for which each prefix
+//! waits.
 
 use alloy_primitives::Address;
 use clap::Args;
@@ -19,7 +20,7 @@ const WHAT: &str = "records in etcd";
 const MEMBERS: usize = 3;
 /// Lengths of the records, in bytes.
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
-/// Pause between records: a shorter one than that between prefixes.
+/// Pause between records, shorter than the interval between prefixes.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Time that each `fsync` of a slow disk takes, in milliseconds.
 const SLOW: u64 = 50;
@@ -54,15 +55,15 @@ struct Case {
     slow: Option<Slow>,
 }
 
-/// A member. Requests are sent to one that does not lead etcd.
+/// Role of a member. Requests are sent to a member that is not etcd's leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Slow {
-    /// The one that leads etcd.
+    /// etcd's leader.
     Leader,
-    /// The one to which requests are sent.
+    /// The member to which requests are sent.
     Used,
-    /// The third one.
+    /// The third member.
     Other,
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             url: "ws://127.0.0.1:9545".to_owned(),
             work_timeout: Duration::from_secs(3_600),
         };
-        // Another rollup in each case, so that no lease of the last one is in force.
+        // A different rollup in each case, so that the lease of the previous case does not apply.
         let rollup = Address::with_last_byte(u8::try_from(at)?);
         let lease = Lease::new(LeaseName::of_rollup(1, rollup), config)?;
         lease.want(true);
@@ -152,8 +153,8 @@ impl Row {
     }
 }
 
-/// Brings the cluster into a state, and returns its endpoints: first the member that is used, last
-/// etcd's leader. Returns `None` if strace is not installed.
+/// Prepares the cluster for a case. Returns its endpoints, beginning with the member to which
+/// requests are sent and ending with etcd's leader, or `None` if strace is not installed.
 fn prepare(etcd: &mut Etcd, case: Case) -> Result<Option<Vec<String>>> {
     etcd.delay_links(Duration::from_millis(case.latency));
     // The first member has the slow disk.
@@ -165,7 +166,7 @@ fn prepare(etcd: &mut Etcd, case: Case) -> Result<Option<Vec<String>>> {
         restart(etcd, member)?;
     }
     let mut leader = leader(etcd)?;
-    // Any of the others may be elected.
+    // Restart the leader until the election has the required result.
     while case.slow.is_some_and(|slow| (slow == Slow::Leader) != (leader == 0)) {
         restart(etcd, leader)?;
         leader = self::leader(etcd)?;
@@ -194,7 +195,7 @@ fn leader(etcd: &Etcd) -> Result<usize> {
     Ok(leader.unwrap_or_default())
 }
 
-/// Adds records of one length, and removes them.
+/// Measures appending records of one length, and removes them afterwards.
 fn measure(lease: &Lease, case: Case, bytes: usize, count: u64) -> Result<Row> {
     let records = SharedRecords::of(lease);
     let mut random = Random::new(bytes as u64);

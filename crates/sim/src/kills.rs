@@ -1,7 +1,7 @@
 //! A sequencer that signs prefixes and is killed again and again.
 //!
-//! What it has shown to anyone must be in its blocks, at the same position, and no two of its
-//! signatures may be evidence of a fault.
+//! Every published transaction must be in a block at the promised position, and no two signatures
+//! may be evidence of a fault.
 
 use crate::payers::payers;
 use alloy_primitives::{B256, Bytes, U64, keccak256};
@@ -27,7 +27,7 @@ use testkit::{Key, NodeProcess, Random};
 const PAYERS: usize = 32;
 /// Interval between polls of the newest prefix.
 const LOOK: Duration = Duration::from_millis(5);
-/// Longest time from the start of a sequencer to its end, in milliseconds: two blocks.
+/// Maximum time for which the sequencer runs before it is killed, in milliseconds: two blocks.
 const LONGEST: u64 = 6_000;
 const FLAGS: [&str; 5] =
     ["--preconfirm", "--poll-interval-ms", "50", "--daily-limit-gwei", "1000000000000"];
@@ -43,14 +43,14 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// A signed prefix that a node has shown.
+/// A signed prefix that a node has published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
     update: PrefixUpdate,
     header: HeaderSummary,
 }
 
-/// All prefixes that were shown, by number of the block and hash of the header.
+/// All published prefixes, by block number and header hash.
 pub(crate) type AllShown = BTreeMap<(u64, B256, bool), Shown>;
 
 /// Runs the simulation.
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Sends transfers to a sequencer for some time, and returns the prefixes that it shows.
+/// Sends transfers to a sequencer for some time, and returns the prefixes that it publishes.
 fn live(sequencer: &NodeProcess, payers: &[Key], life: Duration) -> Result<AllShown> {
     let (url, done) = (sequencer.client().url(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -105,7 +105,7 @@ fn live(sequencer: &NodeProcess, payers: &[Key], life: Duration) -> Result<AllSh
                 client.request("eth_getTransactionCount", (payer.address(), "pending"))?;
             let to = payer.address();
             let raw = transfer(L2_CHAIN, payer, next.to(), to, 1_000_000);
-            // Refused if the pool has it since before the last start.
+            // Fails if the pool has restored the transaction from before the restart.
             let _ = client.request::<_, B256>("eth_sendRawTransaction", (raw,));
             sleep(LOOK);
         }
@@ -125,7 +125,7 @@ fn look(url: &str, done: &AtomicBool) -> Result<AllShown> {
     Ok(all)
 }
 
-/// Adds the newest prefixes that a node shows.
+/// Adds the newest prefixes of a node.
 pub(crate) fn look_once(client: &Client, all: &mut AllShown) -> Result<()> {
     let next = head(client)? + 1;
     for number in [next - 1, next] {
@@ -164,7 +164,8 @@ pub(crate) fn conflicts(all: &AllShown) -> Result<u64> {
     Ok(pairs)
 }
 
-/// Waits until L1 has all blocks of which a prefix was shown: the last one may still be open.
+/// Waits until L1 has all blocks of which a prefix was published; the last one may not be sealed
+/// yet.
 pub(crate) fn until_all_safe(client: &Client, all: &AllShown) -> Result<()> {
     let last = all.keys().map(|(number, ..)| *number).max().unwrap_or_default();
     until("the last preconfirmed block on L1", || Ok(status(client)?.safe_head.number >= last))?;

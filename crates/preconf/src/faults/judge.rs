@@ -1,4 +1,4 @@
-//! The four judgements.
+//! Judgement of the four faults.
 
 use crate::{
     HeaderSummary, ProofError,
@@ -11,14 +11,14 @@ use crate::{
 use alloy_primitives::{B256, Bytes};
 use wire::SchemaId;
 
-/// What the tries of two blocks have at an index.
+/// Proofs of the transactions of two blocks at one index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TransactionEvidence {
     /// Index of the transaction.
     pub index: u32,
     /// Proof against the transactions root of the first block.
     pub ours: Vec<Bytes>,
-    /// Proof against that of the second block.
+    /// Proof against the transactions root of the second block.
     pub theirs: Vec<Bytes>,
 }
 
@@ -40,7 +40,7 @@ impl TransactionEvidence {
 pub struct Canonical<'a> {
     /// RLP of a header.
     pub header: &'a [u8],
-    /// Hash of the rollup's block with the number of the signed one.
+    /// Hash of the rollup's block at the height of the signed one.
     pub hash: B256,
 }
 
@@ -101,7 +101,7 @@ pub fn equivocation(
     }
 }
 
-/// Judges a message by the rollup's block in its place, which any account may have posted.
+/// Judges a message by the rollup's block at the same height, which any account may have posted.
 ///
 /// # Errors
 ///
@@ -132,8 +132,8 @@ pub fn broken(
     }
 }
 
-/// Judges a signed header by a valid block with the same inputs. No condition and no time limits
-/// apply: execution from this parent has one result.
+/// Judges a signed header by a valid block with the same inputs. Condition and time limits do not
+/// apply, because execution on this parent is deterministic.
 ///
 /// # Errors
 ///
@@ -167,10 +167,10 @@ pub fn lie(
     Ok(promise.offence())
 }
 
-/// Judges a message by the time: the rollup's head has not reached its block.
+/// Judges whether a signed block is late, i.e. the rollup's head has not reached it in time.
 ///
-/// `head` is the number of the head, `now` the timestamp of the L1 block, and `late_until` the time
-/// until which the account is not punished again.
+/// `head` is the number of the rollup's head, `now` the timestamp of the L1 block, and `late_until`
+/// the time until which the account is not penalized for another delay.
 ///
 /// # Errors
 ///
@@ -208,8 +208,8 @@ fn require_same_place(a: &HeaderSummary, b: &HeaderSummary) -> Result<(), Refusa
     Ok(())
 }
 
-/// A block with a much later timestamp takes the place of one that was late, which is another
-/// fault.
+/// Checks that the promise had not ended at the timestamp of the later block. A block after the end
+/// does not break it: the signed block was late, which is another fault.
 fn require_in_force(promise: &Promise, later: u64, context: &Context<'_>) -> Result<(), Refusal> {
     let end = promise.end(context);
     if u128::from(later) >= end {

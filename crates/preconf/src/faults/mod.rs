@@ -25,7 +25,7 @@ pub enum Fault {
     Equivocation = 0,
     /// The rollup has another block than the signed one.
     Broken = 1,
-    /// Execution gives another result than the signed header.
+    /// Execution results in another header than the signed one.
     Lie = 2,
     /// The signed block is not on L1 in time.
     Late = 3,

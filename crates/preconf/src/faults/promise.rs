@@ -15,7 +15,7 @@ pub struct Signed<'a> {
     pub header: &'a [u8],
 }
 
-/// What L1 has at the time of the judgement.
+/// State of L1 at the time of the judgement.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Domain of the messages.
@@ -104,7 +104,7 @@ impl Promise {
 /// A fault that has been proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Offence {
-    /// Account whose bond pays for it.
+    /// Account whose bond is slashed.
     pub account: Address,
     /// Account whose key has signed the message.
     pub signer: Address,

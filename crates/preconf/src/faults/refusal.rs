@@ -4,7 +4,7 @@ use crate::{HeaderError, ProofError, SignatureError};
 use alloy_primitives::{Address, B256};
 use wire::SchemaId;
 
-/// A reason for which evidence is refused. Each corresponds to an error of the contract.
+/// Reason why evidence is rejected. Each variant corresponds to an error of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A header is malformed.
@@ -16,7 +16,7 @@ pub enum Refusal {
     /// A proof of a transaction is invalid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// A header is not the preimage of the hash.
+    /// The header does not have the signed hash.
     #[error("header hash {got}, expected {expected}")]
     HeaderMismatch {
         /// Hash of the header.
@@ -72,7 +72,7 @@ pub enum Refusal {
         /// Hash in the message.
         expected: B256,
     },
-    /// The later block is so late that the promise had ended.
+    /// The promise had ended at the timestamp of the later block.
     #[error("timestamp {later}, but the promise ended at {end}")]
     PromiseEnded {
         /// Timestamp of the later block, in seconds.
@@ -80,7 +80,7 @@ pub enum Refusal {
         /// Timestamp at which the promise ended, in seconds.
         end: u128,
     },
-    /// Both can be kept.
+    /// Both promises can be kept, or the block keeps the promise.
     #[error("the promise is kept")]
     NotInConflict,
     /// The valid block has other inputs than the signed header.
@@ -107,19 +107,19 @@ pub enum Refusal {
         /// Chain id of the rollup.
         expected: u64,
     },
-    /// Execution gives the signed header.
+    /// Execution results in the signed header.
     #[error("execution gives the signed header")]
     OutcomesEqual,
-    /// The time for the block is not over.
+    /// The block may still be posted in time.
     #[error("not late before {from}")]
     NotLate {
-        /// First timestamp at which it is, in seconds.
+        /// First timestamp at which the block is late, in seconds.
         from: u128,
     },
-    /// The account has been punished for delay a short time ago.
+    /// The account was penalized for a delay less than `LATE_PERIOD` ago.
     #[error("punished for delay until {until}")]
     LateAlready {
-        /// Timestamp until which it is not punished again, in seconds.
+        /// Timestamp until which it is not penalized again, in seconds.
         until: u64,
     },
     /// The rollup has a block with this number.
@@ -130,7 +130,7 @@ pub enum Refusal {
         /// Number of the signed block.
         number: u64,
     },
-    /// The header is not that of the rollup's block.
+    /// The rollup's block at this height has another header.
     #[error("the rollup's block has the hash {expected}, got {got}")]
     NotCanonical {
         /// Hash of the header.

@@ -1,5 +1,5 @@
-//! Evidence that is built from messages and transactions: it exists exactly where a judgement finds
-//! a fault, and is judged the same.
+//! Evidence built from messages and transactions exists if and only if a judgement finds a fault,
+//! and has the same verdict.
 
 use crate::{
     INDICES, evidence,
@@ -12,7 +12,7 @@ use enshrine_preconf::{
     faults::{self, Canonical, Fault, TransactionEvidence},
 };
 
-/// All messages that can be received: an update has a signature of 65 bytes.
+/// All messages that an update can contain, i.e. with a signature of 65 bytes.
 fn received() -> Vec<(Message, SignedHeader)> {
     let all = messages().into_iter().filter_map(|it| {
         let signature = FixedBytes::<65>::try_from(&it.signature[..]).ok()?;
@@ -27,7 +27,7 @@ const fn block<'a>((message, signed): &'a (Message, SignedHeader)) -> SignedBloc
     SignedBlock { signed, transactions: message.transactions.as_slice() }
 }
 
-/// The index that proves a difference is found wherever there is one.
+/// If two blocks differ, the index that proves it is found.
 #[test]
 fn equivocation_is_built_wherever_judged() {
     let (all, context) = (received(), context());

@@ -78,7 +78,7 @@ const TIMES: [(u64, u64, u64); 6] = [
     (NUMBER + 1, TIMESTAMP + 2 * POST_WITHIN, 0),
 ];
 
-/// Proves what two messages have at an index.
+/// Proves the transactions of two messages at an index.
 fn evidence(a: &Message, b: &Message, index: u32) -> TransactionEvidence {
     let nodes = |it: &Message| trie(&it.transactions, index).1;
     TransactionEvidence { index, ours: nodes(a), theirs: nodes(b) }
@@ -89,12 +89,13 @@ const INDICES: [u32; 12] = [0, 1, 2, 3, 127, 128, 255, 256, 299, 300, 65_535, 65
 
 fn proofs(all: &[Message]) -> Vec<Value> {
     let mut cases = Vec::new();
-    // Those with different transactions and the same environment.
+    // Pairs with different transactions and the same environment.
     for (i, a) in all.iter().enumerate().take(10) {
         for (j, b) in all.iter().enumerate().take(10) {
             for index in INDICES {
                 let is_long = a.transactions.len().max(b.transactions.len()) > 3;
-                // The long trie has long proofs: only one pair of them goes into the file.
+                // The proofs of the long trie are large, so the file contains only one pair of
+                // them.
                 let is_kept =
                     if is_long { (i, j) == (7, 3) } else { index < 3 && (i + j) % 3 == 0 };
                 let proof = evidence(a, b, index);
@@ -218,7 +219,7 @@ fn transactions_decide_between_prefixes() {
     };
     assert_eq!(judge("prefix of three", "other last transaction", 1), 'c');
     assert_eq!(judge("prefix of three", "other last transaction", 2), '+');
-    // A sealed block ends; a prefix may go on.
+    // A sealed block is complete; a prefix may be extended.
     assert_eq!(judge("prefix of three", "sealed block of one", 1), '+');
     assert_eq!(judge("sealed block of one", "prefix of three", 1), '+');
     assert_eq!(judge("prefix of three", "prefix of one", 1), 'c');

@@ -51,7 +51,7 @@ pub(crate) fn trie(transactions: &[Bytes], index: u32) -> (B256, Vec<Bytes>) {
     (root, prove_transaction(transactions, index as usize))
 }
 
-/// A message with everything that it is judged by.
+/// A message with its header, signature and transactions.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) name: String,
@@ -116,7 +116,7 @@ impl Draft {
         self.over(name, header)
     }
 
-    /// Signs the hash of these bytes, whatever they are.
+    /// Signs the hash of these bytes, which need not be a header.
     fn over(self, name: &str, header: Vec<u8>) -> Message {
         let message = Preconfirmation {
             rollup: self.rollup,
@@ -257,7 +257,7 @@ pub(crate) fn malformed() -> Vec<Message> {
     all
 }
 
-/// Messages with several changes at once, always the same.
+/// Returns messages with several changes at once, the same in every run.
 pub(crate) fn mixed(count: u64) -> Vec<Message> {
     let draft = |seed: u64| {
         let bits = keccak256(seed.to_be_bytes());

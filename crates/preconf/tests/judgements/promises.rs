@@ -1,4 +1,4 @@
-//! What a signer may sign after what it has signed, and the judgement of all of it.
+//! Messages that a signer may sign after earlier ones, and the judgement of all pairs.
 
 use crate::messages::trie;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
@@ -33,7 +33,7 @@ fn candidate(
         parent_hash: B256::repeat_byte(parent),
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         transactions_root: root,
-        // Execution gives one result for each list of transactions.
+        // The state root is determined by the transactions, as in an execution.
         state_root: keccak256(root),
         number: 7,
         timestamp,
@@ -92,7 +92,7 @@ fn other_block_waits_for_end_of_promise() {
     let at = |timestamp| candidate(1, timestamp, &[2], true, NONE).0;
     assert!(promises.check(&at(1_000 + MAX_LAG - 1), CANONICAL).is_err());
     assert_eq!(promises.check(&at(1_000 + MAX_LAG), CANONICAL), Ok(()));
-    // A promise about another parent binds nothing here.
+    // A promise about another parent is irrelevant.
     assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, CANONICAL), Ok(()));
 }
 
@@ -115,7 +115,7 @@ fn void_promise_may_be_replaced() {
     let unsigned = |l1_block| anchored(NONE, l1_block);
     assert!(promises.check_unsigned(&unsigned(99), replaced).is_err(), "L1 could include both");
     assert_eq!(promises.check_unsigned(&unsigned(100), replaced), Ok(()));
-    // L1 returns to its chain: the first promise may be kept, and nothing else.
+    // L1 returns to the first chain: only headers that keep the first promise are allowed.
     promises.add(other(101));
     let first = candidate(1, 1_000, &[1], true, (100, old)).0;
     let back: IsReplaced<'_> = &|number, hash| (number, hash) == (101, new);
@@ -150,7 +150,7 @@ fn block_of_void_promise_may_be_in_flight() {
     }
 }
 
-/// L1 may include it on each chain that has its anchor.
+/// L1 may include an unsigned block on each chain that contains its anchor.
 #[test]
 fn replaced_block_may_break_no_promise() {
     let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
@@ -163,7 +163,7 @@ fn replaced_block_may_break_no_promise() {
     assert_eq!(promises.check(&at(1_001, 100), replaced), Ok(()));
     assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), CANONICAL), Ok(()), "too old for L1");
     assert_eq!(promises.check_unsigned(&at(1_001, 99), CANONICAL), Ok(()));
-    // A prefix of it, and itself, but not that it ends earlier.
+    // Allowed: a prefix of the block and the block itself, but not a sealed shorter block.
     let same = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, (99, named)).0;
     assert_eq!(promises.check(&same(&[1], false), CANONICAL), Ok(()));
     assert_eq!(promises.check(&same(&[1, 2], true), CANONICAL), Ok(()));
@@ -176,7 +176,7 @@ fn replaced_block_may_break_no_promise() {
     assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
-/// With many promises for a parent none is added, but what has ended stops no block.
+/// At the limit for a parent no promise is added; promises that have ended do not count.
 #[test]
 fn many_promises_stop_no_blocks() {
     let mut promises = Promises::new(MAX_LAG);
@@ -221,7 +221,7 @@ enum Step {
     /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its anchor, and
     /// of its condition, which is not below the anchor.
     Sign(u8, u64, Vec<u8>, bool, Option<usize>, Option<usize>),
-    /// Likewise a block without a signature, which is sent to L1 and replaced.
+    /// A candidate for an unsigned block, which is sent to L1 and replaced.
     Replace(u8, u64, Vec<u8>, Option<usize>),
 }
 
@@ -250,8 +250,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Whatever L1 does, and on whichever of its chains the judge is: a signer that follows the
-    /// rule is never proven to have equivocated, nor to have broken a promise by another block.
+    /// On no L1 chain in any history of reorgs can a signer that follows the rule be proven to have
+    /// equivocated, or to have broken a promise by another block.
     #[test]
     fn no_two_signatures_are_evidence(steps in prop::collection::vec(step(), 1..60)) {
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
@@ -259,7 +259,7 @@ proptest! {
         let (mut chain, mut fresh) = (vec![B256::ZERO], 0_u64);
         let mut chains = vec![chain.clone()];
         let (mut signed, mut sealed) = (Vec::new(), Vec::new());
-        // A block begins with its anchor, so blocks of one environment have the same.
+        // The anchor is part of the header, so blocks with equal environments have the same anchor.
         let mut anchors = BTreeMap::new();
         let mut anchor_of = |chain: &[B256], environment: (u8, u64), depth: Option<usize>| {
             let new = depth.map_or(NONE, |depth| block_at(chain, depth));
@@ -355,7 +355,7 @@ fn block_at(chain: &[B256], depth: usize) -> (u64, B256) {
     (number as u64, chain[number])
 }
 
-/// The node makes no block whose anchor L1 lacks.
+/// A node builds no block whose anchor is not on L1's chain.
 fn is_named(chain: &[B256], (number, hash): (u64, B256)) -> bool {
     (number, hash) == NONE || chain.get(number as usize) == Some(&hash)
 }

@@ -1,7 +1,8 @@
-//! An adversary that makes every accusation that it can, of messages that were shown to anyone.
+//! An adversary that makes every possible accusation about all published messages.
 //!
-//! A pair of messages is refused for a reason that no L1 can change, or because a condition is void.
-//! So the latter are judged again whenever L1 has another block in such a place; the others once.
+//! A pair of messages is rejected for a reason that does not depend on L1, or because a condition
+//! is void. The latter are judged again whenever L1's block at the height of a condition changes;
+//! all others are judged once.
 
 use super::{
     chains::{L1_GAS, L1Chain, OwnL2, call_at},
@@ -39,15 +40,16 @@ use testkit::{
 };
 use wire::ProtocolFork;
 
-/// Maximum number of calls of the contract at one L1 block.
+/// Maximum number of contract calls per L1 block.
 const CALLS: usize = 48;
-/// Maximum number of accusations that wait for a call.
+/// Maximum number of accusations queued for a contract call.
 const WAITING: usize = 20_000;
-/// Of this many pairs that are not in conflict, or that were judged before, the contract judges one.
+/// The contract judges one in this many pairs that are not in conflict or were judged before.
 const SAMPLED: usize = 4;
-/// Number of blocks below the rollup's head whose messages are judged again when it has changed.
+/// Number of blocks below the rollup's head whose messages are judged again after a change of the
+/// head.
 const JUDGED: u64 = 1_000;
-/// Number of messages beyond the rollup's head that are claimed to be late at each L1 block.
+/// Number of messages beyond the rollup's head that are reported as late at each L1 block.
 const LATE: usize = 4;
 const INCLUDED: Duration = Duration::from_secs(5);
 
@@ -71,7 +73,7 @@ impl Try {
     }
 }
 
-/// Hashes that L1 has in the places of conditions.
+/// Hashes of L1's blocks at the heights of two conditions.
 type Conditions = [Option<B256>; 2];
 
 /// The adversary.
@@ -89,19 +91,20 @@ pub(super) struct Accuser<'a> {
     pub(super) chain: L1Chain,
     messages: Vec<Arc<Message>>,
     by_number: BTreeMap<u64, Vec<usize>>,
-    /// Pairs of which a condition was void, with the hashes by which they were judged.
+    /// Pairs with a void condition, and the L1 hashes at their last judgement.
     void: Vec<((usize, usize), Conditions)>,
-    /// The rollup's block and the hash of the condition by which each message was judged.
+    /// Hashes of the rollup's block and of the L1 block of the condition at the last judgement of
+    /// each message.
     judged_by: Vec<Option<(B256, Option<B256>)>>,
     calls: VecDeque<Try>,
-    /// Accusations other than of delays that prove a fault.
+    /// Accusations that prove a fault other than a delay.
     found: Vec<Try>,
     pub(super) tally: Tally,
     pub(super) pairs: u64,
     pub(super) heads: u64,
-    /// Calls that were not made because too many waited.
+    /// Number of calls that were dropped because the queue was full.
     pub(super) dropped_calls: u64,
-    /// Accusations that the contract has accepted, by L1 blocks that may be gone.
+    /// Events of accepted accusations, in L1 blocks that may have been reorged out.
     pub(super) accepted: Vec<Slashed>,
 }
 
@@ -152,22 +155,22 @@ impl<'a> Accuser<'a> {
     ///
     /// # Errors
     ///
-    /// If the contract accepts an accusation other than a delay, or judges otherwise than this
-    /// process.
+    /// If the contract accepts an accusation other than a delay, or its verdict differs from that
+    /// of this process.
     pub(super) fn run(&mut self) -> Result<()> {
         while self.shared.is_running() {
             self.turn()?;
             if let Some((event, what)) = self.submit_found()? {
-                bail!("a fault of an honest sequencer, penalty {event:?}: {what}");
+                bail!("honest sequencer slashed, penalty {event:?}: {what}");
             }
             sleep(Duration::from_millis(50));
         }
         Ok(())
     }
 
-    /// Judges what is new at L1's head, and what another L1 can have changed.
+    /// Judges new messages, and those whose verdict a new L1 head may have changed.
     pub(super) fn turn(&mut self) -> Result<()> {
-        // L1 may be reorganized while it is read; then the next turn tries again.
+        // Fails if L1 is reorganized meanwhile; the next turn retries.
         let is_new = self.chain.follow(&self.l1).unwrap_or(false);
         if self.chain.head.number == 0 {
             return Ok(());
@@ -197,12 +200,12 @@ impl<'a> Accuser<'a> {
         self.messages.len()
     }
 
-    /// Number of messages that were never shown with all transactions.
+    /// Number of messages whose transactions were never published in full.
     pub(super) fn incomplete(&self) -> usize {
         self.shared.book().incomplete()
     }
 
-    /// Returns the newest message whose promise holds at L1's head.
+    /// Returns the newest message whose promise is valid at L1's head.
     pub(super) fn newest_in_force(&self) -> Option<Arc<Message>> {
         let holds = |it: &&Arc<Message>| {
             let message = &it.signed.message;
@@ -238,7 +241,8 @@ impl<'a> Accuser<'a> {
         if matches!(refusal, Refusal::ConditionVoid { .. } | Refusal::ConditionUnavailable { .. }) {
             self.void.push(((a, b), self.conditions(a, b)));
         }
-        // A call at the head cannot read the head's hash either.
+        // At the head, the contract cannot read the hash of the head itself, so its verdict is the
+        // same.
         let is_sampled = match refusal {
             Refusal::ConditionUnavailable { .. } => false,
             Refusal::NotInConflict => self.random.one_in(SAMPLED),
@@ -292,7 +296,7 @@ impl<'a> Accuser<'a> {
         Ok(())
     }
 
-    /// Claims that messages beyond the rollup's head are late: the oldest, and some others.
+    /// Reports messages beyond the rollup's head as late: the oldest ones first.
     fn judge_late(&mut self) -> Result<()> {
         let terms = self.late_terms();
         let (safe, _) = terms;
@@ -302,7 +306,7 @@ impl<'a> Accuser<'a> {
         beyond.extend(on_l1);
         let mut called = 0;
         for at in beyond {
-            // A delay is no fault of an honest sequencer alone, so it is accepted.
+            // A delay does not fail the run, because the disturbances can cause it.
             let judged = self.judge_late_at(at, terms);
             let reason = judged.as_ref().map_or_else(reason_of, |_| "accepted".to_owned());
             self.tally.judged(Fault::Late, &reason);
@@ -336,7 +340,8 @@ impl<'a> Accuser<'a> {
         })
     }
 
-    /// The rollup's head, and the time until which the bond is protected from delays.
+    /// Returns the number of the rollup's head, and the time until which the account is not
+    /// penalized for another delay.
     fn late_terms(&self) -> (u64, u64) {
         (self.safe(), self.bond().map_or(0, |bond| bond.1))
     }
@@ -414,7 +419,7 @@ impl<'a> Accuser<'a> {
         self.l2.lock().unwrap_or_else(PoisonError::into_inner).block(number)
     }
 
-    /// Puts together the arguments of the contract, whether or not they prove a fault.
+    /// Builds the arguments of the contract, whether or not they prove a fault.
     fn accusation(&self, tried: Try) -> Result<Accusation> {
         Ok(match tried {
             Try::Equivocation(a, b) => {
@@ -436,7 +441,8 @@ impl<'a> Accuser<'a> {
             Try::Lie(at) => {
                 let signed = self.messages[at].signed.clone();
                 let block = self.posted(self.messages[at].header.number)?;
-                // The contract compares the outcomes before it runs EXECUTE.
+                // The witness can be empty: the contract compares the outcomes before it runs
+                // EXECUTE.
                 let input = block.input(self.fork, L2_CHAIN, &OwnedWitness::default())?.into();
                 Accusation::Lie { signed, header: alloy_rlp::encode(&block.header).into(), input }
             }
@@ -444,8 +450,8 @@ impl<'a> Accuser<'a> {
         })
     }
 
-    /// Has the contract judge accusations at the head that this process has just judged, and sends
-    /// those that it accepts.
+    /// Compares the verdicts of the contract at the head with those of this process, and submits
+    /// accusations that the contract accepts.
     fn call_contract(&mut self) -> Result<()> {
         let head = self.chain.head;
         for _ in 0..CALLS {
@@ -454,7 +460,7 @@ impl<'a> Accuser<'a> {
                 Try::Broken(at) | Try::Lie(at) => self.messages[at].header.number,
                 Try::Equivocation(..) | Try::Late(_) => 0,
             };
-            // L1 has no longer a block with this number.
+            // An L1 reorg has removed the rollup's block with this number.
             if number > self.safe() || head.hash.is_zero() {
                 continue;
             }
@@ -474,7 +480,7 @@ impl<'a> Accuser<'a> {
             self.tally.called(fault, &got);
             ensure!(
                 got == expected || expected == "L1BlockUnavailable",
-                "{}: the contract says {got}, and the judgement {expected}: {tried:?} at {head:?}",
+                "{}: the contract returned {got}, expected {expected}: {tried:?} at {head:?}",
                 name(fault)
             );
             if answer.is_ok() {
@@ -522,8 +528,8 @@ impl<'a> Accuser<'a> {
         Ok(None)
     }
 
-    /// Bond of the sequencer in wei at L1's head, and the time until which it is not punished for a
-    /// delay again.
+    /// Returns the bond of the sequencer at L1's head in wei, and the time until which it is not
+    /// penalized for another delay.
     pub(super) fn bond(&self) -> Result<(u128, u64)> {
         let call = bondsCall { account: self.sequencer };
         let at = self.chain.head.hash;

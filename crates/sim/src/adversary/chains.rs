@@ -1,4 +1,4 @@
-//! The adversary's own view of both chains: L1's hashes, and an L2 that it executes itself.
+//! The adversary's view of both chains: hashes of L1, and an L2 executed in this process.
 
 use super::collector::raw_block;
 use alloy_eips::BlockId;
@@ -39,18 +39,19 @@ pub(super) struct Head {
     pub(super) timestamp: u64,
 }
 
-/// Hashes of L1's chain, and how often it was reorganized.
+/// Hashes of L1's canonical chain, and the number of reorgs.
 #[derive(Debug, Default)]
 pub(super) struct L1Chain {
     hashes: BTreeMap<u64, B256>,
     pub(super) head: Head,
     pub(super) reorgs: u64,
-    /// Highest number of blocks that one reorg has removed.
+    /// Maximum depth of a reorg, in blocks.
     pub(super) deepest: u64,
 }
 
 impl L1Chain {
-    /// Reads L1's head. Returns `false` if it is known, or has changed while it was read.
+    /// Reads L1's head and its unknown ancestors. Returns `false` if the head is unchanged, or was
+    /// reorged out meanwhile.
     pub(super) fn follow(&mut self, l1: &Client) -> Result<bool> {
         let block: Block = l1.request("eth_getBlockByNumber", ("latest", false))?;
         let (number, hash) = (block.header.number, block.header.hash);
@@ -75,13 +76,13 @@ impl L1Chain {
         Ok(true)
     }
 
-    /// Hash that a contract reads in a call at the head: it knows the blocks before it.
+    /// Returns the hash that a contract reads in a call at the head, i.e. of blocks below the head.
     pub(super) fn hash(&self, number: u64) -> Option<B256> {
         self.hashes.get(&number).filter(|_| number < self.head.number).copied()
     }
 }
 
-/// Calls a contract at an L1 block. The inner result is the data with which it reverts.
+/// Calls a contract at an L1 block. The inner error is the revert data.
 pub(super) fn call_at(
     l1: &Client,
     at: B256,
@@ -98,7 +99,7 @@ pub(super) fn call_at(
     }
 }
 
-/// An L2 in this process, with every block that L1 has had.
+/// An L2 in this process, with every block that was ever on L1.
 #[derive(Debug)]
 pub(super) struct OwnL2 {
     l1: Client,
@@ -142,8 +143,9 @@ impl OwnL2 {
         Ok(())
     }
 
-    /// Posts a child of the rollup's head as another account, with the oldest timestamp that L1
-    /// accepts. L1's time advances until the policy allows it. Returns `false` if L1 rejects it.
+    /// Posts a child of the rollup's head from another account, with the lowest timestamp that the
+    /// rollup accepts. Advances L1's time until the policy allows it. Returns `false` if L1 rejects
+    /// the block.
     pub(super) fn post_backdated(&mut self, key: &Key, urls: &[String]) -> Result<bool> {
         let block: Block = self.l1.request("eth_getBlockByNumber", ("latest", false))?;
         self.follow(block.header.hash, urls)?;

@@ -1,4 +1,4 @@
-//! Signed messages that two nodes have shown to anyone, from their streams and by polling.
+//! Collects all signed messages that two nodes publish, from their streams and by polling.
 
 use crate::failover::quick_client;
 use alloy_consensus::proofs::ordered_trie_root_with_encoder;
@@ -30,14 +30,14 @@ pub(super) struct Message {
     pub(super) transactions: Vec<Bytes>,
 }
 
-/// Everything that was shown. Nothing is ever dropped.
+/// All published messages. None is ever dropped.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     /// In the order of their arrival.
     pub(super) all: Vec<Arc<Message>>,
     known: HashSet<Preconfirmation>,
     by_environment: HashMap<B256, Vec<usize>>,
-    /// Updates whose first transactions are not known.
+    /// Updates whose earlier transactions are unknown.
     partial: HashMap<Preconfirmation, PrefixUpdate>,
 }
 
@@ -60,7 +60,8 @@ impl Book {
         Ok(())
     }
 
-    /// Returns all transactions of the prefix that an update ends, by the root in its header.
+    /// Returns all transactions of an update's prefix, identified by the transactions root in its
+    /// header.
     fn transactions_of(&self, update: &PrefixUpdate, header: &HeaderSummary) -> Option<Vec<Bytes>> {
         let first = update.first as usize;
         let known = self.by_environment.get(&header.environment).into_iter().flatten();
@@ -76,13 +77,13 @@ impl Book {
         })
     }
 
-    /// Number of messages whose transactions were never shown in full.
+    /// Number of messages whose transactions were never published in full.
     pub(super) fn incomplete(&self) -> usize {
         self.partial.len()
     }
 }
 
-/// What the threads of the run share.
+/// State shared by the threads of the run.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) stop: AtomicBool,
@@ -117,7 +118,7 @@ impl Shared {
     }
 }
 
-/// Collects what a node shows, until the run ends.
+/// Collects the messages of a node until the run ends.
 pub(super) fn collect(shared: &Shared, at: usize) -> Result<()> {
     while shared.is_running() {
         let url = shared.urls()[at].clone();
@@ -130,7 +131,7 @@ pub(super) fn collect(shared: &Shared, at: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reads a node's stream and polls it, until the connection ends or the node has another URL.
+/// Reads a node's stream and polls it, until the connection ends or the node's URL changes.
 fn follow(shared: &Shared, at: usize, url: &str, client: &Client) -> Result<()> {
     let socket = url.replacen("http", "ws", 1);
     let subscribed = client.wait(async move {

@@ -1,4 +1,4 @@
-//! Disturbances of an honest sequencer: what an L1, an operator and strangers can do to it.
+//! Disturbances of an honest sequencer by L1, its operator and other accounts.
 
 use super::{chains::OwnL2, collector::Shared};
 use crate::failover::Pair;
@@ -23,8 +23,8 @@ const DEEPEST: u64 = 12;
 const LONGEST_PAUSE: u64 = 12_000;
 /// Longest time without the sequencer's transactions on L1, in milliseconds.
 const LONGEST_CENSORING: u64 = 40_000;
-/// Longest time for which a child of L1's head is withheld before a stranger posts another one, in
-/// milliseconds: longer than the sequencer signs then.
+/// Maximum time for which the sequencer's next block is withheld from L1 before another account
+/// posts one, in milliseconds. It exceeds the time after which the sequencer stops signing.
 const LONGEST_LEAD: u64 = 30_000;
 
 /// A disturbance.
@@ -42,7 +42,8 @@ enum Disturbance {
     Pause(u64),
     /// L1 includes no transactions of the nodes.
     Censor(u64),
-    /// The same, until another account posts a child of L1's head with the oldest timestamp.
+    /// L1 includes no transactions of the nodes until another account posts a child of the rollup's
+    /// head with the lowest possible timestamp.
     Backdate(u64),
     /// L1's clock jumps by this many seconds.
     Jump(u64),
@@ -101,9 +102,9 @@ pub(super) struct Disturber<'a> {
 }
 
 impl Disturber<'_> {
-    /// Makes the next disturbance, and leaves the nodes running.
+    /// Causes the next disturbance. Both nodes run when it returns.
     pub(super) fn disturb(&mut self) -> Result<()> {
-        // Most disturbances come while a block is open.
+        // The delay is random, so that most disturbances occur while a block is being built.
         sleep(Duration::from_millis(1_000 + self.random.below(7_000)));
         let next = Disturbance::draw(&mut self.random);
         *self.counts.entry(next.name()).or_default() += 1;
@@ -122,7 +123,8 @@ impl Disturber<'_> {
                 wait(milliseconds);
                 let longest = number(l1)?;
                 l1.request::<_, Value>("evm_revert", (before,))?;
-                // A node that sees a lower head cannot tell whether L1 is behind.
+                // Mine past the old head: a node cannot distinguish a reorg to a lower head from an
+                // L1 node that lags.
                 let missing = longest.saturating_sub(number(l1)?) + 1;
                 l1.request::<_, Value>("anvil_mine", (missing,))?;
             }
@@ -151,7 +153,7 @@ impl Disturber<'_> {
                     let mut l2 = self.l2.lock().unwrap_or_else(PoisonError::into_inner);
                     l2.post_backdated(&Key::named("stranger"), &self.shared.urls())
                 };
-                // The sequencer reads it before it posts again.
+                // Let the sequencer read the block before its transactions are included again.
                 wait(1_000);
                 self.rollup.proxy()?.honest();
                 let outcome = match posted {
@@ -175,7 +177,7 @@ impl Disturber<'_> {
 
     fn reorganise(&self, depth: u64) -> Result<()> {
         let l1 = self.rollup.l1.client();
-        // No reorg may remove the set-up.
+        // A reorg must not remove the deployment.
         let depth = depth.min(number(l1)?.saturating_sub(self.since));
         if depth > 0 {
             l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
@@ -202,7 +204,7 @@ fn swallowed(request: &str) -> Option<Interception> {
     Some(Interception::Answer(answer.to_string()))
 }
 
-/// Mines an L1 block each second: L1 also advances without the sequencer.
+/// Mines an L1 block per second, because L1 also advances without transactions of the sequencer.
 pub(super) fn mine(shared: &Shared, l1: &Client) {
     while shared.is_running() {
         // Fails while L1 is reorganized.

@@ -2,10 +2,10 @@
 //!
 //! L1 is reorganized, and some reorgs are themselves reverted; nodes are killed and suspended; L1
 //! censors their transactions; a stranger posts backdated blocks; and L1's clock jumps. The
-//! adversary keeps every signed message that anyone was shown, and makes every accusation of which
-//! it can think: by the judgement in Rust, and by calls of the registry on L1, which must agree.
-//! What the registry would accept is sent. At the end a message that contradicts another one is
-//! signed with the sequencer's key, and the same adversary has to get the bond for it.
+//! adversary collects every published message and makes every possible accusation, both by the
+//! judgement in Rust and by calls of the registry on L1, which must agree. It submits accusations
+//! that the registry would accept. At the end the test signs a contradicting message with the
+//! sequencer's key, and the same adversary must win the bond for it.
 
 mod accuser;
 mod chains;
@@ -48,8 +48,8 @@ use wire::ProtocolFork;
 
 /// Bond of the sequencer, in wei: fifty times the minimum, since each delay costs a twentieth.
 const BOND: u128 = 500 * ETHER;
-/// Delays of the rollup: four times those for development, of which loaded machines would use up most.
-/// A promise lasts for two minutes, and binds the signer for more than four.
+/// Delays of the rollup: four times those for development, which are too short for a loaded
+/// machine. A promise ends after two minutes, and binds the signer for more than four.
 const DELAYS: &[(&str, &str)] = &[
     ("max_lag = 60", "max_lag = 240"),
     ("timeout = 105", "timeout = 420"),
@@ -175,7 +175,7 @@ fn attack(
     Ok(())
 }
 
-/// Waits until all blocks are on L1, while the adversary goes on.
+/// Waits until all blocks are on L1, while the adversary continues.
 fn settle(disturber: &mut Disturber<'_>) -> Result<()> {
     let leader = disturber.pair.leader(None)?;
     until_safe(disturber.pair.nodes[leader].client())?;
@@ -220,7 +220,7 @@ fn conclude(
         accuser.turn()?;
     }
     if let Some((event, what)) = accuser.submit_found()? {
-        return Err(eyre!("a fault of an honest sequencer, penalty {event:?}: {what}"));
+        return Err(eyre!("honest sequencer slashed, penalty {event:?}: {what}"));
     }
     let is_delay = |it: &IPreconfBonds::Slashed| it.fault == IPreconfBonds::Fault::Late;
     ensure!(accuser.accepted.iter().all(is_delay), "slashed: {:?}", accuser.accepted);
@@ -261,7 +261,7 @@ fn conclude(
     Ok(())
 }
 
-/// Gives the adversary one signature that contradicts another one: it has to get the bond.
+/// Shows the adversary one contradicting signature, for which it must win the bond.
 fn check_adversary(
     rollup: &Rollup,
     shared: &Shared,

@@ -1,4 +1,4 @@
-//! Counts of what the adversary has tried.
+//! Counts of the adversary's accusations by outcome.
 
 use alloy_primitives::{Bytes, hex};
 use alloy_sol_types::{SolError as _, SolInterface as _, sol};
@@ -12,8 +12,8 @@ sol! {
     error L1BlockUnavailable(uint256 number, uint256 current);
 }
 
-/// Refusals by the contract that follow from the disturbances. In 60 minutes the rarest one occurred
-/// 284 times.
+/// Errors of the contract that the disturbances must cause. In a run of 60 minutes the rarest one
+/// occurred 284 times.
 const EXPECTED: [(Fault, &str); 13] = [
     (Fault::Equivocation, "NotInConflict"),
     (Fault::Equivocation, "ConditionVoid"),
@@ -29,18 +29,18 @@ const EXPECTED: [(Fault, &str); 13] = [
     (Fault::Late, "LateAlready"),
     (Fault::Late, "NotLate"),
 ];
-/// Duration from which on a run has to show all of them. A shorter one may lack a disturbance.
+/// Minimum duration of a run that must cause all of them. A shorter run may lack a kind of
+/// disturbance.
 const LONG: Duration = Duration::from_secs(30 * 60);
 
-/// Number of accusations that were refused for a reason: by the judgement in Rust, and by the
-/// contract.
+/// Number of accusations with one outcome: by the judgement in Rust, and by the contract.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     judged: u64,
     called: u64,
 }
 
-/// Refusals by the fault and the reason.
+/// Counts by fault and outcome.
 #[derive(Debug, Default)]
 pub(super) struct Tally(BTreeMap<(&'static str, String), Count>);
 
@@ -53,12 +53,12 @@ impl Tally {
         self.0.entry((name(fault), reason.to_owned())).or_default().called += 1;
     }
 
-    /// Number of accusations that were judged, and of calls of the contract.
+    /// Returns the total number of judgements, and of contract calls.
     pub(super) fn sums(&self) -> (u64, u64) {
         self.0.values().fold((0, 0), |sum, it| (sum.0 + it.judged, sum.1 + it.called))
     }
 
-    /// Returns the expected refusals that the contract has not given.
+    /// Returns the expected errors that the contract has not returned.
     pub(super) fn missing(&self) -> Vec<(Fault, &'static str)> {
         let is_missing = |&(fault, reason): &(Fault, &str)| {
             self.0.get(&(name(fault), reason.to_owned())).is_none_or(|count| count.called == 0)
@@ -66,8 +66,8 @@ impl Tally {
         EXPECTED.into_iter().filter(is_missing).collect()
     }
 
-    /// Returns an error if a run of this duration was long enough for all expected refusals, and
-    /// lacks one: the adversary, or a disturbance, no longer does what it should.
+    /// Checks that a run of this duration, if it was long enough, has caused all expected errors.
+    /// If one is missing, the adversary or a disturbance no longer works as intended.
     pub(super) fn require_exercised(&self, lasted: Duration) -> Result<()> {
         let missing = self.missing();
         ensure!(
@@ -151,7 +151,7 @@ mod tests {
             for (fault, reason) in EXPECTED.into_iter().filter(|it| *it != without) {
                 tally.called(fault, reason);
             }
-            // The judgement in Rust alone does not suffice, nor the same reason for another fault.
+            // Neither a judgement in Rust alone nor the same error for another fault counts.
             let (fault, reason) = without;
             tally.judged(fault, reason);
             assert_eq!(tally.missing(), [without]);

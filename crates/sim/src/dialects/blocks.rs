@@ -67,7 +67,7 @@ pub(super) fn real() -> Result<Vec<Subject>> {
 
 /// Returns the blocks of an L2.
 pub(super) fn of_l2() -> Result<Vec<Subject>> {
-    let mut scene = TwinChains::new()?;
+    let mut twins = TwinChains::new()?;
     let pairing = precompiles::jobs().into_iter().find(|job| job.name == "ECPAIRING of 4");
     let pairing = pairing.ok_or_eyre("no such job")?;
     let transfers = |count: u64| (format!("{count} transfers"), Load::Transfers(count));
@@ -79,7 +79,7 @@ pub(super) fn of_l2() -> Result<Vec<Subject>> {
         (format!("{PAIRINGS} pairing checks"), Load::Calls(PAIRINGS, pairing)),
     ];
     let subject = |(name, load)| {
-        let (input, draft) = scene.block(&load)?;
+        let (input, draft) = twins.block(&load)?;
         Ok(Subject { name, execute: Execute::default(), input, draft: Some(draft) })
     };
     loads.into_iter().map(subject).collect()

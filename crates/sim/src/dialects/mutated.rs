@@ -82,11 +82,11 @@ fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
         let blocks = nested::blocks(ProtocolFork::Osaka)?;
         return Ok(blocks.into_iter().map(|block| (block, false)).collect());
     }
-    let mut world = VectorChain::new(ProtocolFork::Osaka)?;
-    let transfers = world.block(Content::Transfers(2))?;
-    let log = world.block(Content::Log)?;
-    world.block(Content::Ancestor)?;
-    Ok(vec![(transfers, false), (log, false), (world.batch(2)?, true)])
+    let mut chain = VectorChain::new(ProtocolFork::Osaka)?;
+    let transfers = chain.block(Content::Transfers(2))?;
+    let log = chain.block(Content::Log)?;
+    chain.block(Content::Ancestor)?;
+    Ok(vec![(transfers, false), (log, false), (chain.batch(2)?, true)])
 }
 
 /// Measures the mutated calls of a dialect, which are derived from several inputs in equal shares.

@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn documented_figures_match_transaction_costs() {
-        let people = (0..ACCOUNTS).map(|index| account(index).address()).collect();
-        let past = Past { people, is_young: false };
+        let holders = (0..ACCOUNTS).map(|index| account(index).address()).collect();
+        let past = Past { holders, is_young: false };
         let figures = Figures::measure(GasSchedule::DEFAULT, &past).unwrap();
         check(&figures, Column::TenThousand).unwrap();
         assert!(check(&figures, Column::Young).is_err(), "other figures must be an error");
@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn report_has_parts_of_inputs() {
-        let people = (0..ACCOUNTS).map(|index| account(index).address()).collect();
-        let past = Past { people, is_young: false };
+        let holders = (0..ACCOUNTS).map(|index| account(index).address()).collect();
+        let past = Past { holders, is_young: false };
         report_data::check("bytes", &json_of(&compositions(&past).unwrap())).unwrap();
     }
 }

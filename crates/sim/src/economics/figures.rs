@@ -36,32 +36,32 @@ pub(crate) struct Figures {
 
 impl Figures {
     pub(crate) fn measure(schedule: GasSchedule, past: &Past) -> Result<Self> {
-        let scene = |schedule, way| {
-            let mut scene = PopulatedRollup::new(schedule, past)?;
-            let block = [scene.block(Load::Ether, 1)?];
-            scene.keep_codes(&block)?;
-            let single = scene.advance(&block, way)?;
-            let many = |_| scene.block(Load::Ether, TRANSFERS);
+        let populated = |schedule, way| {
+            let mut populated = PopulatedRollup::new(schedule, past)?;
+            let block = [populated.block(Load::Ether, 1)?];
+            populated.keep_codes(&block)?;
+            let single = populated.advance(&block, way)?;
+            let many = |_| populated.block(Load::Ether, TRANSFERS);
             let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
-            Ok::<_, eyre::Report>((scene, single, blocks))
+            Ok::<_, eyre::Report>((populated, single, blocks))
         };
-        let (mut together, single, blocks) = scene(schedule, Way::Calldata)?;
+        let (mut together, single, blocks) = populated(schedule, Way::Calldata)?;
         let execute_ms = together.execute_ms(&blocks)?;
         let batch = together.advance(&blocks, Way::Calldata)?;
         let token_calldata = together.tokens(Way::Calldata)?;
-        let (mut plain, plain_single, same) = scene(schedule, Way::Plain)?;
+        let (mut plain, plain_single, same) = populated(schedule, Way::Plain)?;
         let plain_batch = plain.advance(&same, Way::Plain)?;
         let plain_token = plain.tokens(Way::Plain)?;
-        let (mut posted, single_blobs, same) = scene(schedule, Way::Blobs)?;
+        let (mut posted, single_blobs, same) = populated(schedule, Way::Blobs)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let blobs = posted.advance(&same, Way::Blobs)?;
         let token = posted.tokens(Way::Blobs)?;
-        let (mut in_public, _, same) = scene(schedule, Way::Public)?;
+        let (mut in_public, _, same) = populated(schedule, Way::Public)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let fitting = same.iter().map(|block| in_public.fits_public_pools(block));
         let do_fit = fitting.collect::<Result<Vec<_>>>()?.into_iter().all(|fits| fits);
         let public = do_fit.then(|| in_public.advance(&same, Way::Public)).transpose()?;
-        let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
+        let (mut one_by_one, _, same) = populated(schedule, Way::Calldata)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let mut apart = Cost::default();
         for block in same {

@@ -68,7 +68,7 @@ struct PopulatedRollup {
     operator: Key,
     execute: Execute,
     /// Addresses of the accounts that have ether and tokens.
-    people: Arc<[Address]>,
+    holders: Arc<[Address]>,
     /// Codes of L2 contracts that L1 stores.
     kept: Vec<CodeReference>,
     random: Random,
@@ -78,7 +78,7 @@ struct PopulatedRollup {
 #[derive(Debug, Clone)]
 struct Past {
     /// Addresses of the accounts that have ether and tokens.
-    people: Arc<[Address]>,
+    holders: Arc<[Address]>,
     is_young: bool,
 }
 
@@ -164,33 +164,33 @@ impl PopulatedRollup {
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
         let mut l1 = L1::with_blobs(ProtocolFork::Osaka, L1_CHAIN, execute.clone(), &["operator"])?;
         let mut balances = BTreeMap::new();
-        for person in past.people.iter() {
-            balances.insert(balance_slot(*person), U256::from(ETHER).into());
+        for holder in past.holders.iter() {
+            balances.insert(balance_slot(*holder), U256::from(ETHER).into());
         }
         let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
         let token = GenesisAccount { code, storage: Some(balances), ..Default::default() };
         let mut fixture = RollupFixture::new(L2_CHAIN, FORK, l1.next_timestamp())?
-            .accounts(past.people.iter().map(|person| (*person, rich(ETHER))))
+            .accounts(past.holders.iter().map(|holder| (*holder, rich(ETHER))))
             .accounts([(TOKEN, token)]);
         if !past.is_young {
             fixture = fixture.with_genesis(fill_system_rings);
         }
         let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
-        let people = Arc::clone(&past.people);
+        let holders = Arc::clone(&past.holders);
         let kept = Vec::new();
         l1.edit(|state| state.set_slot(rollup.address, ANCHOR_SLOT, ANCHOR.into()))?;
-        let mut scene =
-            Self { l1, l2, rollup, operator, execute, people, kept, random: Random::new(1) };
+        let mut populated =
+            Self { l1, l2, rollup, operator, execute, holders, kept, random: Random::new(1) };
         // The first block is atypical, and so are blocks before the ring buffer is full.
-        let first = scene.block(Load::Ether, 1)?;
-        let input = scene.shortest_input(from_ref(&first))?;
-        let data = AdvancePlan::in_calldata(&[scene.measured_as(&[first], input)?])
+        let first = populated.block(Load::Ether, 1)?;
+        let input = populated.shortest_input(from_ref(&first))?;
+        let data = AdvancePlan::in_calldata(&[populated.measured_as(&[first], input)?])
             .calldata(Evidence::default());
-        let (to, gas) = (scene.rollup.address, TRANSACTION_GAS_CAP);
-        let sent = scene.l1.send(&scene.operator, to.into(), U256::ZERO, data, gas)?;
+        let (to, gas) = (populated.rollup.address, TRANSACTION_GAS_CAP);
+        let sent = populated.l1.send(&populated.operator, to.into(), U256::ZERO, data, gas)?;
         ensure!(sent.receipt.success, "the first advance fails");
-        scene.fill_ring()?;
-        Ok(scene)
+        populated.fill_ring()?;
+        Ok(populated)
     }
 
     /// Stores the codes in the batch of these blocks on L1, for later blocks.
@@ -213,7 +213,7 @@ impl PopulatedRollup {
 
     /// Returns sender and recipient of the next transfer.
     fn pair(&mut self) -> (Key, Address) {
-        let count = self.people.len() as u64;
+        let count = self.holders.len() as u64;
         let (from, to) = (self.random.below(count), self.random.below(count));
         (account(from), account(to).address())
     }
@@ -415,7 +415,7 @@ fn compositions(past: &Past) -> Result<Vec<(&'static str, Parts)>> {
         ("token", TOKEN),
         ("fee recipient", Address::ZERO),
     ];
-    let mut scene = PopulatedRollup::new(GasSchedule::DEFAULT, past)?;
+    let mut populated = PopulatedRollup::new(GasSchedule::DEFAULT, past)?;
     let mut compositions = Vec::new();
     for (what, load, blocks, transfers) in [
         ("a block with one transfer", Load::Ether, 1, 1),
@@ -423,8 +423,8 @@ fn compositions(past: &Past) -> Result<Vec<(&'static str, Parts)>> {
         ("transfers of a token", Load::Token, BLOCKS, TRANSFERS),
     ] {
         let blocks =
-            (0..blocks).map(|_| scene.block(load, transfers)).collect::<Result<Vec<_>>>()?;
-        let input = scene.l2.chain().batch(blocks)?.input()?;
+            (0..blocks).map(|_| populated.block(load, transfers)).collect::<Result<Vec<_>>>()?;
+        let input = populated.l2.chain().batch(blocks)?.input()?;
         compositions.push((what, Parts::of(&input, &names)?));
     }
     Ok(compositions)
@@ -470,8 +470,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (accounts, as_json) = (arguments.accounts, arguments.json);
-    let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
-    let past = Past { people, is_young: arguments.young };
+    let holders = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
+    let past = Past { holders, is_young: arguments.young };
     if arguments.bytes {
         let compositions = compositions(&past)?;
         if as_json {
@@ -482,7 +482,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     if arguments.check {
-        let column = Column::of(past.people.len(), past.is_young)?;
+        let column = Column::of(past.holders.len(), past.is_young)?;
         return documented::check(&Figures::measure(GasSchedule::DEFAULT, &past)?, column);
     }
     let mut document = Map::new();

@@ -8,12 +8,13 @@ const WHAT: &str = "failover of preconfirmations";
 const MEMBERS: usize = 3;
 /// Begin of a record's key, `enshrine/record`, in base64: only requests about records contain it.
 const RECORD: &[u8] = b"ZW5zaHJpbmUvcmVjb3Jk";
-/// Longest `fsync` of a slow disk, in milliseconds. Above 500, etcd confirms no record in time.
+/// Maximum duration of an `fsync` on a slow disk, in milliseconds. Above 500 ms, etcd confirms no
+/// record before the node's timeout.
 const SLOWEST: u64 = 600;
-/// Time in which all is seen that was signed before a fault.
+/// Maximum time until a prefix that was signed before a fault is observed, in milliseconds.
 const SEEN_WITHIN: u64 = 2_000;
-/// Links that are cut between members, of which two still reach each other: each member alone, and
-/// pairs that are connected only through the third.
+/// Links between members that are cut while two members still reach each other: those of one
+/// member, or a single link, whose ends are then connected only through the third member.
 const PARTITIONS: [&[(usize, usize)]; 6] =
     [&[(0, 1), (0, 2)], &[(1, 0), (1, 2)], &[(2, 0), (2, 1)], &[(0, 1)], &[(1, 2)], &[(2, 0)]];
 
@@ -34,13 +35,13 @@ pub(super) const FAULTS: [Fault; 10] = [
 /// Kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A member is killed (SIGKILL), and starts again with its data.
+    /// A member is killed (SIGKILL), and is later restarted with its data.
     MemberKilled,
-    /// Likewise the member that leads etcd.
+    /// etcd's leader is killed and later restarted.
     LeaderKilled,
-    /// Likewise two of three members.
+    /// Two of three members are killed and later restarted.
     MajorityKilled,
-    /// The member that leads etcd is suspended (SIGSTOP).
+    /// etcd's leader is suspended (SIGSTOP).
     LeaderSuspended,
     /// Two of three members are suspended.
     MajoritySuspended,
@@ -48,12 +49,12 @@ pub(super) enum Fault {
     MembersParted,
     /// All links between members are cut.
     MembersIsolated,
-    /// The links of the leading node to some or all members are cut, or silent.
+    /// The links of the leading node to some or all members are cut, or delay all bytes.
     NodeCutOff,
     /// Each `fsync` of one to three members takes longer.
     SlowDisks,
-    /// The leading node gets no responses from the one to a record on, which etcd adds. Then the node
-    /// may be cut off, so that another one leads.
+    /// The leading node receives no responses, beginning with that to a record, which etcd stores.
+    /// The node may then be cut off, so that the other node takes over.
     ResponsesLost,
 }
 
@@ -83,7 +84,7 @@ impl Fault {
         !matches!(self, Self::NodeCutOff | Self::ResponsesLost) && random.one_in(3)
     }
 
-    /// Returns the time until nothing is signed any more, or until the fault gets worse.
+    /// Returns the time until signing must have stopped, or until the fault gets worse.
     pub(super) const fn first_part(self, random: &mut Random) -> Duration {
         Duration::from_millis(match self {
             Self::ResponsesLost => 1 + random.below(SEEN_WITHIN),
@@ -157,7 +158,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes a fault worse: a node without responses is cut off, or gets them late.
+    /// Worsens a fault: a node without responses is cut off, or receives them late.
     pub(super) fn worsen(&self, fault: Fault, node: usize, random: &mut Random) {
         if fault == Fault::ResponsesLost {
             let next = *random.pick(&[Cable::cut, Cable::mend]);

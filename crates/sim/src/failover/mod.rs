@@ -1,9 +1,9 @@
 //! Two sequencers with one key and a lease in etcd, of which the leader is killed or suspended again
 //! and again while it signs prefixes, and the members of etcd and their links fail.
 //!
-//! What either has shown to anyone must be in the blocks, at the same position, and no two of their
-//! signatures may be evidence of a fault. Nothing is signed while etcd has no majority, and signing
-//! resumes after each fault.
+//! Every published transaction must be in a block at the promised position, and no two signatures
+//! may be evidence of a fault. No prefix may be signed while etcd has no majority, and signing must
+//! resume after each fault.
 
 mod members;
 
@@ -40,7 +40,7 @@ const PAYERS: usize = 16;
 const LOOK: Duration = Duration::from_millis(20);
 /// Timeout of a request: a suspended node does not respond.
 const TIMEOUT: Duration = Duration::from_millis(500);
-/// Longest time from a leader to its end, in milliseconds: two blocks.
+/// Maximum time for which a node leads before the next fault, in milliseconds: two blocks.
 const LONGEST_LIFE: u64 = 4_000;
 /// Longest suspension, in milliseconds: twice the time of a takeover.
 const LONGEST_PAUSE: u64 = 12_000;
@@ -297,7 +297,7 @@ fn is_after(newest: &Mutex<Option<Instant>>, time: Instant) -> bool {
     newest.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > time)
 }
 
-/// Lets a fault last for some time and repairs it. Returns the time from then to the next prefix.
+/// Waits while a fault lasts, and repairs it. Returns the time from the repair to the next prefix.
 fn suffer(
     cluster: &mut Cluster,
     fault: Fault,

@@ -1,4 +1,4 @@
-//! What L1 charges for an L2 block in which a contract calls EXECUTE with a block of an L3.
+//! Charge of L1 for an L2 block in which a contract calls EXECUTE with a block of an L3.
 
 use crate::vectors::vector_chain::{Content, VectorChain};
 use execute::{Execute, PrecompileCall};

@@ -5,9 +5,9 @@ mod allowance;
 mod block;
 mod l1;
 mod report;
+mod simulation;
 #[cfg(test)]
 mod tests;
-mod world;
 
 use crate::report_data;
 use eyre::{OptionExt as _, Result, ensure};

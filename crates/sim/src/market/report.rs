@@ -2,7 +2,7 @@
 
 use super::{
     block::Payment,
-    world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
+    simulation::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
 use charts::{Curve, Curves};
 use eyre::Result;
@@ -101,9 +101,9 @@ fn figures(demand: Demand, history: &History, equilibrium: f64) -> Value {
 }
 
 /// Returns the figures of each kind of demand.
-fn figures_of(worlds: &Worlds) -> Value {
-    let equilibrium = mean(&worlds[0].prices[BLOCKS / 2..]);
-    let named = Demand::ALL.iter().zip(worlds);
+fn figures_of(histories: &Histories) -> Value {
+    let equilibrium = mean(&histories[0].prices[BLOCKS / 2..]);
+    let named = Demand::ALL.iter().zip(histories);
     let entries = named.map(|(demand, history)| {
         (demand.name().to_owned(), figures(*demand, history, equilibrium))
     });
@@ -137,20 +137,20 @@ fn row(name: &str, demand: Demand, history: &History, equilibrium: f64) -> Strin
     format!("| {} |\n", cells.join(" | "))
 }
 
-type Worlds = [History; Demand::ALL.len()];
+type Histories = [History; Demand::ALL.len()];
 
 /// Simulates each kind of demand with this many rollups.
-fn worlds(rollups: u64, payment: Payment) -> Result<Worlds> {
+fn histories(rollups: u64, payment: Payment) -> Result<Histories> {
     let [steady, bursty, correlated, hostile] =
         Demand::ALL.map(|demand| run(rollups, demand, payment));
     Ok([steady?, bursty?, correlated?, hostile?])
 }
 
 /// Returns table rows, one per kind of demand.
-fn rows(name: &str, worlds: &Worlds) -> String {
-    let [steady, ..] = worlds;
+fn rows(name: &str, histories: &Histories) -> String {
+    let [steady, ..] = histories;
     let equilibrium = mean(&steady.prices[BLOCKS / 2..]);
-    let named = Demand::ALL.iter().zip(worlds);
+    let named = Demand::ALL.iter().zip(histories);
     named.map(|(demand, history)| row(name, *demand, history, equilibrium)).collect()
 }
 
@@ -186,13 +186,13 @@ fn curve(name: &'static str, prices: &[u64]) -> Curve {
 }
 
 /// Returns charts of the prices for each kind of demand, and around the attack for each payment.
-fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
+fn plots(compared: &[(Payment, Histories)]) -> [(&'static str, String); 2] {
     let follows = compared.iter().filter(|(payment, _)| *payment == Payment::Follows);
     let prices = Curves {
         title: "price of EXECUTE gas, in gwei; ten rollups, the base fee follows",
         first: 0,
         curves: follows
-            .flat_map(|(_, worlds)| Demand::ALL.iter().zip(worlds))
+            .flat_map(|(_, histories)| Demand::ALL.iter().zip(histories))
             .map(|(demand, history)| curve(demand.name(), &history.prices))
             .collect(),
     };
@@ -212,17 +212,18 @@ pub(crate) fn report() -> Result<Report> {
     let mut text = format!("| rollups | {HEAD}");
     let mut by_rollups = Map::new();
     for rollups in ROLLUPS {
-        let worlds = worlds(rollups, Payment::Follows)?;
-        by_rollups.insert(rollups.to_string(), figures_of(&worlds));
-        text += &rows(&rollups.to_string(), &worlds);
+        let histories = histories(rollups, Payment::Follows)?;
+        by_rollups.insert(rollups.to_string(), figures_of(&histories));
+        text += &rows(&rollups.to_string(), &histories);
     }
     let compared: Vec<_> = Payment::ALL
         .into_iter()
-        .map(|payment| Ok((payment, worlds(SHOWN, payment)?)))
+        .map(|payment| Ok((payment, histories(SHOWN, payment)?)))
         .collect::<Result<_>>()?;
     let _ = write!(text, "\nTen rollups, by what else becomes of L1:\n\n| | {HEAD}");
-    for (payment, worlds) in compared.iter().filter(|(payment, _)| *payment != Payment::Follows) {
-        text += &rows(payment.name(), worlds);
+    for (payment, histories) in compared.iter().filter(|(payment, _)| *payment != Payment::Follows)
+    {
+        text += &rows(payment.name(), histories);
     }
     text += "\nThe attacker of the ten rollups:\n\n\
          | | blocks filled | for ether | most that the price reaches, gwei | most that the base fee reaches, gwei |\n\
@@ -232,7 +233,7 @@ pub(crate) fn report() -> Result<Report> {
     }
     let by_payment = compared
         .iter()
-        .map(|(payment, worlds)| (payment.name().to_owned(), figures_of(worlds)))
+        .map(|(payment, histories)| (payment.name().to_owned(), figures_of(histories)))
         .collect::<Map<_, _>>();
     let figures = json!({ "rollups": by_rollups, "payments": by_payment });
     Ok(Report { text, plots: plots(&compared), figures })

@@ -2,7 +2,7 @@
 
 use super::block::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
 use super::report::{REAL, WORST, placed, report};
-use super::world::{ATTACK, BLOCKS, BUDGET, Demand, run};
+use super::simulation::{ATTACK, BLOCKS, BUDGET, Demand, run};
 use crate::report_data;
 use std::{fs, path::Path};
 use variants::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};

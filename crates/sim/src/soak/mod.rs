@@ -50,7 +50,8 @@ const LOOK_BACK: u64 = 25;
 
 struct Soak {
     rollup: Rollup,
-    /// Oldest block whose state L1 has, from its last start. No reorg goes below it.
+    /// Oldest L1 block whose state is available since the last start of L1. Reorgs do not remove
+    /// it.
     l1_since: u64,
     sequencer: NodeProcess,
     follower: NodeProcess,

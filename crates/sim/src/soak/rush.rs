@@ -28,7 +28,7 @@ const CHANGES: u64 = 16;
 /// Timeout of a request, since a suspended node does not respond.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time until the next acknowledged transaction is included.
-const PATIENCE: Duration = Duration::from_secs(120);
+const INCLUSION_TIMEOUT: Duration = Duration::from_secs(120);
 /// Errors of a node that has the transaction in its pool or in a block.
 const THERE: [&str; 3] = ["already known", "nonce too low", "is already used"];
 
@@ -117,7 +117,7 @@ impl Rush {
     /// If a transaction is neither within the time limit.
     pub(super) fn settle(&mut self, node: &Client) -> Result<()> {
         for sender in &mut self.senders {
-            let mut timeout = Timeout::of(PATIENCE);
+            let mut timeout = Timeout::of(INCLUSION_TIMEOUT);
             let mut mined = sender.mined(node)?;
             while mined < sender.next {
                 if let Some(reason) = sender.dropped(node, mined)? {
@@ -141,7 +141,7 @@ impl Rush {
                 sleep(Duration::from_millis(20));
                 let now = sender.mined(node)?;
                 if now != mined {
-                    (mined, timeout) = (now, Timeout::of(PATIENCE));
+                    (mined, timeout) = (now, Timeout::of(INCLUSION_TIMEOUT));
                 }
             }
         }

@@ -33,14 +33,14 @@ pub(super) fn subjects() -> Result<Subjects> {
 
 /// Returns a batch of blocks with these contents, on a chain that has two blocks before them.
 fn of(fork: ProtocolFork, contents: &[Content]) -> Result<Vec<u8>> {
-    let mut world = VectorChain::new(fork)?;
+    let mut chain = VectorChain::new(fork)?;
     for _ in 0..2 {
-        world.block(Content::Transfers(1))?;
+        chain.block(Content::Transfers(1))?;
     }
     for content in contents {
-        world.block(*content)?;
+        chain.block(*content)?;
     }
-    world.batch(contents.len())
+    chain.batch(contents.len())
 }
 
 fn relinked<'a>(batch: &'a [u8], change: impl FnOnce(&mut StatelessBatch<'a>)) -> Result<Vec<u8>> {

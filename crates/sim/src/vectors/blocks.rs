@@ -23,8 +23,8 @@ pub(super) fn subjects() -> Result<Subjects> {
     for fork in FORKS {
         of_fork(&mut all, fork)?;
     }
-    let mut world = VectorChain::new(ProtocolFork::Osaka)?;
-    let block = world.block(Content::Transfers(2))?;
+    let mut chain = VectorChain::new(ProtocolFork::Osaka)?;
+    let block = chain.block(Content::Transfers(2))?;
     encodings(&mut all, &block)?;
     headers(&mut all, &block)?;
     rules(&mut all, &block)?;
@@ -47,9 +47,9 @@ fn changed<'a>(block: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) ->
 
 /// Adds blocks with each content at a fork, and neighbours that every fork rejects.
 fn of_fork(all: &mut Subjects, fork: ProtocolFork) -> Result<()> {
-    let mut world = VectorChain::new(fork)?;
+    let mut chain = VectorChain::new(fork)?;
     let mut add = |all: &mut Subjects, content, what: &str| -> Result<_> {
-        let (name, input) = (format!("{fork} block, {what}"), world.block(content)?);
+        let (name, input) = (format!("{fork} block, {what}"), chain.block(content)?);
         all.valid(&name, &fork.to_string(), input.clone());
         Ok((name, input))
     };

@@ -1,4 +1,4 @@
-//! Known answers that others have published: our chain builds the same block, and EXECUTE returns
+//! Known answers published by other projects: our chain builds the same block, and EXECUTE returns
 //! the same root.
 
 use alloy_consensus::{Header, constants::EMPTY_WITHDRAWALS};
@@ -15,8 +15,8 @@ use wire::ProtocolFork;
 
 const STATE_ROOT: B256 =
     b256!("0x3f3aed6afee9eddb311bd506b4755503fc6451ad60cdd68aca6dd1e2ccc0df77");
-/// The root of the state, and three branches below it, each with two children. Two accounts of the
-/// test are known by their hashes alone.
+/// The root of the state, and three branches below it, each with two children. Of two accounts of
+/// the test, only the hashed addresses are known.
 const ROOT: [u8; 147] = hex!(
     "f891a0b6a6f22c2cf6b4b2062fc452b98945f8451deca4ce2ce3f28c3410a8cd6f5fec808080a0aa67a1dbdbf9f311"
     "649479ca0871cd274a36fe84de872b4fe94b979a614eefdc80a039e4714d1eb6e1d5b21ca2bffd56333a7cd697596f"

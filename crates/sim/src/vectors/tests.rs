@@ -4,8 +4,8 @@ use alloy_primitives::{Bytes, keccak256};
 use std::{collections::BTreeSet, sync::OnceLock};
 
 /// File with the digest of all calls, their answers, charges and reasons. A changed digest means
-/// that a case was added, or that EXECUTE accepts, returns or charges something else than before,
-/// which is a consensus change.
+/// that a case was added, or that a verdict, an answer or a charge of EXECUTE has changed, which is
+/// a consensus change.
 const DIGEST: &str = "src/vectors/digest.txt";
 
 /// Returns the files, which are created once for all tests.

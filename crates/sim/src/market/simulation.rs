@@ -132,7 +132,7 @@ struct Advance {
     gas: u64,
 }
 
-/// History of a simulated world.
+/// History of a simulation.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// Price of each block, in wei.
