@@ -10,9 +10,9 @@ import {IRollup} from "./interfaces/IRollup.sol";
 ///                   anchor (40), message count of the anchor (48), L2 time of the next duty (40),
 ///                   base fee in units of 2^24 wei, rounded up (40)
 ///   slot 1          hash of the latest block
-///   slot 2          anchor in force
+///   slot 2          current anchor
 ///   slot 3          rules: policy (160), gas limit (32), target gas limit (32), schema of the head
-///                   (16), forks of the schedule that are in force (8), forks that are scheduled
+///                   (16), scheduled forks that are active (8), forks that are scheduled
 ///                   (8)
 ///   slot 4          duties: relayed (56), relay due (48), next forced transaction (56), forced due
 ///                   (48), first since (48)

@@ -271,7 +271,7 @@ abstract contract RollupRules is RollupState {
 
     // ------------------------------------------------------------------ for `advance`
 
-    /// @dev Returns the rules with the scheduled forks that are in force at a timestamp.
+    /// @dev Returns the rules with the scheduled forks that are active at a timestamp.
     function _rulesAt(uint256 rules, uint64 timestamp) internal view returns (uint256) {
         uint256 active = (rules >> 240) & 0xff;
         uint256 scheduled = rules >> 248;

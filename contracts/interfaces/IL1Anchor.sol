@@ -27,7 +27,7 @@ interface IL1Anchor {
 
     /// @notice The call to the beacon roots contract (EIP-4788) failed.
     error BeaconRootUnavailable();
-    /// @notice The argument is not the preimage of the anchor in force.
+    /// @notice The argument is not the preimage of the current anchor.
     error AnchorMismatch(bytes32 got, bytes32 expected);
     /// @notice The anchor names an earlier L1 block than the latest proven one.
     error L1BlockNumberWentBack(uint64 got, uint64 served);

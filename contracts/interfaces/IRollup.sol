@@ -11,9 +11,9 @@ interface IRollup {
         uint64 number;
         /// Timestamp of that block, in seconds.
         uint64 timestamp;
-        /// Number of the L1 block in the anchor in force.
+        /// Number of the L1 block in the current anchor.
         uint64 anchorNumber;
-        /// Number of L1 messages that the anchor in force covers.
+        /// Number of L1 messages that the current anchor covers.
         uint64 messageCount;
     }
 
@@ -45,7 +45,7 @@ interface IRollup {
         bytes32 blockHash;
         /// State root after the block.
         bytes32 stateRoot;
-        /// Parent beacon block root of the header. It is zero, because no anchor is in force before
+        /// Parent beacon block root of the header. It is zero, because there is no anchor before
         /// the first update.
         bytes32 anchor;
     }
@@ -315,8 +315,8 @@ interface IRollup {
     error ForkNotLater(uint16 got, uint16 current);
     /// @notice The genesis has no state root.
     error GenesisIncomplete();
-    /// @notice The genesis has an anchor. It would be in force without a corresponding state of the
-    /// message queue.
+    /// @notice The genesis has an anchor. It would be the current anchor without a corresponding
+    /// state of the message queue.
     error GenesisAnchored(bytes32 anchor);
     /// @notice The number or the gas limit of the genesis, or the number of a later block, would
     /// not fit into storage.
@@ -369,11 +369,11 @@ interface IRollup {
     error TimestampTooOld(uint64 got, uint256 earliest);
     /// @notice The fee recipient of the block is not the one that the policy requires.
     error FeeRecipientMismatch(address got, address expected);
-    /// @notice The parent beacon block root of the block is not the anchor in force.
+    /// @notice The parent beacon block root of the block is not the current anchor.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-    /// @notice The anchor names an earlier L1 block than the anchor in force.
+    /// @notice The anchor names an earlier L1 block than the current anchor.
     error AnchorNumberWentBack(uint64 got, uint64 current);
-    /// @notice The anchor covers fewer messages than the anchor in force.
+    /// @notice The anchor covers fewer messages than the current anchor.
     error MessageCountWentBack(uint64 got, uint64 current);
     /// @notice The anchor covers messages that were sent after the L1 block that it names.
     error CheckpointAfterAnchor(uint64 checkpointBlock, uint64 l1BlockNumber);
@@ -514,7 +514,7 @@ interface IRollup {
     /// @param number Number of the block.
     function stateRootAt(uint64 number) external view returns (bytes32);
 
-    /// @notice Anchor in force. The next block must contain it, unless the call updates the anchor.
+    /// @notice Current anchor. The next block must contain it, unless the call updates the anchor.
     function anchor() external view returns (bytes32);
 
     /// @notice Returns the policy that decides which account may advance, an `ISequencing`; zero

@@ -15,8 +15,8 @@ import {BondRequirement} from "./preconf/BondRequirement.sol";
 /// The policy may require a bond of the sequencer. Without one, the messages are signed in the
 /// domain of the rollup instead of that of `BONDS`.
 /// @dev A signer of another, conflicting block for the same parent must not be slashed because of
-/// `post`. Either the L1 block on which the first one depends is gone, which `post` checks. Or the
-/// first one must be more than `MAX_LAG` old, so that the rollup rejects it.
+/// `post`. Either the L1 block on which the first message depends was reorged out, which `post`
+/// checks. Or the first block must be more than `MAX_LAG` old, so that the rollup rejects it.
 contract HybridSequencing is PermissionedSequencing, BondRequirement {
     /// @notice The message is about a prefix, which may not be the whole block.
     error NotSealed();
@@ -31,8 +31,8 @@ contract HybridSequencing is PermissionedSequencing, BondRequirement {
 
     /// @notice Divisor of `MIN_BOND` for the bond that the sequencer must still have for `post`.
     /// @dev A request to withdraw the bond or a penalty for a delay must not end the promises made
-    /// before: both would cost less than keeping one. To get below a tenth costs as much as a
-    /// broken promise, of which a sequencer that reports itself gets a tenth back.
+    /// before: both would cost less than keeping one. Getting below a tenth costs as much as a
+    /// broken promise, of whose penalty a sequencer that reports itself gets a tenth back.
     uint256 public constant POST_BOND_DIVISOR = 10;
 
     /// @notice Age of a block, in seconds, from which any account may post it. Until then, an
@@ -90,7 +90,7 @@ contract HybridSequencing is PermissionedSequencing, BondRequirement {
         _requireSigned(message, signature);
         PreconfMessages.requireCondition(message);
 
-        // A malicious contract can be advanced in any way, but calls `authorize` on its own behalf.
+        // A malicious rollup may do anything here, but when it calls `authorize`, it is the caller.
         INativeRollup rollup = INativeRollup(message.rollup);
         _opened = message.rollup;
         rollup.advance(inputs, evidence);

@@ -14,8 +14,8 @@ import {TransactionProof} from "../../libraries/TransactionProof.sol";
 /// @title Proofs of faults
 /// @notice One view function for each kind of fault, which returns the broken promise or reverts.
 /// `crates/preconf` has the same checks in the same order, except that of the bond.
-/// @dev The rollup in the message may be any contract. Only view functions of it are called, hence
-/// by STATICCALL. A malicious one can cause only the signer of the message to be slashed.
+/// @dev The rollup in the message may be any contract. Only its view functions are called, i.e. by
+/// STATICCALL. A malicious contract can only cause the signer of the message to be slashed.
 abstract contract Faults is IPreconfBonds {
     /// @dev A signed message whose header and signature have been checked.
     struct Promise {
@@ -33,9 +33,9 @@ abstract contract Faults is IPreconfBonds {
     /// @inheritdoc IPreconfBonds
     function accountOf(address signer) public view virtual returns (address);
 
-    /// @dev Reverts if an account has no bond. Each fault calls it before any costly check: if
-    /// another report is included first, such as one of the account itself, the reporter must not
-    /// pay for EXECUTE.
+    /// @dev Reverts if an account has no bond. Called before any expensive check: if another report
+    /// is included first, for example one by the account itself, the reporter must not pay for
+    /// EXECUTE.
     function _requireBond(address account) internal view virtual;
 
     // ------------------------------------------------------------------ the four faults
@@ -92,8 +92,8 @@ abstract contract Faults is IPreconfBonds {
         if (ours == 0 || ours == theirs) revert NotInConflict();
     }
 
-    /// @dev Neither the L1 block of the message nor its age matters: execution from this parent
-    /// has one outcome.
+    /// @dev Neither the L1 block of the message nor its age matters: execution on this parent is
+    /// deterministic.
     function _lie(Signed calldata s, bytes calldata header, bytes calldata input)
         internal
         view

@@ -11,8 +11,9 @@ import {Faults} from "./Faults.sol";
 /// @dev An account with a bond is never the registered signer of another account. Otherwise that
 /// account would be liable for its signatures, and its own bond could not be slashed.
 contract PreconfBonds is Faults {
-    /// @notice Seconds from the request of a withdrawal until it is possible. Longer than evidence
-    /// other than of a lie is valid: the hashes of L1 blocks are available for 27 hours.
+    /// @notice Seconds from the request of a withdrawal until it is possible. It exceeds the
+    /// validity of evidence other than of a lie, for which the hashes of L1 blocks are available
+    /// for 27 hours.
     uint64 public constant WITHDRAWAL_DELAY = 7 days;
     /// @notice Divisor of the bond for the penalty of a delay: 5 %.
     uint256 public constant LATE_DIVISOR = 20;
