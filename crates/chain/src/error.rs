@@ -96,7 +96,7 @@ pub enum ChainError {
     #[error("call: {0}")]
     Call(String),
     /// The chain does not support blocks of the fork that is active at a timestamp.
-    #[error("no fork that this chain can build is in force at timestamp {0}")]
+    #[error("no supported fork is active at timestamp {0}")]
     NoFork(u64),
 }
 

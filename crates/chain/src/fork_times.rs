@@ -40,7 +40,7 @@ pub enum ForkTimesError {
         got: ProtocolFork,
     },
     /// The first fork has a time.
-    #[error("the first fork holds from genesis on: got {got:?}, expected {expected}")]
+    #[error("the first fork must be active from genesis on: got {got:?}, expected {expected}")]
     FirstWithTime {
         /// The text.
         got: String,
@@ -265,7 +265,7 @@ mod tests {
             ("shanghai,osaka@+1", "fork shanghai cannot be scheduled"),
             (
                 "prague@+1",
-                "the first fork holds from genesis on: got \"prague@+1\", expected prague",
+                "the first fork must be active from genesis on: got \"prague@+1\", expected prague",
             ),
             ("prague,osaka", "osaka has no time, expected osaka@+SECONDS"),
             ("prague,osaka@", "\"\" is no time of a fork"),

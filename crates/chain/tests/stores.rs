@@ -125,7 +125,7 @@ struct SampleState {
     changes: Changes,
 }
 
-fn world(seed: u64) -> SampleState {
+fn sample(seed: u64) -> SampleState {
     let mut changes = Changes::default();
     let mut storage = Trie::<Bytes>::default();
     for slot in 0..40_u64 {
@@ -140,7 +140,7 @@ fn world(seed: u64) -> SampleState {
         let with_storage = number == 0;
         let account = TrieAccount {
             nonce: number,
-            // Most accounts are the same in all worlds.
+            // Most accounts are the same in all samples.
             balance: U256::from(if number < 5 { seed } else { 0 }),
             storage_root: if with_storage { storage.root().unwrap() } else { EMPTY_ROOT_HASH },
             code_hash: if with_storage { code } else { KECCAK_EMPTY },
@@ -160,24 +160,25 @@ fn kept(store: &dyn Store, hashes: &BTreeSet<B256>) -> BTreeSet<B256> {
 
 #[test]
 fn retain_keeps_exactly_the_reachable_nodes() {
-    let worlds: Vec<_> = (1..4).map(|seed| world(seed * 1_000)).collect();
-    let all: BTreeSet<B256> = worlds.iter().flat_map(|world| world.nodes.clone()).collect();
-    let shared: BTreeSet<B256> = worlds[0].nodes.intersection(&worlds[1].nodes).copied().collect();
-    assert!(shared.len() > 5 && shared.len() < worlds[0].nodes.len() - 20, "{}", shared.len());
+    let samples: Vec<_> = (1..4).map(|seed| sample(seed * 1_000)).collect();
+    let all: BTreeSet<B256> = samples.iter().flat_map(|sample| sample.nodes.clone()).collect();
+    let shared: BTreeSet<B256> =
+        samples[0].nodes.intersection(&samples[1].nodes).copied().collect();
+    assert!(shared.len() > 5 && shared.len() < samples[0].nodes.len() - 20, "{}", shared.len());
     for roots in [vec![], vec![0], vec![2], vec![0, 2], vec![0, 1, 2], vec![1, 1]] {
         let store = MemoryStore::default();
-        for world in &worlds {
-            store.commit(world.changes.clone()).unwrap();
+        for sample in &samples {
+            store.commit(sample.changes.clone()).unwrap();
         }
         assert_eq!(kept(&store, &all), all);
-        let chosen: Vec<_> = roots.iter().map(|index| &worlds[*index]).collect();
-        store.retain(&chosen.iter().map(|world| world.root).collect::<Vec<_>>()).unwrap();
+        let chosen: Vec<_> = roots.iter().map(|index| &samples[*index]).collect();
+        store.retain(&chosen.iter().map(|sample| sample.root).collect::<Vec<_>>()).unwrap();
         let expected: BTreeSet<B256> =
-            chosen.iter().flat_map(|world| world.nodes.clone()).collect();
+            chosen.iter().flat_map(|sample| sample.nodes.clone()).collect();
         assert_eq!(kept(&store, &all), expected, "{roots:?}");
         assert_eq!(store.node_count(), expected.len());
-        for (index, world) in worlds.iter().enumerate() {
-            let has_code = store.code(&world.code).unwrap().is_some();
+        for (index, sample) in samples.iter().enumerate() {
+            let has_code = store.code(&sample.code).unwrap().is_some();
             assert_eq!(has_code, roots.contains(&index), "{roots:?}: code of {index}");
         }
     }
@@ -191,14 +192,14 @@ fn store_wants_pruning_after_doubling() {
         let nodes = (from..from + count).map(node).collect();
         store.commit(Changes { nodes, ..Changes::default() }).unwrap();
     };
-    let world = world(1);
-    store.commit(world.changes.clone()).unwrap();
+    let sample = sample(1);
+    store.commit(sample.changes.clone()).unwrap();
     let needed = store.node_count() as u64;
     put(0, 2_047 - needed);
     assert!(!store.wants_pruning());
     put(10_000, 1);
     assert!(store.wants_pruning());
-    store.retain(&[world.root]).unwrap();
+    store.retain(&[sample.root]).unwrap();
     assert_eq!(store.node_count() as u64, needed);
     put(0, needed + 2_047);
     assert!(!store.wants_pruning());

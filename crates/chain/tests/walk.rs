@@ -150,7 +150,8 @@ fn missing_node_ends_walk_or_skips_its_subtree() {
         }
         let (seen, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
         assert_eq!((result, seen.missing), (Ok(()), vec![*missing]));
-        // A walk that stops at the node sees the same as one without the node, except the node.
+        // A walk that stops at the node visits the same items as one over a source without it, and
+        // the node itself.
         let closed = BTreeSet::from([*missing]);
         let (stopped, result) = walked(&nodes, root, Seen { closed, ..Seen::default() });
         assert_eq!(result, Ok(()));

@@ -47,7 +47,7 @@ enum Command {
     Devnet(Box<devnet::args::DevnetArgs>),
     /// Run an L1 with EXECUTE and a rollup on it in one process, for development.
     ///
-    /// Ten accounts have ether on both chains; everybody knows their keys. SIGINT and SIGTERM stop
+    /// Ten accounts with public keys have ether on both chains. SIGINT and SIGTERM stop
     /// both.
     Localnet(Box<localnet::Arguments>),
     /// Commands that the test utilities for Foundry (`test/utils`) call.

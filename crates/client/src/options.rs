@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Order in which the addresses of a node are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rotation {
-    /// Each request goes to the next address.
+    /// Each request is sent to the next address.
     #[default]
     EachRequest,
-    /// All requests go to one address until it fails, then to the next.
+    /// All requests are sent to one address until it fails, then to the next.
     OnFailure,
 }
 

@@ -38,7 +38,7 @@ struct RecordedAdvance {
     input: Bytes,
 }
 
-fn scene() -> Result<RecordedAdvance> {
+fn recorded() -> Result<RecordedAdvance> {
     let operator = Key::named("operator");
     let genesis = L1::genesis(L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
@@ -87,7 +87,7 @@ fn best<T>(mut round: impl FnMut() -> Result<T>) -> Result<Duration> {
 }
 
 fn main() -> Result<()> {
-    let RecordedAdvance { genesis, blocks, raw, input } = scene()?;
+    let RecordedAdvance { genesis, blocks, raw, input } = recorded()?;
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), blocks)?;
     let origin = Origin::Genesis { genesis: genesis.into(), blocks: Some(file.path().to_owned()) };

@@ -288,13 +288,13 @@ impl Devnet {
     pub fn dump_state_within<'a>(
         &'a self,
         path: &'a Path,
-        patience: Duration,
+        max_wait: Duration,
     ) -> BoxFuture<'a, Result<(), DevnetError>> {
         Box::pin(async move {
             let node = Arc::clone(self.node());
             let free = task::spawn_blocking(move || node.read(|_| ()));
-            if time::timeout(patience, free).await.is_err() {
-                return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
+            if time::timeout(max_wait, free).await.is_err() {
+                return Err(DevnetError::NotWritten { path: path.to_owned(), waited: max_wait });
             }
             self.dump_state(path)
         })

@@ -37,7 +37,7 @@ pub enum DevnetError {
         reason: String,
     },
     /// The state was not written, because a change locked the chain for too long.
-    #[error("the state is not written to {}: something has changed it for {} s", path.display(), waited.as_secs_f64())]
+    #[error("failed to write the state to {}: a request has locked the chain for {} s", path.display(), waited.as_secs_f64())]
     NotWritten {
         /// The file.
         path: PathBuf,

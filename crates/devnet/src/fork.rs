@@ -106,7 +106,7 @@ impl Remote {
         let header = header.ok_or_else(|| flag(&format!("it has no block {wanted}")))?;
         if wanted.as_number().is_some_and(|number| number != header.number) {
             let number = header.number;
-            return Err(flag(&format!("asked for block {wanted}, it answers with {number}")));
+            return Err(flag(&format!("the node returned block {number}, expected {wanted}")));
         }
         let cache = fork.cache.as_ref();
         let cache = cache.map(|folder| Cache::of(folder, chain_id, header.number, header.hash));

@@ -76,13 +76,13 @@ impl Fork {
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum RemoteError {
     /// The node returned an error.
-    #[error("the forked node answers: {message} (code {code})")]
+    #[error("the forked node returned an error: {message} (code {code})")]
     Refused { code: i32, message: String, data: Option<Value> },
     /// The node did not respond, or its response could not be parsed.
-    #[error("the forked node fails: {0}")]
+    #[error("request to the forked node failed: {0}")]
     Failed(String),
     /// The node returned another block than the requested one.
-    #[error("the forked node, asked for block {expected}, answers with {got}")]
+    #[error("the forked node returned block {got}, expected {expected}")]
     OtherBlock { got: u64, expected: u64 },
     /// The node has replaced the forked block, so responses by number would belong to another
     /// chain.

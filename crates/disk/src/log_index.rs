@@ -13,8 +13,8 @@ const MARKER: u64 = SLOTS - 1;
 /// Length of a slot's record: the hash of the section's last block, and a row.
 const RECORD: usize = 32 + ROW;
 
-/// A [`SlotFile`] with a row of a section in each slot, and a marker that is written last and tells
-/// which rows have bits. The other rows are not written, so the file is sparse.
+/// A [`SlotFile`] with a row of a section in each slot, and a marker that is written last and
+/// records which rows have any bits set. All other rows are not written, so the file is sparse.
 #[derive(Debug)]
 pub(crate) struct LogIndexFile(
     /// Locked while a section is read or written, so that no read finds rows of two writes.
@@ -23,7 +23,7 @@ pub(crate) struct LogIndexFile(
 
 impl LogIndexFile {
     pub(crate) fn open(path: &Path) -> Result<Self, DiskError> {
-        // The hashes in the slots tell the chain.
+        // The slots contain block hashes, so the file needs no identifier of its chain.
         Ok(Self(Mutex::new(SlotFile::open(path, B256::ZERO)?)))
     }
 

@@ -44,10 +44,10 @@ struct TwoRollups {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("More forms of EXECUTE");
-    let mut world = TwoRollups::create(in_process, report)?;
-    world.advance_by_transaction(report)?;
-    world.return_headers(report)?;
-    world.verify_draft_block(report)
+    let mut rollups = TwoRollups::create(in_process, report)?;
+    rollups.advance_by_transaction(report)?;
+    rollups.return_headers(report)?;
+    rollups.verify_draft_block(report)
 }
 
 impl TwoRollups {

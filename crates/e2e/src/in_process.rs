@@ -53,7 +53,7 @@ const FORCED_DELAY: u64 = 2 * 3_600;
 /// Maximum L1 gas of a block with one transfer in calldata, on an L2 with a few accounts.
 const ONE_TRANSFER: u64 = 165_000;
 
-/// Sizes and charges of an input, computed before L1 sees it.
+/// Sizes and charges of an input, computed before it is sent to L1.
 struct Sizes {
     /// Gas used by the L2 block.
     gas: u64,

@@ -107,7 +107,7 @@ struct ThreeChains {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A rollup on a rollup");
-    let mut world = ThreeChains::create(in_process, report)?;
+    let mut chains = ThreeChains::create(in_process, report)?;
     let alice = Key::named("alice");
     let carol = Key::named("carol").address();
 
@@ -120,29 +120,29 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     };
     let value = U256::from(WITHDRAWN);
     let data = withdrawal(alice.address()).abi_encode().into();
-    let transaction = world.l3.sign(&alice, L2_MESSENGER.into(), value, data, 500_000)?;
-    let message = world.advance_l3(vec![transaction], report)?;
-    world.refuse_a_forged_l3_block(&alice)?;
+    let transaction = chains.l3.sign(&alice, L2_MESSENGER.into(), value, data, 500_000)?;
+    let message = chains.advance_l3(vec![transaction], report)?;
+    chains.refuse_a_forged_l3_block(&alice)?;
     report.shown("the L2's EXECUTE rejects an L3 block with another state root".to_owned());
 
-    let before = world.l2.chain().balance(alice.address())?;
-    world.on_l2.claim(&mut world.l2, &alice, world.l3.chain(), &message)?;
-    world.post(report)?;
-    let after = world.l2.chain().balance(alice.address())?;
+    let before = chains.l2.chain().balance(alice.address())?;
+    chains.on_l2.claim(&mut chains.l2, &alice, chains.l3.chain(), &message)?;
+    chains.post(report)?;
+    let after = chains.l2.chain().balance(alice.address())?;
     ensure!(
         after > before,
         "after the claim of {value} wei Alice has {after} wei, before {before}"
     );
     report.shown("Alice claims her withdrawal from the L3 on the L2".to_owned());
 
-    let sent = world.l2.transact(&alice, L2_MESSENGER, value, &withdrawal(carol))?;
+    let sent = chains.l2.transact(&alice, L2_MESSENGER, value, &withdrawal(carol))?;
     let message = message_in(&sent.block)?;
-    world.post(report)?;
-    world.on_l1.claim(&mut world.l1, &alice, world.l2.chain(), &message)?;
-    let got = world.l1.chain().balance(carol)?;
+    chains.post(report)?;
+    chains.on_l1.claim(&mut chains.l1, &alice, chains.l2.chain(), &message)?;
+    let got = chains.l1.chain().balance(carol)?;
     ensure!(got == value, "Carol has {got} wei on L1");
     report.shown("and withdraws it to L1: Carol has 1 ETH on L1 that came from the L3".to_owned());
-    world.fill(&alice, report)
+    chains.fill(&alice, report)
 }
 
 impl ThreeChains {
@@ -167,14 +167,14 @@ impl ThreeChains {
         let (l2, on_l1) = Posted::create(l2, &mut l1, &operator)?;
         let mut l2 = L1::on_l2(l2, Nested::execute_of_l2(&execute), on_l1.anchor);
         let (l3, on_l2) = Posted::create(fixture(L3_CHAIN, L3_GAS_LIMIT)?, &mut l2, &operator)?;
-        let mut world = Self { l1, l2, l3, on_l1, on_l2, operator, posted: 0 };
-        world.post(report)?;
+        let mut chains = Self { l1, l2, l3, on_l1, on_l2, operator, posted: 0 };
+        chains.post(report)?;
         report.built(format!(
             "an L2 that has EXECUTE, and an L3 whose rollup contract is on the L2 at {}; L1 has verified the {} blocks \
              of its deployment",
-            world.on_l2.rollup.address, world.posted,
+            chains.on_l2.rollup.address, chains.posted,
         ));
-        Ok(world)
+        Ok(chains)
     }
 
     /// Posts all L2 blocks that are not on L1 yet. Returns the L1 gas of the last one.

@@ -44,7 +44,8 @@ const L2_CHAIN: u64 = 8_079;
 const FORKS: [u64; 2] = [3_000, 6_000];
 /// Delay of forced transactions, in seconds. It exceeds the time to the last fork.
 const FORCED_DELAY: u64 = 2 * 3_600;
-/// Schema ids of the oldest and the newest fork that the contracts know, and of the invented one.
+/// Schema ids of the oldest and the newest fork that the contracts support, and of the invented
+/// one.
 const PRAGUE: u16 = 0x1101;
 const AMSTERDAM: u16 = 0x1501;
 const LATER: u16 = 0x1601;
@@ -76,10 +77,10 @@ struct Promises {
 /// Runs this part.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.part("A fork that the contracts do not know");
-    let mut world = ForkingRollup::create(report)?;
-    let promises = world.before_fork(report)?;
-    let first = world.cross(promises, report)?;
-    world.after_fork(first, report)
+    let mut rollup = ForkingRollup::create(report)?;
+    let promises = rollup.before_fork(report)?;
+    let first = rollup.cross(promises, report)?;
+    rollup.after_fork(first, report)
 }
 
 impl ForkingRollup {
@@ -170,7 +171,7 @@ impl ForkingRollup {
     }
 
     /// Has Alice deposit, withdraw and submit a forced transaction at Prague, and crosses the fork
-    /// that the contracts know.
+    /// that the contracts support.
     fn before_fork(&mut self, report: &mut Report) -> Result<Promises> {
         let to = payee();
         let send = IL1MessageQueue::sendCall {

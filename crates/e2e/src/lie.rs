@@ -57,24 +57,27 @@ struct BondedRollup {
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A sequencer that lies about a log");
-    let mut world = BondedRollup::create(in_process, report)?;
+    let mut rollup = BondedRollup::create(in_process, report)?;
     let (alice, watcher) = (Key::named("alice"), Key::named("watcher"));
-    let first = world.seal(vec![])?;
-    world.advance(&first)?;
-    world.l2.append(first)?;
+    let first = rollup.seal(vec![])?;
+    rollup.advance(&first)?;
+    rollup.l2.append(first)?;
     // A follower has the same blocks, and its own copy of them.
-    let follower = world.l2.detached();
+    let follower = rollup.l2.detached();
 
-    let valid = world.withdrawal(&alice)?;
-    let honest = world.sign(&valid, &valid.block)?;
-    ensure!(world.follow(&follower, &honest.encode()?)?.is_none(), "an honest prefix is a lie");
-    let lying = world.sign(&valid, &with_false_log(&valid.block)?)?;
+    let valid = rollup.withdrawal(&alice)?;
+    let honest = rollup.sign(&valid, &valid.block)?;
+    ensure!(
+        rollup.follow(&follower, &honest.encode()?)?.is_none(),
+        "an honest prefix was judged a lie"
+    );
+    let lying = rollup.sign(&valid, &with_false_log(&valid.block)?)?;
     report.built(format!(
         "the sequencer signs a prefix in which Alice withdraws {} ETH; in the signed receipts it is {} ETH",
         WITHDRAWN / ETHER,
         CLAIMED / ETHER
     ));
-    let accusation = world
+    let accusation = rollup
         .follow(&follower, &lying.encode()?)?
         .ok_or_eyre("a follower accepts a header with a false log")?;
     report.refused(
@@ -87,17 +90,17 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     };
     let (header, input) = (header.clone(), input.clone());
     let of_honest = Accusation::Lie { signed: SignedHeader::from(&honest), header, input };
-    world.refused::<OutcomesEqual>(
+    rollup.refused::<OutcomesEqual>(
         watcher.address(),
-        world.bonds,
+        rollup.bonds,
         accuse_calldata(of_honest, SALT),
     )?;
     report.refused("no evidence makes the honest header of the same block a lie".to_owned());
 
-    let (gas, slashed) = world.accuse(&watcher, accusation)?;
-    ensure!(slashed.account == world.sequencer.address(), "another account is slashed");
+    let (gas, slashed) = rollup.accuse(&watcher, accusation)?;
+    ensure!(slashed.account == rollup.sequencer.address(), "another account is slashed");
     ensure!(slashed.reward == U256::from(BOND / 10), "the reward is {}", slashed.reward);
-    ensure!(world.bond()? == 0, "the sequencer still has {} wei", world.bond()?);
+    ensure!(rollup.bond()? == 0, "the sequencer still has {} wei", rollup.bond()?);
     report.shown(format!(
         "the follower commits, accuses a block later, and EXECUTE on L1 proves the lie for {} gas: {} ETH are burned, \
          and {} ETH are its reward",
@@ -107,8 +110,8 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     ));
     let inputs = vec![valid.input()?.into()];
     let advance = INativeRollup::advanceCall { inputs, evidence: Evidence::default() };
-    let sequencer = world.sequencer.address();
-    world.refused::<BondTooSmall>(sequencer, world.rollup.address, advance.abi_encode())?;
+    let sequencer = rollup.sequencer.address();
+    rollup.refused::<BondTooSmall>(sequencer, rollup.rollup.address, advance.abi_encode())?;
     report.refused("without a bond the sequencer may not advance the rollup any more".to_owned());
     Ok(())
 }

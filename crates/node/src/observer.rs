@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Observer of each block that the node builds. It runs on the thread that built the block, before
 /// the call that requested the block returns and before the next block is built.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// Called with the new head; `waiting` transactions are left in the pool.
+    /// Called with the new head, and the number of transactions left in the pool.
     fn made(&self, block: &Arc<Block>, waiting: usize);
 }
 

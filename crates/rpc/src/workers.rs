@@ -126,7 +126,7 @@ impl WorkerOptions {
 
 /// Error of a request to a pool whose queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
+#[error("the node is busy: {waiting} requests of this kind are already queued; retry later")]
 pub struct Overloaded {
     /// Number of queued requests.
     pub waiting: usize,

@@ -14,7 +14,7 @@ use std::{
 const OPEN: u8 = 0;
 const CUT: u8 = 1;
 const SILENT: u8 = 2;
-/// Requests pass until one contains the trigger; its response and later ones do not.
+/// Requests are forwarded until one contains the trigger; its response and later ones are withheld.
 const ARMED: u8 = 3;
 const WITHOUT_RESPONSES: u8 = 4;
 /// Interval between checks of a silent link.
@@ -84,14 +84,14 @@ impl Cable {
         self.state.store(SILENT, Ordering::SeqCst);
     }
 
-    /// Delays all responses from the one to the first request on that contains these bytes, until the
-    /// link is [mended](Self::mend). Requests arrive.
+    /// Withholds responses until the link is [mended](Self::mend), beginning with that to the first
+    /// request that contains these bytes. Requests are still forwarded.
     pub fn withhold_responses_from(&self, request: &[u8]) {
         *self.trigger.lock().unwrap_or_else(PoisonError::into_inner) = request.to_vec();
         self.state.store(ARMED, Ordering::SeqCst);
     }
 
-    /// Opens the link again.
+    /// Repairs the link. Delayed bytes are forwarded.
     pub fn mend(&self) {
         self.state.store(OPEN, Ordering::SeqCst);
     }

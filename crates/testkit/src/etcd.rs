@@ -219,7 +219,7 @@ impl Etcd {
         request(self.members[member].client, "POST", path, &body.to_string())
     }
 
-    /// Returns the number of the member that leads the cluster, if one answers and knows it.
+    /// Returns the index of the cluster's leader, if a member responds and reports one.
     pub fn leader(&self) -> Option<usize> {
         let running = (0..self.members.len()).filter(|at| self.members[*at].process.is_some());
         running.into_iter().find(|at| {
@@ -239,8 +239,8 @@ impl Drop for Etcd {
     }
 }
 
-/// Returns the command of an etcd whose `fsync` takes longer. strace runs beside it (`-D`), so that
-/// signals go to etcd.
+/// Returns the command of an etcd with a delayed `fsync`. strace runs as a separate process (`-D`),
+/// so that signals reach etcd.
 fn delayed(by: Duration) -> Command {
     let mut command = Command::new("strace");
     let delay = format!("inject=fsync,fdatasync:delay_enter={}", by.as_micros());

@@ -507,7 +507,7 @@ impl L1 {
     }
 }
 
-/// Block number of a receipt, whose transaction type alloy need not know.
+/// Block number of a receipt whose transaction type alloy may not support.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Included {

@@ -61,7 +61,8 @@ impl PeerNetwork {
         format!("socks5://127.0.0.1:{}", self.proxies[member])
     }
 
-    /// Host name of a member. Not a loopback address, for which etcd would use no proxy.
+    /// Host name of a member. It is not a loopback address, because etcd would not use the proxy
+    /// for one.
     pub(crate) fn host(member: usize) -> String {
         format!("{member}{SUFFIX}")
     }

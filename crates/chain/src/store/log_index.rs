@@ -1,8 +1,8 @@
 //! Index of logs: the bloom filters of canonical blocks, by bit.
 //!
 //! A section has the bloom filters of [`SECTION`] successive blocks as a matrix with a row for each
-//! bit. An address or topic sets three bits, so three rows tell which of the blocks may have a log
-//! with it, where reading the blocks takes thousands of reads.
+//! bit. An address or topic sets three bits, so three rows contain the blocks that may have a log
+//! with it, without reading thousands of blocks.
 
 use crate::store::StoreError;
 use alloy_primitives::{B256, Bloom, BloomInput};

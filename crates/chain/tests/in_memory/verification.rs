@@ -66,16 +66,16 @@ fn claim(refused: Result<(), ChainError>) -> &'static str {
 #[test]
 fn verification_detects_each_false_header_claim() {
     for fork in FORKS {
-        let world = VerifiedChild::new(fork);
-        assert_eq!(world.verify(&world.block, &world.witness), Ok(()), "{fork}");
-        assert_eq!(world.claiming(|_| {}), Ok(()), "{fork}");
+        let child = VerifiedChild::new(fork);
+        assert_eq!(child.verify(&child.block, &child.witness), Ok(()), "{fork}");
+        assert_eq!(child.claiming(|_| {}), Ok(()), "{fork}");
         let other = B256::repeat_byte(1);
-        assert_eq!(claim(world.claiming(|header| header.state_root = other)), "state root");
-        assert_eq!(claim(world.claiming(|header| header.receipts_root = other)), "receipts root");
-        assert_eq!(claim(world.claiming(|header| header.gas_used += 1)), "gas used");
-        assert_eq!(claim(world.claiming(|header| header.gas_used -= 1)), "less gas");
+        assert_eq!(claim(child.claiming(|header| header.state_root = other)), "state root");
+        assert_eq!(claim(child.claiming(|header| header.receipts_root = other)), "receipts root");
+        assert_eq!(claim(child.claiming(|header| header.gas_used += 1)), "gas used");
+        assert_eq!(claim(child.claiming(|header| header.gas_used -= 1)), "less gas");
         let bloom = Bloom::repeat_byte(1);
-        assert_eq!(claim(world.claiming(|header| header.logs_bloom = bloom)), "logs bloom");
+        assert_eq!(claim(child.claiming(|header| header.logs_bloom = bloom)), "logs bloom");
     }
 }
 
@@ -83,35 +83,35 @@ fn verification_detects_each_false_header_claim() {
 #[test]
 fn attack_receipt_with_false_execute_verdict_is_rejected() {
     for (index, succeeds) in [(0, true), (1, false), (2, false)] {
-        let mut world = VerifiedChild::new(ProtocolFork::Osaka);
-        world.block.executed.receipts[index].success = !succeeds;
+        let mut child = VerifiedChild::new(ProtocolFork::Osaka);
+        child.block.executed.receipts[index].success = !succeeds;
         let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
-        let root = ordered_trie_root_with_encoder(&world.block.raw_receipts(), put);
-        assert_ne!(root, world.block.header.receipts_root);
-        assert_eq!(claim(world.claiming(|header| header.receipts_root = root)), "receipts root");
-        world.block.executed.receipts[index].success = succeeds;
-        let root = ordered_trie_root_with_encoder(&world.block.raw_receipts(), put);
-        assert_eq!(world.claiming(|header| header.receipts_root = root), Ok(()));
+        let root = ordered_trie_root_with_encoder(&child.block.raw_receipts(), put);
+        assert_ne!(root, child.block.header.receipts_root);
+        assert_eq!(claim(child.claiming(|header| header.receipts_root = root)), "receipts root");
+        child.block.executed.receipts[index].success = succeeds;
+        let root = ordered_trie_root_with_encoder(&child.block.raw_receipts(), put);
+        assert_eq!(child.claiming(|header| header.receipts_root = root), Ok(()));
     }
 }
 
 #[test]
 fn verification_reads_state_from_the_witness_only() {
-    let world = VerifiedChild::new(ProtocolFork::Osaka);
+    let child = VerifiedChild::new(ProtocolFork::Osaka);
     let refused = |change: &dyn Fn(&mut OwnedWitness)| {
-        let mut witness = world.witness.clone();
+        let mut witness = child.witness.clone();
         change(&mut witness);
-        world.verify(&world.block, &witness)
+        child.verify(&child.block, &witness)
     };
     assert_eq!(refused(&|_| {}), Ok(()));
-    for index in 0..world.witness.state.len() {
+    for index in 0..child.witness.state.len() {
         let lacking = refused(&|witness| drop(witness.state.remove(index)));
         assert!(
             matches!(lacking, Err(ChainError::Invalid(Invalid::State(_)))),
             "{index}: {lacking:?}"
         );
     }
-    for index in 0..world.witness.codes.len() {
+    for index in 0..child.witness.codes.len() {
         let lacking = refused(&|witness| drop(witness.codes.remove(index)));
         assert!(
             matches!(lacking, Err(ChainError::Invalid(Invalid::State(_)))),
@@ -123,16 +123,16 @@ fn verification_reads_state_from_the_witness_only() {
 
 #[test]
 fn verification_rejects_wrong_parent_and_false_hash() {
-    let mut world = VerifiedChild::new(ProtocolFork::Osaka);
-    let mut renamed = world.block.clone();
+    let mut child = VerifiedChild::new(ProtocolFork::Osaka);
+    let mut renamed = child.block.clone();
     renamed.hash = B256::repeat_byte(1);
-    let refused = world.verify(&renamed, &world.witness);
-    let (got, expected) = (renamed.hash, world.block.hash);
+    let refused = child.verify(&renamed, &child.witness);
+    let (got, expected) = (renamed.hash, child.block.hash);
     assert_eq!(refused, Err(Invalid::BlockHash { got, expected }.into()));
-    let parent = world.l1.chain.head().hash;
-    let own = world.l1.chain.import(&codec::RawBlock::decode(&world.block.rlp()).unwrap()).unwrap();
-    world.l1.chain.append(own).unwrap();
-    let (block, got, expected) = (world.block.hash, parent, world.block.hash);
-    let refused = world.verify(&world.block, &world.witness);
+    let parent = child.l1.chain.head().hash;
+    let own = child.l1.chain.import(&codec::RawBlock::decode(&child.block.rlp()).unwrap()).unwrap();
+    child.l1.chain.append(own).unwrap();
+    let (block, got, expected) = (child.block.hash, parent, child.block.hash);
+    let refused = child.verify(&child.block, &child.witness);
     assert_eq!(refused, Err(ChainError::NoChild { block, got, expected }));
 }

@@ -24,12 +24,12 @@ use wire::ProtocolFork;
 
 /// Minimum time between two writes of L1's state.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Number of times by which the pause between writes exceeds the duration of the last one, so that
-/// writing a long chain takes a few percent of the time.
+/// Ratio of the pause between writes to the duration of the last write, which limits writing to a
+/// few percent of the time.
 const SAVE_PAUSE: u32 = 20;
 
-/// Targets whose warnings say nothing to the user of a localnet: the nodes call EXECUTE without
-/// input to detect it.
+/// Log targets whose warnings are irrelevant on a localnet: the nodes call EXECUTE without input to
+/// detect it.
 pub(crate) const HIDDEN_TARGETS: &[&str] = &["enshrine_rpc::telemetry"];
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     host: IpAddr,
 
-    /// Time between two blocks of L1, in seconds. A busy L2 makes one each second.
+    /// Time between two blocks of L1, in seconds. Under load, the L2 seals a block per second.
     #[arg(long, value_name = "SECONDS", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=12))]
     block_time: u64,
@@ -60,8 +60,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Post L2 blocks in blobs when that is cheaper. They get to L1 later than as calldata, and L1's
-    /// state in --data-dir would not have them.
+    /// Post L2 blocks in blobs when that is cheaper. They are posted later than as calldata, and
+    /// L1's state in --data-dir does not contain the blobs.
     #[arg(long, conflicts_with = "data_dir")]
     blobs: bool,
 
@@ -138,8 +138,8 @@ async fn serve(arguments: &Arguments, l1: DevnetConfig) -> Result<()> {
     outcome.and(stopped)
 }
 
-/// Waits until both chains are healthy and says so, then writes L1's state from time to time until
-/// a signal or a panic.
+/// Waits until both chains are healthy and prints that, then saves L1's state repeatedly until a
+/// signal or a panic.
 async fn watch(
     arguments: &Arguments,
     running: &Running,

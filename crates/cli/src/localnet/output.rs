@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Signature of `L1MessageQueue.send` and of `L2Messenger.send`.
 const SEND: &str = "'send(address,address,uint64,uint128,bytes)'";
 
-/// URLs, accounts and test tokens of a localnet, and what `rollup_config` says about its rollup.
+/// URLs, accounts and test tokens of a localnet, and the result of `rollup_config`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
@@ -40,7 +40,7 @@ pub(super) struct Report {
     config: RollupConfig,
 }
 
-/// An account whose key everybody knows.
+/// An account whose key is public.
 #[derive(Debug, Serialize)]
 struct Account {
     address: Address,

@@ -26,7 +26,7 @@ use variants::Dialects;
 const L1_CHAIN_ID: u64 = 31_337;
 /// Dialects of EXECUTE on L1. The rollup reads blocks of forks after Amsterdam from `headers`.
 const DIALECTS: &str = "specs,blobs,headers,headers-blobs";
-/// Number of accounts that users know.
+/// Number of accounts with public keys.
 pub(super) const USERS: u32 = 10;
 /// Index of the sequencer's account, which is also the deployer of the contracts.
 const SEQUENCER: usize = 10;
@@ -37,15 +37,15 @@ const FLOAT: &str = "10000000000000000000";
 /// Number of messages to the L2 in the built-in state: a deposit for each user and one for the
 /// sequencer's account, and the registration of the test token.
 const MESSAGES: u64 = USERS as u64 + 2;
-/// Maximum that the sequencer spends on L1 per day, in gwei: more than its account has.
+/// Daily spending limit of the sequencer on L1, in gwei: more than its account has.
 const DAILY_LIMIT: i64 = 1_000_000_000_000;
 /// Maximum time until both chains are healthy. Loaded machines are slow.
 const START: Duration = Duration::from_secs(120);
 /// Seconds by which L1's clock is behind the system's until the first L2 block, so that the second
 /// block need not wait for the next second.
 pub(super) const HEAD_START: u64 = 2;
-/// Time between two blocks of a busy L2, in milliseconds. Their timestamps are in seconds, so it
-/// makes at most one per second.
+/// Block time of the L2 under load, in milliseconds. Timestamps are in seconds, so there is at most
+/// one block per second.
 const BLOCK_MILLIS: i64 = 100;
 /// Interval at which the status of a node is polled.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -166,7 +166,7 @@ impl Running {
         task::spawn_blocking(send).await?
     }
 
-    /// Requests from the sequencer's node what it says about the rollup.
+    /// Requests `rollup_config` from the sequencer's node.
     pub(super) async fn config(&self) -> Result<RollupConfig> {
         let url = format!("http://{}", self.l2_authority());
         let request = move || Client::new(&url, ClientOptions::default())?.request(CONFIG.name, ());
@@ -234,7 +234,7 @@ async fn start_l1(arguments: &Arguments, given: DevnetConfig, dir: &LocalnetDir)
         let (got, expected) = (now, head + 1);
         return Err(LocalnetError::ClockBehind { got, expected }.into());
     }
-    // The nodes refuse to build on an L1 whose head is from the day of the deployment.
+    // A sequencer does not build on an L1 whose head is as old as the deployment.
     set_clock(&l1, if dir.is_new { now } else { state::now()? })?;
     Ok(l1)
 }

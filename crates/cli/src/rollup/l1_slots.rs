@@ -5,8 +5,8 @@ use alloy_rpc_types_eth::Block;
 use client::Client;
 use eyre::{OptionExt as _, Result, eyre};
 
-/// Number of L1 blocks whose average time is taken: fewer have too few slots, and more could hide
-/// a change of the block time.
+/// Number of L1 blocks over which the block time is averaged: fewer give an imprecise average, and
+/// more could hide a change of the block time.
 const WINDOW: u64 = 32;
 
 /// Number of windows, which end at the latest block.

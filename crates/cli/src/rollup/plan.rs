@@ -27,8 +27,8 @@ pub(crate) enum Policy {
     Open,
     /// One account has a head start; anyone may advance once the head is too old.
     Permissioned,
-    /// Like `permissioned`, and the sequencer deposits a bond for what it signs before blocks are on
-    /// L1. Anyone may post a block that it has signed.
+    /// Like `permissioned`, with a bond of the sequencer for its preconfirmations. Anyone may post
+    /// a block that it has signed.
     Preconfirmed,
 }
 
@@ -39,7 +39,7 @@ impl Policy {
     }
 }
 
-/// Registry of bonds as in `rollup.toml`: the one that all rollups of an L1 share.
+/// Registry of bonds as in `rollup.toml`: the one that all rollups on an L1 share.
 pub(crate) const SHARED_BONDS: &str = "deploy";
 
 /// Source of the rollup's forks.

@@ -80,26 +80,26 @@ fn wei(ether: u128) -> String {
 
 #[test]
 fn bond_is_deposited_and_withdrawn_after_a_week() {
-    let scene = BondedRollup::new();
-    // Without a bond, `status` fails and says what is missing.
-    let output = enshrine(&scene.arguments(&["status"], None));
+    let setup = BondedRollup::new();
+    // Without a bond, `status` fails and prints what is missing.
+    let output = enshrine(&setup.arguments(&["status"], None));
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("requires 2 ether"), "{said}");
 
-    let told = scene.json(&["deposit", "1.5"], Some(0));
+    let told = setup.json(&["deposit", "1.5"], Some(0));
     assert_eq!(told["bondWei"], (3 * ETHER / 2).to_string());
     assert_eq!(told["suffices"], false);
-    let told = scene.json(&["deposit", "0.5"], Some(0));
+    let told = setup.json(&["deposit", "0.5"], Some(0));
     assert_eq!((&told["bondWei"], &told["minBondWei"]), (&json!(wei(2)), &json!(wei(2))));
     assert_eq!(told["suffices"], true);
     let hash: B256 = told["transactionHash"].as_str().unwrap().parse().unwrap();
     let receipt: Value =
-        scene.rollup.l1.client().request("eth_getTransactionReceipt", [hash]).unwrap();
+        setup.rollup.l1.client().request("eth_getTransactionReceipt", [hash]).unwrap();
     assert_eq!(receipt["status"], "0x1");
-    let account = scene.sequencer;
-    assert_eq!(scene.call(&bondOfCall { account }), U256::from(2 * ETHER));
-    let told = scene.json(&["status"], None);
+    let account = setup.sequencer;
+    assert_eq!(setup.call(&bondOfCall { account }), U256::from(2 * ETHER));
+    let told = setup.json(&["status"], None);
     assert_eq!(told["account"], account.to_string().to_lowercase());
     let fee: u128 = told["highestBaseFeeWei"].as_str().unwrap().parse().unwrap();
     assert!(fee > 0);
@@ -107,123 +107,123 @@ fn bond_is_deposited_and_withdrawn_after_a_week() {
     assert_eq!(advised, fee * 20 * (1 << 24));
 
     // A withdrawal needs a request, seven days before.
-    assert!(scene.refuse(&["withdraw"], 0).contains("NotRequested"));
-    assert!(scene.refuse(&["withdraw", "--cancel"], 0).contains("NotRequested"));
-    let told = scene.json(&["withdraw", "--request"], Some(0));
+    assert!(setup.refuse(&["withdraw"], 0).contains("NotRequested"));
+    assert!(setup.refuse(&["withdraw", "--cancel"], 0).contains("NotRequested"));
+    let told = setup.json(&["withdraw", "--request"], Some(0));
     assert_eq!((&told["countedWei"], &told["suffices"]), (&json!("0"), &json!(false)));
-    let told = scene.json(&["withdraw", "--cancel"], Some(0));
+    let told = setup.json(&["withdraw", "--cancel"], Some(0));
     assert_eq!((&told["withdrawableAt"], &told["suffices"]), (&Value::Null, &json!(true)));
-    let told = scene.json(&["withdraw", "--request"], Some(0));
+    let told = setup.json(&["withdraw", "--request"], Some(0));
     assert!(
-        told["withdrawableAt"].as_u64().unwrap() >= head_time(scene.rollup.l1.client()).unwrap()
+        told["withdrawableAt"].as_u64().unwrap() >= head_time(setup.rollup.l1.client()).unwrap()
     );
-    assert!(scene.refuse(&["withdraw"], 0).contains("TooSoon"));
-    scene.pass(SEVEN_DAYS);
+    assert!(setup.refuse(&["withdraw"], 0).contains("TooSoon"));
+    setup.pass(SEVEN_DAYS);
     let to = Address::repeat_byte(0x70).to_string();
-    let told = scene.json(&["withdraw", "--to", &to], Some(0));
+    let told = setup.json(&["withdraw", "--to", &to], Some(0));
     assert_eq!(told["bondWei"], "0");
-    let balance: U256 = scene.rollup.l1.client().request("eth_getBalance", (to, "latest")).unwrap();
+    let balance: U256 = setup.rollup.l1.client().request("eth_getBalance", (to, "latest")).unwrap();
     assert_eq!(balance, U256::from(2 * ETHER));
 }
 
 #[test]
 fn signer_is_registered_once_with_its_consent() {
-    let scene = BondedRollup::new();
-    run(&scene.arguments(&["deposit", "2"], Some(0)));
+    let setup = BondedRollup::new();
+    run(&setup.arguments(&["deposit", "2"], Some(0)));
     let other = Key::named("other").address();
-    let told = scene.json(&["signer", "--signer-key", &scene.keys[1]], Some(0));
+    let told = setup.json(&["signer", "--signer-key", &setup.keys[1]], Some(0));
     assert_eq!(told["signers"], json!([other]));
-    assert_eq!(scene.call(&accountOfCall { signer: other }), scene.sequencer);
-    let said = scene.refuse(&["signer", "--signer-key", &scene.keys[1]], 0);
+    assert_eq!(setup.call(&accountOfCall { signer: other }), setup.sequencer);
+    let said = setup.refuse(&["signer", "--signer-key", &setup.keys[1]], 0);
     assert!(said.contains("SignerTaken"), "{said}");
-    // A signer gets no bond of its own, and its status names the account that is liable for it.
-    assert!(scene.refuse(&["deposit", "1"], 1).contains("SignerTaken"));
-    let output = enshrine(&scene.arguments(&["status", "--account", &other.to_string()], None));
+    // A signer cannot deposit a bond, and its status contains the account that is liable for it.
+    assert!(setup.refuse(&["deposit", "1"], 1).contains("SignerTaken"));
+    let output = enshrine(&setup.arguments(&["status", "--account", &other.to_string()], None));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("is a registered signer of"), "{said}");
-    // An account with a bond is no signer of another one.
-    let said = scene.refuse(&["signer", "--signer-key", &scene.keys[0]], 1);
+    // An account with a bond cannot become the signer of another account.
+    let said = setup.refuse(&["signer", "--signer-key", &setup.keys[0]], 1);
     assert!(said.contains("SignerTaken"), "{said}");
 }
 
 #[test]
 fn bond_requires_registry_key_and_amount() {
-    let scene = BondedRollup::new();
+    let setup = BondedRollup::new();
     for (arguments, key, reason) in [
         (&["deposit", "0"][..], 0, "more than 0 ether"),
         (&["deposit", "much"], 0, "an amount of ether"),
         (&["withdraw", "--request", "--cancel"], 0, "cannot be used with"),
         (&["signer"], 0, "--signer-key is missing"),
     ] {
-        let said = scene.refuse(arguments, key);
+        let said = setup.refuse(arguments, key);
         assert!(said.contains(reason), "{arguments:?}: {said}");
     }
-    let said = refuse(&scene.arguments(&["deposit", "1"], None));
+    let said = refuse(&setup.arguments(&["deposit", "1"], None));
     assert!(said.contains("--advance-key is missing"), "{said}");
-    let bare = Deployment { preconf_bonds: Address::ZERO, ..scene.rollup.deployment.clone() };
+    let bare = Deployment { preconf_bonds: Address::ZERO, ..setup.rollup.deployment.clone() };
     let other = tempfile::tempdir().unwrap();
     let bare = write_deployment(&bare, other.path()).unwrap().display().to_string();
     let said =
-        refuse(&["bond", "status", "--l1", scene.rollup.l1.client().url(), "--deployment", &bare]);
+        refuse(&["bond", "status", "--l1", setup.rollup.l1.client().url(), "--deployment", &bare]);
     assert!(said.contains("no registry of bonds"), "{said}");
-    assert_eq!(scene.json(&["deposit", "2"], Some(0))["suffices"], true);
+    assert_eq!(setup.json(&["deposit", "2"], Some(0))["suffices"], true);
 }
 
 #[test]
 fn nothing_is_sent_to_another_account() {
-    let scene = BondedRollup::new();
-    let url = scene.rollup.l1.client().url();
+    let setup = BondedRollup::new();
+    let url = setup.rollup.l1.client().url();
     let folder = tempfile::tempdir().unwrap();
     let bare = Address::repeat_byte(7);
     let other = Address::repeat_byte(8);
     // Returns 32 zero bytes, and accepts ether.
     let _: Value =
-        scene.rollup.l1.client().request("anvil_setCode", (other, "0x60205ff3")).unwrap();
+        setup.rollup.l1.client().request("anvil_setCode", (other, "0x60205ff3")).unwrap();
     let nonce = || -> U64 {
-        let account = (scene.sequencer, "latest");
-        scene.rollup.l1.client().request("eth_getTransactionCount", account).unwrap()
+        let account = (setup.sequencer, "latest");
+        setup.rollup.l1.client().request("eth_getTransactionCount", account).unwrap()
     };
     let before = nonce();
     for (registry, reason) in [
         (bare, "has no code on chain"),
-        (scene.rollup.deployment.rollup, "does not answer as one"),
+        (setup.rollup.deployment.rollup, "is not a registry of bonds"),
         (other, "hashes a preconfirmation to 0x00000000"),
     ] {
-        let deployment = Deployment { preconf_bonds: registry, ..scene.rollup.deployment.clone() };
+        let deployment = Deployment { preconf_bonds: registry, ..setup.rollup.deployment.clone() };
         let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
         for subcommand in [
             &["deposit", "1"][..],
-            &["signer", "--signer-key", &scene.keys[1]],
+            &["signer", "--signer-key", &setup.keys[1]],
             &["withdraw", "--request"],
             &["withdraw"],
         ] {
-            let rest = ["--l1", url, "--deployment", &file, "--advance-key", &scene.keys[0]];
+            let rest = ["--l1", url, "--deployment", &file, "--advance-key", &setup.keys[0]];
             let said = refuse(&[&["bond"], subcommand, &rest[..]].concat());
             assert!(said.contains(reason), "{registry} {subcommand:?}: {said}");
             assert!(said.contains("nothing was sent"), "{said}");
         }
         let balance: U256 =
-            scene.rollup.l1.client().request("eth_getBalance", (registry, "latest")).unwrap();
+            setup.rollup.l1.client().request("eth_getBalance", (registry, "latest")).unwrap();
         assert_eq!(balance, U256::ZERO, "{registry}");
     }
     assert_eq!(nonce(), before);
-    assert_eq!(scene.json(&["deposit", "1"], Some(0))["bondWei"], wei(1));
+    assert_eq!(setup.json(&["deposit", "1"], Some(0))["bondWei"], wei(1));
     assert_eq!(nonce(), before + U64::ONE);
 }
 
 #[test]
 fn verify_compares_the_registry_of_bonds() {
-    let scene = BondedRollup::new();
-    let url = scene.rollup.l1.client().url();
-    let told = json_of(&["verify", &scene.rollup.file, "--l1", url]);
+    let setup = BondedRollup::new();
+    let url = setup.rollup.l1.client().url();
+    let told = json_of(&["verify", &setup.rollup.file, "--l1", url]);
     assert_eq!(told["valid"], true);
-    assert_eq!(told["preconfBonds"], json!(scene.rollup.deployment.preconf_bonds));
+    assert_eq!(told["preconfBonds"], json!(setup.rollup.deployment.preconf_bonds));
     assert_eq!((&told["minBondWei"], &told["postDelaySeconds"]), (&json!(wei(2)), &json!(300)));
 
-    let folder = path(scene.rollup.folder.path(), "other");
+    let folder = path(setup.rollup.folder.path(), "other");
     fs::create_dir(&folder).unwrap();
     for registry in [Address::ZERO, Address::repeat_byte(7)] {
-        let other = Deployment { preconf_bonds: registry, ..scene.rollup.deployment.clone() };
+        let other = Deployment { preconf_bonds: registry, ..setup.rollup.deployment.clone() };
         let file = write_deployment(&other, folder.as_ref()).unwrap().display().to_string();
         let said = refuse(&["verify", &file, "--l1", url]);
         assert!(said.contains("in another domain"), "{said}");

@@ -156,13 +156,13 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
 
 #[test]
 fn web_pages_cannot_control_node() {
-    let scene = SequencedRollup::new();
-    let folder = scene.rollup.folder.path();
+    let setup = SequencedRollup::new();
+    let folder = setup.rollup.folder.path();
     let secret = folder.join("jwt.hex");
     fs::write(&secret, "5e".repeat(32)).unwrap();
     let (engine, port) = (free_port(), free_port());
     let address = format!("127.0.0.1:{engine}");
-    let mut arguments = scene.with_keys();
+    let mut arguments = setup.with_keys();
     let secret = secret.display().to_string();
     arguments.extend(["--engine-addr", &address, "--jwt-secret", &secret]);
     let mut node = Node::new(&arguments, folder, port);

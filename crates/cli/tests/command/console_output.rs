@@ -365,9 +365,9 @@ fn log_contains_execute_refusal_reason() {
 /// the harness of viem's tests, stops an anvil that writes to standard error.
 #[test]
 fn log_stream_depends_on_output_format() {
-    let people = Node::devnet(&[]);
-    people.refusal(&people.lines);
-    assert_eq!(people.end(), Vec::<String>::new());
+    let human = Node::devnet(&[]);
+    human.refusal(&human.lines);
+    assert_eq!(human.end(), Vec::<String>::new());
     let programs = Node::devnet(&["--json"]);
     let (line, before) = programs.refusal(&programs.log);
     assert!(line.contains(r#""level":"WARN""#), "{line}");
@@ -421,9 +421,9 @@ fn output_shows_execute_gas_like_receipt() {
         receipts
     };
 
-    let people = Node::devnet(&flags);
-    let receipts = sent_to(&people);
-    let said = people.said();
+    let human = Node::devnet(&flags);
+    let receipts = sent_to(&human);
+    let said = human.said();
     for (receipt, drawn) in receipts.iter().zip(drawn) {
         let hash = receipt["transactionHash"].as_str().unwrap();
         let expected = [

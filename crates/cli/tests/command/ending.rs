@@ -141,7 +141,7 @@ fn hangup_stops_devnet_unless_ignored() {
 
     let mut devnet = Devnet::start_without_hangup();
     let address = devnet.address();
-    // As if a file exceeded its limit: the write fails, and the process goes on.
+    // SIGXFSZ, which a write beyond the file size limit causes, must not end the process.
     for signal in ["-HUP", "-XFSZ"] {
         devnet.signal(signal);
         assert!(answer(&address, "eth_chainId", "[]").contains("0x7a69"), "{signal}");

@@ -90,14 +90,14 @@ impl LostRollup {
         let genesis = path(rollup.folder.path(), "genesis.json");
         fs::write(&genesis, serde_json::to_string(&rollup.deployment.genesis).unwrap()).unwrap();
         let l2 = devnet(&["--no-execute", "--accounts", "0", "--init", &genesis]);
-        let scene = Self { rollup, l2 };
-        let queue = scene.rollup.deployment.message_queue;
-        assert!(scene.pay(deployer, queue, 13 * ETHER, &backCall {}.abi_encode()));
+        let setup = Self { rollup, l2 };
+        let queue = setup.rollup.deployment.message_queue;
+        assert!(setup.pay(deployer, queue, 13 * ETHER, &backCall {}.abi_encode()));
         for Message { to, refund_to, value, fee, gas_limit, data, .. } in messages() {
             let call = sendCall { to, refundTo: refund_to, gasLimit: gas_limit.into(), fee, data };
-            assert!(scene.pay(deployer, queue, value + fee, &call.abi_encode()));
+            assert!(setup.pay(deployer, queue, value + fee, &call.abi_encode()));
         }
-        scene
+        setup
     }
 
     /// Sends a transaction of any account on L1; returns `true` if it succeeds.
@@ -147,22 +147,22 @@ impl LostRollup {
 
 #[test]
 fn closed_rollup_pays_accounts_with_printed_calldata() {
-    let scene = LostRollup::new();
+    let setup = LostRollup::new();
     let (alice_, bob_) = (alice().to_string(), bob().to_string());
-    let close = scene.arguments(&["close"]);
+    let close = setup.arguments(&["close"]);
     let output = enshrine(&close);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.contains("at the earliest"), "{said}");
-    assert!(!scene.send(stranger(), &run(&close)), "the rollup is not lost yet");
-    let said = enshrine(&scene.arguments(&["account", &alice_])).stderr;
+    assert!(!setup.send(stranger(), &run(&close)), "the rollup is not lost yet");
+    let said = enshrine(&setup.arguments(&["account", &alice_])).stderr;
     assert!(String::from_utf8_lossy(&said).contains("the rollup is not closed"));
     let told = json_of(&close);
     assert_eq!((&told["relayedMessages"], &told["blockNumber"]), (&json!(2), &json!(0)));
-    scene.close();
+    setup.close();
     assert!(refuse(&close).contains("has already been closed"));
 
-    // Anyone sends for Alice, who has a nonce, and only Bob for himself.
-    let of_alice = scene.arguments(&["account", &alice_]);
+    // Any account may exit for Alice, who has a nonce; only Bob may exit for himself.
+    let of_alice = setup.arguments(&["account", &alice_]);
     let told = json_of(&of_alice);
     assert_eq!(told["wei"], (3 * ETHER).to_string());
     assert_eq!((&told["onlyCaller"], &told["knownToL1"]), (&Value::Null, &json!(true)));
@@ -170,105 +170,105 @@ fn closed_rollup_pays_accounts_with_printed_calldata() {
     assert_eq!(told["calldata"], printed.trim());
     let call = exitCall::abi_decode(&hex::decode(printed.trim()).unwrap()).unwrap();
     assert_eq!((call.account, call.delegate), (alice(), Address::ZERO));
-    assert!(scene.send(bob(), &printed));
-    assert_eq!(scene.balance(alice()), U256::from(3 * ETHER));
+    assert!(setup.send(bob(), &printed));
+    assert_eq!(setup.balance(alice()), U256::from(3 * ETHER));
     assert!(refuse(&of_alice).contains("has already been paid"));
-    let of_bob = scene.arguments(&["account", &bob_]);
+    let of_bob = setup.arguments(&["account", &bob_]);
     let output = enshrine(&of_bob);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains(&format!("pays 2 ETH to {bob_}")), "{said}");
     assert!(said.contains(&format!("only {bob_}")), "{said}");
-    assert!(!scene.send(stranger(), &run(&of_bob)), "only Bob may send");
-    assert!(scene.send(bob(), &run(&of_bob)));
+    assert!(!setup.send(stranger(), &run(&of_bob)), "only Bob may send");
+    assert!(setup.send(bob(), &run(&of_bob)));
 
     // The alias account of an L1 contract.
     let (account, contract) = (alias_account(wallet()).to_string(), wallet().to_string());
-    let said = refuse(&scene.arguments(&["account", &account, "--alias", &bob_]));
+    let said = refuse(&setup.arguments(&["account", &account, "--alias", &bob_]));
     assert!(said.contains("is not the alias account of"), "{said}");
-    let of_alias = scene.arguments(&["account", &account, "--alias", &contract]);
+    let of_alias = setup.arguments(&["account", &account, "--alias", &contract]);
     let printed = run(&of_alias);
     let call = exitAliasCall::abi_decode(&hex::decode(printed.trim()).unwrap()).unwrap();
     assert_eq!(call.l1Account, wallet());
-    assert!(scene.send(bob(), &printed));
-    assert_eq!(scene.balance(wallet()), U256::from(ETHER));
+    assert!(setup.send(bob(), &printed));
+    assert_eq!(setup.balance(wallet()), U256::from(ETHER));
 
     // Nobody can be paid.
-    let said = refuse(&scene.arguments(&["account", &holder().to_string()]));
+    let said = refuse(&setup.arguments(&["account", &holder().to_string()]));
     assert!(
         said.contains("is a contract of the L2") && said.contains("stay in the escrow"),
         "{said}"
     );
     let nobody = Address::repeat_byte(0xee).to_string();
-    let said = refuse(&scene.arguments(&["account", &nobody]));
+    let said = refuse(&setup.arguments(&["account", &nobody]));
     assert!(said.contains("has no ETH on the L2"), "{said}");
 }
 
 #[test]
 fn messages_are_returned_with_printed_calldata() {
-    let scene = LostRollup::new();
-    scene.close();
-    let said = refuse(&scene.arguments(&["message", "0"]));
+    let setup = LostRollup::new();
+    setup.close();
+    let said = refuse(&setup.arguments(&["message", "0"]));
     assert!(said.contains("has relayed message 0, as the first 2"), "{said}");
     for (index, status, fee) in [("1", "failed", 0), ("2", "unrelayed", 5)] {
-        let arguments = scene.arguments(&["message", index]);
+        let arguments = setup.arguments(&["message", index]);
         let told = json_of(&arguments);
         assert_eq!(told["status"], status);
         assert_eq!(told["wei"], (ETHER + fee).to_string());
         let printed = run(&arguments);
         assert_eq!(told["calldata"], printed.trim());
-        assert!(!scene.send(stranger(), &printed), "neither refund account nor sender");
-        let before = scene.balance(bob());
-        assert!(scene.send(bob(), &printed));
-        assert!(scene.balance(bob()) > before + U256::from(ETHER - ETHER / 10));
+        assert!(!setup.send(stranger(), &printed), "neither refund account nor sender");
+        let before = setup.balance(bob());
+        assert!(setup.send(bob(), &printed));
+        assert!(setup.balance(bob()) > before + U256::from(ETHER - ETHER / 10));
         let said = refuse(&arguments);
         assert!(said.contains("has already been returned"), "{said}");
     }
-    let said = refuse(&scene.arguments(&["message", "4"]));
+    let said = refuse(&setup.arguments(&["message", "4"]));
     assert!(said.contains("there is no message 4: 4 were sent"), "{said}");
     let carol = Address::repeat_byte(0xca);
     let to = carol.to_string();
-    let said = refuse(&scene.arguments(&["message", "1", "--reclaim-to", &to]));
+    let said = refuse(&setup.arguments(&["message", "1", "--reclaim-to", &to]));
     assert!(said.contains("has already been returned"), "{said}");
-    let arguments = scene.arguments(&["message", "3", "--reclaim-to", &to]);
+    let arguments = setup.arguments(&["message", "3", "--reclaim-to", &to]);
     let sender = Key::named("deployer").address();
     let told = json_of(&arguments);
     assert_eq!((&told["recipient"], &told["callers"]), (&json!(carol), &json!([sender])));
     let printed = run(&arguments);
-    assert!(!scene.send(bob(), &printed), "only the sender may send");
-    assert!(scene.send(sender, &printed));
-    assert_eq!(scene.balance(carol), U256::from(ETHER + 5));
+    assert!(!setup.send(bob(), &printed), "only the sender may send");
+    assert!(setup.send(sender, &printed));
+    assert_eq!(setup.balance(carol), U256::from(ETHER + 5));
     assert!(refuse(&arguments).contains("has already been returned"));
-    let said = refuse(&["exit", "message", "1", "--l2", scene.l2.client().url()]);
+    let said = refuse(&["exit", "message", "1", "--l2", setup.l2.client().url()]);
     assert!(said.contains("--l1 and --deployment are missing"), "{said}");
 }
 
 /// The deployment file names a contract that has sent no message.
 #[test]
 fn messages_of_others_are_no_deposits() {
-    let scene = LostRollup::new();
-    scene.close();
-    let said = refuse(&scene.arguments(&["message", "2", "--reclaim-to", &bob().to_string()]));
+    let setup = LostRollup::new();
+    setup.close();
+    let said = refuse(&setup.arguments(&["message", "2", "--reclaim-to", &bob().to_string()]));
     assert!(said.contains("is no contract of the L2"), "{said}");
     let deposit = ["deposit", "2"];
-    assert!(refuse(&scene.arguments(&deposit)).contains("no token bridge (l1Bridge)"));
-    let text = fs::read_to_string(&scene.rollup.file).unwrap();
+    assert!(refuse(&setup.arguments(&deposit)).contains("no token bridge (l1Bridge)"));
+    let text = fs::read_to_string(&setup.rollup.file).unwrap();
     let mut document: Value = serde_json::from_str(&text).unwrap();
     document["l1Bridge"] = json!(wallet());
     document["l2Bridge"] = json!(holder());
-    fs::write(&scene.rollup.file, document.to_string()).unwrap();
-    let said = refuse(&scene.arguments(&deposit));
+    fs::write(&setup.rollup.file, document.to_string()).unwrap();
+    let said = refuse(&setup.arguments(&deposit));
     assert!(said.contains("message 2 is no deposit of tokens: it is from"), "{said}");
 }
 
 #[test]
 fn messages_are_found_with_limited_log_ranges() {
-    let scene = LostRollup::new();
-    scene.close();
-    let l1 = LimitedLogs::of(scene.rollup.l1.client());
-    let (l2, url) = (scene.l2.client().url(), l1.url());
-    let own = ["--l2", l2, "--l1", &url, "--deployment", &scene.rollup.file];
+    let setup = LostRollup::new();
+    setup.close();
+    let l1 = LimitedLogs::of(setup.rollup.l1.client());
+    let (l2, url) = (setup.l2.client().url(), l1.url());
+    let own = ["--l2", l2, "--l1", &url, "--deployment", &setup.rollup.file];
     let limited = [&["exit", "message", "2"][..], &own].concat();
-    let honest = json_of(&scene.arguments(&["message", "2"]));
+    let honest = json_of(&setup.arguments(&["message", "2"]));
     for blocks in [1, 2, 5] {
         l1.limit(blocks);
         assert_eq!(json_of(&limited), honest, "{blocks} blocks");
@@ -281,13 +281,13 @@ fn messages_are_found_with_limited_log_ranges() {
 
 #[test]
 fn lying_nodes_and_wrong_deployments_are_detected() {
-    let scene = LostRollup::new();
+    let setup = LostRollup::new();
     let alice_ = alice().to_string();
-    let address = scene.l2.client().url().trim_start_matches("http://").trim_end_matches('/');
+    let address = setup.l2.client().url().trim_start_matches("http://").trim_end_matches('/');
     let proxy = Proxy::start(address.parse().unwrap()).unwrap();
     let url = proxy.url();
     let through = |command: &[&str]| -> Vec<String> {
-        scene.with_node(command, &url).into_iter().map(str::to_owned).collect()
+        setup.with_node(command, &url).into_iter().map(str::to_owned).collect()
     };
     let refused = |command: &[&str]| {
         let arguments = through(command);
@@ -335,13 +335,13 @@ fn lying_nodes_and_wrong_deployments_are_detected() {
     assert_eq!(accepted(&["account", &alice_]), honest);
 
     // Deployment files of another rollup, and without an exit.
-    let text = fs::read_to_string(&scene.rollup.file).unwrap();
+    let text = fs::read_to_string(&setup.rollup.file).unwrap();
     let with = |change: &dyn Fn(&mut Value)| {
         let mut document: Value = serde_json::from_str(&text).unwrap();
         change(&mut document);
-        let file = path(scene.rollup.folder.path(), "other.json");
+        let file = path(setup.rollup.folder.path(), "other.json");
         fs::write(&file, document.to_string()).unwrap();
-        let (l1, l2) = (scene.rollup.l1.client().url(), scene.l2.client().url());
+        let (l1, l2) = (setup.rollup.l1.client().url(), setup.l2.client().url());
         refuse(&["exit", "close", "--l2", l2, "--l1", l1, "--deployment", &file])
     };
     let said = with(&|it| it["rollup"] = json!(Address::repeat_byte(9)));
@@ -356,13 +356,13 @@ fn lying_nodes_and_wrong_deployments_are_detected() {
 
 #[test]
 fn all_known_accounts_are_listed_with_sums() {
-    let scene = LostRollup::new();
-    scene.close();
+    let setup = LostRollup::new();
+    setup.close();
     let nobody = Address::repeat_byte(0xee);
-    let addresses = path(scene.rollup.folder.path(), "addresses");
+    let addresses = path(setup.rollup.folder.path(), "addresses");
     let lines = [wallet(), alice(), nobody, holder(), alice()].map(|it| it.to_string());
     fs::write(&addresses, format!("\n{}\n", lines.join("\n"))).unwrap();
-    let (l2, given) = (scene.l2.client().url(), ["--addresses", &addresses]);
+    let (l2, given) = (setup.l2.client().url(), ["--addresses", &addresses]);
     let json = |arguments: &[&str]| -> Vec<Value> {
         let output = run(&[arguments, &["--json"]].concat());
         output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -378,10 +378,10 @@ fn all_known_accounts_are_listed_with_sums() {
     assert_eq!(sums["contracts"], json!({ "accounts": 1, "wei": (7 * ETHER).to_string() }));
     assert_eq!(sums["unknown"], Value::Null);
     assert_eq!(listed.len(), 4);
-    // L1 also knows Bob, from his messages.
+    // Bob's address is also found on L1, in his messages.
     let printed = listed[1]["calldata"].as_str().unwrap();
-    assert!(scene.send(bob(), printed));
-    let all = scene.arguments(&["all", "--addresses", &addresses]);
+    assert!(setup.send(bob(), printed));
+    let all = setup.arguments(&["all", "--addresses", &addresses]);
     let sums = json(&all).pop().unwrap()["sums"].clone();
     assert_eq!(sums["payable"], json!({ "accounts": 2, "wei": (3 * ETHER).to_string() }));
     assert_eq!(sums["paid"], json!({ "accounts": 1, "wei": (3 * ETHER).to_string() }));

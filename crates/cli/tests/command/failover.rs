@@ -222,11 +222,11 @@ impl SequencedRollup {
 
 #[test]
 fn follower_replaces_killed_sequencer() {
-    let scene = SequencedRollup::new();
-    let (l1, folder) = (&scene.rollup.l1, &scene.rollup.folder);
+    let setup = SequencedRollup::new();
+    let (l1, folder) = (&setup.rollup.l1, &setup.rollup.folder);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (carol, dave) = (Key::named("carol"), Address::repeat_byte(0xda));
-    let (common, with_keys) = (scene.common(), scene.with_keys());
+    let (common, with_keys) = (setup.common(), setup.with_keys());
 
     let mut first = Node::new(&with_keys, folder.path(), free_port());
     let mut second = Node::new(&with_keys, folder.path(), free_port());

@@ -30,8 +30,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    fn new(scene: &SequencedRollup, etcd: &Etcd) -> Self {
-        Self::of(Node::new(&scene.with_keys(), scene.rollup.folder.path(), free_port()), etcd)
+    fn new(setup: &SequencedRollup, etcd: &Etcd) -> Self {
+        Self::of(Node::new(&setup.with_keys(), setup.rollup.folder.path(), free_port()), etcd)
     }
 
     pub(crate) fn of(node: Node, etcd: &Etcd) -> Self {
@@ -102,9 +102,9 @@ impl User {
 #[test]
 fn lease_admits_one_sequencer_under_kills_and_partitions() {
     let Some(mut etcd) = Etcd::start(3, "failover by a lease").unwrap() else { return };
-    let scene = SequencedRollup::new();
-    let mut first = Member::new(&scene, &etcd);
-    let mut second = Member::new(&scene, &etcd);
+    let setup = SequencedRollup::new();
+    let mut first = Member::new(&setup, &etcd);
+    let mut second = Member::new(&setup, &etcd);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let dave = Address::repeat_byte(0xda);
     first.start();

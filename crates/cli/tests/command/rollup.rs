@@ -390,7 +390,7 @@ fn verify_requires_backing_of_the_genesis() {
         fee: ETHER,
         data: Default::default(),
     };
-    // A deposit backs what it mints itself, and nothing of the genesis.
+    // A deposit backs only the ETH that it mints, not that of the genesis.
     pay(deposit.abi_encode(), ETHER + ETHER);
     pay(backCall {}.abi_encode(), 0);
     for (value, missing) in [(float - 1, 1), (1, 0)] {

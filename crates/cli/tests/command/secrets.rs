@@ -31,8 +31,8 @@ impl Drop for Running {
 
 #[test]
 fn no_output_of_a_node_contains_secrets() {
-    let scene = SequencedRollup::new();
-    let l1 = scene
+    let setup = SequencedRollup::new();
+    let l1 = setup
         .rollup
         .l1
         .client()
@@ -40,7 +40,7 @@ fn no_output_of_a_node_contains_secrets() {
         .trim_start_matches("http://")
         .trim_end_matches('/')
         .to_owned();
-    let folder = scene.rollup.folder.path();
+    let folder = setup.rollup.folder.path();
     let file = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).unwrap();
@@ -58,7 +58,7 @@ fn no_output_of_a_node_contains_secrets() {
         url("http", dead),
     ];
     let port = crate::support::free_port().to_string();
-    let common = scene.common();
+    let common = setup.common();
     let mut arguments: Vec<&str> = common.clone();
     let at = arguments.iter().position(|it| *it == "--l1").unwrap();
     arguments[at + 1] = &l1;

@@ -10,11 +10,11 @@ use testkit::Key;
 
 #[test]
 fn follower_continues_from_imported_snapshot() {
-    let scene = SequencedRollup::new();
-    let folder = scene.rollup.folder.path();
+    let setup = SequencedRollup::new();
+    let folder = setup.rollup.folder.path();
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let port = free_port();
-    let mut sequencer = Node::new(&scene.with_keys(), folder, port);
+    let mut sequencer = Node::new(&setup.with_keys(), folder, port);
     sequencer.start(&["--role", "sequencer"]);
     until("the role", || sequencer.role() == "sequencer");
     for nonce in 0..3 {
@@ -28,7 +28,7 @@ fn follower_continues_from_imported_snapshot() {
 
     let data = folder.join(port.to_string()).display().to_string();
     let (whole, first) = (path(folder, "whole"), path(folder, "first"));
-    let export = ["snapshot", "export", "--deployment", &scene.rollup.file, "--data-dir", &data];
+    let export = ["snapshot", "export", "--deployment", &setup.rollup.file, "--data-dir", &data];
     let written = json_of(&[&export[..], &["--file", &whole]].concat());
     let number = written["blockNumber"].as_u64().unwrap();
     assert_eq!(
@@ -39,8 +39,8 @@ fn follower_continues_from_imported_snapshot() {
     assert!(said.starts_with("wrote snapshot of block 1 (0x"), "{said}");
 
     // The files contain everything for an exit.
-    let url = scene.rollup.l1.client().url();
-    let common = ["--deployment", &scene.rollup.file, "--l1", url];
+    let url = setup.rollup.l1.client().url();
+    let common = ["--deployment", &setup.rollup.file, "--l1", url];
     let from_data = [&common[..], &["--data-dir", &data]].concat();
     let from_file = [&common[..], &["--snapshot", &whole]].concat();
     let account = alice.address().to_string();
@@ -65,7 +65,7 @@ fn follower_continues_from_imported_snapshot() {
     let addresses = path(folder, "addresses");
     std::fs::write(&addresses, bob.to_string()).unwrap();
     assert_eq!(sums(&[&from_file[..], &["--addresses", &addresses]].concat()), known);
-    let verify = ["verify", &scene.rollup.file, "--l1", url, "--data-dir", &data];
+    let verify = ["verify", &setup.rollup.file, "--l1", url, "--data-dir", &data];
     // The genesis has balances that no flag allows here.
     let said = String::from_utf8(enshrine(&verify).stdout).unwrap();
     let (payable, accounts) = (&known["payable"]["wei"], &known["payable"]["accounts"]);
@@ -95,7 +95,7 @@ fn follower_continues_from_imported_snapshot() {
         "snapshot",
         "import",
         "--deployment",
-        &scene.rollup.file,
+        &setup.rollup.file,
         "--l1",
         url,
         "--data-dir",
@@ -114,7 +114,7 @@ fn follower_continues_from_imported_snapshot() {
     let said = refuse(&[&import[..], &["--file", &whole]].concat());
     assert!(said.contains(&fresh), "{said}");
 
-    let mut follower = Node::new(&scene.common(), folder, other);
+    let mut follower = Node::new(&setup.common(), folder, other);
     follower.start(&["--role", "follower"]);
     until("L1", || follower.status()["synced"] == json!(true));
     assert_eq!(follower.status()["safeHead"], taken);

@@ -68,8 +68,8 @@ fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
 
 #[test]
 fn unread_responses_use_bounded_memory() {
-    let (scene, port) = (SequencedRollup::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
+    let (setup, port) = (SequencedRollup::new(), free_port());
+    let mut node = Node::new(&setup.with_keys(), setup.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();
     let before = most_memory(process);
@@ -120,8 +120,8 @@ fn unread_responses_use_bounded_memory() {
 
 #[test]
 fn unread_subscriptions_use_bounded_memory() {
-    let (scene, port) = (SequencedRollup::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
+    let (setup, port) = (SequencedRollup::new(), free_port());
+    let mut node = Node::new(&setup.with_keys(), setup.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let process = node.id().unwrap();
     let subscribe =

@@ -79,8 +79,8 @@ pub(crate) fn most_memory(process: u32) -> u64 {
 
 #[test]
 fn expensive_requests_leave_bounded_memory_and_latency() {
-    let (scene, port) = (SequencedRollup::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
+    let (setup, port) = (SequencedRollup::new(), free_port());
+    let mut node = Node::new(&setup.with_keys(), setup.rollup.folder.path(), port);
     node.start(&["--role", "sequencer", "--http-api", "all"]);
     let process = node.id().unwrap();
     let before = most_memory(process);
@@ -134,8 +134,8 @@ fn dripping_connections_do_not_block_honest_client() {
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
     assert!(raised.is_ok_and(|it| it.success()), "cannot raise the limit of open files");
-    let (scene, port) = (SequencedRollup::new(), free_port());
-    let mut node = Node::new(&scene.with_keys(), scene.rollup.folder.path(), port);
+    let (setup, port) = (SequencedRollup::new(), free_port());
+    let mut node = Node::new(&setup.with_keys(), setup.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
     let begin = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;

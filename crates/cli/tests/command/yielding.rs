@@ -32,7 +32,7 @@ int fsync(int fd) { wait(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd)
 
 /// Two members of a lease, each with its own L1 node, signer, L1 account and disk.
 struct Pair {
-    scene: SequencedRollup,
+    setup: SequencedRollup,
     l1: [Proxy; 2],
     accounts: [Key; 2],
     signers: [Web3Signer; 2],
@@ -44,24 +44,24 @@ impl Pair {
     /// Returns `None` if etcd is not installed.
     fn new() -> Option<Self> {
         let etcd = Etcd::start(3, "leaders that cannot work").unwrap()?;
-        let scene = SequencedRollup::new();
-        let folder = scene.rollup.folder.path();
+        let setup = SequencedRollup::new();
+        let folder = setup.rollup.folder.path();
         let library = hanging_disk(folder);
         let upstream =
-            scene.rollup.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
+            setup.rollup.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
         let l1 = [(), ()].map(|()| Proxy::start(upstream.parse().unwrap()).unwrap());
         let accounts = ["advance", "deployer"].map(Key::named);
         let signers = [0, 1].map(|at: usize| Web3Signer::start(&accounts[at]).unwrap());
         let both = accounts.iter().map(|key| key.address().to_string()).collect::<Vec<_>>();
         let both = both.join(",");
         let members = [0, 1].map(|at: usize| {
-            let mut arguments = scene.common();
+            let mut arguments = setup.common();
             let l1_url = l1[at].url();
             let place = arguments.iter().position(|it| *it == "--l1").unwrap();
             arguments[place + 1] = &l1_url;
             arguments.extend(["--advance-signer", signers[at].url(), "--feed-signer", &both]);
             arguments.extend(["--advance-address", both.split(',').nth(at).unwrap()]);
-            arguments.extend(["--operator-key", scene.keys()]);
+            arguments.extend(["--operator-key", setup.keys()]);
             let mut node = Node::new(&arguments, folder, free_port());
             node.environment = vec![
                 ("LD_PRELOAD".to_owned(), library.display().to_string()),
@@ -69,7 +69,7 @@ impl Pair {
             ];
             Member::of(node, &etcd)
         });
-        Some(Self { scene, l1, accounts, signers, members, _etcd: etcd })
+        Some(Self { setup, l1, accounts, signers, members, _etcd: etcd })
     }
 
     fn limit_files(&self, at: usize, bytes: &str) {
@@ -80,7 +80,7 @@ impl Pair {
 
     fn set_balance(&self, at: usize, wei: U256) {
         let params = (self.accounts[at].address(), wei);
-        let _: Value = self.scene.rollup.l1.client().request("anvil_setBalance", params).unwrap();
+        let _: Value = self.setup.rollup.l1.client().request("anvil_setBalance", params).unwrap();
     }
 }
 
@@ -142,8 +142,8 @@ const FAULTS: [(&str, Change, Change); 7] = [
     ),
     (
         "the disk hangs",
-        |pair, at| fs::write(hang_while(pair.scene.rollup.folder.path(), at), "").unwrap(),
-        |pair, at| fs::remove_file(hang_while(pair.scene.rollup.folder.path(), at)).unwrap(),
+        |pair, at| fs::write(hang_while(pair.setup.rollup.folder.path(), at), "").unwrap(),
+        |pair, at| fs::remove_file(hang_while(pair.setup.rollup.folder.path(), at)).unwrap(),
     ),
     (
         "the signer is gone",

@@ -190,7 +190,7 @@ fn time_of_l1_moves_both_chains() {
     until("the time of the L2", || timestamp(&localnet.l2) >= begun + day);
     assert!(timestamp(&localnet.l1) >= begun + day);
     until("the deposit", || !balance(&localnet.l2, Address::repeat_byte(0x5b)).is_zero());
-    // The rollup goes on: its newest block gets to L1.
+    // The rollup continues: its newest block is posted to L1.
     let status = || localnet.l2.request::<_, SyncStatus>("rollup_syncStatus", ()).unwrap();
     let number = status().unsafe_head.number;
     until("the block on L1", || status().safe_head.number >= number);

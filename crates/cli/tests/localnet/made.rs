@@ -18,7 +18,8 @@ use toolchain::{Toolchain, progress_to_stderr};
 const GENESIS_TIME: u64 = 1_767_225_600;
 /// Number of L1 blocks from whose timestamps `enshrine init` derives the slots of L1.
 const BLOCKS_TO_MEASURE: u64 = 40;
-/// Accounts that users know, by index; the account of the sequencer and its operator follow them.
+/// Number of user accounts, which have the first indices; the accounts of the sequencer and its
+/// operator follow.
 pub(crate) const USERS: usize = 10;
 /// Deposit of each user, in ether.
 pub(crate) const DEPOSIT: u128 = 100;

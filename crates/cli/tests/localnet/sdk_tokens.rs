@@ -1,5 +1,5 @@
-//! The token bridge of the Rust SDK with nodes that lie: each lie is refused with its error, and
-//! nothing is sent. The same proxies then tell the truth, and the same calls are accepted.
+//! The token bridge of the Rust SDK with dishonest nodes: each false response is rejected with its
+//! error, and nothing is sent. The same calls succeed once the same proxies forward true responses.
 
 use crate::process::Localnet;
 use ::sdk::{
@@ -192,7 +192,8 @@ async fn lies_about_token_bridge_are_refused() -> Result<()> {
     };
     assert_eq!(sent.load(Ordering::SeqCst), 0);
 
-    // The truth, by the same proxies: the mint, the approval and the deposit, and the withdrawal.
+    // With true responses from the same proxies: the mint, the approval and the deposit, and the
+    // withdrawal.
     let mint = IToken::mintCall { to: from, amount: U256::from(1_000) }.abi_encode();
     let mint = TransactionRequest::default().to(l1_token).input(Bytes::from(mint).into());
     ensure!(l1.send_transaction(mint).await?.get_receipt().await?.status());

@@ -92,7 +92,7 @@ fn forks_are_scheduled_by_time_or_block() {
     assert_eq!(parse("--hardfork osaka").unwrap().later_forks, []);
     for (text, expected) in [
         ("--hardfork osaka,amsterdam", "amsterdam has no time, expected amsterdam@+SECONDS"),
-        ("--hardfork osaka@+5", "the first fork holds from genesis on"),
+        ("--hardfork osaka@+5", "the first fork must be active from genesis on"),
         ("--hardfork osaka,prague@+5", "prague comes after osaka"),
         ("--hardfork london,osaka@+5", "\"london\" is no fork"),
         ("--hardfork shanghai,osaka@+5", "expected cancun or later"),

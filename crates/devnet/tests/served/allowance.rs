@@ -13,7 +13,7 @@ const GWEI: u64 = 1_000_000_000;
 /// EXECUTE gas of every call in this file, whatever its input.
 const CALL: u64 = 400_000;
 
-fn scene() -> ExecuteTxDevnet {
+fn devnet() -> ExecuteTxDevnet {
     ExecuteTxDevnet::with(|config| {
         config.execute_market = true;
         config.execute_gas = format!("{CALL}+0").parse().unwrap();
@@ -21,8 +21,8 @@ fn scene() -> ExecuteTxDevnet {
 }
 
 /// A transaction of the first account to the precompile or another target, with this allowance.
-fn buys(scene: &ExecuteTxDevnet, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
-    let tx = scene.tx(nonce, TxKind::Create);
+fn buys(devnet: &ExecuteTxDevnet, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
+    let tx = devnet.tx(nonce, TxKind::Create);
     let version = ExecuteTxVersion::V3 {
         anchor: tx.anchor(),
         max_fee_per_execute_gas: wei,
@@ -31,105 +31,105 @@ fn buys(scene: &ExecuteTxDevnet, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
     ExecuteTx { version, ..tx }
 }
 
-fn balance(scene: &ExecuteTxDevnet, at: &str) -> U256 {
-    let asked = scene.ask("eth_getBalance", json!([scene.key.address(), at]));
+fn balance(devnet: &ExecuteTxDevnet, at: &str) -> U256 {
+    let asked = devnet.ask("eth_getBalance", json!([devnet.key.address(), at]));
     serde_json::from_value(asked).unwrap()
 }
 
 /// Price of EXECUTE gas in the block after this one.
-fn price_at(scene: &ExecuteTxDevnet, at: &str) -> u64 {
-    let slot = scene.ask("eth_getStorageAt", json!([MARKET_ADDRESS, "0x0", at]));
+fn price_at(devnet: &ExecuteTxDevnet, at: &str) -> u64 {
+    let slot = devnet.ask("eth_getStorageAt", json!([MARKET_ADDRESS, "0x0", at]));
     price(serde_json::from_value::<U256>(slot).unwrap().to())
 }
 
 /// Sets the price of EXECUTE gas in the next block.
-fn set_price(scene: &ExecuteTxDevnet, wei: u64) {
+fn set_price(devnet: &ExecuteTxDevnet, wei: u64) {
     let excess = U256::from(excess_at(wei)).to_be_bytes::<32>();
     let word = alloy_primitives::B256::from(excess);
-    scene.ask("anvil_setStorageAt", json!([MARKET_ADDRESS, "0x0", word]));
+    devnet.ask("anvil_setStorageAt", json!([MARKET_ADDRESS, "0x0", word]));
 }
 
 #[test]
 fn allowance_is_charged_and_shown_in_traces() {
-    let scene = scene();
-    let (before, wei) = (balance(&scene, "latest"), price_at(&scene, "latest"));
-    let tx = buys(&scene, 0, 1_000_000, 5 * u128::from(GWEI));
-    let hash = scene.signed(tx.clone()).hash();
-    let receipt = scene.sent(tx);
+    let devnet = devnet();
+    let (before, wei) = (balance(&devnet, "latest"), price_at(&devnet, "latest"));
+    let tx = buys(&devnet, 0, 1_000_000, 5 * u128::from(GWEI));
+    let hash = devnet.signed(tx.clone()).hash();
+    let receipt = devnet.sent(tx);
     assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x5")));
     let gas = number(&receipt["gasUsed"]);
     let paid = U256::from(gas) * U256::from(number(&receipt["effectiveGasPrice"]))
         + U256::from(CALL) * U256::from(wei);
-    let after = balance(&scene, "latest");
+    let after = balance(&devnet, "latest");
     assert_eq!(before - after, paid, "the undrawn allowance is refunded");
 
-    let found = scene.ask("eth_getTransactionByHash", json!([hash]));
+    let found = devnet.ask("eth_getTransactionByHash", json!([hash]));
     let own = &found["execute"];
     assert_eq!(own["version"], 3);
     assert_eq!(number(&own["executeGasLimit"]), 1_000_000);
     assert_eq!(number(&own["maxFeePerExecuteGas"]), 5 * GWEI);
 
     let config = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
-    let diff = scene.ask("debug_traceTransaction", json!([hash, config]));
-    let sender = format!("{:#x}", scene.key.address());
+    let diff = devnet.ask("debug_traceTransaction", json!([hash, config]));
+    let sender = format!("{:#x}", devnet.key.address());
     let of = |side: &str| -> U256 {
         serde_json::from_value(diff[side][&sender]["balance"].clone()).unwrap()
     };
     assert_eq!((of("pre"), of("post")), (before, after), "{diff}");
-    let parity = scene.ask("trace_replayTransaction", json!([hash, ["stateDiff"]]));
+    let parity = devnet.ask("trace_replayTransaction", json!([hash, ["stateDiff"]]));
     let change = &parity["stateDiff"][&sender]["balance"]["*"];
     assert_eq!((&change["from"], &change["to"]), (&json!(before), &json!(after)), "{parity}");
 }
 
 #[test]
 fn pool_rejects_unsellable_execute_gas() {
-    let scene = scene();
-    let wei = u128::from(price_at(&scene, "latest"));
-    let said = scene.refused(buys(&scene, 0, CALL, wei - 1));
+    let devnet = devnet();
+    let wei = u128::from(price_at(&devnet, "latest"));
+    let said = devnet.refused(buys(&devnet, 0, CALL, wei - 1));
     let expected = format!("max fee per EXECUTE gas less than its price: {} < {wei}", wei - 1);
     assert!(said.contains(&expected), "{said}");
-    let said = scene.refused(buys(&scene, 0, LIMIT + 1, wei));
+    let said = devnet.refused(buys(&devnet, 0, LIMIT + 1, wei));
     assert!(said.contains("EXECUTE gas limit 60000001 exceeds the block's 60000000"), "{said}");
     for cap in [u128::MAX, u128::MAX / 2] {
-        let said = scene.refused(buys(&scene, 0, LIMIT, cap));
+        let said = devnet.refused(buys(&devnet, 0, LIMIT, cap));
         assert!(said.contains("Insufficient funds"), "{said}");
     }
     // Exactly the account's balance, and one wei more.
-    let tx = buys(&scene, 0, CALL, 0);
+    let tx = buys(&devnet, 0, CALL, 0);
     let gas = U256::from(tx.gas_limit) * U256::from(tx.max_fee_per_gas);
-    let all = (balance(&scene, "latest") - gas) / U256::from(CALL);
+    let all = (balance(&devnet, "latest") - gas) / U256::from(CALL);
     let all = all.to::<u128>();
-    let said = scene.refused(buys(&scene, 0, CALL, all + 1));
+    let said = devnet.refused(buys(&devnet, 0, CALL, all + 1));
     assert!(said.contains("Insufficient funds"), "{said}");
-    assert_eq!(scene.sent(buys(&scene, 0, CALL, all))["status"], "0x1");
+    assert_eq!(devnet.sent(buys(&devnet, 0, CALL, all))["status"], "0x1");
 }
 
 #[test]
 fn transaction_waits_until_execute_gas_price_falls() {
-    let scene = scene();
-    scene.ask("evm_setAutomine", json!([false]));
-    let wei = price_at(&scene, "latest");
-    let tx = buys(&scene, 0, CALL, u128::from(wei));
-    let hash = scene.signed(tx.clone()).hash();
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(tx)]));
-    let receipt = || scene.ask("eth_getTransactionReceipt", json!([hash]));
-    set_price(&scene, 2 * wei);
-    scene.ask("evm_mine", json!([]));
+    let devnet = devnet();
+    devnet.ask("evm_setAutomine", json!([false]));
+    let wei = price_at(&devnet, "latest");
+    let tx = buys(&devnet, 0, CALL, u128::from(wei));
+    let hash = devnet.signed(tx.clone()).hash();
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(tx)]));
+    let receipt = || devnet.ask("eth_getTransactionReceipt", json!([hash]));
+    set_price(&devnet, 2 * wei);
+    devnet.ask("evm_mine", json!([]));
     assert_eq!(receipt(), Value::Null);
-    assert_eq!(number(&scene.ask("txpool_status", json!([]))["pending"]), 1);
-    set_price(&scene, wei / 2);
-    scene.ask("evm_mine", json!([]));
+    assert_eq!(number(&devnet.ask("txpool_status", json!([]))["pending"]), 1);
+    set_price(&devnet, wei / 2);
+    devnet.ask("evm_mine", json!([]));
     assert_eq!(receipt()["status"], "0x1");
 }
 
 #[test]
 fn call_beyond_allowance_names_the_limit() {
-    let scene = scene();
-    let tx = buys(&scene, 0, CALL - 1, 5 * u128::from(GWEI));
-    let hash = scene.signed(tx.clone()).hash();
-    let receipt = scene.sent(tx);
+    let devnet = devnet();
+    let tx = buys(&devnet, 0, CALL - 1, 5 * u128::from(GWEI));
+    let hash = devnet.signed(tx.clone()).hash();
+    let receipt = devnet.sent(tx);
     assert_eq!((&receipt["status"], number(&receipt["gasUsed"])), (&json!("0x0"), GAS));
-    let explained = scene.ask("enshrine_explainExecute", json!([hash]));
+    let explained = devnet.ask("enshrine_explainExecute", json!([hash]));
     let said = "beyond the allowance of EXECUTE gas: the call has to hold 400000, the allowance has 399999 left";
     assert_eq!(
         (&explained[0]["kind"], &explained[0]["reason"]),
@@ -137,10 +137,10 @@ fn call_beyond_allowance_names_the_limit() {
     );
     // A call to another contract draws from the same allowance.
     let relay = Address::repeat_byte(0xa1);
-    scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
+    devnet.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
     for (nonce, gas, status) in [(1, CALL - 1, "0x0"), (2, CALL, "0x1")] {
-        let tx = ExecuteTx { to: relay.into(), ..buys(&scene, nonce, gas, 5 * u128::from(GWEI)) };
-        assert_eq!(scene.sent(tx)["status"], status, "{gas}");
+        let tx = ExecuteTx { to: relay.into(), ..buys(&devnet, nonce, gas, 5 * u128::from(GWEI)) };
+        assert_eq!(devnet.sent(tx)["status"], status, "{gas}");
     }
 }
 
@@ -157,14 +157,14 @@ fn paid(receipt: &Value, value: U256) -> U256 {
 }
 
 /// Transactions with all outcomes, and the EXECUTE gas that each draws.
-fn all_outcomes(scene: &ExecuteTxDevnet) -> Vec<(ExecuteTx, u64)> {
+fn all_outcomes(devnet: &ExecuteTxDevnet) -> Vec<(ExecuteTx, u64)> {
     let (relay, reverts) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
-    scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
-    scene.deploy(reverts, &REVERTS);
+    devnet.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
+    devnet.deploy(reverts, &REVERTS);
     let idle = Address::repeat_byte(0x1d);
     let buys = |nonce, gas, to: TxKind| {
         let value = U256::from(1_000_000_007_u64);
-        ExecuteTx { to, value, ..buys(scene, nonce, gas, 5 * u128::from(GWEI)) }
+        ExecuteTx { to, value, ..buys(devnet, nonce, gas, 5 * u128::from(GWEI)) }
     };
     let mut refused = buys(3, 2 * CALL, relay.into());
     refused.timestamp += 1;
@@ -180,21 +180,21 @@ fn all_outcomes(scene: &ExecuteTxDevnet) -> Vec<(ExecuteTx, u64)> {
 
 #[test]
 fn receipts_account_for_all_wei_spent() {
-    let scene = scene();
-    let all = all_outcomes(&scene);
+    let devnet = devnet();
+    let all = all_outcomes(&devnet);
     let mut statuses = Vec::new();
     for (tx, drawn) in all {
-        let (before, wei) = (balance(&scene, "latest"), price_at(&scene, "latest"));
-        let (value, hash) = (tx.value, scene.signed(tx.clone()).hash());
-        let receipt = scene.sent(tx);
+        let (before, wei) = (balance(&devnet, "latest"), price_at(&devnet, "latest"));
+        let (value, hash) = (tx.value, devnet.signed(tx.clone()).hash());
+        let receipt = devnet.sent(tx);
         let figures = (number(&receipt["executeGasUsed"]), number(&receipt["executeGasPrice"]));
         assert_eq!(figures, (drawn, wei), "{receipt}");
-        assert_eq!(before - balance(&scene, "latest"), paid(&receipt, value), "{receipt}");
+        assert_eq!(before - balance(&devnet, "latest"), paid(&receipt, value), "{receipt}");
         statuses.push(receipt["status"] == "0x1");
         // All methods that return receipts agree.
-        assert_eq!(scene.ask("eth_getBlockReceipts", json!(["latest"])), json!([receipt]));
+        assert_eq!(devnet.ask("eth_getBlockReceipts", json!(["latest"])), json!([receipt]));
         let block = number(&receipt["blockNumber"]);
-        let shown = scene.ask("ots_getBlockTransactions", json!([block, 0, 10]));
+        let shown = devnet.ask("ots_getBlockTransactions", json!([block, 0, 10]));
         let shown = &shown["receipts"][0];
         assert_eq!(
             (&shown["executeGasUsed"], &shown["executeGasPrice"]),
@@ -204,51 +204,51 @@ fn receipts_account_for_all_wei_spent() {
     }
     assert_eq!(statuses, [true, true, false, false, false, true]);
     // A transaction without an allowance only pays for gas, and its receipt has no EXECUTE fields.
-    let (before, tx) = (balance(&scene, "latest"), scene.tx(6, TxKind::Create));
-    let receipt = scene.sent(tx);
+    let (before, tx) = (balance(&devnet, "latest"), devnet.tx(6, TxKind::Create));
+    let receipt = devnet.sent(tx);
     assert_eq!((&receipt["status"], receipt.get("executeGasUsed")), (&json!("0x1"), None));
     assert_eq!(receipt.get("executeGasPrice"), None);
     let gas = U256::from(number(&receipt["gasUsed"]));
     let expected = gas * U256::from(number(&receipt["effectiveGasPrice"]));
-    assert_eq!(before - balance(&scene, "latest"), expected);
+    assert_eq!(before - balance(&devnet, "latest"), expected);
 }
 
 #[test]
 fn allowance_receipts_survive_state_files_and_reorgs() {
-    let scene = scene();
-    let all = all_outcomes(&scene);
-    scene.ask("evm_setAutomine", json!([false]));
-    let before = balance(&scene, "latest");
+    let devnet = devnet();
+    let all = all_outcomes(&devnet);
+    devnet.ask("evm_setAutomine", json!([false]));
+    let before = balance(&devnet, "latest");
     let mut values = Vec::new();
     for (tx, _) in &all {
         values.push(tx.value);
-        scene.ask("eth_sendRawTransaction", json!([scene.raw(tx.clone())]));
+        devnet.ask("eth_sendRawTransaction", json!([devnet.raw(tx.clone())]));
     }
-    scene.ask("evm_mine", json!([]));
-    let receipts = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    devnet.ask("evm_mine", json!([]));
+    let receipts = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
     let shown = receipts.as_array().unwrap();
     let drawn: Vec<_> = shown.iter().map(|it| number(&it["executeGasUsed"])).collect();
     assert_eq!(drawn, all.iter().map(|(_, drawn)| *drawn).collect::<Vec<_>>());
     let total = shown.iter().zip(&values).map(|(it, value)| paid(it, *value));
-    assert_eq!(before - balance(&scene, "latest"), total.sum::<U256>());
+    assert_eq!(before - balance(&devnet, "latest"), total.sum::<U256>());
 
-    let state = scene.ask("anvil_dumpState", json!([]));
-    let other = self::scene();
+    let state = devnet.ask("anvil_dumpState", json!([]));
+    let other = self::devnet();
     other.ask("anvil_loadState", json!([state]));
     assert_eq!(other.ask("eth_getBlockReceipts", json!(["latest"])), receipts);
 
     // After a reorg and re-execution, the receipts have the draws of the new block.
     let hashes: Vec<_> = shown.iter().map(|it| it["transactionHash"].clone()).collect();
-    scene.ask("anvil_reorg", json!([1, []]));
+    devnet.ask("anvil_reorg", json!([1, []]));
     for hash in &hashes {
-        assert_eq!(scene.ask("eth_getTransactionReceipt", json!([hash])), Value::Null);
+        assert_eq!(devnet.ask("eth_getTransactionReceipt", json!([hash])), Value::Null);
     }
     for (tx, _) in &all {
-        scene.ask("eth_sendRawTransaction", json!([scene.raw(tx.clone())]));
+        devnet.ask("eth_sendRawTransaction", json!([devnet.raw(tx.clone())]));
     }
-    scene.ask("evm_mine", json!([]));
-    let again = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    devnet.ask("evm_mine", json!([]));
+    let again = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
     let drawn_again = again.as_array().unwrap().iter().map(|it| number(&it["executeGasUsed"]));
     assert_eq!(drawn_again.collect::<Vec<_>>(), drawn);
-    assert_eq!(number(&again[0]["executeGasPrice"]), price_at(&scene, "0x1"));
+    assert_eq!(number(&again[0]["executeGasPrice"]), price_at(&devnet, "0x1"));
 }

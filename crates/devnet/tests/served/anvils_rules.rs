@@ -172,7 +172,7 @@ fn block_pages_start_with_first_transaction() {
 
 #[test]
 fn unpaid_sender_can_spend_funds_received_in_block() {
-    let scene = |unpaid: bool| {
+    let started = |unpaid: bool| {
         let served = serve_as_anvil(|config| {
             config.unpaid = unpaid;
             config.mining = MiningMode::Manual;
@@ -189,14 +189,14 @@ fn unpaid_sender_can_spend_funds_received_in_block() {
         }]);
         (served, client, fund, spend)
     };
-    let (_served, client, fund, spend) = scene(true);
+    let (_served, client, fund, spend) = started(true);
     let hashes = [fund, spend].map(|request| ask(&client, "eth_sendTransaction", request));
     ask(&client, "evm_mine", json!([]));
     for hash in hashes {
         let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
         assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x1")));
     }
-    let (_served, client, fund, spend) = scene(false);
+    let (_served, client, fund, spend) = started(false);
     ask(&client, "eth_sendTransaction", fund);
     let words = refused(&client, "eth_sendTransaction", spend);
     assert!(words.contains("Insufficient funds for gas * price + value"), "{words}");

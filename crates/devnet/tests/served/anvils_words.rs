@@ -10,7 +10,7 @@ const REVERTER: &str = "0x00000000000000000000000000000000000000ac";
 /// Reverts with its calldata.
 const REVERT: &str = "0x365f5f37365ffd";
 
-fn scene() -> (Served, Client) {
+fn started() -> (Served, Client) {
     let served = serve_as_anvil(|_| {});
     let client = client(&served);
     ask(&client, "anvil_setCode", json!([REVERTER, REVERT]));
@@ -25,7 +25,7 @@ fn words(selector: &str, words: &[&str]) -> String {
 
 #[test]
 fn revert_reasons_match_anvil() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let from = served.devnet.addresses()[0];
     let text = format!("{:0<64}", "68656c6c6f");
     let cases = [
@@ -67,7 +67,7 @@ fn revert_reasons_match_anvil() {
 
 #[test]
 fn halt_errors_match_anvil() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let from = served.devnet.addresses()[0];
     for (code, name) in [
         ("0xfe", "InvalidFEOpcode"),
@@ -91,7 +91,7 @@ fn halt_errors_match_anvil() {
 
 #[test]
 fn insufficient_funds_errors_match_anvil() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let transfer = json!({ "from": POOR, "to": SINK, "value": "0x1" });
     assert_eq!(number(&ask(&client, "eth_estimateGas", json!([transfer]))), 21_000);
     let call = json!({ "from": POOR, "to": SINK, "value": "0x2540be400", "data": "0x42" });
@@ -122,7 +122,7 @@ fn insufficient_funds_errors_match_anvil() {
 
 #[test]
 fn filled_transaction_keeps_tip_above_fee_cap() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let from = served.devnet.addresses()[0];
     let fill = |fee: &str| {
         let request = json!([{ "from": from, "to": SINK, "maxFeePerGas": fee }]);
@@ -142,7 +142,7 @@ fn filled_transaction_keeps_tip_above_fee_cap() {
 
 #[test]
 fn trace_of_unknown_transaction_is_empty() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let empty = json!({ "failed": false, "gas": 0, "returnValue": "0x", "structLogs": [] });
     for hash in ["00", "11"] {
         let hash = format!("0x{}", hash.repeat(32));
@@ -157,7 +157,7 @@ fn trace_of_unknown_transaction_is_empty() {
 
 #[test]
 fn log_range_beyond_head_is_rejected() {
-    let (_served, client) = scene();
+    let (_served, client) = started();
     let beyond = json!([{ "fromBlock": "0x10", "toBlock": "0x20" }]);
     assert_eq!(failure(&client, "eth_getLogs", beyond).0, -32_602);
     let across = json!([{ "fromBlock": "0x0", "toBlock": "0x20" }]);
@@ -168,7 +168,7 @@ fn log_range_beyond_head_is_rejected() {
 
 #[test]
 fn broken_system_contract_is_not_internal_error() {
-    let (served, client) = scene();
+    let (served, client) = started();
     let withdrawals = "0x00000961Ef480Eb55e80D19ad83579A64c007002";
     ask(&client, "anvil_setCode", json!([withdrawals, "0xfe"]));
     let transfer = json!([{ "from": served.devnet.addresses()[0], "to": SINK }]);

@@ -80,97 +80,97 @@ fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
 
 #[test]
 fn execute_reads_blobs_of_own_transaction_only() {
-    let scene = BlobDevnet::new();
-    let own = sidecar(&scene.tail);
+    let devnet = BlobDevnet::new();
+    let own = sidecar(&devnet.tail);
     // The block also verifies from its witness, and blobs of another transaction do not count.
-    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
-    assert_eq!(scene.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
-    let receipt = scene.served.ask("eth_getTransactionReceipt", json!([hash]));
+    let (raw, hash) = devnet.transaction(0, devnet.calldata(), &own);
+    assert_eq!(devnet.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    let receipt = devnet.served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!((&receipt["status"], &receipt["blobGasUsed"]), (&json!("0x1"), &json!("0x20000")));
-    let (raw, other) = scene.transaction(1, scene.calldata(), &sidecar(&scene.tail[1..]));
-    scene.served.ask("eth_sendRawTransaction", json!([raw]));
-    let refused = scene.served.ask("eth_getTransactionReceipt", json!([other]));
+    let (raw, other) = devnet.transaction(1, devnet.calldata(), &sidecar(&devnet.tail[1..]));
+    devnet.served.ask("eth_sendRawTransaction", json!([raw]));
+    let refused = devnet.served.ask("eth_getTransactionReceipt", json!([other]));
     assert_eq!((&refused["status"], &refused["gasUsed"]), (&json!("0x0"), &json!("0xf4240")));
 
     // Re-execution has the same result.
     let trace =
-        scene.served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+        devnet.served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
     let trace =
-        scene.served.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
+        devnet.served.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
     assert!(trace["error"].is_string(), "{trace}");
 
     // So does a call that names the blobs; a call that names unavailable ones fails.
     let hashes: Vec<B256> = own.versioned_hashes().collect();
     let call = |hashes: &[B256]| {
         json!([{
-            "from": scene.served.devnet.addresses()[0],
-            "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
+            "from": devnet.served.devnet.addresses()[0],
+            "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(devnet.calldata()),
             "blobVersionedHashes": hashes, "maxFeePerBlobGas": "0x3b9aca00",
         }, "latest"])
     };
-    let answer = scene.served.ask("eth_call", call(&hashes));
+    let answer = devnet.served.ask("eth_call", call(&hashes));
     assert_eq!(answer.as_str().map(str::len), Some(2 + 2 * 43));
     let mut nowhere = hashes[0];
     nowhere[31] ^= 1;
-    let said = scene.served.refused("eth_call", call(&[nowhere]));
+    let said = devnet.served.refused("eth_call", call(&[nowhere]));
     assert!(said.contains(&format!("blob {nowhere} is not available")), "{said}");
     // The failed call does not affect the next block.
-    scene.served.ask("evm_mine", json!([]));
+    devnet.served.ask("evm_mine", json!([]));
 }
 
 #[test]
 fn pending_blob_transactions_execute_and_need_blobs() {
-    let scene = BlobDevnet::new();
-    scene.served.ask("evm_setAutomine", json!([false]));
-    let own = sidecar(&scene.tail);
-    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
+    let devnet = BlobDevnet::new();
+    devnet.served.ask("evm_setAutomine", json!([false]));
+    let own = sidecar(&devnet.tail);
+    let (raw, hash) = devnet.transaction(0, devnet.calldata(), &own);
     // Without its blobs the transaction is rejected.
-    let bare = scene.transaction(0, scene.calldata(), &own).0;
+    let bare = devnet.transaction(0, devnet.calldata(), &own).0;
     let bare = TxEnvelope::decode_bare(&bare);
-    let said = scene.served.refused("eth_sendRawTransaction", json!([bare]));
+    let said = devnet.served.refused("eth_sendRawTransaction", json!([bare]));
     assert!(said.contains("blobs are missing"), "{said}");
-    scene.served.ask("eth_sendRawTransaction", json!([raw]));
+    devnet.served.ask("eth_sendRawTransaction", json!([raw]));
     let call = json!([{
-        "from": scene.served.devnet.addresses()[0],
-        "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
+        "from": devnet.served.devnet.addresses()[0],
+        "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(devnet.calldata()),
         "blobVersionedHashes": own.versioned_hashes().collect::<Vec<_>>(),
         "maxFeePerBlobGas": "0x3b9aca00",
     }, "latest"]);
-    assert_eq!(scene.served.ask("eth_call", call).as_str().map(str::len), Some(2 + 2 * 43));
-    scene.served.ask("evm_mine", json!([]));
-    let receipt = scene.served.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(devnet.served.ask("eth_call", call).as_str().map(str::len), Some(2 + 2 * 43));
+    devnet.served.ask("evm_mine", json!([]));
+    let receipt = devnet.served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!(receipt["status"], "0x1");
 }
 
 #[test]
 fn transaction_beyond_blob_limit_is_rejected() {
-    let scene = BlobDevnet::new();
-    scene.served.ask("evm_setAutomine", json!([false]));
+    let devnet = BlobDevnet::new();
+    devnet.served.ask("evm_setAutomine", json!([false]));
     let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
-    let (raw, _) = scene.transaction(0, Vec::new(), &with(7));
-    let said = scene.served.refused("eth_sendRawTransaction", json!([raw]));
+    let (raw, _) = devnet.transaction(0, Vec::new(), &with(7));
+    let said = devnet.served.refused("eth_sendRawTransaction", json!([raw]));
     assert!(said.contains("too many blobs in one transaction, have: 7, max: 6"), "{said}");
-    assert_eq!(scene.served.ask("txpool_status", json!([]))["pending"], "0x0");
-    let (raw, hash) = scene.transaction(0, Vec::new(), &with(6));
-    assert_eq!(scene.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
-    assert_eq!(scene.served.ask("txpool_status", json!([]))["pending"], "0x1");
+    assert_eq!(devnet.served.ask("txpool_status", json!([]))["pending"], "0x0");
+    let (raw, hash) = devnet.transaction(0, Vec::new(), &with(6));
+    assert_eq!(devnet.served.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    assert_eq!(devnet.served.ask("txpool_status", json!([]))["pending"], "0x1");
 }
 
 #[test]
 fn blobs_are_served_like_consensus_clients() {
-    let scene = BlobDevnet::new();
-    let own = sidecar(&scene.tail);
-    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
-    scene.served.ask("eth_sendRawTransaction", json!([raw]));
-    let block = scene.served.ask("eth_getBlockByNumber", json!(["latest", false]));
+    let devnet = BlobDevnet::new();
+    let own = sidecar(&devnet.tail);
+    let (raw, hash) = devnet.transaction(0, devnet.calldata(), &own);
+    devnet.served.ask("eth_sendRawTransaction", json!([raw]));
+    let block = devnet.served.ask("eth_getBlockByNumber", json!(["latest", false]));
     let number = |text: &Value| u64::from_str_radix(&text.as_str().unwrap()[2..], 16).unwrap();
     let timestamp = number(&block["timestamp"]);
-    scene.served.ask("evm_mine", json!([]));
+    devnet.served.ask("evm_mine", json!([]));
 
-    let (_, genesis) = scene.page("/eth/v1/beacon/genesis");
-    let (_, spec) = scene.page("/eth/v1/config/spec");
+    let (_, genesis) = devnet.page("/eth/v1/beacon/genesis");
+    let (_, spec) = devnet.page("/eth/v1/config/spec");
     let seconds = |text: &Value| text.as_str().unwrap().parse::<u64>().unwrap();
     let since = timestamp - seconds(&genesis["data"]["genesis_time"]);
     let slot = since / seconds(&spec["data"]["SECONDS_PER_SLOT"]);
@@ -178,36 +178,36 @@ fn blobs_are_served_like_consensus_clients() {
     let blob = json!([own.blobs[0]]);
     for id in [slot.to_string(), block["hash"].as_str().unwrap().to_owned()] {
         for query in [String::new(), format!("?versioned_hashes={named}")] {
-            let (status, answer) = scene.page(&format!("/eth/v1/beacon/blobs/{id}{query}"));
+            let (status, answer) = devnet.page(&format!("/eth/v1/beacon/blobs/{id}{query}"));
             assert_eq!((status, &answer["data"]), (200, &blob));
         }
     }
-    let ssz = scene.page_as(&format!("/eth/v1/beacon/blobs/{slot}"), "application/octet-stream");
+    let ssz = devnet.page_as(&format!("/eth/v1/beacon/blobs/{slot}"), "application/octet-stream");
     assert_eq!(ssz, (200, own.blobs[0].to_vec()));
     assert_eq!(
-        scene.page_as("/eth/v1/beacon/blobs/head", "application/octet-stream"),
+        devnet.page_as("/eth/v1/beacon/blobs/head", "application/octet-stream"),
         (200, vec![])
     );
     let path = format!("/eth/v1/beacon/blobs/{slot}?versioned_hashes={hash}");
-    assert_eq!(scene.page(&path).1["data"], json!([]));
-    assert_eq!(scene.page("/eth/v1/beacon/blobs/head").1["data"], json!([]));
-    let (status, answer) = scene.page(&format!("/eth/v1/beacon/blob_sidecars/{slot}"));
+    assert_eq!(devnet.page(&path).1["data"], json!([]));
+    assert_eq!(devnet.page("/eth/v1/beacon/blobs/head").1["data"], json!([]));
+    let (status, answer) = devnet.page(&format!("/eth/v1/beacon/blob_sidecars/{slot}"));
     assert_eq!((status, &answer["code"]), (410, &json!(410)));
-    assert_eq!(scene.page("/eth/v1/beacon/blobs/999999999").0, 404);
-    assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{hash}")).0, 404);
+    assert_eq!(devnet.page("/eth/v1/beacon/blobs/999999999").0, 404);
+    assert_eq!(devnet.page(&format!("/eth/v1/beacon/blobs/{hash}")).0, 404);
     for nonsense in ["x", "-1", "0x12", "99999999999999999999", "head?versioned_hashes=1"] {
-        assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{nonsense}")).0, 400, "{nonsense}");
+        assert_eq!(devnet.page(&format!("/eth/v1/beacon/blobs/{nonsense}")).0, 400, "{nonsense}");
     }
 }
 
 #[test]
 fn drake_dialect_works_beside_the_others() {
-    let scene = BlobDevnet::new();
-    let input = [&scene.head[..], &scene.tail].concat();
+    let devnet = BlobDevnet::new();
+    let input = [&devnet.head[..], &devnet.tail].concat();
     let mut claim = DialectName::Drake.encode(&input).unwrap().calldata;
     let ask = |claim: &[u8]| {
         let data = Bytes::copy_from_slice(claim);
-        scene.served.ask("eth_call", json!([{ "to": Drake::ADDRESS, "data": data }, "latest"]))
+        devnet.served.ask("eth_call", json!([{ "to": Drake::ADDRESS, "data": data }, "latest"]))
     };
     assert_eq!(ask(&claim), json!(B256::with_last_byte(1)));
     claim[0] ^= 1;
@@ -216,10 +216,10 @@ fn drake_dialect_works_beside_the_others() {
 
 #[test]
 fn blob_dialect_is_absent_by_default() {
-    let scene = BlobDevnet { served: serve(|_| {}), ..BlobDevnet::new() };
+    let devnet = BlobDevnet { served: serve(|_| {}), ..BlobDevnet::new() };
     let call =
-        json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()) }, "latest"]);
-    assert_eq!(scene.served.ask("eth_call", call), "0x");
+        json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(devnet.calldata()) }, "latest"]);
+    assert_eq!(devnet.served.ask("eth_call", call), "0x");
 }
 
 /// Converts a transaction from its network form to its form in a block.

@@ -111,10 +111,10 @@ fn many_times(count: usize) -> Vec<u8> {
 
 #[test]
 fn execute_transaction_carries_witness_outside_calldata() {
-    let scene = ExecuteTxDevnet::new();
-    let tx = scene.tx(0, TxKind::Create);
-    let (signed, raw) = (scene.signed(tx.clone()), scene.raw(tx.clone()));
-    let receipt = scene.sent(tx);
+    let devnet = ExecuteTxDevnet::new();
+    let tx = devnet.tx(0, TxKind::Create);
+    let (signed, raw) = (devnet.signed(tx.clone()), devnet.raw(tx.clone()));
+    let receipt = devnet.sent(tx);
     assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x5")));
     assert_eq!(
         (&receipt["to"], &receipt["contractAddress"]),
@@ -123,22 +123,22 @@ fn execute_transaction_carries_witness_outside_calldata() {
 
     // The transaction in each JSON-RPC representation.
     let hash = json!([signed.hash()]);
-    assert_eq!(scene.ask("eth_getRawTransactionByHash", hash.clone()), json!(raw));
-    let found = scene.ask("eth_getTransactionByHash", hash.clone());
+    assert_eq!(devnet.ask("eth_getRawTransactionByHash", hash.clone()), json!(raw));
+    let found = devnet.ask("eth_getTransactionByHash", hash.clone());
     assert_eq!((&found["type"], &found["execute"]["version"]), (&json!("0x5"), &json!(2)));
-    assert_eq!(found["execute"]["witness"], json!(Bytes::from(scene.witness.clone())));
-    assert_eq!((&found["from"], &found["to"]), (&json!(scene.key.address()), &Value::Null));
+    assert_eq!(found["execute"]["witness"], json!(Bytes::from(devnet.witness.clone())));
+    assert_eq!((&found["from"], &found["to"]), (&json!(devnet.key.address()), &Value::Null));
     let read: chain::Transaction = serde_json::from_value(found).unwrap();
     assert_eq!(read.encoded_2718(), raw.to_vec());
-    let block = scene.ask("eth_getBlockByNumber", json!(["latest", true]));
+    let block = devnet.ask("eth_getBlockByNumber", json!(["latest", true]));
     assert_eq!(block["transactions"][0]["hash"], hash[0]);
 
     // The receipts trie contains the receipt with its type.
-    let receipts = scene.ask("debug_getRawReceipts", json!(["latest"]));
+    let receipts = devnet.ask("debug_getRawReceipts", json!(["latest"]));
     assert!(receipts[0].as_str().unwrap().starts_with("0x05"), "{receipts}");
 
     // Re-execution has the same result.
-    let trace = scene.ask("debug_traceTransaction", json!([hash[0], { "tracer": "callTracer" }]));
+    let trace = devnet.ask("debug_traceTransaction", json!([hash[0], { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
 }
@@ -146,36 +146,36 @@ fn execute_transaction_carries_witness_outside_calldata() {
 /// At any call depth, but not in other transactions or calls.
 #[test]
 fn witness_is_available_only_within_its_transaction() {
-    let scene = ExecuteTxDevnet::new();
+    let devnet = ExecuteTxDevnet::new();
     let relay = Address::repeat_byte(0xa1);
-    scene.deploy(relay, &self::relay(&ALL_GAS));
-    assert_eq!(scene.sent(scene.tx(0, relay.into()))["status"], "0x1");
+    devnet.deploy(relay, &self::relay(&ALL_GAS));
+    assert_eq!(devnet.sent(devnet.tx(0, relay.into()))["status"], "0x1");
     // The same call in a transaction of another type, or by `eth_call`, has no witness.
-    let ethereum = scene.key.sign(TxEip1559 {
-        chain_id: scene.served.devnet.chain_id(),
+    let ethereum = devnet.key.sign(TxEip1559 {
+        chain_id: devnet.served.devnet.chain_id(),
         nonce: 1,
         gas_limit: GAS,
         max_fee_per_gas: 20_000_000_000,
         to: relay.into(),
-        input: scene.head.clone().into(),
+        input: devnet.head.clone().into(),
         ..TxEip1559::default()
     });
-    scene.ask("eth_sendRawTransaction", json!([Bytes::from(ethereum.encoded_2718())]));
-    let receipt = scene.ask("eth_getTransactionReceipt", json!([ethereum.hash()]));
+    devnet.ask("eth_sendRawTransaction", json!([Bytes::from(ethereum.encoded_2718())]));
+    let receipt = devnet.ask("eth_getTransactionReceipt", json!([ethereum.hash()]));
     assert_eq!(receipt["status"], "0x0");
-    for input in [scene.head.clone(), [&scene.head[..], &scene.witness].concat()] {
+    for input in [devnet.head.clone(), [&devnet.head[..], &devnet.witness].concat()] {
         let call = json!([{ "to": ExecuteTx::PRECOMPILE, "data": Bytes::from(input) }, "latest"]);
-        failure(&scene.served.client, "eth_call", call);
+        failure(&devnet.served.client, "eth_call", call);
     }
     // Both types in one block.
-    scene.ask("evm_setAutomine", json!([false]));
-    let (third, fourth) = (scene.tx(2, relay.into()), scene.tx(4, TxKind::Create));
-    let between = scene.key.sign(TxEip1559 { nonce: 3, ..eip1559(&ethereum) });
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(third)]));
-    scene.ask("eth_sendRawTransaction", json!([Bytes::from(between.encoded_2718())]));
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(fourth)]));
-    scene.ask("evm_mine", json!([]));
-    let receipts = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    devnet.ask("evm_setAutomine", json!([false]));
+    let (third, fourth) = (devnet.tx(2, relay.into()), devnet.tx(4, TxKind::Create));
+    let between = devnet.key.sign(TxEip1559 { nonce: 3, ..eip1559(&ethereum) });
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(third)]));
+    devnet.ask("eth_sendRawTransaction", json!([Bytes::from(between.encoded_2718())]));
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(fourth)]));
+    devnet.ask("evm_mine", json!([]));
+    let receipts = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
     let statuses: Vec<_> = receipts.as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(statuses, ["0x1", "0x0", "0x1"]);
 }
@@ -186,7 +186,7 @@ fn eip1559(transaction: &testkit::Transaction) -> TxEip1559 {
 
 #[test]
 fn mismatched_field_consumes_all_call_gas() {
-    let scene = ExecuteTxDevnet::new();
+    let devnet = ExecuteTxDevnet::new();
     type Change = fn(&mut ExecuteTx);
     let changes: [Change; 8] = [
         |tx| tx.pre_state_root.0[0] ^= 1,
@@ -203,9 +203,9 @@ fn mismatched_field_consumes_all_call_gas() {
         },
     ];
     for (nonce, change) in (0..).zip(changes) {
-        let mut tx = scene.tx(nonce, TxKind::Create);
+        let mut tx = devnet.tx(nonce, TxKind::Create);
         change(&mut tx);
-        let receipt = scene.sent(tx);
+        let receipt = devnet.sent(tx);
         assert_eq!(
             (&receipt["status"], number(&receipt["gasUsed"])),
             (&json!("0x0"), GAS),
@@ -216,70 +216,70 @@ fn mismatched_field_consumes_all_call_gas() {
     let versions =
         [ExecuteTxVersion::V1 { blob_hashes: Vec::new() }, ExecuteTxVersion::V2 { anchor: None }];
     for (nonce, version) in (8..).zip(versions) {
-        let tx = ExecuteTx { version, ..scene.tx(nonce, TxKind::Create) };
-        assert_eq!(scene.sent(tx)["status"], "0x1");
+        let tx = ExecuteTx { version, ..devnet.tx(nonce, TxKind::Create) };
+        assert_eq!(devnet.sent(tx)["status"], "0x1");
     }
 }
 
 #[test]
 fn pool_rejects_unpaid_fields() {
-    let scene = ExecuteTxDevnet::new();
-    let tx = || scene.tx(0, TxKind::Create);
+    let devnet = ExecuteTxDevnet::new();
+    let tx = || devnet.tx(0, TxKind::Create);
     let version = ExecuteTxVersion::V1 { blob_hashes: vec![B256::repeat_byte(1)] };
-    let said = scene.refused(ExecuteTx { version, ..tx() });
+    let said = devnet.refused(ExecuteTx { version, ..tx() });
     assert!(said.contains("an ExecuteTx with blobs"), "{said}");
-    let said = scene.refused(ExecuteTx { withdrawals: vec![1].into(), ..tx() });
+    let said = devnet.refused(ExecuteTx { withdrawals: vec![1].into(), ..tx() });
     assert!(said.contains("an ExecuteTx with withdrawals"), "{said}");
     let version =
         ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas: 1, execute_gas_limit: 1 };
-    let said = scene.refused(ExecuteTx { version, ..tx() });
+    let said = devnet.refused(ExecuteTx { version, ..tx() });
     assert!(said.contains("an ExecuteTx with an allowance"), "{said}");
-    let said = scene.refused(ExecuteTx { chain_id: 1, ..tx() });
+    let said = devnet.refused(ExecuteTx { chain_id: 1, ..tx() });
     assert!(said.contains("chain id"), "{said}");
-    let mut high = scene.signed(tx());
+    let mut high = devnet.signed(tx());
     high.signature = alloy_primitives::Signature::new(
         high.signature.r(),
         U256::from(1).wrapping_neg(),
         high.signature.v(),
     );
     let raw = Bytes::from(high.encode());
-    refused(&scene.served.client, "eth_sendRawTransaction", json!([raw]));
-    assert_eq!(scene.sent(tx())["status"], "0x1");
+    refused(&devnet.served.client, "eth_sendRawTransaction", json!([raw]));
+    assert_eq!(devnet.sent(tx())["status"], "0x1");
 }
 
 #[test]
 fn printed_transaction_can_be_signed_and_resent() {
-    let scene = ExecuteTxDevnet::new();
-    let printed = |hash: Value| scene.ask("eth_getTransactionByHash", json!([hash]));
+    let devnet = ExecuteTxDevnet::new();
+    let printed = |hash: Value| devnet.ask("eth_getTransactionByHash", json!([hash]));
     let status =
-        |hash: &Value| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
-    let raw = scene.raw(scene.tx(0, TxKind::Create));
-    let first = printed(scene.ask("eth_sendRawTransaction", json!([raw])));
+        |hash: &Value| devnet.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
+    let raw = devnet.raw(devnet.tx(0, TxKind::Create));
+    let first = printed(devnet.ask("eth_sendRawTransaction", json!([raw])));
     let without = |field: &str| {
         let mut request = first.clone();
         request.as_object_mut().unwrap().remove(field).unwrap();
         request
     };
     // The node signs it again with the next nonce.
-    let hash = scene.ask("eth_sendTransaction", json!([without("nonce")]));
+    let hash = devnet.ask("eth_sendTransaction", json!([without("nonce")]));
     assert_eq!(status(&hash), "0x1");
     let second = printed(hash);
-    assert_eq!((&second["nonce"], &second["from"]), (&json!("0x1"), &json!(scene.key.address())));
+    assert_eq!((&second["nonce"], &second["from"]), (&json!("0x1"), &json!(devnet.key.address())));
     for field in ["type", "chainId", "gas", "maxFeePerGas", "to", "value", "input", "execute"] {
         assert_eq!(second[field], first[field], "{field}");
     }
     // Only the fields that a node cannot fill in.
     let short = json!({ "input": first["input"], "execute": first["execute"] });
-    let raw = scene.ask("eth_signTransaction", json!([short]));
+    let raw = devnet.ask("eth_signTransaction", json!([short]));
     let signed = SignedExecuteTx::decode(&serde_json::from_value::<Bytes>(raw).unwrap()).unwrap();
-    assert_eq!(signed.recover_signer().unwrap(), scene.key.address());
-    let filled = scene.ask("eth_fillTransaction", json!([short]));
+    assert_eq!(signed.recover_signer().unwrap(), devnet.key.address());
+    let filled = devnet.ask("eth_fillTransaction", json!([short]));
     assert_eq!(filled["tx"]["execute"], first["execute"]);
-    let hash = scene.ask("eth_sendTransaction", json!([short]));
+    let hash = devnet.ask("eth_sendTransaction", json!([short]));
     assert_eq!((status(&hash), &printed(hash)["nonce"]), (json!("0x1"), &json!("0x2")));
 
     let refused =
-        |request: Value| refused(&scene.served.client, "eth_sendTransaction", json!([request]));
+        |request: Value| refused(&devnet.served.client, "eth_sendTransaction", json!([request]));
     for (field, value) in [
         ("accessList", json!([])),
         ("blobVersionedHashes", json!([B256::repeat_byte(1)])),
@@ -303,7 +303,7 @@ fn printed_transaction_can_be_signed_and_resent() {
         assert!(said.contains(reason), "{field}: {said}");
     }
     let stranger = Address::repeat_byte(0xee);
-    scene.ask("anvil_impersonateAccount", json!([stranger]));
+    devnet.ask("anvil_impersonateAccount", json!([stranger]));
     let mut request = short.clone();
     request["from"] = json!(stranger);
     let said = refused(request);
@@ -311,13 +311,13 @@ fn printed_transaction_can_be_signed_and_resent() {
     // A failing call is sent as well, and fails in its block.
     let mut request = short;
     request["execute"]["timestamp"] = json!("0x1");
-    assert_eq!(status(&scene.ask("eth_sendTransaction", json!([request]))), "0x0");
+    assert_eq!(status(&devnet.ask("eth_sendTransaction", json!([request]))), "0x0");
 }
 
 #[test]
 fn execute_type_requires_its_dialect() {
-    let scene = ExecuteTxDevnet::with(|config| config.execute_dialects = Dialects::default());
-    let said = scene.refused(scene.tx(0, TxKind::Create));
+    let devnet = ExecuteTxDevnet::with(|config| config.execute_dialects = Dialects::default());
+    let said = devnet.refused(devnet.tx(0, TxKind::Create));
     assert!(said.contains("transaction type not supported"), "{said}");
     let early = ExecuteTxDevnet::with(|config| {
         config.hardfork = Hardfork::Shanghai;
@@ -332,7 +332,7 @@ fn execute_type_requires_its_dialect() {
 #[test]
 fn attack_witness_bytes_cost_like_calldata() {
     for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
-        let scene = ExecuteTxDevnet::with(|config| {
+        let devnet = ExecuteTxDevnet::with(|config| {
             config.hardfork = hardfork;
             config.verify_blocks = false;
         });
@@ -345,10 +345,10 @@ fn attack_witness_bytes_cost_like_calldata() {
             let tx = ExecuteTx {
                 input: data.into(),
                 witness: witness.clone().into(),
-                ..scene.tx(nonce, to.into())
+                ..devnet.tx(nonce, to.into())
             };
-            let used = number(&scene.sent(tx.clone())["gasUsed"]);
-            let ethereum = scene.key.sign(TxEip1559 {
+            let used = number(&devnet.sent(tx.clone())["gasUsed"]);
+            let ethereum = devnet.key.sign(TxEip1559 {
                 chain_id: tx.chain_id,
                 nonce: nonce + 1,
                 gas_limit: GAS,
@@ -358,8 +358,8 @@ fn attack_witness_bytes_cost_like_calldata() {
                 ..TxEip1559::default()
             });
             let raw = Bytes::from(ethereum.encoded_2718());
-            let hash = scene.ask("eth_sendRawTransaction", json!([raw]));
-            let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+            let hash = devnet.ask("eth_sendRawTransaction", json!([raw]));
+            let receipt = devnet.ask("eth_getTransactionReceipt", json!([hash]));
             let same = number(&receipt["gasUsed"]);
             // From Amsterdam on, the amount is rounded up to the tokens of an address.
             let rounded = if hardfork == Hardfork::Amsterdam { 20 * 16 } else { 0 };
@@ -372,10 +372,10 @@ fn attack_witness_bytes_cost_like_calldata() {
             let tight = ExecuteTx { nonce, gas_limit: used - 1, ..tx.clone() };
             // From Amsterdam on, the pool does not know the cost of the recipient.
             if hardfork != Hardfork::Amsterdam {
-                let said = scene.refused(tight);
+                let said = devnet.refused(tight);
                 assert!(said.contains("intrinsic gas") || said.contains("floor"), "{said}");
             }
-            assert_eq!(scene.sent(ExecuteTx { nonce, gas_limit: used, ..tx })["status"], "0x1");
+            assert_eq!(devnet.sent(ExecuteTx { nonce, gas_limit: used, ..tx })["status"], "0x1");
             nonce += 1;
         }
     }
@@ -385,52 +385,52 @@ fn attack_witness_bytes_cost_like_calldata() {
 /// additional work.
 #[test]
 fn attack_each_call_pays_for_shared_witness() {
-    let scene = ExecuteTxDevnet::new();
+    let devnet = ExecuteTxDevnet::new();
     let (few, many) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
-    scene.deploy(few, &many_times(8));
-    scene.deploy(many, &many_times(18));
+    devnet.deploy(few, &many_times(8));
+    devnet.deploy(many, &many_times(18));
     let used = |receipt: Value| {
         assert_eq!(receipt["status"], "0x1");
         number(&receipt["gasUsed"])
     };
-    let eight = used(scene.sent(scene.tx(0, few.into())));
-    let eighteen = used(scene.sent(scene.tx(1, many.into())));
+    let eight = used(devnet.sent(devnet.tx(0, few.into())));
+    let eighteen = used(devnet.sent(devnet.tx(1, many.into())));
     // At least as much as calls with the whole input in their calldata.
-    let input = [&scene.head[..], &scene.witness].concat();
+    let input = [&devnet.head[..], &devnet.witness].concat();
     let least = 10 * Execute::default().run(&input, u64::MAX).unwrap().gas;
     assert!(eighteen - eight >= least, "{eighteen} for 18 calls, {eight} for 8, {least} expected");
 }
 
 #[test]
 fn pool_verdict_is_reused_by_block_and_replacement() {
-    let scene = ExecuteTxDevnet::new();
-    scene.ask("evm_setAutomine", json!([false]));
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
-    assert_eq!(scene.counts(), VerdictCounts { hits: 0, misses: 1 });
+    let devnet = ExecuteTxDevnet::new();
+    devnet.ask("evm_setAutomine", json!([false]));
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(devnet.tx(0, TxKind::Create))]));
+    assert_eq!(devnet.counts(), VerdictCounts { hits: 0, misses: 1 });
     let dearer = ExecuteTx {
         max_fee_per_gas: 40_000_000_000,
         max_priority_fee_per_gas: 2,
-        ..scene.tx(0, TxKind::Create)
+        ..devnet.tx(0, TxKind::Create)
     };
-    let hash = scene.ask("eth_sendRawTransaction", json!([scene.raw(dearer)]));
-    assert_eq!(scene.counts(), VerdictCounts { hits: 0, misses: 1 });
-    scene.ask("evm_mine", json!([]));
-    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    let hash = devnet.ask("eth_sendRawTransaction", json!([devnet.raw(dearer)]));
+    assert_eq!(devnet.counts(), VerdictCounts { hits: 0, misses: 1 });
+    devnet.ask("evm_mine", json!([]));
+    let receipt = devnet.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!(receipt["status"], "0x1");
-    let VerdictCounts { hits, misses } = scene.counts();
+    let VerdictCounts { hits, misses } = devnet.counts();
     assert!(hits >= 1 && misses == 1, "{hits} hits, {misses} misses");
     // A verdict does not apply to a call with less gas than its reserve.
-    scene.ask("evm_setAutomine", json!([true]));
+    devnet.ask("evm_setAutomine", json!([true]));
     let (short, enough) = (Address::repeat_byte(0xa3), Address::repeat_byte(0xa4));
-    scene.deploy(short, &relay(&hex!("615dc0")));
-    scene.deploy(enough, &relay(&hex!("62010000")));
-    assert_eq!(scene.sent(scene.tx(1, short.into()))["status"], "0x0");
-    assert_eq!(scene.sent(scene.tx(2, enough.into()))["status"], "0x1");
-    assert_eq!(scene.counts().misses, 3, "the call without enough gas ran twice");
+    devnet.deploy(short, &relay(&hex!("615dc0")));
+    devnet.deploy(enough, &relay(&hex!("62010000")));
+    assert_eq!(devnet.sent(devnet.tx(1, short.into()))["status"], "0x0");
+    assert_eq!(devnet.sent(devnet.tx(2, enough.into()))["status"], "0x1");
+    assert_eq!(devnet.counts().misses, 3, "the call without enough gas ran twice");
     // A verdict only applies to its own block.
-    let mut other = scene.tx(3, TxKind::Create);
+    let mut other = devnet.tx(3, TxKind::Create);
     other.witness = [&other.witness[..], &[0]].concat().into();
-    assert_eq!(scene.sent(other)["status"], "0x0");
+    assert_eq!(devnet.sent(other)["status"], "0x0");
 }
 
 /// Input of an L2 block in which BLAKE2F fails and uses all gas, because of 2^32 - 1 rounds.
@@ -491,65 +491,65 @@ fn node_without_verdicts_agrees_on_blocks() {
 
 #[test]
 fn attack_rejected_transactions_are_not_executed() {
-    let scene = ExecuteTxDevnet::new();
-    scene.ask("evm_setAutomine", json!([false]));
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
+    let devnet = ExecuteTxDevnet::new();
+    devnet.ask("evm_setAutomine", json!([false]));
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(devnet.tx(0, TxKind::Create))]));
     let kept = VerdictCounts { hits: 0, misses: 1 };
-    assert_eq!(scene.counts(), kept);
+    assert_eq!(devnet.counts(), kept);
     // Each would be new work, but none pays more than the transaction that it would replace.
     for byte in 0..3 {
-        let mut other = scene.tx(0, TxKind::Create);
+        let mut other = devnet.tx(0, TxKind::Create);
         other.witness = [&other.witness[..], &[byte]].concat().into();
-        let refusal = scene.refused(other);
+        let refusal = devnet.refused(other);
         assert!(refusal.contains("underpriced"), "{refusal}");
     }
-    assert_eq!(scene.counts(), kept);
+    assert_eq!(devnet.counts(), kept);
 }
 
 /// One of the replacements pays for verification, in the block.
 #[test]
 fn attack_replacements_are_not_verified_before_their_block() {
-    let scene = ExecuteTxDevnet::new();
-    scene.ask("evm_setAutomine", json!([false]));
-    scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
+    let devnet = ExecuteTxDevnet::new();
+    devnet.ask("evm_setAutomine", json!([false]));
+    devnet.ask("eth_sendRawTransaction", json!([devnet.raw(devnet.tx(0, TxKind::Create))]));
     let once = VerdictCounts { hits: 0, misses: 1 };
-    assert_eq!(scene.counts(), once);
+    assert_eq!(devnet.counts(), once);
     let replacement = |step: u64| {
-        let mut other = scene.tx(0, TxKind::Create);
+        let mut other = devnet.tx(0, TxKind::Create);
         other.max_fee_per_gas = 20_000_000_000 * (1 << step);
         other.max_priority_fee_per_gas = 1 << step;
         other.timestamp += step;
         other
     };
     for step in 1..5 {
-        scene.ask("eth_sendRawTransaction", json!([scene.raw(replacement(step))]));
+        devnet.ask("eth_sendRawTransaction", json!([devnet.raw(replacement(step))]));
     }
-    assert_eq!(scene.counts(), once);
-    scene.ask("evm_mine", json!([]));
-    let hash = scene.signed(replacement(4)).hash();
-    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(devnet.counts(), once);
+    devnet.ask("evm_mine", json!([]));
+    let hash = devnet.signed(replacement(4)).hash();
+    let receipt = devnet.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!((&receipt["status"], number(&receipt["gasUsed"])), (&json!("0x0"), GAS));
 }
 
 #[test]
 fn execute_transactions_survive_reorgs_and_exports() {
-    let scene = ExecuteTxDevnet::new();
-    let snapshot = scene.ask("evm_snapshot", json!([]));
-    let tx = scene.tx(0, TxKind::Create);
-    let hash = json!([scene.signed(tx.clone()).hash()]);
-    let receipt = scene.sent(tx.clone());
-    scene.ask("evm_revert", json!([snapshot]));
-    assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
-    assert_eq!(scene.sent(tx.clone())["gasUsed"], receipt["gasUsed"]);
+    let devnet = ExecuteTxDevnet::new();
+    let snapshot = devnet.ask("evm_snapshot", json!([]));
+    let tx = devnet.tx(0, TxKind::Create);
+    let hash = json!([devnet.signed(tx.clone()).hash()]);
+    let receipt = devnet.sent(tx.clone());
+    devnet.ask("evm_revert", json!([snapshot]));
+    assert_eq!(devnet.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
+    assert_eq!(devnet.sent(tx.clone())["gasUsed"], receipt["gasUsed"]);
 
     // After a rollback, the transaction is mined again.
-    scene.ask("anvil_rollback", json!([1]));
-    assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
-    assert_eq!(scene.sent(tx)["status"], "0x1");
+    devnet.ask("anvil_rollback", json!([1]));
+    assert_eq!(devnet.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
+    assert_eq!(devnet.sent(tx)["status"], "0x1");
 
-    let state = scene.ask("anvil_dumpState", json!([]));
-    let receipt = scene.ask("eth_getTransactionReceipt", hash.clone());
-    let found = scene.ask("eth_getTransactionByHash", hash.clone());
+    let state = devnet.ask("anvil_dumpState", json!([]));
+    let receipt = devnet.ask("eth_getTransactionReceipt", hash.clone());
+    let found = devnet.ask("eth_getTransactionByHash", hash.clone());
     let other = ExecuteTxDevnet::new();
     other.ask("anvil_loadState", json!([state]));
     assert_eq!(other.ask("eth_getTransactionReceipt", hash.clone()), receipt);
@@ -558,9 +558,9 @@ fn execute_transactions_survive_reorgs_and_exports() {
     // A chain with the transaction type imports and re-executes the block from RLP; a chain without
     // it rejects the block.
     let raw: Bytes =
-        serde_json::from_value(scene.ask("debug_getRawBlock", json!(["latest"]))).unwrap();
+        serde_json::from_value(devnet.ask("debug_getRawBlock", json!(["latest"]))).unwrap();
     let block = codec::RawBlock::decode(&raw).unwrap();
-    let imported = scene.served.devnet.node().read(|node| {
+    let imported = devnet.served.devnet.node().read(|node| {
         let mut chain = node.chain.detached();
         let imported = chain.import(&block).unwrap();
         assert_eq!(imported.block.hash, block.hash);

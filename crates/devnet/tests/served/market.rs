@@ -58,56 +58,57 @@ fn market(served: &Served, at: &str) -> [u64; 3] {
 
 #[test]
 fn market_price_follows_demand() {
-    let scene = started(FILLING);
-    let [wei, excess, limit] = market(&scene, "latest");
+    let served = started(FILLING);
+    let [wei, excess, limit] = market(&served, "latest");
     assert_eq!((excess, limit), (excess_at(BASE_FEE), LIMIT));
     assert!(wei.abs_diff(BASE_FEE) < 100, "{wei}");
-    scene.ask("evm_setAutomine", json!([false]));
-    let hashes: Vec<_> = (0..4).map(|nonce| send(&scene, nonce, 24_000_000)).collect();
-    scene.ask("evm_mine", json!([]));
-    let receipt = |hash: &B256| scene.ask("eth_getTransactionReceipt", json!([hash]));
+    served.ask("evm_setAutomine", json!([false]));
+    let hashes: Vec<_> = (0..4).map(|nonce| send(&served, nonce, 24_000_000)).collect();
+    served.ask("evm_mine", json!([]));
+    let receipt = |hash: &B256| served.ask("eth_getTransactionReceipt", json!([hash]));
     let status: Vec<_> = hashes.iter().map(|hash| receipt(hash)["status"].clone()).collect();
     assert_eq!(status, ["0x1", "0x1", "0x1", "0x0"]);
     assert_eq!(number(&receipt(&hashes[3])["gasUsed"]), 24_000_000, "it used all its gas");
-    assert_eq!(market(&scene, "latest")[1], next_excess(excess, LIMIT, BASE_FEE));
-    assert_eq!(market(&scene, "0x0")[1], excess, "past states keep their excess");
+    assert_eq!(market(&served, "latest")[1], next_excess(excess, LIMIT, BASE_FEE));
+    assert_eq!(market(&served, "0x0")[1], excess, "past states keep their excess");
 
     // All methods report the same reason.
     let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
                    the limit is 60000000";
-    let explained = scene.ask("enshrine_explainExecute", json!([hashes[3]]));
+    let explained = served.ask("enshrine_explainExecute", json!([hashes[3]]));
     assert_eq!(explained[0]["verdict"], "refused");
     assert_eq!(explained[0]["reason"], refused);
-    assert_eq!(scene.ask("enshrine_explainExecute", json!([hashes[2]]))[0]["verdict"], "valid");
-    // So do traces of whole blocks, in which each call sees the usage of the ones before it.
-    let at = scene.ask("eth_blockNumber", json!([]));
-    let traces = scene.ask("debug_traceBlockByNumber", json!([at, { "tracer": "callTracer" }]));
-    let parity = scene.ask("trace_block", json!([at]));
+    assert_eq!(served.ask("enshrine_explainExecute", json!([hashes[2]]))[0]["verdict"], "valid");
+    // Traces of whole blocks have the reason too, because each call runs with the usage of the
+    // earlier ones.
+    let at = served.ask("eth_blockNumber", json!([]));
+    let traces = served.ask("debug_traceBlockByNumber", json!([at, { "tracer": "callTracer" }]));
+    let parity = served.ask("trace_block", json!([at]));
     for index in 0..4 {
         let error = traces[index]["result"]["error"].as_str().unwrap_or_default();
         assert_eq!(error.contains(refused), index == 3, "{traces}");
         assert_eq!(parity[index].get("error").is_some(), index == 3, "{parity}");
     }
     for hash in &hashes {
-        let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+        let trace = served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
         assert_eq!(trace["gasUsed"], receipt(hash)["gasUsed"]);
         let error = trace["error"].as_str().unwrap_or_default();
         assert_eq!(error.contains(refused), *hash == hashes[3], "{trace}");
-        let replayed = scene.ask("trace_transaction", json!([hash]));
+        let replayed = served.ask("trace_transaction", json!([hash]));
         assert_eq!(replayed[0].get("error").is_some(), *hash == hashes[3], "{replayed}");
     }
 }
 
 #[test]
 fn call_cost_follows_market_of_its_block() {
-    let scene = started(CHEAP);
+    let served = started(CHEAP);
     // The minimum gas limit with which a call succeeds shows its cost.
     let least = |at: &str| {
         let (mut low, mut high) = (21_000, 2_000_000);
         while high - low > 1 {
             let middle = u64::midpoint(low, high);
-            let call = json!([call(&scene, middle), at]);
-            match scene.client.request::<_, Value>("eth_call", call) {
+            let call = json!([call(&served, middle), at]);
+            match served.client.request::<_, Value>("eth_call", call) {
                 Ok(_) => high = middle,
                 Err(_) => low = middle,
             }
@@ -116,11 +117,11 @@ fn call_cost_follows_market_of_its_block() {
     };
     let blocks: Vec<_> = (0..4)
         .map(|nonce| {
-            send(&scene, nonce, 2_000_000);
-            let head = scene.ask("eth_blockNumber", json!([]));
-            let block = scene.ask("eth_getBlockByNumber", json!([head, false]));
+            send(&served, nonce, 2_000_000);
+            let head = served.ask("eth_blockNumber", json!([]));
+            let block = served.ask("eth_getBlockByNumber", json!([head, false]));
             let at = block["number"].as_str().unwrap().to_owned();
-            let wei = u128::from(market(&scene, &at)[0]);
+            let wei = u128::from(market(&served, &at)[0]);
             let base_fee = u128::from(number(&block["baseFeePerGas"]));
             let charge = (u128::from(CALL) * wei).div_ceil(base_fee);
             (at, u64::try_from(charge).unwrap())
@@ -133,67 +134,67 @@ fn call_cost_follows_market_of_its_block() {
 
 #[test]
 fn estimate_covers_worst_case_price_change() {
-    let scene = started(FILLING);
+    let served = started(FILLING);
     let plain = serve(|config| {
         config.execute_gas = FILLING.parse().unwrap();
         config.tx_gas_cap = false;
         config.gas_limit = 100_000_000;
     });
-    let request = |scene: &Served| {
-        let mut call = call(scene, 0);
+    let request = |served: &Served| {
+        let mut call = call(served, 0);
         call.as_object_mut().unwrap().remove("gas");
         json!([call])
     };
     let (estimate, without) = (
-        scene.number("eth_estimateGas", request(&scene)),
+        served.number("eth_estimateGas", request(&served)),
         plain.number("eth_estimateGas", request(&plain)),
     );
     let ratio = estimate as f64 / without as f64;
     assert!((ratio - 9.0 / 7.0).abs() < 0.01, "{estimate} {without}");
     assert_eq!(
-        scene.number("eth_estimateGas", request(&scene)),
+        served.number("eth_estimateGas", request(&served)),
         estimate,
         "the estimate has no side effects"
     );
-    // At the head, the estimate already knows that the next block's base fee is an eighth lower.
-    let at_head = json!([request(&scene)[0], "latest"]);
-    let ratio = scene.number("eth_estimateGas", at_head) as f64 / without as f64;
+    // At the head, the estimate uses the base fee of the next block, which is an eighth lower.
+    let at_head = json!([request(&served)[0], "latest"]);
+    let ratio = served.number("eth_estimateGas", at_head) as f64 / without as f64;
     assert!((ratio - 9.0 / 8.0).abs() < 0.01, "{ratio}");
     // Worst case: a block that uses the whole limit, followed by the lowest possible base fee.
-    scene.ask("evm_setAutomine", json!([false]));
+    served.ask("evm_setAutomine", json!([false]));
     for nonce in 0..3 {
-        send(&scene, nonce, 26_000_000);
+        send(&served, nonce, 26_000_000);
     }
-    scene.ask("evm_mine", json!([]));
-    assert!(market(&scene, "latest")[0] > BASE_FEE * 112 / 100);
-    scene.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", BASE_FEE * 7 / 8)]));
-    let sent = send(&scene, 3, estimate);
-    let short = send(&scene, 4, estimate * 9 / 10);
-    scene.ask("evm_mine", json!([]));
-    let status = |hash| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
+    served.ask("evm_mine", json!([]));
+    assert!(market(&served, "latest")[0] > BASE_FEE * 112 / 100);
+    served.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", BASE_FEE * 7 / 8)]));
+    let sent = send(&served, 3, estimate);
+    let short = send(&served, 4, estimate * 9 / 10);
+    served.ask("evm_mine", json!([]));
+    let status = |hash| served.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
     assert_eq!((status(sent), status(short)), (json!("0x1"), json!("0x0")));
-    let error = scene.refused("eth_estimateGas", json!([call(&scene, 21_500)]));
+    let error = served.refused("eth_estimateGas", json!([call(&served, 21_500)]));
     assert!(error.contains("gas required exceeds allowance"), "{error}");
 }
 
 #[test]
 fn market_price_survives_snapshots_and_state_files() {
-    let scene = started(FILLING);
-    let begin = market(&scene, "latest");
-    let snapshot = scene.ask("evm_snapshot", json!([]));
-    send(&scene, 0, 26_000_000);
-    let then = market(&scene, "latest");
+    let served = started(FILLING);
+    let begin = market(&served, "latest");
+    let snapshot = served.ask("evm_snapshot", json!([]));
+    send(&served, 0, 26_000_000);
+    let then = market(&served, "latest");
     assert_ne!(then, begin);
-    let dump = scene.ask("anvil_dumpState", json!([]));
-    assert_eq!(scene.ask("evm_revert", json!([snapshot])), json!(true));
-    assert_eq!(market(&scene, "latest"), begin);
-    assert_eq!(scene.ask("anvil_loadState", json!([dump])), json!(true));
-    assert_eq!(market(&scene, "latest"), then);
+    let dump = served.ask("anvil_dumpState", json!([]));
+    assert_eq!(served.ask("evm_revert", json!([snapshot])), json!(true));
+    assert_eq!(market(&served, "latest"), begin);
+    assert_eq!(served.ask("anvil_loadState", json!([dump])), json!(true));
+    assert_eq!(market(&served, "latest"), then);
     // The pending block has the price that the next block will have.
-    assert_eq!(market(&scene, "pending")[2], LIMIT);
-    scene.ask("evm_mine", json!([]));
-    assert_eq!(market(&scene, "latest")[1], then[1] - LIMIT / 2);
-    assert_eq!(market(&scene, "latest")[0], price(then[1] - LIMIT / 2));
+    assert_eq!(market(&served, "pending")[2], LIMIT);
+    served.ask("evm_mine", json!([]));
+    assert_eq!(market(&served, "latest")[1], then[1] - LIMIT / 2);
+    assert_eq!(market(&served, "latest")[0], price(then[1] - LIMIT / 2));
 }
 
 #[test]
@@ -229,18 +230,18 @@ fn fork_opens_or_continues_the_market() {
 
 #[test]
 fn simulated_blocks_update_the_price() {
-    let scene = started(FILLING);
-    let [_, excess, _] = market(&scene, "latest");
+    let served = started(FILLING);
+    let [_, excess, _] = market(&served, "latest");
     let call = |count: usize| {
         let ask = json!({ "to": MARKET_ADDRESS });
-        let calls = vec![call(&scene, 25_000_000); count];
+        let calls = vec![call(&served, 25_000_000); count];
         json!([{ "blockStateCalls": [
             { "blockOverrides": { "baseFeePerGas": format!("{BASE_FEE:#x}") }, "calls": calls },
             { "calls": [ask] },
         ] }, "latest"])
     };
     for count in [0, 1, 2] {
-        let done = scene.ask("eth_simulateV1", call(count));
+        let done = served.ask("eth_simulateV1", call(count));
         let words = done[1]["calls"][0]["returnData"].as_str().unwrap();
         let after = U256::from_str_radix(&words[2 + 64..][..64], 16).unwrap();
         let expected = next_excess(excess, 20_000_000 * count as u64, BASE_FEE);

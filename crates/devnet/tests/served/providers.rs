@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 /// Decides on a provider's response by the number of the HTTP request: a response with its status,
 /// or `None` to forward the request to the node. Called for a batch as a whole first, then for each
 /// of its requests.
-type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
+type Behavior = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A proxy in front of a node that behaves like a provider.
 pub(crate) struct Provider {
@@ -40,18 +40,18 @@ struct Counts {
 impl Provider {
     pub(crate) fn start(
         node: &Served,
-        manners: impl Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync + 'static,
+        behavior: impl Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let counts = Arc::<Counts>::default();
         let (behind, count) = (node.url(), Arc::clone(&counts));
-        let manners: Arc<Manners> = Arc::new(manners);
+        let behavior: Arc<Behavior> = Arc::new(behavior);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (behind, manners) = (behind.clone(), Arc::clone(&manners));
+                let (behind, behavior) = (behind.clone(), Arc::clone(&behavior));
                 let count = Arc::clone(&count);
-                thread::spawn(move || serve_connection(stream, &behind, &*manners, &count));
+                thread::spawn(move || serve_connection(stream, &behind, &*behavior, &count));
             }
         });
         Self { url, counts }
@@ -71,7 +71,7 @@ impl Provider {
 }
 
 /// Serves requests until the client disconnects or an I/O error ends the connection.
-fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
+fn serve_connection(stream: TcpStream, behind: &str, behavior: &Behavior, count: &Counts) {
     let node = Client::new(behind, ClientOptions::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
@@ -86,8 +86,8 @@ fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &
             Value::Array(parts) => {
                 count.batches.fetch_add(1, Ordering::SeqCst);
                 count.requests.fetch_add(parts.len(), Ordering::SeqCst);
-                manners(number, &request).unwrap_or_else(|| {
-                    let answer = |part| manners(number, part).unwrap_or_else(|| of_node(part));
+                behavior(number, &request).unwrap_or_else(|| {
+                    let answer = |part| behavior(number, part).unwrap_or_else(|| of_node(part));
                     let answers: Vec<_> = parts.iter().map(answer).collect();
                     let failed = answers.iter().find(|(status, _)| *status != 200).cloned();
                     failed.unwrap_or_else(|| {
@@ -98,7 +98,7 @@ fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &
             }
             request => {
                 count.requests.fetch_add(1, Ordering::SeqCst);
-                manners(number, request).unwrap_or_else(|| of_node(request))
+                behavior(number, request).unwrap_or_else(|| of_node(request))
             }
         };
         let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", text.len());
@@ -190,7 +190,7 @@ fn provider_errors_are_passed_on() {
 
     let page = Provider::start(&node, |_, _| Some((502, "<h1>bad gateway</h1>".to_owned())));
     let error = start(&runtime, Fork { retries: 0, ..patient(&page.url) }).unwrap_err();
-    assert!(error.contains("the forked node fails: HTTP 502"), "{error}");
+    assert!(error.contains("request to the forked node failed: HTTP 502"), "{error}");
     assert!(error.contains("bad gateway"), "{error}");
 
     // Also after startup: the forked node's error is passed on to the caller.
@@ -395,7 +395,7 @@ fn invalid_provider_responses_are_errors() {
         client(&node.devnet).request("eth_getBlockByNumber", json!(["0x1", false])).unwrap();
     let other = lie("eth_getBlockByNumber", block);
     let error = start(&runtime, Fork { block: Some(0), ..patient(&other.url) }).unwrap_err();
-    assert!(error.contains("it answers with 1"), "{error}");
+    assert!(error.contains("the node returned block 1, expected"), "{error}");
     for (method, result) in [
         ("eth_getBlockByNumber", Value::Null),
         ("eth_getBlockByNumber", json!("0x")),

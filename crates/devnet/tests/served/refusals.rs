@@ -62,24 +62,24 @@ fn check_traces(traces: &Value, refused: bool) {
 
 #[test]
 fn failed_calls_report_the_refusal_reason() {
-    let scene = started();
+    let served = started();
     for method in ["eth_call", "eth_estimateGas"] {
         let (_, message, data) =
-            failure(&scene.client, method, json!([calling(&scene, EXECUTE, EMPTY), "latest"]));
+            failure(&served.client, method, json!([calling(&served, EXECUTE, EMPTY), "latest"]));
         assert!(message.contains(REASON), "{method}: {message}");
         assert!(data["execute"][0].as_str().unwrap().contains(REASON), "{method}: {data}");
         // Data that a contract returns is unchanged.
         let (_, message, data) =
-            failure(&scene.client, method, json!([calling(&scene, CALLER, EMPTY), "latest"]));
+            failure(&served.client, method, json!([calling(&served, CALLER, EMPTY), "latest"]));
         assert!(message.starts_with("execution reverted; EXECUTE refused: "), "{message}");
         assert!(message.contains(REASON), "{method}: {message}");
         assert_eq!(data, json!("0x"));
     }
-    let valid = calling(&scene, CALLER, &execute_input());
-    assert_eq!(scene.ask("eth_call", json!([valid, "latest"])), json!("0x"));
+    let valid = calling(&served, CALLER, &execute_input());
+    assert_eq!(served.ask("eth_call", json!([valid, "latest"])), json!("0x"));
 
     let cast = tool(TOOLS.cast())
-        .args(["call", CALLER, "--data", EMPTY, "--rpc-url", &scene.url()])
+        .args(["call", CALLER, "--data", EMPTY, "--rpc-url", &served.url()])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&cast.stderr);
@@ -88,9 +88,9 @@ fn failed_calls_report_the_refusal_reason() {
 
 #[test]
 fn explain_covers_every_call_outcome() {
-    let scene = started();
+    let served = started();
     let explain = |data: &str| {
-        scene.ask("enshrine_explainExecute", json!([calling(&scene, CALLER, data)]))[0].clone()
+        served.ask("enshrine_explainExecute", json!([calling(&served, CALLER, data)]))[0].clone()
     };
     let refused = explain(EMPTY);
     assert_eq!(refused["verdict"], "refused");
@@ -108,8 +108,8 @@ fn explain_covers_every_call_outcome() {
     assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
     assert_eq!(poor[0]["kind"], "outOfGas", "{poor}");
 
-    let other = json!({ "to": scene.devnet.addresses()[1] });
-    assert_eq!(scene.ask("enshrine_explainExecute", json!([other])), json!([]));
+    let other = json!({ "to": served.devnet.addresses()[1] });
+    assert_eq!(served.ask("enshrine_explainExecute", json!([other])), json!([]));
     let without = serve(|config| config.execute = false);
     let asked = without.refused("enshrine_explainExecute", json!([{}]));
     assert!(asked.contains("has no EXECUTE"), "{asked}");
@@ -120,10 +120,10 @@ fn withdrawals_are_valid_only_with_any_block() {
     let withdrawals = vec![Withdrawal { amount: 1, ..Withdrawal::default() }];
     let (with, without) = (execute_input_with(withdrawals), execute_input());
     let verdicts = |any: bool| {
-        let scene = forwarding(|config| config.execute_any_block = any);
+        let served = forwarding(|config| config.execute_any_block = any);
         [&with, &without].map(|input| {
             let call = json!({ "to": EXECUTE, "data": input, "gas": "0xf42400" });
-            scene.ask("enshrine_explainExecute", json!([call]))[0].clone()
+            served.ask("enshrine_explainExecute", json!([call]))[0].clone()
         })
     };
     let [with, without] = verdicts(false);
@@ -136,15 +136,15 @@ fn withdrawals_are_valid_only_with_any_block() {
 
 #[test]
 fn transaction_traces_report_the_refusal_reason() {
-    let scene = started();
+    let served = started();
     let send =
-        |data: &str| scene.ask("eth_sendTransaction", json!([calling(&scene, CALLER, data)]));
+        |data: &str| served.ask("eth_sendTransaction", json!([calling(&served, CALLER, data)]));
     let (failed, worked) = (send(EMPTY), send(&execute_input()));
-    let explained = scene.ask("enshrine_explainExecute", json!([failed]));
+    let explained = served.ask("enshrine_explainExecute", json!([failed]));
     assert!(explained[0]["reason"].as_str().unwrap().contains(REASON), "{explained}");
-    assert_eq!(scene.ask("enshrine_explainExecute", json!([worked]))[0]["verdict"], "valid");
+    assert_eq!(served.ask("enshrine_explainExecute", json!([worked]))[0]["verdict"], "valid");
     let trace = |hash: &Value| {
-        scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]))
+        served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]))
     };
     let frame = &trace(&failed)["calls"][0];
     check_frame(&frame["to"], &frame["error"], true);
@@ -153,25 +153,25 @@ fn transaction_traces_report_the_refusal_reason() {
     // So do Parity-style traces, which otherwise have no frames of precompiles.
     let replayed = |hash: &Value| {
         let of_kind = |kinds: Value| {
-            scene.ask("trace_replayTransaction", json!([hash, kinds]))["trace"].clone()
+            served.ask("trace_replayTransaction", json!([hash, kinds]))["trace"].clone()
         };
         assert_eq!(of_kind(json!(["vmTrace"])), json!([]));
         of_kind(json!(["trace", "vmTrace"]))
     };
     for (hash, refused) in [(&failed, true), (&worked, false)] {
-        for traces in [scene.ask("trace_transaction", json!([hash])), replayed(hash)] {
+        for traces in [served.ask("trace_transaction", json!([hash])), replayed(hash)] {
             check_traces(&traces, refused);
         }
     }
     // Other precompiles have no frames, as in anvil.
-    scene.ask("anvil_setCode", json!([SHA256, HASHING]));
-    let hashing = json!({ "from": scene.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
-    let hash = scene.ask("eth_sendTransaction", json!([hashing]));
-    let traces = scene.ask("trace_transaction", json!([hash]));
+    served.ask("anvil_setCode", json!([SHA256, HASHING]));
+    let hashing = json!({ "from": served.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
+    let hash = served.ask("eth_sendTransaction", json!([hashing]));
+    let traces = served.ask("trace_transaction", json!([hash]));
     assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
 
     // The metrics count both verdicts.
-    let page = get(&scene, "/metrics");
+    let page = get(&served, "/metrics");
     for verdict in ["Ok", "Refused"] {
         let line = format!(r#"enshrine_execute_calls_total{{outcome="{verdict}"}}"#);
         assert!(page.contains(&line), "{line} is not in\n{page}");
@@ -180,16 +180,16 @@ fn transaction_traces_report_the_refusal_reason() {
 
 #[test]
 fn all_frame_tracers_report_the_refusal_reason() {
-    let scene = started();
+    let served = started();
     let flat = json!({ "tracer": "flatCallTracer" });
     let members = json!({ "callTracer": {}, "flatCallTracer": {} });
     let mux = json!({ "tracer": "muxTracer", "tracerConfig": members });
     for (data, refused) in [(EMPTY, true), (&*execute_input(), false)] {
-        let call = calling(&scene, CALLER, data);
-        let hash = scene.ask("eth_sendTransaction", json!([call]));
+        let call = calling(&served, CALLER, data);
+        let hash = served.ask("eth_sendTransaction", json!([call]));
         let traced = |options: &Value| {
-            let sent = scene.ask("debug_traceTransaction", json!([hash, options]));
-            [sent, scene.ask("debug_traceCall", json!([call, "latest", options]))]
+            let sent = served.ask("debug_traceTransaction", json!([hash, options]));
+            [sent, served.ask("debug_traceCall", json!([call, "latest", options]))]
         };
         for traces in traced(&flat) {
             check_traces(&traces, refused);
@@ -200,20 +200,20 @@ fn all_frame_tracers_report_the_refusal_reason() {
             check_frame(&frame["to"], &frame["error"], refused);
         }
         let kinds = json!(["trace", "stateDiff"]);
-        let one = scene.ask("trace_call", json!([call, kinds, "latest"]));
+        let one = served.ask("trace_call", json!([call, kinds, "latest"]));
         check_traces(&one["trace"], refused);
-        assert_eq!(scene.ask("trace_call", json!([call, ["vmTrace"]]))["trace"], json!([]));
+        assert_eq!(served.ask("trace_call", json!([call, ["vmTrace"]]))["trace"], json!([]));
         // The reason of one call is not reported for the next.
-        let other = calling(&scene, CALLER, &execute_input());
-        let many = scene.ask("trace_callMany", json!([[[call, kinds], [other, kinds]], "latest"]));
+        let other = calling(&served, CALLER, &execute_input());
+        let many = served.ask("trace_callMany", json!([[[call, kinds], [other, kinds]], "latest"]));
         check_traces(&many[0]["trace"], refused);
         check_traces(&many[1]["trace"], false);
     }
     // Frames of other precompiles are up to the tracer.
-    scene.ask("anvil_setCode", json!([SHA256, HASHING]));
-    let hashing = calling(&scene, SHA256, "0x");
+    served.ask("anvil_setCode", json!([SHA256, HASHING]));
+    let hashing = calling(&served, SHA256, "0x");
     let traced =
-        |options: &Value| scene.ask("debug_traceCall", json!([hashing, "latest", options]));
+        |options: &Value| served.ask("debug_traceCall", json!([hashing, "latest", options]));
     assert_eq!(traced(&flat).as_array().unwrap().len(), 1);
     let all = json!({ "tracer": "flatCallTracer", "tracerConfig": { "includePrecompiles": true } });
     assert_eq!(traced(&all).as_array().unwrap().len(), 2);
@@ -224,42 +224,42 @@ fn all_frame_tracers_report_the_refusal_reason() {
 
 #[test]
 fn tracing_does_not_recount_execute_calls() {
-    let scene = started();
+    let served = started();
     // Two calls in one block: tracing the second one re-executes the first.
-    scene.ask("evm_setAutomine", json!([false]));
-    let sender = scene.devnet.addresses()[0];
+    served.ask("evm_setAutomine", json!([false]));
+    let sender = served.devnet.addresses()[0];
     let call = json!({ "from": sender, "to": CALLER, "data": EMPTY, "gas": "0x200000" });
-    let send = || scene.ask("eth_sendTransaction", json!([call]));
+    let send = || served.ask("eth_sendTransaction", json!([call]));
     let sent = [send(), send()];
-    scene.ask("evm_mine", json!([]));
-    let block = scene.ask("eth_getBlockByNumber", json!(["latest", false]));
+    served.ask("evm_mine", json!([]));
+    let block = served.ask("eth_getBlockByNumber", json!(["latest", false]));
     assert_eq!(block["transactions"], json!(sent));
-    let before = counted(&scene);
+    let before = counted(&served);
     let twice = r#"enshrine_execute_calls_total{outcome="Refused"} 2"#;
     assert!(before.iter().any(|line| line == twice), "{before:#?}");
     let kinds = json!(["trace"]);
     for hash in &sent {
-        let explained = scene.ask("enshrine_explainExecute", json!([hash]));
+        let explained = served.ask("enshrine_explainExecute", json!([hash]));
         assert_eq!(explained[0]["verdict"], "refused");
-        scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
-        scene.ask("trace_transaction", json!([hash]));
-        scene.ask("trace_replayTransaction", json!([hash, kinds]));
+        served.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+        served.ask("trace_transaction", json!([hash]));
+        served.ask("trace_replayTransaction", json!([hash, kinds]));
     }
     for method in ["debug_traceBlockByNumber", "trace_block", "debug_executionWitness"] {
-        scene.ask(method, json!([block["number"]]));
+        served.ask(method, json!([block["number"]]));
     }
-    assert_eq!(counted(&scene), before);
+    assert_eq!(counted(&served), before);
     // A new call counts.
-    scene.ask("trace_call", json!([call, kinds]));
-    assert_ne!(counted(&scene), before);
+    served.ask("trace_call", json!([call, kinds]));
+    assert_ne!(counted(&served), before);
 }
 
 #[test]
 fn metrics_record_execute_bytes_and_durations() {
-    let scene = started();
-    scene.refused("eth_call", json!([calling(&scene, EXECUTE, EMPTY)]));
-    scene.ask("eth_call", json!([calling(&scene, EXECUTE, &execute_input())]));
-    let page = get(&scene, "/metrics");
+    let served = started();
+    served.refused("eth_call", json!([calling(&served, EXECUTE, EMPTY)]));
+    served.ask("eth_call", json!([calling(&served, EXECUTE, &execute_input())]));
+    let page = get(&served, "/metrics");
     let value = |name: &str| -> f64 {
         let line = page.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).trim().parse().unwrap()
@@ -285,23 +285,23 @@ fn get(served: &Served, path: &str) -> String {
 
 #[test]
 fn get_requests_serve_monitoring_pages() {
-    let scene = started();
-    scene.ask("eth_blockNumber", json!([]));
-    assert!(get(&scene, "/").contains("JSON-RPC"));
-    assert!(get(&scene, "/health").ends_with(r#"{"health":true}"#));
-    let metrics = get(&scene, "/metrics");
+    let served = started();
+    served.ask("eth_blockNumber", json!([]));
+    assert!(get(&served, "/").contains("JSON-RPC"));
+    assert!(get(&served, "/health").ends_with(r#"{"health":true}"#));
+    let metrics = get(&served, "/metrics");
     assert!(metrics.starts_with("HTTP/1.1 200") && metrics.ends_with("# EOF\n"), "{metrics}");
     let line = r#"enshrine_rpc_requests_total{method="eth_blockNumber",outcome="Ok"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
-    assert!(!get(&scene, "/nothing").starts_with("HTTP/1.1 200"));
-    scene.ask("eth_chainId", json!([]));
+    assert!(!get(&served, "/nothing").starts_with("HTTP/1.1 200"));
+    served.ask("eth_chainId", json!([]));
 }
 
 #[test]
 fn head_requests_return_status_only() {
-    let scene = started();
+    let served = started();
     let head = |path| {
-        let answer = scene.page(&format!("HEAD {path} HTTP/1.1"));
+        let answer = served.page(&format!("HEAD {path} HTTP/1.1"));
         String::from_utf8(answer).unwrap()
     };
     for path in ["/", "/health", "/metrics"] {

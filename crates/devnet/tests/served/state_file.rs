@@ -152,9 +152,9 @@ async fn dump_times_out_while_chain_is_locked() {
     let node = Arc::clone(devnet.node());
     let holding = task::spawn_blocking(move || node.execute(Hold(held, is_let_go)));
     is_held.recv().unwrap();
-    let patience = Duration::from_millis(50);
-    let error = devnet.dump_state_within(&path, patience).await.unwrap_err();
-    assert!(matches!(error, DevnetError::NotWritten { waited, .. } if waited == patience));
+    let max_wait = Duration::from_millis(50);
+    let error = devnet.dump_state_within(&path, max_wait).await.unwrap_err();
+    assert!(matches!(error, DevnetError::NotWritten { waited, .. } if waited == max_wait));
     assert!(!path.exists());
     let_go.send(()).unwrap();
     holding.await.unwrap();
@@ -250,7 +250,7 @@ fn unlinked_old_anvil_file_loads_like_anvil() {
                     1 => old_transaction("gas", "0x1"),
                     _ => old_transaction("gasLimit", "0x1"),
                 };
-                // Timestamps tell siblings apart and do not increase with the number.
+                // Timestamps distinguish siblings, and do not increase with the number.
                 let parent = B256::repeat_byte(place as u8);
                 old_block(number, 0x66b2_00d0 - place, parent, &transactions)
             })

@@ -11,17 +11,17 @@ use serde_json::json;
 use variants::{ExecuteExtension, Verdicts};
 
 /// A transaction whose witness does not match its block.
-fn corrupt(scene: &ExecuteTxDevnet) -> ExecuteTx {
-    let tx = scene.tx(0, TxKind::Create);
+fn corrupt(devnet: &ExecuteTxDevnet) -> ExecuteTx {
+    let tx = devnet.tx(0, TxKind::Create);
     ExecuteTx { witness: [&tx.witness[..], &[0]].concat().into(), ..tx }
 }
 
 /// Caches a forged verdict in the pool, by which EXECUTE accepts the transaction's call.
-fn forge_verdict(scene: &ExecuteTxDevnet, tx: &ExecuteTx) {
-    let good = scene.tx(0, TxKind::Create);
+fn forge_verdict(devnet: &ExecuteTxDevnet, tx: &ExecuteTx) {
+    let good = devnet.tx(0, TxKind::Create);
     let input = [&good.input[..], &good.witness].concat();
     let executed = Execute::default().run(&input, u64::MAX).unwrap();
-    scene.served.devnet.node().read(|node| {
+    devnet.served.devnet.node().read(|node| {
         let execute = node.chain.config().extension::<ExecuteExtension>().unwrap();
         execute.verdicts.put(Verdicts::key(&tx.input, tx), &executed);
     });
@@ -35,13 +35,13 @@ fn attack_forged_verdict_fails_block_verification() {
     forge_verdict(&trusting, &tx);
     assert_eq!(trusting.sent(tx)["status"], "0x1");
 
-    let scene = ExecuteTxDevnet::with(|_| {});
-    let tx = corrupt(&scene);
-    forge_verdict(&scene, &tx);
-    let raw = json!([scene.raw(tx)]);
-    let said = refused(&scene.served.client, "eth_sendRawTransaction", raw);
+    let devnet = ExecuteTxDevnet::with(|_| {});
+    let tx = corrupt(&devnet);
+    forge_verdict(&devnet, &tx);
+    let raw = json!([devnet.raw(tx)]);
+    let said = refused(&devnet.served.client, "eth_sendRawTransaction", raw);
     assert!(said.contains("block 1 does not verify from its own witness"), "{said}");
-    assert_eq!(number(&scene.ask("eth_blockNumber", json!([]))), 0);
+    assert_eq!(number(&devnet.ask("eth_blockNumber", json!([]))), 0);
 
     // Without the forged verdict the call fails in the block, which verifies.
     let honest = ExecuteTxDevnet::with(|_| {});
@@ -51,11 +51,11 @@ fn attack_forged_verdict_fails_block_verification() {
 #[test]
 fn block_with_execute_transaction_verifies() {
     for verifies in [false, true] {
-        let scene = ExecuteTxDevnet::with(|config| config.verify_blocks = verifies);
-        assert_eq!(scene.sent(scene.tx(0, TxKind::Create))["status"], "0x1");
+        let devnet = ExecuteTxDevnet::with(|config| config.verify_blocks = verifies);
+        assert_eq!(devnet.sent(devnet.tx(0, TxKind::Create))["status"], "0x1");
         let to = Address::repeat_byte(0x77);
-        assert_eq!(scene.sent(scene.tx(1, to.into()))["status"], "0x1");
-        let is_provable = scene.served.devnet.node().read(|node| node.chain.head().provable);
+        assert_eq!(devnet.sent(devnet.tx(1, to.into()))["status"], "0x1");
+        let is_provable = devnet.served.devnet.node().read(|node| node.chain.head().provable);
         assert!(is_provable, "the block is not provable");
     }
 }

@@ -1,6 +1,6 @@
 //! Torn and corrupted files: an error or no effect, never a wrong answer.
 
-use crate::scene::{Twin, account, copy_folder, open, random};
+use crate::twin::{Twin, account, copy_folder, open, random};
 use chain::ChainError;
 use enshrine_disk::{DiskError, DiskOptions, DiskStore, open_chain_with};
 use std::{
@@ -63,7 +63,7 @@ fn torn_record_is_truncated_and_chain_continues() {
         let mut chain = open(&folder).unwrap();
         if cut < length {
             three.assert_same(&chain, 0);
-            let block = crate::scene::child(&chain, 0);
+            let block = crate::twin::child(&chain, 0);
             chain.append(block).unwrap();
             drop(chain);
             chain = open(&folder).unwrap();
@@ -91,7 +91,7 @@ fn missing_segment_is_named() {
     let folder = tempdir().unwrap();
     let options = DiskOptions { segment_bytes: 1, ..DiskOptions::default() };
     let open = || {
-        let (genesis, config) = (crate::scene::genesis(), crate::scene::config());
+        let (genesis, config) = (crate::twin::genesis(), crate::twin::config());
         open_chain_with(folder.path(), &genesis, config, options.clone())
     };
     let mut twin = Twin::new();

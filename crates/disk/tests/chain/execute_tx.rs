@@ -2,7 +2,7 @@
 
 use crate::{
     killing::{Appender, FOLDER, acknowledge},
-    scene::{self, Twin, account, options, random},
+    twin::{self, Twin, account, options, random},
 };
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -39,7 +39,7 @@ const KILLS: u64 = 6;
 
 /// A genesis whose chain sells EXECUTE gas.
 fn genesis() -> Genesis {
-    let mut genesis = scene::genesis();
+    let mut genesis = twin::genesis();
     let excess = U256::from(excess_at(1_000_000_000));
     let market = GenesisAccount {
         code: Some(Bytes::from_static(MARKET_CODE)),
@@ -56,7 +56,7 @@ fn config() -> ChainConfig {
     let execute = dialects.of(Execute::default(), &blobs);
     let extension = Arc::new(ExecuteExtension::with_market(execute));
     let address = extension.execute_tx_address().unwrap();
-    let mut config = scene::config();
+    let mut config = twin::config();
     config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
     let market = Some(ExecuteMarket { limit: LIMIT, price: price_on });
     config.execute_tx =

@@ -1,6 +1,6 @@
 //! A full disk: appending fails, and the chain is unchanged.
 
-use crate::scene::{Twin, child, open};
+use crate::twin::{Twin, child, open};
 use chain::ChainError;
 use std::{
     env,

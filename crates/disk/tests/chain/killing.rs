@@ -2,7 +2,7 @@
 
 use crate::{
     queue::on_store,
-    scene::{Twin, child, config, genesis, options, random},
+    twin::{Twin, child, config, genesis, options, random},
 };
 use alloy_primitives::B256;
 use chain::Chain;

@@ -1,7 +1,7 @@
 //! The index of logs finds the blocks that a scan finds, after reorganisations, reopening and
 //! damage.
 
-use crate::scene::{config, genesis, options};
+use crate::twin::{config, genesis, options};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, hex};

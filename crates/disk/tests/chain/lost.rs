@@ -4,7 +4,7 @@
 //! The cases run in a separate process, `examines_the_cases_of_its_parent`, so that an abort is
 //! detected. `ENSHRINE_FLIPS` is the number of flips.
 
-use crate::scene::{Twin, child, config, copy_folder, files, genesis, random};
+use crate::twin::{Twin, child, config, copy_folder, files, genesis, random};
 use chain::{Chain, ChainError};
 use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{

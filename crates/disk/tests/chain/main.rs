@@ -9,5 +9,5 @@ mod lost;
 mod pruning;
 mod queue;
 mod reopening;
-mod scene;
 mod snapshot;
+mod twin;

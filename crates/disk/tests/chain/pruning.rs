@@ -1,6 +1,6 @@
 //! Pruning: retained states stay complete, and everything else is deleted.
 
-use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
+use crate::twin::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
@@ -179,7 +179,7 @@ fn rewritten_node_survives_pruning_of_older_states() {
     let slot = U256::from(3);
     for round in 0..30_u64 {
         for chain in [&mut chain, &mut memory] {
-            let set = crate::scene::set_slot(chain, slot, U256::from(round / 3 % 2 + 1));
+            let set = crate::twin::set_slot(chain, slot, U256::from(round / 3 % 2 + 1));
             chain.append(set).unwrap();
         }
     }
@@ -217,7 +217,7 @@ fn equal_storage_is_pruned_per_account() {
                 [CONTRACT, twin_of(0), twin_of(1)][usize::try_from(round % 4).unwrap()]
             };
             let value = U256::from(round / 4 + 2);
-            let block = crate::scene::call(chain, to, U256::from(5), value, round % 4 == 3);
+            let block = crate::twin::call(chain, to, U256::from(5), value, round % 4 == 3);
             chain.append(block).unwrap();
         }
     }

@@ -1,6 +1,6 @@
 //! Commits that are in the log and queued for the state store.
 
-use crate::scene::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
+use crate::twin::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
 use alloy_primitives::U256;
 use chain::Chain;
 use chain::store::{Store, StoredNodes};

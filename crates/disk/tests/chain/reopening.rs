@@ -1,6 +1,6 @@
 //! A reopened chain has all appended blocks.
 
-use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
+use crate::twin::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
 use chain::store::Store as _;
 use chain::{Chain, ChainError, EditState as _};

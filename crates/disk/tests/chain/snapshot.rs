@@ -1,7 +1,7 @@
 //! A chain that starts from a snapshot continues like the exported chain, and forged snapshots are
 //! rejected.
 
-use crate::scene::{CONTRACT, Twin, child, config, files, genesis, open, random};
+use crate::twin::{CONTRACT, Twin, child, config, files, genesis, open, random};
 use alloy_primitives::{B256, U256, keccak256};
 use chain::ChainError;
 use enshrine_disk::{

@@ -31,7 +31,7 @@ pub enum DropReason {
     #[error("its nonce was used by another transaction")]
     NonceUsed,
     /// No block can include the transaction.
-    #[error("no block can hold it: {0}")]
+    #[error("no block can include it: {0}")]
     Invalid(String),
 }
 

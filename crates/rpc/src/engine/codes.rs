@@ -7,7 +7,7 @@ pub const INVALID_FORKCHOICE: i32 = -38_002;
 /// The payload attributes lack a field of the method's version, have one of another version, or
 /// have an invalid value.
 pub const INVALID_ATTRIBUTES: i32 = -38_003;
-/// The request asks for more items than a response may contain.
+/// The response would contain more items than allowed.
 pub const TOO_LARGE: i32 = -38_004;
 /// The method's version does not support the fork that is active at the payload's timestamp.
 pub const UNSUPPORTED_FORK: i32 = -38_005;

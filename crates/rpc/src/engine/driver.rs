@@ -214,7 +214,7 @@ impl Driver {
         forkchoice: Option<Forkchoice>,
     ) -> Result<(), DriveError> {
         let hash = |number: u64| -> Result<B256, ChainError> {
-            // A client has the first block from its genesis; zero stands for it.
+            // Every client has the genesis block, for which the zero hash is sent.
             match number.min(head.header.number) {
                 number if number <= chain.first_number() => Ok(B256::ZERO),
                 number => Ok(chain.canonical_hash(number)?.unwrap_or_default()),

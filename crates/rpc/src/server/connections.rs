@@ -44,7 +44,7 @@ pub(super) struct Bounds {
     /// Maximum number of bytes of requests and responses, over all connections.
     pub(super) held: usize,
     /// Timeout for receiving a whole request, and for a client to read any part of its response.
-    pub(super) patience: Duration,
+    pub(super) request_timeout: Duration,
 }
 
 /// All open connections.
@@ -238,8 +238,8 @@ pub(crate) struct Control {
 
 impl Control {
     /// Timeout for receiving a whole request, and for a client to read any part of its response.
-    pub(super) fn patience(&self) -> Duration {
-        self.connections.bounds.patience
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.connections.bounds.request_timeout
     }
 
     /// Address by which the connection is counted.
@@ -252,7 +252,7 @@ impl Control {
         self.is_closed.load(Relaxed)
     }
 
-    /// Returns `true` if a request must arrive within [`Self::patience`].
+    /// Returns `true` if a request must arrive within [`Self::request_timeout`].
     pub(super) fn is_due(&self) -> bool {
         self.is_due.load(Relaxed) && !self.lasts.load(Relaxed)
     }

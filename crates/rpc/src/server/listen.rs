@@ -95,7 +95,7 @@ impl Connection {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 control.wake_writer(context);
-                let limit = control.patience();
+                let limit = control.request_timeout();
                 let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
                 if control.is_closed() || stalled.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -172,7 +172,7 @@ impl AsyncRead for Connection {
             this.due = None;
             return read;
         }
-        let limit = control.patience();
+        let limit = control.request_timeout();
         let due = this.due.get_or_insert_with(|| Box::pin(sleep(limit)));
         let is_over = match read.is_pending() {
             true => due.as_mut().poll(context).is_ready(),

@@ -138,7 +138,7 @@ pub enum ServeError {
     #[error("{0:?} is not allowed in a header")]
     Origin(String),
     /// A flag lists a namespace without any method in this node.
-    #[error("{flag}: there is no namespace {got:?}; the node has {expected}")]
+    #[error("{flag}: unknown namespace {got:?}, expected one of {expected}")]
     Namespace {
         /// The flag.
         flag: &'static str,
@@ -224,7 +224,7 @@ impl RunningServer {
             per_address: config.max_connections_per_address as usize,
             queued: config.max_queued,
             held: config.max_held,
-            patience: config.request_timeout,
+            request_timeout: config.request_timeout,
         });
         for host in &config.hosts {
             let address = SocketAddr::new(*host, port);

@@ -98,7 +98,7 @@ const OK: u16 = 200;
 const UNAVAILABLE: u16 = 503;
 
 impl Pages {
-    /// Returns the page that a GET request asks for, if it exists.
+    /// Returns the page for a GET request, if it exists.
     fn get(&self, request: &PageRequest<'_>) -> Option<Page> {
         match request.path {
             "/" => {

@@ -60,7 +60,7 @@ pub fn build() -> Result<PathBuf> {
         return Ok(named.into());
     }
     let here = std::env::current_exe()?;
-    let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
+    let folder = here.parent().ok_or_else(|| eyre!("the path of this program has no parent"))?;
     let root = toolchain::find_root()?;
     // cargo names the directory after the profile, except that the directory of `dev` is `debug`.
     let profile = match folder.file_name().and_then(OsStr::to_str) {
@@ -77,6 +77,6 @@ pub fn build() -> Result<PathBuf> {
         .wrap_err("cannot run cargo")?;
     ensure!(built.success(), "the enshrine binary does not build: {built}");
     let program: &Path = &folder.join("enshrine");
-    ensure!(program.is_file(), "{} is not there", program.display());
+    ensure!(program.is_file(), "{} does not exist", program.display());
     Ok(program.to_owned())
 }

@@ -31,10 +31,10 @@ fn is<T: PartialEq + Debug>(got: T, expected: &T) {
 
 #[test]
 fn building_returns_store_errors() {
-    let mut scene = FailingChain::new();
-    let (attributes, offered) = (scene.attributes.clone(), scene.offered.clone());
-    let (recovered, next) = (scene.recovered(), scene.next.clone());
-    let count = scene.reads("build", |chain| {
+    let mut failing = FailingChain::new();
+    let (attributes, offered) = (failing.attributes.clone(), failing.offered.clone());
+    let (recovered, next) = (failing.recovered(), failing.next.clone());
+    let count = failing.reads("build", |chain| {
         let (block, rejected) = chain.build(&attributes, offered.clone())?;
         is(block.block.hash, &next.block.hash);
         is(block.witness, &next.witness);
@@ -42,14 +42,14 @@ fn building_returns_store_errors() {
         Ok(())
     });
     assert!(count > 40, "{count}");
-    scene.reads("BlockBuilder::build", |chain| {
+    failing.reads("BlockBuilder::build", |chain| {
         let header = chain.state().open_header(&attributes)?;
         let built = BlockBuilder::new(&chain.state()).build(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
         is(built.rejected.len(), &1);
         Ok(())
     });
-    scene.reads("build_recorded", |chain| {
+    failing.reads("build_recorded", |chain| {
         let header = chain.state().open_header(&attributes)?;
         let built = BlockBuilder::new(&chain.state()).build_recorded(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
@@ -60,69 +60,69 @@ fn building_returns_store_errors() {
 
 #[test]
 fn chain_updates_return_store_errors() {
-    let mut scene = FailingChain::new();
-    let next = scene.next.clone();
-    scene.at_each_operation("insert", |chain| chain.insert(next.clone()).map(drop));
-    assert_eq!(scene.chain.head().header.number, 6);
-    scene.at_each_operation("append", |chain| chain.append(next.clone()).map(drop));
-    assert_eq!(scene.chain.head().hash, next.block.hash);
-    assert_eq!(scene.block(7).hash, next.block.hash);
+    let mut failing = FailingChain::new();
+    let next = failing.next.clone();
+    failing.at_each_operation("insert", |chain| chain.insert(next.clone()).map(drop));
+    assert_eq!(failing.chain.head().header.number, 6);
+    failing.at_each_operation("append", |chain| chain.append(next.clone()).map(drop));
+    assert_eq!(failing.chain.head().hash, next.block.hash);
+    assert_eq!(failing.block(7).hash, next.block.hash);
 
     // Reorg five blocks, and back.
-    let branch = scene.branch;
-    let count = scene.at_each_operation("set_head", |chain| chain.set_head(&branch));
+    let branch = failing.branch;
+    let count = failing.at_each_operation("set_head", |chain| chain.set_head(&branch));
     assert!(count > 10, "{count}");
-    assert_eq!((scene.chain.head().hash, scene.block(7).hash), (branch, branch));
-    let old = scene.transactions.last().unwrap();
-    assert!(scene.chain.transaction(old).unwrap().is_none(), "its block was replaced");
-    scene.at_each_operation("set_head back", |chain| chain.set_head(&next.block.hash));
-    assert_eq!(scene.block(7).hash, next.block.hash);
-    assert!(scene.chain.transaction(scene.transactions.last().unwrap()).unwrap().is_some());
+    assert_eq!((failing.chain.head().hash, failing.block(7).hash), (branch, branch));
+    let old = failing.transactions.last().unwrap();
+    assert!(failing.chain.transaction(old).unwrap().is_none(), "its block was replaced");
+    failing.at_each_operation("set_head back", |chain| chain.set_head(&next.block.hash));
+    assert_eq!(failing.block(7).hash, next.block.hash);
+    assert!(failing.chain.transaction(failing.transactions.last().unwrap()).unwrap().is_some());
 
     // Restore an earlier state.
-    let earlier = scene.chain.state_after(&scene.block(3));
-    scene.at_each_operation("set_state", |chain| chain.set_state(&earlier));
-    assert_eq!(scene.chain.head().header.number, 3);
+    let earlier = failing.chain.state_after(&failing.block(3));
+    failing.at_each_operation("set_state", |chain| chain.set_state(&earlier));
+    assert_eq!(failing.chain.head().header.number, 3);
 }
 
 #[test]
 fn append_to_another_branch_is_atomic() {
-    let mut scene = FailingChain::new();
+    let mut failing = FailingChain::new();
     // The child of a block that is not canonical: appending it is a reorg.
-    let mut other = scene.chain.detached();
-    other.set_head(&scene.branch).unwrap();
+    let mut other = failing.chain.detached();
+    other.set_head(&failing.branch).unwrap();
     let block = build(&other, 2, vec![set(7, 1, 1)]);
-    let count = scene.at_each_operation("append", |chain| chain.append(block.clone()).map(drop));
+    let count = failing.at_each_operation("append", |chain| chain.append(block.clone()).map(drop));
     assert!(count > 10, "{count}");
-    assert_eq!(scene.block(7).hash, scene.branch);
-    assert_eq!(scene.block(8).hash, block.block.hash);
+    assert_eq!(failing.block(7).hash, failing.branch);
+    assert_eq!(failing.block(8).hash, block.block.hash);
 }
 
 #[test]
 fn importing_returns_store_errors() {
-    let mut scene = FailingChain::new();
-    let next = scene.next.clone();
+    let mut failing = FailingChain::new();
+    let next = failing.next.clone();
     let rlp = next.block.rlp();
     let raw = RawBlock::decode(&rlp).unwrap();
-    scene.reads("import", |chain| {
+    failing.reads("import", |chain| {
         let imported = chain.import(&raw)?;
         is(imported.block.hash, &next.block.hash);
         is(imported.witness, &next.witness);
         Ok(())
     });
-    scene.reads("import_with_ommers", |chain| {
+    failing.reads("import_with_ommers", |chain| {
         is(chain.import_with_ommers(&raw, &[])?.block.hash, &next.block.hash);
         Ok(())
     });
     // A store failure must not be reported as an invalid block.
     let mut bad = raw.clone();
     bad.header.state_root = B256::ZERO;
-    scene.reads("import of an invalid block", |chain| match chain.import(&bad) {
+    failing.reads("import of an invalid block", |chain| match chain.import(&bad) {
         Err(ChainError::Invalid(_)) => Ok(()),
         other => other.map(|_| panic!("it is not valid")),
     });
-    scene.at_each_operation("import_rlp", |chain| chain.import_rlp(&rlp).map(drop));
-    assert_eq!(scene.chain.head().hash, next.block.hash);
+    failing.at_each_operation("import_rlp", |chain| chain.import_rlp(&rlp).map(drop));
+    assert_eq!(failing.chain.head().hash, next.block.hash);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn interrupted_import_can_be_continued() {
 
 #[test]
 fn calling_returns_store_errors() {
-    let mut scene = FailingChain::new();
+    let mut failing = FailingChain::new();
     let carol = U256::from_be_slice(Key::named("carol").address().as_slice());
     let data = Bytes::from([carol, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
     let call = Call {
@@ -166,9 +166,9 @@ fn calling_returns_store_errors() {
         block: CallBlock::Next { timestamp: 1_000 },
         ..Call::default()
     };
-    let expected = scene.chain.call(call.clone()).unwrap();
+    let expected = failing.chain.call(call.clone()).unwrap();
     assert!(expected.success);
-    let count = scene.reads("call", |chain| {
+    let count = failing.reads("call", |chain| {
         is(chain.call(call.clone())?, &expected);
         Ok(())
     });
@@ -177,44 +177,44 @@ fn calling_returns_store_errors() {
 
 #[test]
 fn reading_and_proving_return_store_errors() {
-    let mut scene = FailingChain::new();
-    let head = Arc::clone(scene.chain.head());
+    let mut failing = FailingChain::new();
+    let head = Arc::clone(failing.chain.head());
     let slots = [1_u64, 4, 999].map(U256::from);
-    let expected = scene.chain.prove(&head, SETTER, &slots).unwrap();
+    let expected = failing.chain.prove(&head, SETTER, &slots).unwrap();
     assert!(expected.account.is_some() && expected.slots.iter().any(|slot| !slot.value.is_zero()));
-    scene.reads("prove", |chain| {
+    failing.reads("prove", |chain| {
         is(chain.prove(&head, SETTER, &slots)?, &expected);
         Ok(())
     });
-    let absent = scene.chain.prove(&head, Address::ZERO, &[]).unwrap();
-    scene.reads("prove an absence", |chain| {
+    let absent = failing.chain.prove(&head, Address::ZERO, &[]).unwrap();
+    failing.reads("prove an absence", |chain| {
         is(chain.prove(&head, Address::ZERO, &[])?, &absent);
         Ok(())
     });
-    let block = scene.block(4);
+    let block = failing.block(4);
     let transaction = *block.transactions[0].hash();
-    scene.reads("canonical_block", |chain| {
+    failing.reads("canonical_block", |chain| {
         is(chain.canonical_block(4)?.map(|found| found.hash), &Some(block.hash));
         Ok(())
     });
-    scene.reads("transaction", |chain| {
+    failing.reads("transaction", |chain| {
         let found = chain.transaction(&transaction)?.map(|(found, index)| (found.hash, index));
         is(found, &Some((block.hash, 0)));
         Ok(())
     });
-    scene.reads("block", |chain| {
+    failing.reads("block", |chain| {
         is(chain.block(&block.hash)?.hash, &block.hash);
         Ok(())
     });
-    scene.reads("storage", |chain| {
+    failing.reads("storage", |chain| {
         is(chain.storage(SETTER, U256::from(4))?, &U256::from(28));
         Ok(())
     });
-    scene.reads("code", |chain| {
+    failing.reads("code", |chain| {
         is(chain.code(SETTER)?, &Bytes::from_static(&SETTER_CODE));
         Ok(())
     });
-    scene.reads("balance of an absent account", |chain| {
+    failing.reads("balance of an absent account", |chain| {
         is(chain.balance(Address::ZERO)?, &U256::ZERO);
         Ok(())
     });
@@ -222,17 +222,17 @@ fn reading_and_proving_return_store_errors() {
 
 #[test]
 fn replaying_returns_store_errors() {
-    let mut scene = FailingChain::new();
-    let next = scene.next.clone();
-    scene.chain.append(next.clone()).unwrap();
-    let block = Arc::clone(scene.chain.head());
-    let count = scene.reads("witness_of", |chain| {
+    let mut failing = FailingChain::new();
+    let next = failing.next.clone();
+    failing.chain.append(next.clone()).unwrap();
+    let block = Arc::clone(failing.chain.head());
+    let count = failing.reads("witness_of", |chain| {
         let state = chain.state_before(&block)?.expect("it has a parent");
         is(witness_of(&state, &block)?, &next.witness);
         Ok(())
     });
     assert!(count > 30, "{count}");
-    scene.reads("replay", |chain| {
+    failing.reads("replay", |chain| {
         let before = chain.state_before(&block)?.expect("it has a parent");
         let mut state = before.open();
         let mut replay = Replay::new(&before, &mut state, &block, NoOpInspector)?;
@@ -251,10 +251,10 @@ fn replaying_returns_store_errors() {
 
 #[test]
 fn editing_returns_store_errors() {
-    let mut scene = FailingChain::new();
+    let mut failing = FailingChain::new();
     let carol = Key::named("carol").address();
-    let root = scene.chain.state().root();
-    let count = scene.at_each_operation("edit", |chain| {
+    let root = failing.chain.state().root();
+    let count = failing.at_each_operation("edit", |chain| {
         chain.edit(|state| {
             state.set_balance(carol, U256::from(5))?;
             state.set_code(carol, SETTER_CODE.to_vec().into())?;
@@ -264,38 +264,40 @@ fn editing_returns_store_errors() {
         })
     });
     assert!(count > 5, "{count}");
-    assert_ne!(scene.chain.state().root(), root);
-    assert_eq!(scene.chain.balance(carol).unwrap(), U256::from(5));
-    assert_eq!(scene.chain.storage(SETTER, U256::from(100)).unwrap(), U256::from(9));
-    assert!(scene.chain.code(READER).unwrap().is_empty());
+    assert_ne!(failing.chain.state().root(), root);
+    assert_eq!(failing.chain.balance(carol).unwrap(), U256::from(5));
+    assert_eq!(failing.chain.storage(SETTER, U256::from(100)).unwrap(), U256::from(9));
+    assert!(failing.chain.code(READER).unwrap().is_empty());
 }
 
 #[test]
 fn pruning_returns_store_errors() {
-    let mut scene = FailingChain::new();
+    let mut failing = FailingChain::new();
     for nonce in 6..40 {
-        let block = build(&scene.chain, 1, vec![set(nonce, nonce, nonce)]);
-        scene.chain.append(block).unwrap();
+        let block = build(&failing.chain, 1, vec![set(nonce, nonce, nonce)]);
+        failing.chain.append(block).unwrap();
     }
-    let old = scene.chain.state_after(&scene.block(3));
+    let old = failing.chain.state_after(&failing.block(3));
     assert!(old.storage(SETTER, U256::from(1)).is_ok());
-    let count = scene.at_each_operation("prune", |chain| chain.prune(1, []));
+    let count = failing.at_each_operation("prune", |chain| chain.prune(1, []));
     assert!(count > 16, "{count}");
     let pruned = old.storage(SETTER, U256::from(1)).unwrap_err();
     assert!(matches!(pruned, ChainError::Incomplete(_)), "{pruned}");
 
     let hashes: Vec<B256> =
-        (1..36).map(|number| *scene.block(number).transactions[0].hash()).collect();
-    let last = *scene.chain.head().transactions[0].hash();
-    let count = scene.at_each_operation("forget_bodies", |chain| {
+        (1..36).map(|number| *failing.block(number).transactions[0].hash()).collect();
+    let last = *failing.chain.head().transactions[0].hash();
+    let count = failing.at_each_operation("forget_bodies", |chain| {
         let gone = chain.forget_bodies(5)?;
         is(gone, &hashes);
         Ok(())
     });
     assert!(count > 36, "{count}");
-    assert!(scene.block(35).transactions.is_empty() && !scene.block(36).transactions.is_empty());
-    assert!(hashes.iter().all(|hash| scene.chain.transaction(hash).unwrap().is_none()));
-    assert!(scene.chain.transaction(&last).unwrap().is_some());
+    assert!(
+        failing.block(35).transactions.is_empty() && !failing.block(36).transactions.is_empty()
+    );
+    assert!(hashes.iter().all(|hash| failing.chain.transaction(hash).unwrap().is_none()));
+    assert!(failing.chain.transaction(&last).unwrap().is_some());
 }
 
 #[test]
@@ -312,12 +314,12 @@ fn start_and_resume_return_store_errors() {
     let genesis = start().unwrap();
     assert_eq!(store.canonical_hash(0).unwrap(), Some(genesis));
 
-    let scene = FailingChain::new();
-    let shared = || Arc::clone(&scene.store) as Arc<dyn Store>;
+    let failing = FailingChain::new();
+    let shared = || Arc::clone(&failing.store) as Arc<dyn Store>;
     for count in 0.. {
-        scene.store.fail_after(count);
-        let resumed = Chain::resume(config(), shared(), Arc::clone(scene.chain.head()));
-        let Some(injected) = scene.store.heal() else {
+        failing.store.fail_after(count);
+        let resumed = Chain::resume(config(), shared(), Arc::clone(failing.chain.head()));
+        let Some(injected) = failing.store.heal() else {
             let resumed = resumed.unwrap();
             assert_eq!((resumed.first_number(), resumed.head().header.number), (0, 6));
             assert_eq!(resumed.storage(SETTER, U256::from(4)).unwrap(), U256::from(28));
@@ -330,16 +332,16 @@ fn start_and_resume_return_store_errors() {
 
 #[test]
 fn state_advances_atomically() {
-    let mut scene = FailingChain::new();
-    let next = scene.next.clone();
+    let mut failing = FailingChain::new();
+    let next = failing.next.clone();
     // Commits to the same store, as a builder of several consecutive blocks does.
-    let count = scene.at_each_operation("State::advance", |chain| {
+    let count = failing.at_each_operation("State::advance", |chain| {
         let state = chain.state().advance(next.clone())?;
         is(state.root(), &next.block.header.state_root);
         Ok(())
     });
     assert_eq!(count, 1);
-    scene.reads("State::after", |chain| {
+    failing.reads("State::after", |chain| {
         let after = chain.state().after(next.clone())?;
         is(after.storage(SETTER, U256::from(5))?, &U256::ZERO);
         // Values that the block has not changed are read from the store below.

@@ -18,7 +18,7 @@ pub(super) struct Registry {
     pub(super) bonds: Address,
 }
 
-/// Reason why the contract in the deployment file is no registry of bonds. Ether that it received
+/// Reason why the contract in the deployment file is not a registry of bonds. Ether sent to it
 /// could be lost.
 #[derive(Debug, thiserror::Error)]
 enum RegistryError {
@@ -83,7 +83,7 @@ impl Registry {
         };
         let got = l1
             .call(registry, &hashOfCall { message })
-            .wrap_err("the registry of bonds does not answer as one, nothing was sent")?;
+            .wrap_err("the contract is not a registry of bonds, nothing was sent")?;
         ensure!(got == expected, RegistryError::Hash { registry, chain_id, got, expected });
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Bond of an account in a registry, and what the rollup's policy requires.
+//! Bond of an account in a registry, compared with the requirements of the rollup's policy.
 
 use super::{Registry, ether};
 use crate::rollup::Node;
@@ -32,7 +32,7 @@ pub(super) struct Status {
     bond: Bond,
     /// Bond in wei that counts for the policy: zero once a withdrawal is requested.
     counted: U256,
-    /// Account that is liable for this one; the same, unless it is a registered signer.
+    /// Account that is liable for this one: the account itself, unless it is a registered signer.
     liable: Address,
     /// Registered signers for which the account is liable.
     signers: Vec<Address>,
@@ -55,7 +55,8 @@ impl Status {
     pub(super) fn read(registry: &Registry, account: Address) -> Result<Self> {
         let Registry { l1, deployment, bonds } = registry;
         let policy = l1.call(deployment.rollup, &policyCall {})?;
-        // The owner may have changed the policy since; one without a registry has no such function.
+        // The owner may have replaced the policy, and a policy without a registry lacks this
+        // function.
         let required = l1.call(policy, &BONDSCall {}).is_ok_and(|it| it == *bonds);
         let min_bond = if required { l1.call(policy, &MIN_BONDCall {})? } else { U256::ZERO };
         let mut signers = Vec::new();

@@ -26,7 +26,7 @@ const MAX_LINE: u64 = 1_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// File with addresses, one on a line. Each is taken as an account of the L2, and as an L1
+    /// File with addresses, one on a line. Each is looked up as an account of the L2, and as an L1
     /// contract that may have an alias account. A state contains only the hashes of addresses, so
     /// they are necessary with --l2. The files of a node also contain addresses, and L1 those of
     /// messages.

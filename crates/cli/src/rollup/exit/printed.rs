@@ -7,7 +7,7 @@ use core::fmt;
 use eyre::Result;
 use serde_json::{Value, json};
 
-/// Prints calldata to standard output, and what it does to standard error; or a JSON document with
+/// Prints calldata to standard output and a description to standard error; or a JSON document with
 /// these fields and the calldata.
 pub(super) fn calldata(
     is_json: bool,

@@ -245,8 +245,8 @@ pub(super) struct Values {
     #[arg(long, value_name = "MILLISECONDS")]
     pub(super) slice_ms: Option<u64>,
     /// Address of the contract PreconfBonds on L1 where the sequencer has its bond. Signed prefixes
-    /// are bound to it. Without this flag, that of the deployment file; if it has none, they are
-    /// bound to the rollup.
+    /// are bound to it. Without this flag, the one in the deployment file is used; if there is
+    /// none, they are bound to the rollup.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) preconf_bonds: Option<Address>,
     /// Key of the account that submits evidence of `enshrine watch`, in the forms of --advance-key.
@@ -262,12 +262,12 @@ pub(super) struct Values {
     /// Account for which --reporter-signer signs.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) reporter_address: Option<Address>,
-    /// Submit evidence also if the reward is less than the cost of the L1 transactions.
+    /// Submit evidence even if the reward is less than the cost of the L1 transactions.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) report_at_a_loss: Option<bool>,
-    /// Post signed blocks of the sequencer that are not on L1 a minute after the policy lets any
-    /// account post them, from the account of --reporter-key. For `enshrine watch`, and a rollup
-    /// under HybridSequencing.
+    /// With `enshrine watch`, on a rollup under HybridSequencing: post signed blocks of the
+    /// sequencer from the account of --reporter-key, if they are not on L1 a minute after any
+    /// account may post them.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) post: Option<bool>,
     /// WebSocket URL of the sequencer, for unsafe blocks, which are not on L1 yet. A node with

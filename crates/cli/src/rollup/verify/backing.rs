@@ -1,4 +1,4 @@
-//! What the escrow on L1 has for the ETH that the genesis of an L2 allocates.
+//! Backing in the escrow on L1 of the ETH that the genesis of an L2 allocates.
 
 use crate::rollup::Node;
 use alloy_primitives::{Address, U256};

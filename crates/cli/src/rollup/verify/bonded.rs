@@ -11,7 +11,7 @@ use contracts::{
 };
 use eyre::{Result, WrapErr as _};
 
-/// A policy in force that requires a bond, or lets any account post signed blocks.
+/// The current policy, if it requires a bond or lets any account post signed blocks.
 #[derive(Debug)]
 pub(super) struct BondedPolicy {
     /// Address of the policy.
@@ -27,7 +27,7 @@ pub(super) struct BondedPolicy {
 }
 
 impl BondedPolicy {
-    /// Reads the policy; `None` if it has no bond and nothing to do with preconfirmations.
+    /// Reads the policy. Returns `None` if it neither requires a bond nor has `post`.
     pub(super) fn read(l1: &Node, deployment: &Deployment) -> Result<Option<Self>> {
         let rollup = deployment.rollup;
         let policy = l1.call(rollup, &policyCall {})?;

@@ -10,8 +10,8 @@ fn connections_holding(
     queued: usize,
     held: usize,
 ) -> Arc<Connections> {
-    let patience = Duration::from_secs(1);
-    Connections::new(Bounds { open, per_address, queued, held, patience })
+    let request_timeout = Duration::from_secs(1);
+    Connections::new(Bounds { open, per_address, queued, held, request_timeout })
 }
 
 fn connections(open: usize, per_address: usize) -> Arc<Connections> {
