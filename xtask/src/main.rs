@@ -25,12 +25,9 @@ mod wasm;
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-
-// In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
-use keccak as _;
 
 use clap::{Parser, Subcommand};
 use command::{cargo, run as run_command};
@@ -86,73 +83,28 @@ enum Task {
 
     /// Measure EXECUTE, the devnet against anvil, or a rollup
     Bench {
-        /// Measurement to run
-        #[arg(value_enum)]
+        #[command(subcommand)]
         what: Bench,
-
-        /// Print JSON instead of a table (economics, execute, rollup)
-        #[arg(long)]
-        json: bool,
-
-        /// Fail if the figures differ from docs/gas.md (economics)
-        #[arg(long, conflicts_with = "json")]
-        check: bool,
-
-        /// Draw the ratios into docs/execute.svg (execute)
-        #[arg(long)]
-        write: bool,
     },
 
     /// Simulate the EXECUTE gas market and print prices, queueing delays and utilisation
     ///
     /// The market is the real implementation; demand and execution are simulated from a seed.
-    /// docs/market.md contains the results.
-    Market {
-        /// Write figures and plots into docs/
-        #[arg(long)]
-        write: bool,
-
-        /// Fail if they differ from those in docs/
-        #[arg(long, conflicts_with = "write")]
-        check: bool,
-    },
+    /// docs/market.md contains the results, which `--check` compares and `--write` updates.
+    Market(Forwarded),
 
     /// Measure the same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
     ///
     /// docs/dialects.md contains the table, and a test compares everything except the time.
-    Dialects {
-        /// Print JSON instead of a table
-        #[arg(long)]
-        json: bool,
-
-        /// Fail if bytes and gas differ from docs/dialects.md
-        #[arg(long)]
-        check: bool,
-
-        /// Make this many mutated calls in each dialect instead, and print the slowest per gas
-        #[arg(long, value_name = "N", conflicts_with = "check")]
-        mutated: Option<u64>,
-
-        /// Measure the time of pool admission and block building for transactions of type 0x05
-        /// instead
-        #[arg(long, conflicts_with_all = ["check", "mutated"])]
-        admission: bool,
-    },
+    /// `--mutated N` measures mutated calls instead, `--admission` transactions of type 0x05.
+    Dialects(Forwarded),
 
     /// Write conformance vectors of EXECUTE: calls and their results, for other implementations
     ///
     /// Contains accepted and rejected blocks, batches, calls in Drake's dialect and in blobs, and a
     /// reader in Python. A file is only written if our own EXECUTE returns the expected result.
     /// Prints the folder.
-    Vectors {
-        /// Output folder [default: target/vectors]
-        #[arg(long, value_name = "FOLDER")]
-        out: Option<PathBuf>,
-
-        /// Compare the files of a folder with our own EXECUTE instead
-        #[arg(long, value_name = "FOLDER", conflicts_with = "out")]
-        check: Option<PathBuf>,
-    },
+    Vectors(Forwarded),
 
     /// Run the test suites of JavaScript and Python clients against the devnet and stock anvil
     ///
@@ -189,15 +141,7 @@ enum Task {
     ///
     /// Processes are killed, and L1 is reorganised, hangs and jumps in time. A failure names the
     /// step and the seed, which determines all choices.
-    Soak {
-        /// Duration in minutes
-        #[arg(long, value_name = "N", default_value_t = 30.0)]
-        minutes: f64,
-
-        /// Seed of all random choices
-        #[arg(long, value_name = "S", default_value_t = 1)]
-        seed: u64,
-    },
+    Soak(Forwarded),
 
     /// Compare the state that is built into `enshrine localnet` with the contracts
     ///
@@ -263,19 +207,30 @@ enum Task {
 }
 
 /// Measurements.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Subcommand)]
 enum Bench {
     /// `enshrine devnet` against stock anvil: start, transfers, calls
     Devnet,
     /// `enshrine devnet` against stock anvil: the median time of each method, measured in turn
     Methods,
     /// L1 gas per L2 transaction, from receipts of an in-process L1
-    Economics,
+    Economics(Forwarded),
     /// EXECUTE against ethrex and the floor, over real blocks, heavy ones and batches
-    Execute,
+    ///
+    /// `--svg docs/execute.svg` draws the ratios.
+    Execute(Forwarded),
     /// Sequencer and followers as processes: throughput, propagation delay, and time to L1 and to
     /// rebuild from L1
-    Rollup,
+    Rollup(Forwarded),
+}
+
+/// Arguments of a program that measures; its `--help` lists them.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+struct Forwarded {
+    /// Arguments of the program, such as `--help`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -309,18 +264,17 @@ fn run(task: Task) -> eyre::Result<()> {
             run_command(Command::new("python3").arg(root.join("audit/run.py")).env("PATH", path))
         }
         Task::Coverage => coverage::run(root),
-        Task::Bench { what: Bench::Devnet, .. } => bench::devnet(),
-        Task::Bench { what: Bench::Methods, .. } => bench::methods(),
-        Task::Bench { what: Bench::Execute, json, write, .. } => bench::execute(json, write),
-        Task::Bench { what: Bench::Economics, json, check, .. } => bench::economics(json, check),
-        Task::Bench { what: Bench::Rollup, json, .. } => {
-            bench::sim("load", if json { &["--json"] } else { &[] })
-        }
-        Task::Market { write, check } => bench::market(write, check),
-        Task::Dialects { json, check, mutated, admission } => {
-            bench::dialects(json, check, mutated, admission)
-        }
-        Task::Vectors { out, check } => bench::vectors(out, check),
+        Task::Bench { what } => match what {
+            Bench::Devnet => bench::devnet(),
+            Bench::Methods => bench::methods(root),
+            Bench::Economics(it) => bench::sim("economics", &it.arguments),
+            Bench::Execute(it) => bench::run_built("--bin", "side-by-side", &it.arguments),
+            Bench::Rollup(it) => bench::sim("load", &it.arguments),
+        },
+        Task::Market(it) => bench::sim("market", &it.arguments),
+        Task::Dialects(it) => bench::sim("dialects", &it.arguments),
+        Task::Vectors(it) => bench::sim("vectors", &it.arguments),
+        Task::Soak(it) => bench::sim("soak", &it.arguments),
         Task::Suites { only, write } => {
             let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
             let mut suites = Command::new("python3");
@@ -331,30 +285,19 @@ fn run(task: Task) -> eyre::Result<()> {
         Task::Ethrex => {
             let build = ["build", "--release", "--locked", "--target-dir", "target/ethrex-client"];
             cargo(root, &[&build[..], &["--manifest-path", stages::ETHREX]].concat())?;
-            // With the whole workspace selected, nothing is built that other tests do not need.
-            let mut tests = toolchain::cargo();
-            tests.args(["test", "--release", "--workspace", "--test", "nodes", "--"]);
-            tests.args(["ethrex_driven", "--nocapture"]).current_dir(root);
+            let mut tests = test(root, "release", "nodes", &["ethrex_driven", "--nocapture"]);
             let client = root.join("target/ethrex-client/release/ethrex-client");
             run_command(tests.env("ENSHRINE_ETHREX", client))
         }
         Task::Differential { blocks } => {
             // The test `agreement` has worlds of three blocks under each of five forks.
             let worlds = blocks.div_ceil(3 * 5);
-            let mut tests = toolchain::cargo();
-            tests.args(["test", "--profile", built::CHECKS, "--workspace", "--test", "agreement"]);
-            tests.args(["--", "--nocapture"]).current_dir(root);
+            let mut tests = test(root, built::CHECKS, "agreement", &["--nocapture"]);
             run_command(tests.env("ENSHRINE_WORLDS", worlds.to_string()))
         }
-        Task::Soak { minutes, seed } => {
-            let (minutes, seed) = (minutes.to_string(), seed.to_string());
-            bench::sim("soak", &["--minutes", &minutes, "--seed", &seed])
-        }
         Task::Localnet { write } => {
-            let mut test = toolchain::cargo();
-            test.args(["test", "--profile", built::CHECKS, "--workspace", "--test", "localnet"]);
-            test.args(["--", "built_in_state"]).current_dir(root);
-            run_command(test.envs(write.then_some(("ENSHRINE_WRITE_LOCALNET", "1"))))
+            let mut tests = test(root, built::CHECKS, "localnet", &["built_in_state"]);
+            run_command(tests.envs(write.then_some(("ENSHRINE_WRITE_LOCALNET", "1"))))
         }
         Task::Package { out } => package::run(root, out),
         Task::Dist { target } => run_command(Command::new(root.join("tools/dist")).args(target)),
@@ -367,4 +310,13 @@ fn run(task: Task) -> eyre::Result<()> {
         }
         Task::LintRepo => lint::run(root),
     }
+}
+
+/// Returns a run of a test program. With the whole workspace selected, nothing is built that other
+/// tests do not need.
+fn test(root: &Path, profile: &str, program: &str, arguments: &[&str]) -> Command {
+    let mut tests = toolchain::cargo();
+    tests.args(["test", "--profile", profile, "--workspace", "--test", program, "--"]);
+    tests.args(arguments).current_dir(root);
+    tests
 }

@@ -64,6 +64,14 @@ fn differing_node_is_detected() {
 }
 
 #[test]
+fn only_unnamed_requests_are_repeated() {
+    let text = "anvil_mine []\nmined = anvil_mine []\nnumber = eth_blockNumber []";
+    let script = Script::parse("s", text).unwrap();
+    let records = Player::play_repeating([&ANVIL, &ANVIL], &script, 2).unwrap();
+    assert_eq!(records[2].answer["result"], "0x4");
+}
+
+#[test]
 fn new_document_keeps_only_suites_table() {
     let new = Report::default().markdown("a", "b");
     let (head, tail) = new.split_once("<!-- suites: end -->").unwrap();

@@ -73,6 +73,8 @@ pub struct Player {
     may_be_late: [bool; 2],
     comparison: Comparison,
     script: String,
+    /// Number of repetitions of each request whose result has no name.
+    repetitions: usize,
 }
 
 impl Player {
@@ -96,7 +98,8 @@ impl Player {
         let names = [known.clone(), known];
         let may_be_late = [true, launches[0].program == launches[1].program];
         let comparison = Comparison::default();
-        Ok(Self { nodes, names, may_be_late, comparison, script: script.to_owned() })
+        let script = script.to_owned();
+        Ok(Self { nodes, names, may_be_late, comparison, script, repetitions: 0 })
     }
 
     /// Executes a whole script on two fresh nodes.
@@ -105,7 +108,22 @@ impl Player {
     ///
     /// [`PlayError`] for the first step that cannot be executed. Differences are not errors.
     pub fn play(launches: [&Launch; 2], script: &Script) -> Result<Vec<Record>, PlayError> {
+        Self::play_repeating(launches, script, 0)
+    }
+
+    /// Like [`Self::play`], but repeats each request whose result has no name, and returns median
+    /// times of these only.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::play`].
+    pub fn play_repeating(
+        launches: [&Launch; 2],
+        script: &Script,
+        repetitions: usize,
+    ) -> Result<Vec<Record>, PlayError> {
         let mut player = Self::start(launches, &script.name, &script.arguments)?;
+        player.repetitions = repetitions;
         let mut records = Vec::with_capacity(script.steps.len());
         for step in &script.steps {
             records.extend(player.step(step)?);
@@ -157,13 +175,17 @@ impl Player {
                         answers[index] = self.nodes[index].call(method, &filled[index])?;
                     }
                 }
+                if self.repetitions > 0 {
+                    times = match step.bind {
+                        None => self.repeat(method, &filled, times)?,
+                        Some(_) => [Duration::ZERO; 2],
+                    };
+                }
                 (method.clone(), filled[0].to_string(), answers)
             }
         };
-        if method.contains("sendTransaction") || method.contains("RawTransaction") {
-            for node in &self.nodes {
-                settle(node)?;
-            }
+        for node in &self.nodes {
+            settle_after(&method, node)?;
         }
         // Pending and simulated blocks are not part of the chain, so hashes that first occur there
         // are not paired.
@@ -192,10 +214,35 @@ impl Player {
         }))
     }
 
+    /// Repeats a request to both nodes in turn, and returns the median times.
+    fn repeat(
+        &self,
+        method: &str,
+        params: &[Value; 2],
+        first: [Duration; 2],
+    ) -> Result<[Duration; 2], NodeError> {
+        let mut times = first.map(|time| vec![time]);
+        for turn in 0..self.repetitions {
+            for index in [turn % 2, (turn + 1) % 2] {
+                let (node, mut time) = (&self.nodes[index], Duration::ZERO);
+                settle_after(method, node)?;
+                timed(&mut time, || node.call(method, &params[index]))?;
+                times[index].push(time);
+            }
+        }
+        Ok(times.map(median))
+    }
+
     /// Returns the value that the reference has bound to `name`.
     pub fn known(&self, name: &str) -> Option<&Value> {
         self.names[0].get(name)
     }
+}
+
+/// Returns the median, or zero without times.
+pub(super) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Runs `ask` and adds its duration to `took`.
@@ -206,12 +253,13 @@ fn timed<T>(took: &mut Duration, ask: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Waits until an automining node has mined all executable transactions, because it responds before
-/// mining.
-fn settle(node: &Node) -> Result<(), NodeError> {
+/// Waits until an automining node has mined all executable transactions after a method that sends
+/// one, because it responds before mining.
+fn settle_after(method: &str, node: &Node) -> Result<(), NodeError> {
     const LONGEST: Duration = Duration::from_millis(200);
     let nothing = json!([]);
-    if node.call("anvil_getAutomine", &nothing)?["result"] != json!(true) {
+    let sends = method.contains("sendTransaction") || method.contains("RawTransaction");
+    if !sends || node.call("anvil_getAutomine", &nothing)?["result"] != json!(true) {
         return Ok(());
     }
     let begun = Instant::now();

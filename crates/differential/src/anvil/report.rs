@@ -27,16 +27,15 @@ They are in no registry; tests here repeat the cases in which the two nodes migh
 
 prool, under which viem's own suite runs, ends a node that writes to standard error.
 
-`cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. Methods with a median more than 1.3 times anvil's:
+`cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 200 blocks. Methods with a median more than 1.3 times anvil's, at load 8:
 
 | method | the devnet, ms | stock anvil, ms | reason |
 |---|---|---|---|
-| `anvil_dumpState` | 10.9 | 2.2 | recovers the sender of each transaction, 40 µs each, to write those that were impersonated |
-| `txpool_inspect`, 500 transactions waiting | 3.1 | 0.65 | the checksum of each recipient |
-| `trace_filter` of 32 blocks; `trace_transaction`, `trace_block`, `ots_getTransactionError` | 1.2; 0.12 | 0.35; 0.06 | blocks are executed again; anvil keeps all traces in memory |
-| `debug_traceTransaction` with steps | 0.45 | 0.07 | anvil answers without steps |
-| `debug_traceCall`, `eth_simulateV1`, `eth_createAccessList` | 0.11, 0.21, 0.12 | 0.08, 0.13, 0.08 | an access list is executed until it stays the same, as geth |
-| `eth_getTransactionCount` of the pending block, `txpool_status`; `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.05, 0.07; 0.06–0.08 | 0.04, 0.05; 0.04 | a worker thread answers, so that requests do not wait for each other |
+| `anvil_dumpState` | 45 | 15 | recovers the sender of each transaction, to write those that were impersonated |
+| `trace_filter` of 32 blocks; `trace_transaction`, `trace_block`, `ots_getTransactionError` | 0.84; 0.12 | 0.43; 0.09 | blocks are executed again; anvil keeps all traces in memory |
+| `debug_traceTransaction` with steps | 0.63 | 0.10 | anvil answers without steps |
+| `eth_createAccessList` | 0.18 | 0.13 | an access list is executed until it stays the same, as geth |
+| `txpool_status` | 0.12 | 0.09 | a worker thread answers, so that requests do not wait for each other |
 
 <!-- suites: begin -->
 <!-- suites: end -->

@@ -1,27 +1,24 @@
 //! Response times of each method on the two nodes.
 
-use crate::anvil::Record;
+use crate::anvil::{Record, play::median};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-/// Minimum difference of the medians for a method to be listed.
-const NOTABLE: Duration = Duration::from_micros(300);
+/// Ratio of the medians above which a method is listed.
+const NOTABLE: f64 = 1.3;
 
 /// Returns a table of the methods for which the subject is slower, slowest first: the median time
-/// of both nodes over all requests of the method, in milliseconds.
-pub fn slower(records: &[Record]) -> String {
-    let mut methods: BTreeMap<&str, Vec<[Duration; 2]>> = BTreeMap::new();
+/// of both nodes over all requests with the same name, in milliseconds.
+pub fn slower(records: &[Record], name: impl Fn(&Record) -> String) -> String {
+    let mut methods: BTreeMap<String, [Vec<Duration>; 2]> = BTreeMap::new();
     for record in records {
-        methods.entry(&record.method).or_default().push(record.times);
+        let times = methods.entry(name(record)).or_default();
+        times.iter_mut().zip(record.times).for_each(|(times, time)| times.push(time));
     }
-    let median = |times: &[[Duration; 2]], node: usize| {
-        let mut times: Vec<_> = times.iter().map(|both| both[node]).collect();
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    };
     let mut rows: Vec<_> = methods
-        .iter()
-        .map(|(method, times)| (*method, times.len(), median(times, 0), median(times, 1)))
-        .filter(|(_, _, reference, subject)| *subject > *reference + NOTABLE)
+        .into_iter()
+        .map(|(method, times)| (method, times[0].len(), times.map(median)))
+        .map(|(method, count, [reference, subject])| (method, count, reference, subject))
+        .filter(|(_, _, reference, subject)| *subject > reference.mul_f64(NOTABLE))
         .collect();
     rows.sort_by_key(|(_, _, reference, subject)| std::cmp::Reverse(*subject - *reference));
     let mut text = String::from(
@@ -60,7 +57,7 @@ mod tests {
             record("slowest", 500, 9_500),
             record("quick", 9_000, 1_000),
         ];
-        let table = slower(&records);
+        let table = slower(&records, |record| record.method.clone());
         let rows: Vec<_> = table.lines().skip(2).collect();
         assert_eq!(rows, ["| `slowest` | 1 | 0.50 | 9.50 |", "| `slow` | 1 | 1.00 | 3.00 |"]);
     }

@@ -8,7 +8,11 @@ use enshrine_differential::anvil::{
     times,
 };
 use eyre::{Context, bail};
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// Send the same requests to stock anvil and to the devnet, and compare the responses
@@ -22,6 +26,10 @@ struct Arguments {
     /// Run only scripts whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+
+    /// Run this script instead, and no random steps
+    #[arg(long, value_name = "FILE", conflicts_with = "only")]
+    script: Option<PathBuf>,
 
     /// Total number of random steps
     #[arg(long, default_value_t = 5000, value_name = "STEPS")]
@@ -43,9 +51,10 @@ struct Arguments {
     #[arg(long)]
     answers: bool,
 
-    /// Show the methods that are slower with the subject
-    #[arg(long)]
-    times: bool,
+    /// Show the methods that are slower with the subject; with N, repeat each request of the
+    /// scripts N times, and show the requests
+    #[arg(long, value_name = "N", require_equals = true, num_args = 0..=1, default_missing_value = "0")]
+    times: Option<usize>,
 
     /// Show each unexplained difference
     #[arg(long)]
@@ -83,13 +92,19 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     let launches = [&reference, &subject];
     let mut report = Report::default();
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
-    for script in scripts(&tools)?.iter().filter(|script| wanted(&script.name)) {
-        let records = Player::play(launches, script)?;
+    let scripts = match &arguments.script {
+        Some(file) => vec![read(file)?],
+        None => scripts(&tools)?,
+    };
+    let repetitions = arguments.times.unwrap_or_default();
+    for script in scripts.iter().filter(|script| wanted(&script.name)) {
+        let records = Player::play_repeating(launches, script, repetitions)?;
         let differ = records.iter().filter(|record| !record.differences.is_empty()).count();
         eprintln!("{}: {} requests, {differ} differ", script.name, records.len());
         report.records.extend(records);
     }
-    let walks = if wanted("random") { arguments.random.div_ceil(arguments.walk) } else { 0 };
+    let is_walking = wanted("random") && arguments.script.is_none();
+    let walks = if is_walking { arguments.random.div_ceil(arguments.walk) } else { 0 };
     for index in 0..walks as u64 {
         let seed = arguments.seed + index;
         let name = format!("random seed {seed}");
@@ -109,8 +124,12 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
             println!("{script}:{line} {method} {params}\n    {answer}");
         }
     }
-    if arguments.times {
-        println!("{}", times::slower(&report.records));
+    if let Some(repetitions) = arguments.times {
+        let name = |Record { method, params, .. }: &Record| match repetitions {
+            0 => method.clone(),
+            _ => format!("{method} {}", shorten(params)),
+        };
+        println!("{}", times::slower(&report.records, name));
     }
     if arguments.verbose {
         for (record, difference) in report.unexplained() {
@@ -133,7 +152,8 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
         fs::write(path, text).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     }
     println!("{}", report.summary());
-    Ok(report.unexplained().next().is_none())
+    // Repetitions change the state, differently if a node mines later than the other.
+    Ok(repetitions > 0 || report.unexplained().next().is_none())
 }
 
 /// Number of requests of a walk under a fork before the merge.
@@ -183,12 +203,11 @@ fn scripts(tools: &Toolchain) -> eyre::Result<Vec<Script>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     files.sort();
-    files
-        .iter()
-        .map(|file| {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy();
-            let text = fs::read_to_string(file)?;
-            Ok(Script::parse(&name, &text)?)
-        })
-        .collect()
+    files.iter().map(|file| read(file)).collect()
+}
+
+fn read(file: &Path) -> eyre::Result<Script> {
+    let text =
+        fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+    Ok(Script::parse(&file.file_stem().unwrap_or_default().to_string_lossy(), &text)?)
 }

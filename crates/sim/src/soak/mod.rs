@@ -72,7 +72,7 @@ struct Soak {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Duration in minutes
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30.0)]
     minutes: f64,
     /// Seed of the random choices
     #[arg(long, default_value_t = 1)]
