@@ -1,7 +1,7 @@
 //! The documentation as a book: the pages of `docs/`, and generated reference pages.
 //!
 //! Generated pages cannot be out of date: commands and flags come from the `enshrine` binary,
-//! crates from `cargo metadata`, contracts from their NatSpec by `forge doc`.
+//! contracts from their NatSpec by `forge doc`.
 
 use std::{
     fs,
@@ -9,15 +9,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
-use serde_json::Value;
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
     built::{self, BUILD_CHECKED},
     command, files,
     tools::{self, MDBOOK, RUMDL},
-    trusted,
 };
 
 /// Heading in the table of contents under which the generated pages are listed.
@@ -36,11 +34,9 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     let contents = read(&summary)?;
     ensure!(contents.contains(REFERENCE), "docs/SUMMARY.md has no {:?}", REFERENCE.trim());
     fs::write(pages.join("commands.md"), commands(&built::checked(root))?)?;
-    fs::write(pages.join("crates.md"), crates(root)?)?;
     let contracts = contracts(root, &pages)?;
     let made = format!(
-        "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Crates](crates.md)\n\
-         - [Contracts](contracts/README.md)\n{contracts}"
+        "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Contracts](contracts/README.md)\n{contracts}"
     );
     let contents = contents.replacen(REFERENCE, &made, 1);
     fs::write(&summary, &contents)?;
@@ -69,27 +65,6 @@ pub(crate) fn build(root: &Path) -> Result<()> {
 fn left_out<'d>(contents: &str, documents: &'d [PathBuf]) -> Vec<&'d PathBuf> {
     let is_in = |path: &Path| contents.contains(&format!("({})", path.display()));
     documents.iter().filter(|path| *path != Path::new("SUMMARY.md") && !is_in(path)).collect()
-}
-
-/// Returns a page that lists the crates of the workspace.
-fn crates(root: &Path) -> Result<String> {
-    let metadata = trusted::metadata(root)?;
-    let packages = metadata["packages"].as_array().ok_or_eyre("cargo metadata has no packages")?;
-    let mut rows = Vec::new();
-    for package in packages {
-        let name = |value: &Value| trusted::short(value["name"].as_str().unwrap_or("")).to_owned();
-        // Crates without a description are examples.
-        let Some(description) = package["description"].as_str() else { continue };
-        let dependencies = package["dependencies"].as_array().into_iter().flatten();
-        let links = dependencies.filter(|it| it["path"].is_string() && it["kind"] != "dev");
-        let links = links.map(name).collect::<Vec<_>>().join(", ");
-        rows.push(format!("| `{}` | {description} | {links} |\n", name(package)));
-    }
-    rows.sort();
-    let head = "# Crates\n\n`cargo doc --open` has their documentation, which begins with what a \
-                crate owns and what it does not.\n\n\
-                | crate | what it is | builds on |\n|---|---|---|\n";
-    Ok(head.to_owned() + &rows.concat())
 }
 
 /// Returns a page whose links out of `docs/` point to the repository on the web.
@@ -121,14 +96,8 @@ fn diagrams(root: &Path, pages: &Path) -> Result<()> {
 
 /// Returns the help of the binary's commands and flags.
 fn commands(enshrine: &Path) -> Result<String> {
-    let said = Command::new(enshrine)
-        .args(["completions", "--markdown"])
-        .output()
-        .wrap_err_with(|| format!("cannot run {}", enshrine.display()))?;
-    if !said.status.success() {
-        bail!("enshrine completions: {}", String::from_utf8_lossy(&said.stderr).trim());
-    }
-    Ok(String::from_utf8(said.stdout)?)
+    let mut enshrine = Command::new(enshrine);
+    Ok(String::from_utf8(command::output(enshrine.args(["completions", "--markdown"]))?)?)
 }
 
 /// Writes the pages of the contracts below `pages`, and returns their entries in the table of
@@ -186,17 +155,15 @@ mod tests {
             "<script src=\"mermaid.tiny.js\"></script><script src=\"diagrams.js\"></script>";
         let page = folder.join("page.html");
         fs::write(&page, format!("<!doctype html><body>{blocks}{scripts}</body>")).unwrap();
-        for browser in ["chromium", "chromium-browser", "google-chrome"] {
-            let shown = Command::new(browser)
-                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-                .args(["--disable-background-networking", "--no-first-run", "--dump-dom"])
-                .arg("--virtual-time-budget=10000")
-                .arg(format!("--user-data-dir={}", folder.join("profile").display()))
-                .arg(format!("file://{}", page.display()))
-                .output();
-            if let Ok(shown) = shown {
-                return Some(String::from_utf8_lossy(&shown.stdout).into_owned());
-            }
+        let shown = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .args(["--disable-background-networking", "--no-first-run", "--dump-dom"])
+            .arg("--virtual-time-budget=10000")
+            .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+            .arg(format!("file://{}", page.display()))
+            .output();
+        if let Ok(shown) = shown {
+            return Some(String::from_utf8_lossy(&shown.stdout).into_owned());
         }
         // The test harness captures the output of passing tests, so this is written differently.
         let skipped = "\n*** SKIPPED: diagrams in a browser: no Chromium (Debian's `chromium`) ***";

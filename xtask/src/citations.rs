@@ -15,18 +15,14 @@ pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
         let Ok(text) = fs::read_to_string(root.join(document)) else { continue };
         for cited in text.split('`').skip(1).step_by(2) {
             let Some((file, name)) = citation(cited) else { continue };
-            let mut fault = Some("does not exist");
+            let mut faults = Vec::new();
             for source in files.iter().filter(|it| it.ends_with(file)) {
                 let text = fs::read_to_string(root.join(source));
                 let text = text.wrap_err_with(|| format!("cannot read {}", source.display()))?;
-                if let Some(found) = fault_of(&text, name) {
-                    fault = found;
-                }
-                if fault.is_none() {
-                    break;
-                }
+                faults.extend(fault_of(&text, name));
             }
-            if let Some(fault) = fault {
+            if !faults.contains(&None) {
+                let fault = faults.into_iter().flatten().next().unwrap_or("does not exist");
                 findings.push(format!("{}: the test {cited} {fault}", document.display()));
             }
         }

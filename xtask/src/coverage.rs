@@ -3,7 +3,7 @@
 //! forge measures coverage with the optimizer disabled, because optimised code has no line mapping.
 //! The gas of such code is meaningless, so the tests in `test/gas` are excluded.
 
-use std::{path::Path, process::Stdio};
+use std::path::Path;
 
 use eyre::{OptionExt as _, Result, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
@@ -25,10 +25,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         .env("FOUNDRY_OUT", "target/coverage/out")
         .env("FOUNDRY_CACHE_PATH", "target/coverage/cache")
         .env("FOUNDRY_DENY", "never");
-    let output = forge.stderr(Stdio::inherit()).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8(command::output(&mut forge)?)?;
     println!("{said}");
-    ensure!(output.status.success(), "forge coverage failed: {}", output.status);
     let shares = shares(&said).ok_or_eyre("forge prints no total")?;
     let is_enough = shares.iter().zip(MINIMUM).all(|(share, minimum)| *share >= minimum);
     let [lines, branches] = MINIMUM;

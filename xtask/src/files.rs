@@ -7,21 +7,16 @@ use std::{
 };
 
 use eyre::{Result, WrapErr as _, ensure};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::command;
 
 /// Returns the files below a folder, sorted by path.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let entries = fs::read_dir(folder);
-    for entry in entries.wrap_err_with(|| format!("cannot list {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+    let entries = WalkDir::new(folder).sort_by_file_name().into_iter();
+    let is_file = |entry: &DirEntry| !entry.file_type().is_dir();
+    let files = entries.filter(|entry| entry.as_ref().map_or(true, is_file));
+    files.map(|entry| Ok(entry?.into_path())).collect()
 }
 
 /// Copies the files of a folder for which `wanted` returns `true`, preserving their folders.
@@ -47,10 +42,9 @@ pub(crate) fn empty(folder: &Path) -> Result<()> {
 /// Returns the files that git tracks or would add.
 pub(crate) fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").args(list).current_dir(root).output();
-    let output = output.wrap_err("cannot run git, which knows the files of the repository")?;
-    let names = String::from_utf8(output.stdout).wrap_err("a file's name is not UTF-8")?;
+    let names = command::output(Command::new("git").args(list).current_dir(root))?;
+    let names = String::from_utf8(names).wrap_err("a file's name is not UTF-8")?;
     let files: Vec<_> = names.split_terminator('\0').map(PathBuf::from).collect();
-    ensure!(output.status.success() && !files.is_empty(), "git lists no file in {root:?}");
+    ensure!(!files.is_empty(), "git lists no file in {root:?}");
     Ok(files)
 }

@@ -93,7 +93,8 @@ fn check(file: &Path, text: &str, context: &Context) -> Vec<String> {
         }
         // A test that compares elapsed time fails on a busy machine. Clippy's `disallowed-methods`
         // cannot express this rule, because it also applies to product code.
-        let is_measured = line.contains(concat!(".elap", "sed()")) && !is_comment(line);
+        let is_measured =
+            line.contains(concat!(".elap", "sed()")) && !line.trim_start().starts_with("//");
         if is_measured && tests.is_some_and(|first| index >= first) {
             add("measures time in a test: use testkit::Timeout");
         }
@@ -109,10 +110,6 @@ fn check(file: &Path, text: &str, context: &Context) -> Vec<String> {
     };
     findings.extend(manifest_error.map(|what| format!("{}: {what}", file.display())));
     findings
-}
-
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with("//")
 }
 
 /// Returns the index of the line at which the test code of a file begins: unit tests are the last

@@ -10,10 +10,10 @@ use std::{
     process::Command,
 };
 
-use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _};
 use serde_json::Value;
 
-use crate::files;
+use crate::{command, files};
 
 /// Folders of Solidity that are packed unchanged.
 const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
@@ -35,16 +35,11 @@ pub(crate) fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
         fs::copy(root.join(license), package.join(license))
             .wrap_err_with(|| format!("cannot copy {license}"))?;
     }
-    let output = Command::new("npm")
-        .args(["pack", "--json", "--ignore-scripts", "--offline"])
-        .arg("--pack-destination")
-        .arg(&out)
-        .current_dir(&package)
-        .output()
-        .wrap_err("cannot run npm, which comes with Node.js")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "npm pack failed: {}", said.trim());
-    let answer: Value = serde_json::from_slice(&output.stdout).wrap_err("what npm pack answers")?;
+    let mut npm = Command::new("npm");
+    npm.args(["pack", "--json", "--ignore-scripts", "--offline", "--pack-destination"]);
+    let answer = command::output(npm.arg(&out).current_dir(&package));
+    let answer = answer.wrap_err("npm, which comes with Node.js, does not pack")?;
+    let answer: Value = serde_json::from_slice(&answer).wrap_err("what npm pack answers")?;
     let name = answer[0]["filename"].as_str().ok_or_eyre("npm pack names no archive")?;
     println!("{}", out.join(name).display());
     Ok(())

@@ -11,10 +11,7 @@ use std::{
     num::NonZero,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
@@ -68,8 +65,9 @@ fn programs(messages: &str) -> Result<Vec<Program>> {
 fn run_all(programs: &[Program]) -> Result<Vec<String>> {
     // Long tests wait for clocks and other processes, so there are more threads than cores.
     let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<String>> {
+        let mut failed = Vec::new();
         while let Some((path, folder)) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begun = Instant::now();
             let name = path.display().to_string();
@@ -82,18 +80,18 @@ fn run_all(programs: &[Program]) -> Result<Vec<String>> {
             out.write_all(&[output.stdout, output.stderr].concat())?;
             writeln!(out, "ended after {:.1} s: {}", begun.elapsed().as_secs_f64(), output.status)?;
             if !output.status.success() {
-                failed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                failed.push(name);
             }
         }
-        Ok(())
+        Ok(failed)
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|it| {
+        let failed = workers.into_iter().map(|it| {
             it.join().map_err(|_| eyre::eyre!("a thread that runs tests has panicked"))?
-        })
-    })?;
-    Ok(failed.into_inner().unwrap_or_else(PoisonError::into_inner))
+        });
+        Ok(failed.collect::<Result<Vec<_>>>()?.concat())
+    })
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 //! SECURITY.md quotes it, and `lint-repo` checks the document against the count and the count
 //! against [`LIMIT`].
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
-use serde_json::Value;
 
-use crate::files;
+use crate::{command, files};
 
 /// Crate of the precompile.
 const PRECOMPILE: &str = "enshrine-execute";
@@ -20,12 +23,8 @@ const DOCUMENT: &str = "SECURITY.md";
 /// Markers around the table in the document.
 const MARKS: [&str; 2] = ["<!-- cargo xtask trusted --write -->\n", "<!-- end -->"];
 
-/// A crate and its code lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Count {
-    name: String,
-    lines: usize,
-}
+/// Name of a crate, and number of its code lines.
+type Count = (String, usize);
 
 /// Prints the count; with `write`, also into the document.
 pub(crate) fn run(root: &Path, write: bool) -> Result<()> {
@@ -63,12 +62,12 @@ fn differences(counts: &[Count], document: &str) -> Vec<String> {
 }
 
 fn total(counts: &[Count]) -> usize {
-    counts.iter().map(|count| count.lines).sum()
+    counts.iter().map(|(_, lines)| lines).sum()
 }
 
 fn table(counts: &[Count]) -> String {
     let mut table = "| crate | code lines |\n|---|---|\n".to_owned();
-    for Count { name, lines } in counts {
+    for (name, lines) in counts {
         table += &format!("| `{name}` | {lines} |\n");
     }
     table + &format!("| all | {} |\n", total(counts))
@@ -81,62 +80,36 @@ fn parts(document: &str) -> Option<(&str, &str, &str)> {
     Some((&document[..begin], &document[begin..end], &document[end..]))
 }
 
-/// Returns `cargo metadata` of the workspace.
-pub(crate) fn metadata(root: &Path) -> Result<Value> {
-    let mut cargo = toolchain::cargo();
-    cargo.args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root);
-    let output = cargo.output().wrap_err("cannot run cargo metadata")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "cargo metadata failed: {}", said.trim());
-    serde_json::from_slice(&output.stdout).wrap_err("cargo metadata")
-}
-
-/// Returns the name of a crate without the prefix of the project.
-pub(crate) fn short(name: &str) -> &str {
-    name.strip_prefix("enshrine-").unwrap_or(name)
-}
-
 /// Returns the number of code lines of each crate that the precompile links, largest first.
 fn counts(root: &Path) -> Result<Vec<Count>> {
-    let metadata = metadata(root)?;
-    let linked = linked(&metadata, PRECOMPILE).ok_or_eyre("cargo metadata has another form")?;
+    let mut cargo = toolchain::cargo();
+    cargo.args(["tree", "--package", PRECOMPILE, "--edges", "normal", "--prefix", "none"]);
+    let tree = command::output(cargo.args(["--format", "{p}"]).current_dir(root))?;
     let mut counts = Vec::new();
-    for (name, manifest) in linked {
-        let source = Path::new(manifest).with_file_name("src");
+    for (name, folder) in linked(&String::from_utf8(tree)?) {
         let mut lines = 0;
-        for path in files::below(&source)? {
-            let is_test = path
-                .components()
-                .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+        for path in files::below(&folder.join("src"))? {
+            let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
             if path.extension().is_some_and(|it| it == "rs") && !is_test {
                 let text = fs::read_to_string(&path);
                 lines += code_lines(&text.wrap_err_with(|| path.display().to_string())?);
             }
         }
-        counts.push(Count { name: short(name).to_owned(), lines });
+        counts.push((name, lines));
     }
-    counts.sort_by_key(|count| core::cmp::Reverse(count.lines));
+    counts.sort_by_key(|(_, lines)| core::cmp::Reverse(*lines));
     Ok(counts)
 }
 
-/// Returns names and manifests of a crate and of all crates of the workspace that it links, itself
-/// first.
-fn linked<'m>(metadata: &'m Value, first: &'m str) -> Option<Vec<(&'m str, &'m str)>> {
-    let packages = metadata["packages"].as_array()?;
-    let (mut open, mut seen, mut found) = (vec![first], BTreeSet::from([first]), Vec::new());
-    while let Some(name) = open.pop() {
-        let package = packages.iter().find(|it| it["name"].as_str() == Some(name))?;
-        found.push((name, package["manifest_path"].as_str()?));
-        for dependency in package["dependencies"].as_array()? {
-            // Dependencies of tests and build scripts are not linked.
-            let is_linked = dependency["kind"].is_null() && dependency["path"].is_string();
-            let name = dependency["name"].as_str()?;
-            if is_linked && seen.insert(name) {
-                open.push(name);
-            }
-        }
-    }
-    Some(found)
+/// Returns names, without the prefix of the project, and folders of the crates of the workspace in
+/// the output of `cargo tree`, which names the folder only of these.
+fn linked(tree: &str) -> BTreeSet<(String, PathBuf)> {
+    let linked = tree.lines().filter_map(|line| {
+        let (package, folder) = line.split_once(" (/")?;
+        let name = package.strip_prefix("enshrine-")?.split(' ').next()?;
+        Some((name.to_owned(), ["/", folder.split(')').next()?].concat().into()))
+    });
+    linked.collect()
 }
 
 /// Counts the lines with code: neither blank, nor comments, nor in the test module, which is the
@@ -149,7 +122,6 @@ fn code_lines(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn blank_lines_comments_and_tests_are_no_code() {
@@ -159,23 +131,16 @@ mod tests {
     }
 
     #[test]
-    fn only_linked_crates_are_counted() {
-        let package = |name: &str, links: &[(&str, Option<&str>)]| {
-            let links =
-                links.iter().map(|(name, kind)| json!({ "name": name, "kind": kind, "path": "p" }));
-            json!({ "name": name, "manifest_path": name, "dependencies": links.collect::<Vec<_>>() })
-        };
-        let metadata = json!({ "packages": [
-            package("a", &[("b", None), ("t", Some("dev"))]),
-            package("b", &[("c", None)]), package("c", &[]), package("t", &[]),
-        ] });
-        let names: Vec<_> = linked(&metadata, "a").unwrap().iter().map(|it| it.0).collect();
-        assert_eq!(names, ["a", "b", "c"]);
+    fn only_crates_of_workspace_are_counted() {
+        let tree = "enshrine-execute v0.1.0 (/a/execute)\nsha2 v0.11.1\nserde v1.0.0 (proc-macro)\n\
+                    enshrine-wire v0.1.0 (/a/wire)\nenshrine-wire v0.1.0 (/a/wire) (*)\n";
+        let expected = ["execute", "wire"].map(|it| (it.to_owned(), format!("/a/{it}").into()));
+        assert_eq!(linked(tree), BTreeSet::from(expected));
     }
 
     #[test]
     fn wrong_counts_and_exceeded_limits_are_found() {
-        let counts = |lines| vec![Count { name: "wire".to_owned(), lines }];
+        let counts = |lines| vec![("wire".to_owned(), lines)];
         let document = |counts: &[Count]| [MARKS[0], &table(counts), MARKS[1]].concat();
         let few = counts(LIMIT);
         assert_eq!(differences(&few, &document(&few)), Vec::<String>::new());

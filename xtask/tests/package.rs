@@ -11,26 +11,14 @@ use std::{
 use serde_json::Value;
 use toml::Table;
 use toolchain::{Toolchain, progress_to_stderr};
+use walkdir::WalkDir;
 
-/// Layout of a project's dependencies.
-struct Layout {
-    /// Index of its settings in the package's README.
-    documented: usize,
-    folder: &'static str,
-    /// Folder names of this package, forge-std and solady.
-    names: [&'static str; 3],
-}
-
-/// Layout of `forge install`.
-const FORGE: Layout =
-    Layout { documented: 0, folder: "lib", names: ["enshrine", "forge-std", "solady"] };
-
-/// Layout of soldeer, with versions in the folder names.
-const SOLDEER: Layout = Layout {
-    documented: 1,
-    folder: "dependencies",
-    names: ["enshrine-contracts-0.1.0", "forge-std-1.9.7", "solady-0.1.26"],
-};
+/// Layouts of a project's dependencies, in the order of the package's README: `forge install`, and
+/// soldeer with versions in the folder names. Each has folders of this package, forge-std and solady.
+const LAYOUTS: [(&str, [&str; 3]); 2] = [
+    ("lib", ["enshrine", "forge-std", "solady"]),
+    ("dependencies", ["enshrine-contracts-0.1.0", "forge-std-1.9.7", "solady-0.1.26"]),
+];
 
 /// Packs the package, and unpacks the archive into the folder of the layout.
 fn install(folder: &Path, packed: &Path) {
@@ -49,12 +37,6 @@ fn install(folder: &Path, packed: &Path) {
         .status()
         .unwrap();
     assert!(unpacked.success());
-}
-
-/// Returns the settings for this layout from the package's README.
-fn documented<'r>(readme: &'r str, layout: &Layout) -> &'r str {
-    let rest = readme.split("```toml\n").nth(layout.documented + 1).unwrap();
-    rest.split_once("```").unwrap().0
 }
 
 fn said(output: &Output) -> String {
@@ -79,25 +61,32 @@ fn imports(source: &str) -> Vec<&str> {
     statements.map(|statement| statement.rsplit('"').nth(1).unwrap()).collect()
 }
 
-/// Finds all Solidity files below a folder.
-fn solidity(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            solidity(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "sol") {
-            found.push(path);
-        }
+#[test]
+fn projects_build_with_settings_from_readme() {
+    for (index, (folder, names)) in LAYOUTS.into_iter().enumerate() {
+        builds_as_documented(index + 1, folder, names);
+    }
+    // The version in the folder name is that of the package.
+    let manifest = include_str!("../../tools/package/package.json");
+    let (name, version) = LAYOUTS[1].1[0].rsplit_once('-').unwrap();
+    for (key, value) in [("name", name), ("version", version)] {
+        assert!(manifest.contains(&format!("\"{key}\": \"{value}\"")), "{key} {value}");
+    }
+    // The versions of the other folders are those that the package declares.
+    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/package");
+    let declared = declared(&settings(Path::new(package)));
+    for (name, version) in LAYOUTS[1].1[1..].iter().filter_map(|name| name.rsplit_once('-')) {
+        assert_eq!(declared[name], version, "{name}");
     }
 }
 
-/// Checks that a project with the package builds with the settings of the README, and not without
+/// Checks that a project with the package builds with these settings of the README, and not without
 /// them.
-fn builds_as_documented(layout: &Layout) {
+fn builds_as_documented(documented: usize, dependencies: &str, names: [&str; 3]) {
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let (folder, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let project = folder.path();
-    let [own, others @ ..] = layout.names.map(|name| project.join(layout.folder).join(name));
+    let [own, others @ ..] = names.map(|name| project.join(dependencies).join(name));
     install(&own, packed.path());
     for (name, there) in ["forge-std", "solady"].iter().zip(others) {
         symlink(tools.root().join("lib").join(name), there).unwrap();
@@ -110,37 +99,29 @@ fn builds_as_documented(layout: &Layout) {
         assert!(!own.join(name).exists(), "{name}");
     }
     let readme = fs::read_to_string(own.join("README.md")).unwrap();
+    let documented = readme.split("```toml\n").nth(documented).unwrap();
+    let documented = documented.split_once("```").unwrap().0;
     let allowed = tools.root().display();
     let settings = format!(
         "[profile.default]\nauto_detect_remappings = false\nsolc = \"{}\"\nallow_paths = [\"{allowed}\"]\n\
-         bytecode_hash = \"none\"\n{}",
+         bytecode_hash = \"none\"\n{documented}",
         tools.solc().display(),
-        documented(&readme, layout),
     );
     fs::write(project.join("foundry.toml"), &settings).unwrap();
-    fs::create_dir(project.join("src")).unwrap();
     fs::create_dir(project.join("test")).unwrap();
-    let contract = r#"// SPDX-License-Identifier: MIT
+    let test = r#"// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 import {IL1MessageQueue} from "enshrine/interfaces/IL1MessageQueue.sol";
 import {NativeRollup} from "enshrine/NativeRollup.sol";
 import {L1TokenBridge} from "enshrine/bridge/L1TokenBridge.sol";
-contract Watcher {
-    NativeRollup public immutable ROLLUP;
-    constructor(NativeRollup rollup) { ROLLUP = rollup; }
-    function root() external view returns (bytes32) { return ROLLUP.stateRoot(); }
-}
-"#;
-    fs::write(project.join("src/Watcher.sol"), contract).unwrap();
-    let test = r#"// SPDX-License-Identifier: MIT
-pragma solidity ^0.8.24;
 import {ExecuteTest} from "enshrine-forge/ExecuteTest.sol";
 import {L2} from "enshrine-forge/L2.sol";
 import {RollupFixture} from "enshrine-forge/RollupFixture.sol";
 contract WatcherTest is ExecuteTest {
     using L2 for L2.Chain;
     L2.Chain internal l2;
-    function test_nothing() public pure {}
+    NativeRollup internal rollup;
+    function test_stateRoot() public view { rollup.stateRoot(); }
 }
 "#;
     fs::write(project.join("test/Watcher.t.sol"), test).unwrap();
@@ -154,7 +135,6 @@ contract WatcherTest is ExecuteTest {
     };
     let output = build();
     assert!(output.status.success(), "{}", said(&output));
-    assert!(project.join("out/Watcher.sol/Watcher.json").is_file());
     assert!(project.join("out/Watcher.t.sol/WatcherTest.json").is_file());
 
     // Without the settings of the README it does not build.
@@ -178,11 +158,10 @@ fn what_packed_files_import_is_packed_or_declared() {
     let remappings = settings["profile"]["default"]["remappings"].as_array().unwrap();
     let own: BTreeSet<_> =
         remappings.iter().map(|one| one.as_str().unwrap().split('/').next().unwrap()).collect();
-    let mut files = Vec::new();
-    solidity(package, &mut files);
     let mut needed = BTreeSet::new();
-    for file in &files {
-        let source = fs::read_to_string(file).unwrap();
+    let files = WalkDir::new(package).into_iter().map(|file| file.unwrap().into_path());
+    for file in files.filter(|file| file.extension().is_some_and(|it| it == "sol")) {
+        let source = fs::read_to_string(&file).unwrap();
         for import in imports(&source) {
             let name = file.strip_prefix(package).unwrap().display();
             if import.starts_with('.') {
@@ -205,42 +184,4 @@ fn what_packed_files_import_is_packed_or_declared() {
         let manifest: Value = serde_json::from_str(manifest).unwrap();
         assert_eq!(manifest["dependencies"]["solady"], declared["solady"].as_str());
     }
-}
-
-#[test]
-fn imports_are_found_in_any_form() {
-    let source = r#"pragma solidity ^0.8.24;
-
-import "a/A.sol";
-import {
-    B,
-    C
-} from "./B.sol";
-import * as D from "d/D.sol";
-// import {E} from "e/E.sol";
-string constant F = "f/F.sol";
-"#;
-    assert_eq!(imports(source), ["a/A.sol", "./B.sol", "d/D.sol"]);
-}
-
-#[test]
-fn project_builds_with_package_from_readme() {
-    builds_as_documented(&FORGE);
-}
-
-#[test]
-fn project_with_soldeer_layout_builds() {
-    // The version in the folder name is that of the package.
-    let manifest = include_str!("../../tools/package/package.json");
-    let (name, version) = SOLDEER.names[0].rsplit_once('-').unwrap();
-    for (key, value) in [("name", name), ("version", version)] {
-        assert!(manifest.contains(&format!("\"{key}\": \"{value}\"")), "{key} {value}");
-    }
-    // The versions of the other folders are those that the package declares.
-    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/package");
-    let declared = declared(&settings(Path::new(package)));
-    for (name, version) in SOLDEER.names[1..].iter().filter_map(|name| name.rsplit_once('-')) {
-        assert_eq!(declared[name], version, "{name}");
-    }
-    builds_as_documented(&SOLDEER);
 }
