@@ -16,9 +16,9 @@ const MAX_SEED: usize = 5 * 1_024;
 /// Maximum total length of the committed files, in bytes.
 const MAX_CORPUS: usize = 60 * 1_024;
 
-/// Returns the number of mutations of the corpus: `ENSHRINE_MUTATED`, or 3,000 by default.
+/// Returns the number of mutations of the corpus: `ENSHRINE_MUTATED`, or 10,000 by default.
 fn mutated() -> u64 {
-    env::var("ENSHRINE_MUTATED").map_or(3_000, |count| count.parse().expect("a number"))
+    env::var("ENSHRINE_MUTATED").map_or(10_000, |count| count.parse().expect("a number"))
 }
 
 fn folder(name: &str) -> PathBuf {
