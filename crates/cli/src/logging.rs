@@ -82,11 +82,8 @@ pub(crate) fn start(shown: Shown) {
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(io::stdout)
             .with_ansi(false)
-            .log_internal_errors(false);
-        let lines = match format {
-            Format::Text => lines.event_format(ConsoleText).boxed(),
-            Format::Json => lines.event_format(ConsoleJson).boxed(),
-        };
+            .log_internal_errors(false)
+            .event_format(Console(format));
         lines.with_filter(Targets::new().with_target(devnet::CONSOLE_OUTPUT, LevelFilter::INFO))
     });
     let started =
@@ -114,30 +111,10 @@ fn default_targets(verbosity: u8) -> Targets {
         .with_targets(quiet)
 }
 
-/// Console output as text: only the text of each event.
-struct ConsoleText;
+/// Console output: the text of each event, or its name and fields as JSON.
+struct Console(Format);
 
-impl<S, N> FormatEvent<S, N> for ConsoleText
-where
-    S: Subscriber + for<'s> LookupSpan<'s>,
-    N: for<'w> FormatFields<'w> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let fields = Fields::of(event);
-        let text = fields.0.get("text").or_else(|| fields.0.get("message"));
-        writeln!(writer, "{}", text.and_then(Value::as_str).unwrap_or_default())
-    }
-}
-
-/// Console output as JSON: the event's name and its fields.
-struct ConsoleJson;
-
-impl<S, N> FormatEvent<S, N> for ConsoleJson
+impl<S, N> FormatEvent<S, N> for Console
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -149,10 +126,17 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let Fields(mut fields) = Fields::of(event);
-        fields.remove("text");
-        let what = fields.remove("message").unwrap_or_default();
-        fields.insert("event".to_owned(), what);
-        writeln!(writer, "{}", Value::Object(fields))
+        let (text, message) = (fields.remove("text"), fields.remove("message"));
+        match self.0 {
+            Format::Text => {
+                let text = text.or(message).unwrap_or_default();
+                writeln!(writer, "{}", text.as_str().unwrap_or_default())
+            }
+            Format::Json => {
+                fields.insert("event".to_owned(), message.unwrap_or_default());
+                writeln!(writer, "{}", Value::Object(fields))
+            }
+        }
     }
 }
 
@@ -253,10 +237,7 @@ mod tests {
             let lines = Lines::default();
             let writer = lines.clone();
             let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
-            let layer = match format {
-                Format::Text => layer.event_format(ConsoleText).boxed(),
-                Format::Json => layer.event_format(ConsoleJson).boxed(),
-            };
+            let layer = layer.event_format(Console(format));
             let subscriber = tracing_subscriber::registry().with(layer);
             tracing::subscriber::with_default(subscriber, || {
                 tracing::info!(target: devnet::CONSOLE_OUTPUT, text = "\n    Gas: 7", gas = 7_u64, "made");
