@@ -7,12 +7,12 @@ import {Capacity} from "../../contracts/libraries/Capacity.sol";
 contract CapacityTest is Test {
     uint256 internal constant TRANSACTION_GAS = 16_777_216;
 
-    function test_a_block_and_what_is_demanded_of_it_fit_public_pools() public pure {
+    function test_transaction_bytes_fit_public_pools() public pure {
         uint256 all = Capacity.BLOCK_BYTES + Capacity.ENVELOPE_BYTES + Capacity.DUTY_BYTES;
         assertEq(all, 128 * 1024);
     }
 
-    function test_the_largest_of_each_duty_fits_the_budget() public pure {
+    function test_largest_of_each_duty_fits_budget() public pure {
         assertLe(Capacity.ofRelays(), Capacity.DUTY_BYTES);
         assertLe(Capacity.ofBounded(4096), Capacity.DUTY_BYTES);
         assertLe(Capacity.ofSend(4096), Capacity.DUTY_BYTES);
@@ -24,7 +24,7 @@ contract CapacityTest is Test {
     }
 
     /// @dev Pins the figures, which determine what a submitter pays and what a block must include.
-    function test_footprints_are_those_of_the_documents() public pure {
+    function test_footprints_match_documents() public pure {
         assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);
         assertEq(Capacity.ofSend(100), 100 + 4 * 3200 + 800);
         assertEq(Capacity.ofBounded(100), 100 + 40_000 + 800);
@@ -34,7 +34,7 @@ contract CapacityTest is Test {
     }
 
     /// @dev Leaves spare gas for what a builder adds.
-    function test_a_block_with_the_largest_duty_fits_one_transaction() public pure {
+    function test_block_with_largest_duty_fits_transaction() public pure {
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS));
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 8_500_000));
         assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES, 13_000_000));
@@ -42,7 +42,7 @@ contract CapacityTest is Test {
     }
 
     /// @dev Changes of L1 under which the largest duty still fits one transaction.
-    function test_the_largest_duty_survives_changes_of_l1() public pure {
+    function test_largest_duty_fits_after_l1_repricing() public pure {
         uint256 bytes_ = Capacity.TRANSACTION_BYTES;
         // Half the gas of a transaction leaves out less than 400 bytes, for the floor of EIP-7976.
         uint256 gas = Capacity.advanceGas(bytes_ - 400, Capacity.DUTY_GAS);
@@ -57,7 +57,10 @@ contract CapacityTest is Test {
         assertLe(21_000 + 256 * evidence, TRANSACTION_GAS);
     }
 
-    function testFuzz_gas_is_that_of_the_dearer_schedule(uint256 length, uint256 gas) public pure {
+    function testFuzz_advance_gas_is_at_least_each_schedule(uint256 length, uint256 gas)
+        public
+        pure
+    {
         length = bound(length, 0, 1 << 20);
         gas = bound(gas, 0, 1 << 30);
         uint256 cost = Capacity.advanceGas(length, gas);
@@ -69,7 +72,7 @@ contract CapacityTest is Test {
 
     /// @dev An account that advances pays no more for a byte than the account that caused it has
     /// paid, whether calldata or work determines the price.
-    function testFuzz_a_byte_is_sold_for_no_less_than_it_costs_who_advances(
+    function testFuzz_price_per_byte_covers_cost_of_advance(
         uint256 length,
         uint256 more,
         uint256 gas
@@ -83,7 +86,7 @@ contract CapacityTest is Test {
 
     /// @dev The case in which a byte is most expensive: for smaller and larger inputs the floor of
     /// EIP-7976 decides.
-    function test_a_full_duty_is_sold_for_no_less_than_it_costs_who_advances() public pure {
+    function test_price_of_full_duty_covers_cost_of_advance() public pure {
         uint256 all = Capacity.TRANSACTION_BYTES;
         uint256 without = all - Capacity.DUTY_BYTES;
         uint256 cost = Capacity.advanceGas(all, 0) - Capacity.advanceGas(without, 0);
@@ -91,14 +94,14 @@ contract CapacityTest is Test {
         assertGe(Capacity.GAS_PER_BYTE * Capacity.DUTY_BYTES, cost);
     }
 
-    function test_what_an_amsterdam_l1_refuses_does_not_fit() public pure {
+    function test_input_above_amsterdam_gas_cap_does_not_fit() public pure {
         assertGt(Capacity.advanceGas(262_500, 0), TRANSACTION_GAS);
         assertLe(Capacity.advanceGas(200_000, 0), TRANSACTION_GAS);
     }
 
     /// @dev Computed by hand, for cases in which each schedule is the more expensive one, and with
     /// partial words.
-    function test_gas_is_the_sum_of_what_advancing_takes() public pure {
+    function test_advance_gas_is_sum_of_parts() public pure {
         // 131,072 bytes are 4,096 words: memory 3 · 4096 + 32,768; copies 12,288; EXECUTE
         // (20,000 + 524,288 + 8,000,000) · 64 / 63; calldata 2,097,152; 1,021,000 besides.
         assertEq(
@@ -111,16 +114,12 @@ contract CapacityTest is Test {
     }
 
     /// @dev Constants of the contracts, from which the bytes of each duty follow.
-    function test_the_budget_is_what_the_documents_say() public pure {
+    function test_budget_matches_documents() public pure {
         assertEq(Capacity.BLOCK_BYTES, 78_000);
         assertEq(Capacity.ENVELOPE_BYTES, 1072);
         assertEq(Capacity.DUTY_BYTES, 52_000);
         assertEq(Capacity.DUTY_GAS, 4_000_000);
         assertEq(Capacity.RELAY_GAS, 3_000_000);
         assertEq(Capacity.TRANSACTION_GAS, TRANSACTION_GAS);
-        assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);
-        assertEq(Capacity.ofSend(100), 100 + 4 * 3200 + 800);
-        assertEq(Capacity.ofBounded(100), 100 + 40_000 + 800);
-        assertEq(Capacity.ofRelays(), 4 * (132 + 6400) + 32 * 256 + 3200 + 2 * 5400 + 600);
     }
 }

@@ -60,7 +60,7 @@ contract CommitmentsTest is Test {
         assertGe(i, 3);
     }
 
-    function test_inputs_without_a_commitment_are_rejected() public {
+    function test_malformed_inputs_have_no_commitment() public {
         uint256 i;
         for (; has(place("rejected", i)); ++i) {
             string memory entry = place("rejected", i);
@@ -73,7 +73,7 @@ contract CommitmentsTest is Test {
         assertGe(i, 10);
     }
 
-    function test_rejections_name_what_is_wrong() public {
+    function test_rejections_carry_expected_errors() public {
         bytes memory valid = input(place("inBlobs", 3));
         setBlobs(place("inBlobs", 3));
         bytes32[] memory few = new bytes32[](2);
@@ -91,7 +91,7 @@ contract CommitmentsTest is Test {
     }
 
     /// @dev The position of a blob belongs to the transaction, its hash to the commitment.
-    function test_blobs_are_named_by_hash() public {
+    function test_commitment_contains_blob_hashes() public {
         string memory entry = place("inBlobs", 1);
         bytes memory head = input(entry);
         bytes32[] memory hashes = vm.parseJsonBytes32Array(json, string.concat(entry, ".blobs"));

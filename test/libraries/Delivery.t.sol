@@ -33,7 +33,7 @@ contract DeliveryTest is Test {
     }
 
     /// @dev A payment to a cold target: the most expensive call without a delegation.
-    function testFuzz_a_paid_target_gets_all_that_it_was_promised_or_nothing(uint256 slack) public {
+    function testFuzz_paid_target_gets_promised_gas_or_nothing(uint256 slack) public {
         slack = bound(slack, 0, 2 * Delivery.OVERHEAD);
         GasMeter meter = new GasMeter();
         vm.deal(address(this), 1);
@@ -65,7 +65,7 @@ contract DeliveryTest is Test {
         assertLt(delivered, 60);
     }
 
-    function test_delivery_needs_its_gas_to_the_last_unit() public {
+    function test_required_gas_is_exact() public {
         address target = address(new GasMeter());
         bytes memory call = abi.encodeCall(this.deliver, (target, 0, ""));
         uint256 gas = GAS;
@@ -95,10 +95,7 @@ contract DeliveryTest is Test {
 
     /// @dev Figures on which the docs and the planner rely: a call retains a 64th, and its own
     /// cost.
-    function testFuzz_a_delivery_needs_its_gas_a_63rd_and_the_price_of_the_call(
-        uint32 gas,
-        uint16 data
-    ) public pure {
+    function testFuzz_required_gas_adds_63rd_and_call_cost(uint32 gas, uint16 data) public pure {
         uint256 needed = uint256(gas) + uint256(gas) / 63 + 1 + 25_000;
         assertEq(Delivery.required(gas), needed);
         assertEq(Messages.relayGas(gas, data), 1_000_000 + needed + 64 * uint256(data));

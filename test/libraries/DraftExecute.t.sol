@@ -56,7 +56,7 @@ contract DraftExecuteTest is ExecuteTest {
 
     // ------------------------------------------------------------------ fields
 
-    function test_fields_and_burned_fees_of_each_fork_are_read_where_they_stand() public {
+    function test_fields_and_burned_fees_match_each_fork() public {
         uint16[5] memory forks = [L2.PRAGUE, L2.OSAKA, 0x1301, 0x1401, L2.AMSTERDAM];
         for (uint256 i = 0; i < forks.length; ++i) {
             sealOn(forks[i]);
@@ -71,7 +71,7 @@ contract DraftExecuteTest is ExecuteTest {
         }
     }
 
-    function test_an_input_that_ends_before_the_burned_fees_is_refused() public {
+    function test_input_shorter_than_fields_reverts() public {
         for (uint256 length = 0; length < 630; length += 37) {
             expectShort(length);
         }
@@ -103,7 +103,7 @@ contract DraftExecuteTest is ExecuteTest {
         (other[0], other[1]) = (id[0], id[1]);
     }
 
-    function test_schema_ids_of_other_forms_and_forks_are_refused() public {
+    function test_other_schema_ids_revert() public {
         // Revisions of single blocks, of L2s with EXECUTE, and of batches; forks with another
         // layout.
         uint16[8] memory others = [0x1201, 0x1202, 0x12ba, 0x1278, 0x127a, 0x1079, 0x1679, 0xff79];
@@ -132,7 +132,7 @@ contract DraftExecuteTest is ExecuteTest {
         reader.read(other);
     }
 
-    function testFuzz_offsets_that_are_not_canonical_are_refused(uint32 other) public {
+    function testFuzz_non_canonical_offsets_revert(uint32 other) public {
         if (other != 48) expectNotCanonical(2, other, 48);
         if (other != 44) expectNotCanonical(50, other, 44);
         reader.read(input);
@@ -140,7 +140,7 @@ contract DraftExecuteTest is ExecuteTest {
 
     // ------------------------------------------------------------------ call
 
-    function test_a_block_that_execute_refuses_has_no_burned_fees() public {
+    function test_invalid_block_has_no_burned_fees() public {
         address precompile = DraftExecute.PRECOMPILE;
         bytes memory forged = L2.broken(input, IL2.Field.StateRoot, keccak256("forged"), true);
         vm.expectRevert(Execute.ExecuteFailed.selector);
@@ -179,12 +179,12 @@ contract DraftExecuteTest is ExecuteTest {
         reader.execute(precompile, input);
     }
 
-    function testFuzz_the_burned_fees_are_the_last_eight_bytes(uint64 burned) public {
+    function testFuzz_burned_fees_are_last_eight_bytes(uint64 burned) public {
         address precompile = parrot(answer(1, head.chainId, 0x1279, burned));
         assertEq(reader.execute(precompile, input), burned);
     }
 
-    function testFuzz_an_answer_of_another_length_is_refused(uint256 length) public {
+    function testFuzz_result_of_other_length_reverts(uint256 length) public {
         length = bound(length, 1, 100);
         // The execution-specs' form has 43 bytes.
         if (length == 51) length = 43;
@@ -195,7 +195,7 @@ contract DraftExecuteTest is ExecuteTest {
         );
     }
 
-    function testFuzz_another_flag_than_one_is_refused(uint8 flag) public {
+    function testFuzz_result_with_flag_not_one_reverts(uint8 flag) public {
         vm.assume(flag != 1);
         expectRefused(
             answer(flag, head.chainId, 0x1279, 7),
@@ -203,10 +203,9 @@ contract DraftExecuteTest is ExecuteTest {
         );
     }
 
-    function testFuzz_an_answer_for_another_chain_or_schema_is_refused(
-        uint64 chainId,
-        uint16 schema
-    ) public {
+    function testFuzz_result_for_other_chain_or_schema_reverts(uint64 chainId, uint16 schema)
+        public
+    {
         vm.assume(chainId != head.chainId && schema != 0x1279);
         expectRefused(
             answer(1, chainId, 0x1279, 7),

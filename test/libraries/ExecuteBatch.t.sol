@@ -78,10 +78,7 @@ contract ExecuteBatchTest is Test {
         }
     }
 
-    function testFuzz_fields_of_each_block_are_read_where_they_stand(uint256 seed, uint256 size)
-        public
-        view
-    {
+    function testFuzz_batch_fields_match_single_blocks(uint256 seed, uint256 size) public view {
         StatelessInputs.Block[] memory blocks = blocksOf(1 + size % 6, seed);
         BlockReader.Found[] memory found = reader.read(StatelessInputs.encode(blocks));
         assertEq(found.length, blocks.length);
@@ -121,7 +118,7 @@ contract ExecuteBatchTest is Test {
         );
     }
 
-    function test_a_batch_may_have_256_blocks_and_no_more() public {
+    function test_batch_has_at_most_256_blocks() public {
         assertEq(reader.read(repeated(256)).length, 256);
         bytes memory more = repeated(257);
         vm.expectRevert(abi.encodeWithSelector(Execute.BatchSizeInvalid.selector, 257, 256));
@@ -130,7 +127,7 @@ contract ExecuteBatchTest is Test {
 
     /// @dev A later block starts after the minimum length of the previous one, and early enough for
     /// its own minimum length.
-    function test_requests_are_read_between_the_one_before_and_the_end() public {
+    function test_request_offsets_out_of_range_revert() public {
         bytes memory input = StatelessInputs.encode(blocksOf(3, 0));
         uint256 most = input.length - 18 - Execute.MIN_REQUEST;
         for (uint256 i = 1; i < 3; ++i) {
@@ -154,7 +151,7 @@ contract ExecuteBatchTest is Test {
     }
 
     /// @dev For arbitrary offsets, only the input is read: memory does not grow.
-    function testFuzz_nothing_is_read_beyond_the_input(uint256 seed, uint32[3] memory offsets)
+    function testFuzz_offsets_do_not_read_beyond_input(uint256 seed, uint32[3] memory offsets)
         public
         view
     {

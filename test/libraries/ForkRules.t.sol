@@ -20,7 +20,7 @@ contract ForkRulesTest is Test {
         }
     }
 
-    function test_forks_are_named_by_single_inputs() public view {
+    function test_only_single_inputs_name_forks() public view {
         for (uint256 i = 0; i < 5; ++i) {
             assertTrue(Execute.isFork(forks[i] + 1));
             assertTrue(Execute.isFork(forks[i] + 2));
@@ -36,7 +36,7 @@ contract ForkRulesTest is Test {
         }
     }
 
-    function testFuzz_revisions_are_compared_alone(uint16 a, uint16 b) public pure {
+    function testFuzz_same_revision_ignores_fork(uint16 a, uint16 b) public pure {
         assertEq(Execute.sameRevision(a, b), a % 256 == b % 256);
         assertTrue(Execute.sameRevision(a, a ^ 0x1700));
     }

@@ -55,7 +55,7 @@ contract HeadersTest is Test {
         return index == 3 || index == 5 || index == 6 || index == 10 || index == 20 || index == 21;
     }
 
-    function test_the_sample_has_the_known_values() public view {
+    function test_sample_has_known_values() public view {
         Headers.Summary memory s = read(sample());
         assertEq(s.hash, hex"edd0a7e70ae9f31254d634324392e7047f41a9e881334431bc8f85035740325e");
         assertEq(s.inputs, hex"1b12224bb671cb1025279ee062035eb858b86a86551354cada2a6c50254195c4");
@@ -68,7 +68,7 @@ contract HeadersTest is Test {
         assertEq(s.timestamp, 1_700_000_000);
     }
 
-    function test_each_item_is_covered_as_specified() public view {
+    function test_each_item_changes_specified_hashes() public view {
         Headers.Summary memory base = read(sample());
         for (uint256 i = 0; i < 21; ++i) {
             bytes[] memory fields = sample();
@@ -82,7 +82,7 @@ contract HeadersTest is Test {
     }
 
     /// @dev Items of later forks: the hash of the access list is an outcome, the slot is not.
-    function test_items_of_later_forks_are_covered() public view {
+    function test_items_of_later_forks_change_hashes() public view {
         bytes[] memory fields = new bytes[](23);
         for (uint256 i = 0; i < 21; ++i) {
             fields[i] = sample()[i];
@@ -97,7 +97,7 @@ contract HeadersTest is Test {
         assertTrue(read(fields).environment != base.environment);
     }
 
-    function test_the_number_of_items_is_covered() public view {
+    function test_number_of_items_changes_hashes() public view {
         bytes[] memory fields = sample();
         Headers.Summary memory with = read(fields);
         assembly ("memory-safe") {
@@ -108,7 +108,7 @@ contract HeadersTest is Test {
         assertTrue(with.environment != without.environment);
     }
 
-    function test_the_bounds_are_exact() public {
+    function test_item_count_and_length_bounds_are_exact() public {
         bytes[] memory fields = sample();
         assembly ("memory-safe") {
             mstore(fields, 17)
@@ -136,7 +136,7 @@ contract HeadersTest is Test {
         headers.read(header);
     }
 
-    function test_malformed_headers_are_refused() public {
+    function test_malformed_headers_revert() public {
         bytes memory good = GenesisHeaders.encode(sample());
         headers.read(good);
 

@@ -36,10 +36,9 @@ contract KeptCodesTest is Test {
         return abi.encodePacked(uint32(position), account);
     }
 
-    function testFuzz_an_input_is_put_together_wherever_it_is_cut(
-        uint256 length,
-        uint256[4] memory cut
-    ) public {
+    function testFuzz_assemble_restores_input_for_any_ranges(uint256 length, uint256[4] memory cut)
+        public
+    {
         bytes memory input = noise(bound(length, 2, 900));
         cut[0] = bound(cut[0], 0, input.length - 1);
         cut[1] = bound(cut[1], cut[0] + 1, input.length);
@@ -49,14 +48,14 @@ contract KeptCodesTest is Test {
         assertEq(library_.assembled(short), input);
     }
 
-    function test_what_has_no_references_is_what_it_is() public view {
+    function test_input_without_references_is_unchanged() public view {
         bytes[4] memory plain = [noise(100), bytes(""), hex"c0de00000000", hex"c0df0000000001"];
         for (uint256 i = 0; i < plain.length; ++i) {
             assertEq(library_.assembled(plain[i]), plain[i]);
         }
     }
 
-    function test_each_reference_stands_behind_the_one_before_and_within_what_is_there() public {
+    function test_overlapping_or_outlying_references_revert() public {
         bytes memory input = noise(300);
         address first = KeptInputs.keep(input.slice(50, 100));
         address second = KeptInputs.keep(input.slice(150, 200));
@@ -83,7 +82,7 @@ contract KeptCodesTest is Test {
         assertEq(library_.assembled(KeptInputs.compose(300, both, rest)).length, 300);
     }
 
-    function test_an_input_has_the_length_that_it_says() public {
+    function test_assembled_length_mismatch_reverts() public {
         bytes memory input = noise(300);
         bytes memory kept = referTo(100, KeptInputs.keep(input.slice(100, 200)));
         bytes memory rest = bytes.concat(input.slice(0, 100), input.slice(200, 300));
@@ -98,7 +97,7 @@ contract KeptCodesTest is Test {
         assertEq(library_.assembled(KeptInputs.compose(300, kept, rest)), input);
     }
 
-    function test_there_are_as_many_references_as_it_says_and_one_at_least() public {
+    function test_missing_references_revert() public {
         bytes memory rest = noise(40);
         vm.expectRevert(KeptCodes.NoReferences.selector);
         library_.assembled(KeptInputs.compose(40, "", rest));
@@ -113,7 +112,7 @@ contract KeptCodesTest is Test {
         assertEq(library_.assembled(KeptInputs.compose(44, kept, rest)), bytes.concat(rest, "kept"));
     }
 
-    function test_only_an_account_whose_code_stays_keeps_anything() public {
+    function test_reference_to_wrong_code_reverts() public {
         bytes memory data = noise(77);
         address account = KeptInputs.accountOf(data);
         bytes memory input = KeptInputs.compose(77, referTo(0, account), "");

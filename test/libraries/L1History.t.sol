@@ -29,27 +29,27 @@ contract L1HistoryTest is Test {
         reader.hashOf(number);
     }
 
-    function test_the_last_256_blocks_need_no_history_contract() public {
+    function test_last_256_hashes_come_from_blockhash() public {
         vm.setBlockhash(CURRENT - 1, keccak256("last"));
         vm.setBlockhash(CURRENT - 256, keccak256("first"));
         assertEq(reader.hashOf(CURRENT - 1), keccak256("last"));
         assertEq(reader.hashOf(CURRENT - 256), keccak256("first"));
     }
 
-    function test_older_blocks_are_those_of_the_history_contract() public {
+    function test_older_hashes_come_from_history_contract() public {
         vm.mockCall(HISTORY, abi.encode(CURRENT - 257), abi.encode(keccak256("older")));
         assertEq(reader.hashOf(CURRENT - 257), keccak256("older"));
         assertEq(reader.hashOf(CURRENT - 258), keccak256("history"));
     }
 
-    function test_blocks_that_are_not_in_the_past_are_refused() public {
+    function test_current_and_future_blocks_revert() public {
         refused(CURRENT);
         refused(CURRENT + 1);
         refused(CURRENT + 1000);
         refused(type(uint256).max);
     }
 
-    function test_no_answer_of_the_history_contract_but_a_hash_is_one() public {
+    function test_invalid_responses_of_history_contract_revert() public {
         bytes[4] memory answers =
             [bytes(""), new bytes(31), abi.encode(uint256(0)), abi.encode(uint256(1), uint256(2))];
         for (uint256 i = 0; i < answers.length; ++i) {

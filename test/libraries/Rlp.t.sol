@@ -14,7 +14,7 @@ contract RlpTest is Test {
 
     LibraryHarness private harness = new LibraryHarness();
 
-    function testFuzz_integers_are_read_as_they_were_written(uint256 value, uint8 maxBytes) public {
+    function testFuzz_integer_round_trip(uint256 value, uint8 maxBytes) public {
         maxBytes = uint8(bound(maxBytes, 1, 32));
         bytes memory encoded = LibRLP.encode(value);
         uint256 length = 0;
@@ -27,17 +27,14 @@ contract RlpTest is Test {
         }
     }
 
-    function testFuzz_strings_are_read_as_they_were_written(bytes memory data, bytes memory more)
-        public
-        view
-    {
+    function testFuzz_string_round_trip(bytes memory data, bytes memory more) public view {
         bytes memory encoded = LibRLP.encode(data);
         (uint256 start, uint256 stop) = harness.str(bytes.concat(encoded, more));
         assertEq(stop, encoded.length);
         assertEq(stop - start, data.length);
     }
 
-    function testFuzz_lists_are_read_as_they_were_written(bytes[] memory payloads) public view {
+    function testFuzz_list_round_trip(bytes[] memory payloads) public view {
         LibRLP.List memory list;
         for (uint256 i = 0; i < payloads.length; ++i) {
             list.p(payloads[i]);
@@ -46,7 +43,7 @@ contract RlpTest is Test {
         assertEq(abi.encode(got), abi.encode(payloads));
     }
 
-    function testFuzz_a_string_is_no_list_and_a_list_no_string(bytes memory data) public {
+    function testFuzz_string_and_list_are_distinguished(bytes memory data) public {
         bytes memory string_ = LibRLP.encode(data);
         LibRLP.List memory list;
         bytes memory list_ = list.p(data).encode();
@@ -58,7 +55,7 @@ contract RlpTest is Test {
         harness.list(list_);
     }
 
-    function testFuzz_what_is_cut_off_is_refused(bytes memory data, uint256 cut) public {
+    function testFuzz_truncated_item_reverts(bytes memory data, uint256 cut) public {
         bytes memory encoded = LibRLP.encode(data);
         cut = bound(cut, 0, encoded.length - 1);
         bytes memory shorter = new bytes(cut);
@@ -69,7 +66,7 @@ contract RlpTest is Test {
         harness.item(shorter);
     }
 
-    function test_longer_forms_than_needed_are_refused() public {
+    function test_non_canonical_lengths_revert() public {
         bytes[7] memory longer = [
             bytes(hex"8100"), hex"817f", hex"b800", hex"b80102", hex"b90038", hex"f800", hex"f90000"
         ];
@@ -85,7 +82,7 @@ contract RlpTest is Test {
         harness.item(bytes.concat(hex"f838", new bytes(56)));
     }
 
-    function test_long_forms_begin_with_56_bytes() public {
+    function test_long_form_below_56_bytes_reverts() public {
         bytes[2] memory longer = [bytes(hex"b837"), hex"f837"];
         for (uint256 i = 0; i < 2; ++i) {
             bytes memory padded = bytes.concat(longer[i], new bytes(55));
@@ -101,7 +98,7 @@ contract RlpTest is Test {
         assertEq(stop, 2);
     }
 
-    function test_lengths_that_no_calldata_has_are_refused() public {
+    function test_lengths_beyond_calldata_revert() public {
         vm.expectPartialRevert(Rlp.RlpTruncated.selector);
         harness.item(hex"bfffffffffffffffff");
         vm.expectPartialRevert(Rlp.RlpTruncated.selector);

@@ -11,22 +11,20 @@ import {SmallTries} from "../utils/SmallTries.sol";
 contract StateProofTest is Test {
     LibraryHarness private harness = new LibraryHarness();
 
-    function testFuzz_a_slot_holds_its_value_and_no_other_slot_does(
-        bytes32 slot,
-        bytes32 other,
-        bytes32 value
-    ) public view {
+    function testFuzz_only_proven_slot_has_value(bytes32 slot, bytes32 other, bytes32 value)
+        public
+        view
+    {
         vm.assume(value != 0 && slot != other);
         (bytes32 root, bytes[] memory proof) = SmallTries.storageTrie(slot, value);
         assertEq(harness.slot(root, slot, proof), uint256(value));
         assertEq(harness.slot(root, other, proof), 0);
     }
 
-    function testFuzz_an_account_is_there_and_no_other_is(
-        address target,
-        address other,
-        bytes32 storageRoot
-    ) public view {
+    function testFuzz_only_proven_account_exists(address target, address other, bytes32 storageRoot)
+        public
+        view
+    {
         vm.assume(target != other);
         (bytes32 root, bytes[] memory proof) = SmallTries.stateTrie(target, storageRoot);
         (bool exists, StateProof.Account memory account) = harness.account(root, target, proof);
@@ -43,12 +41,9 @@ contract StateProofTest is Test {
         assertEq(account.codeHash, StateProof.EMPTY_CODE_HASH);
     }
 
-    function testFuzz_a_changed_byte_is_refused(
-        bytes32 slot,
-        bytes32 value,
-        uint256 index,
-        uint8 bit
-    ) public {
+    function testFuzz_changed_byte_reverts(bytes32 slot, bytes32 value, uint256 index, uint8 bit)
+        public
+    {
         vm.assume(value != 0);
         (bytes32 root, bytes[] memory proof) = SmallTries.storageTrie(slot, value);
         index = bound(index, 0, proof[0].length - 1);
@@ -61,11 +56,9 @@ contract StateProofTest is Test {
         harness.slot(root, slot, proof);
     }
 
-    function testFuzz_an_empty_trie_holds_nothing_and_has_no_nodes(
-        bytes32 slot,
-        bytes32 root,
-        bytes memory node
-    ) public {
+    function testFuzz_empty_trie_has_empty_proof(bytes32 slot, bytes32 root, bytes memory node)
+        public
+    {
         bytes[] memory none = new bytes[](0);
         assertEq(harness.slot(StateProof.EMPTY_ROOT, slot, none), 0);
         // An empty proof proves nothing for any other trie.
@@ -78,7 +71,7 @@ contract StateProofTest is Test {
         harness.slot(StateProof.EMPTY_ROOT, slot, one);
     }
 
-    function testFuzz_a_root_that_is_no_node_is_refused(bytes32 key, bytes memory node) public {
+    function testFuzz_string_as_root_node_reverts(bytes32 key, bytes memory node) public {
         vm.assume(node.length != 0 && uint8(node[0]) < 0xc0);
         bytes[] memory proof = new bytes[](1);
         proof[0] = node;
@@ -86,7 +79,7 @@ contract StateProofTest is Test {
         harness.get(keccak256(node), key, proof);
     }
 
-    function test_nodes_that_no_trie_has_are_refused_although_their_hash_is_right() public {
+    function test_malformed_nodes_with_correct_hash_revert() public {
         bytes[6] memory nodes = [
             // An empty list, a list of one item, and a list of two items that starts with a list.
             bytes(hex"c0"),

@@ -47,7 +47,7 @@ contract StateProofNodesTest is Test {
         return list(bytes.concat(hex"a0", new bytes(32), inner));
     }
 
-    function test_embedded_nodes_are_read_where_they_stand() public view {
+    function test_values_in_embedded_nodes_are_found() public view {
         // Leaves with one nibble each: flag 3, and the nibble in the same byte.
         bytes memory leaves = bytes.concat(hex"c23705", hex"c23106");
         bytes memory node = embedded(branch(leaves, 2));
@@ -68,7 +68,7 @@ contract StateProofNodesTest is Test {
         harness.get(keccak256(node), key, proof);
     }
 
-    function test_children_that_no_branch_has_are_refused() public {
+    function test_malformed_children_revert() public {
         // A string that is not a hash; a list that is too long to be embedded; a truncated hash.
         expectMalformed(branch(hex"8105", 1), 0);
         expectMalformed(branch(bytes.concat(hex"e0", new bytes(32)), 1), 0);
@@ -80,7 +80,7 @@ contract StateProofNodesTest is Test {
         );
     }
 
-    function test_an_embedded_node_ends_within_its_parent() public {
+    function test_embedded_node_beyond_parent_reverts() public {
         bytes memory payload = new bytes(16);
         for (uint256 i = 0; i < 16; ++i) {
             payload[i] = 0x80;
@@ -90,7 +90,7 @@ contract StateProofNodesTest is Test {
         expectMalformed(list(cut), bytes32(uint256(0xf0) << 248));
     }
 
-    function test_a_path_is_not_longer_than_a_key() public {
+    function test_path_longer_than_key_reverts() public {
         // All 64 nibbles are used, and a branch follows.
         bytes memory node = list(
             bytes.concat(hex"a0", new bytes(32), branch(hex"d180808080808080808080808080808080", 1))
@@ -110,7 +110,7 @@ contract StateProofNodesTest is Test {
 
     /// @dev A leaf with a path of 32 bytes begins like a branch, and an account that can choose a
     /// value of 31 bytes can choose one that, with its header, is the hash of a node of its own.
-    function test_the_value_of_a_leaf_is_not_taken_for_a_child() public {
+    function test_leaf_value_is_not_a_child() public {
         bytes32 key = bytes32(uint256(1) << 248);
         bytes memory forged;
         bytes32 hash;
@@ -137,7 +137,7 @@ contract StateProofNodesTest is Test {
         harness.get(keccak256(root), key, proof);
     }
 
-    function test_a_full_branch_behind_an_extension_is_walked() public view {
+    function test_full_branch_after_extension_is_walked() public view {
         // 61 nibbles: 3, and zeros.
         bytes memory leaf = list(abi.encodePacked(hex"9f30", bytes30(0), hex"820102"));
         bytes memory children;
@@ -153,7 +153,7 @@ contract StateProofNodesTest is Test {
     }
 
     /// @dev Nodes as near the root, where branches are read in memory.
-    function test_children_behind_nothing_and_embedded_nodes_are_found() public view {
+    function test_child_after_empty_and_embedded_is_found() public view {
         bytes memory leaf = list(abi.encodePacked(hex"a030", bytes31(0), hex"820102"));
         bytes memory node =
             branch(abi.encodePacked(hex"80", hex"c23106", hex"a0", keccak256(leaf)), 3);
@@ -164,7 +164,7 @@ contract StateProofNodesTest is Test {
 
     /// @dev A reader that skips an embedded node by a wrong length reads inside of it, where others
     /// may choose the content.
-    function test_what_stands_inside_an_embedded_node_is_not_taken_for_a_child() public {
+    function test_content_of_embedded_node_is_not_a_child() public {
         bytes memory forged;
         bytes32 hash;
         for (uint32 i = 1 << 24; hash[30] != 0xa0; ++i) {
@@ -187,7 +187,7 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x20) << 248), proof).length, 4);
     }
 
-    function test_a_branch_without_the_child_is_refused() public {
+    function test_branch_with_missing_children_reverts() public {
         bytes memory some = abi.encodePacked(
             hex"a0", keccak256("1"), hex"a0", keccak256("2"), hex"a0", keccak256("3")
         );
@@ -214,7 +214,7 @@ contract StateProofNodesTest is Test {
         harness.rootOf(root, TARGET, proof);
     }
 
-    function test_what_is_no_account_is_refused() public {
+    function test_malformed_account_reverts() public {
         bytes32 root = keccak256("storage");
         bytes32 code = keccak256("code");
         bytes memory good = list(abi.encodePacked(hex"0105", hex"a0", root, hex"a0", code));
@@ -247,13 +247,13 @@ contract StateProofNodesTest is Test {
         assertEq(a.balance, type(uint256).max);
     }
 
-    function test_account_with_one_number_is_refused() public {
+    function test_account_with_one_number_reverts() public {
         bytes32 root = keccak256("storage");
         expectNoAccount(list(abi.encodePacked(hex"01", hex"a0", root, hex"a0", keccak256("code"))));
     }
 
     /// @dev Such a node has to be referenced by its hash.
-    function test_embedded_node_of_33_bytes_is_refused() public {
+    function test_embedded_node_of_33_bytes_reverts() public {
         // A branch with a single leaf of 16 bytes.
         bytes memory inner = branch(bytes.concat(hex"cf378d", new bytes(13)), 1);
         assertEq(inner.length, 33);
@@ -264,14 +264,14 @@ contract StateProofNodesTest is Test {
     }
 
     /// @dev It would lead to a node after the end of the key.
-    function test_extension_through_whole_key_is_refused() public {
+    function test_extension_through_whole_key_reverts() public {
         bytes32 key = keccak256("key");
         expectMalformed(list(abi.encodePacked(hex"a100", key, hex"a0", keccak256("node"))), key);
     }
 
     /// @dev The end of a path may look like the start of a value, here one of exactly the remaining
     /// length.
-    function test_the_end_of_a_path_is_not_taken_for_a_value() public view {
+    function test_end_of_path_is_not_a_value() public view {
         bytes32 key = bytes32(uint256(0x8433));
         bytes memory leaf = list(abi.encodePacked(hex"a120", key, hex"820102"));
         assertEq(value(leaf, key), hex"0102");

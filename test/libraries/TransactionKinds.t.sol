@@ -28,10 +28,7 @@ contract TransactionKindsTest is Test {
         fields.p(address(0xb0b)).p(3).p(bytes(""));
     }
 
-    function testFuzz_a_legacy_transaction_carries_its_chain_in_its_signature(
-        uint64 chainId,
-        uint64 other
-    ) public {
+    function testFuzz_legacy_signature_binds_chain_id(uint64 chainId, uint64 other) public {
         vm.assume(chainId != other);
         bytes memory raw = legacy(chainId);
         (Transactions.Transaction memory t,) = harness.decode(raw, chainId);
@@ -43,14 +40,14 @@ contract TransactionKindsTest is Test {
         harness.decode(raw, other);
     }
 
-    function test_small_chain_ids_are_encoded_as_bytes_and_zero_as_nothing() public view {
+    function test_small_chain_ids_are_decoded() public view {
         for (uint64 chainId = 0; chainId < 300; chainId += 7) {
             (Transactions.Transaction memory t,) = harness.decode(legacy(chainId), chainId);
             assertEq(t.sender, vm.addr(KEY));
         }
     }
 
-    function test_a_signature_for_all_chains_is_for_none() public {
+    function test_legacy_signature_without_chain_id_reverts() public {
         LibRLP.List memory fields = plain();
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, keccak256(fields.encode()));
         fields.p(v).p(uint256(r)).p(uint256(s));
@@ -105,7 +102,7 @@ contract TransactionKindsTest is Test {
         assertEq(t.keys, 3);
     }
 
-    function test_a_key_is_a_word() public {
+    function test_short_storage_key_reverts() public {
         LibRLP.List memory none;
         LibRLP.List memory access;
         access.p(LibRLP.p(address(1)).p(LibRLP.p(bytes("short"))));
@@ -114,7 +111,7 @@ contract TransactionKindsTest is Test {
         harness.decode(raw, 1);
     }
 
-    function test_an_integer_has_no_leading_zeros() public {
+    function test_integer_with_leading_zero_reverts() public {
         LibRLP.List memory none;
         LibRLP.List memory access;
         access.p(LibRLP.p(bytes(hex"0001")));
@@ -124,7 +121,7 @@ contract TransactionKindsTest is Test {
         harness.integer(hex"820001", 32);
     }
 
-    function test_a_nonce_that_cannot_be_counted_up_is_refused() public {
+    function test_maximum_nonce_reverts() public {
         LibRLP.List memory none;
         bytes memory to = abi.encodePacked(address(1));
         bytes memory raw = typed(1, type(uint64).max, to, none, none);
@@ -135,7 +132,7 @@ contract TransactionKindsTest is Test {
         harness.decode(typed(1, type(uint64).max - 1, to, none, none), 1);
     }
 
-    function test_a_target_is_an_address_or_for_most_types_nothing() public {
+    function test_malformed_target_reverts() public {
         LibRLP.List memory none;
         bytes memory raw = typed(1, 0, new bytes(19), none, none);
         vm.expectRevert(abi.encodeWithSelector(Transactions.TargetMalformed.selector, 19));
@@ -147,14 +144,14 @@ contract TransactionKindsTest is Test {
         assertTrue(t.creates);
     }
 
-    function test_type_four_authorizes_something() public {
+    function test_type_four_without_authorization_reverts() public {
         LibRLP.List memory none;
         bytes memory raw = typed(4, 0, abi.encodePacked(address(1)), none, none);
         vm.expectRevert(Transactions.NoAuthorization.selector);
         harness.decode(raw, 1);
     }
 
-    function test_what_recovers_no_account_is_no_signature() public {
+    function test_unrecoverable_signature_reverts() public {
         LibRLP.List memory f;
         LibRLP.List memory none;
         f.p(1).p(0).p(1 gwei).p(1_000_000);
@@ -179,7 +176,7 @@ contract TransactionKindsTest is Test {
     }
 
     /// @dev Each part by itself, both where execution costs more and where the floor does.
-    function test_gas_before_execution_is_the_sum_of_its_parts() public pure {
+    function test_intrinsic_gas_is_sum_of_parts() public pure {
         assertEq(gasOf(false, 0, 0, 0, 0), 21_000);
         assertEq(gasOf(false, 0, 3, 0, 0), 21_000 + 3 * 4180);
         assertEq(gasOf(false, 0, 0, 3, 0), 21_000 + 3 * 4048);
@@ -189,7 +186,7 @@ contract TransactionKindsTest is Test {
         assertEq(gasOf(true, 1000, 0, 0, 0), 21_000 + 32_000 + 64 * 1000);
     }
 
-    function test_code_that_creates_is_paid_by_the_word() public pure {
+    function test_init_code_costs_gas_per_word() public pure {
         uint8[2][6] memory words = [[0, 0], [1, 1], [31, 1], [32, 1], [33, 2], [65, 3]];
         for (uint256 i = 0; i < 6; ++i) {
             uint256 least = 21_000 + 32_000 + 3 * 4180 + 16 * uint256(words[i][0]);
@@ -209,7 +206,7 @@ contract TransactionKindsTest is Test {
         return bytes.concat(hex"02", f.encode());
     }
 
-    function test_numbers_have_as_many_bytes_as_nodes_give_them() public {
+    function test_numbers_wider_than_fields_revert() public {
         uint128 fee = type(uint128).max;
         uint64 gas = type(uint64).max;
         uint256[6] memory most =
@@ -251,7 +248,7 @@ contract TransactionKindsTest is Test {
         return typed(4, 0, abi.encodePacked(address(1)), none, list);
     }
 
-    function test_numbers_of_an_authorization_have_as_many_bytes_too() public {
+    function test_numbers_wider_than_authorization_fields_revert() public {
         (Transactions.Transaction memory t,) = harness.decode(authorizing(0, false), 1);
         assertEq(t.authorizations, 1);
         for (uint256 i = 0; i < 5; ++i) {

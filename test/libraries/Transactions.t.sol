@@ -30,7 +30,7 @@ contract TransactionsTest is Test {
         bytes data;
     }
 
-    function testFuzz_a_signed_transaction_is_read_as_it_is(
+    function testFuzz_signed_transaction_is_decoded(
         uint64 nonce,
         uint128 tip,
         uint128 fee,
@@ -57,7 +57,7 @@ contract TransactionsTest is Test {
         assertGe(intrinsic, 21_000 + 64 * data.length);
     }
 
-    function test_argument_is_a_whole_word() public view {
+    function test_argument_needs_whole_word() public view {
         Fields memory f = sample();
         f.data = new bytes(35);
         for (uint256 i = 0; i < 35; ++i) {
@@ -72,7 +72,7 @@ contract TransactionsTest is Test {
     }
 
     /// @dev The header of the list grows with its length.
-    function test_long_and_short_ones_are_read_alike() public view {
+    function test_data_of_each_length_is_decoded() public view {
         uint24[8] memory lengths = [0, 20, 30, 200, 255, 256, 4000, 70_000];
         for (uint256 i = 0; i < 8; ++i) {
             Fields memory f = sample();
@@ -83,7 +83,7 @@ contract TransactionsTest is Test {
         }
     }
 
-    function testFuzz_it_is_for_one_chain(uint64 chainId, uint64 other) public {
+    function testFuzz_other_chain_id_reverts(uint64 chainId, uint64 other) public {
         vm.assume(chainId != other);
         Fields memory f = sample();
         f.chainId = chainId;
@@ -95,7 +95,7 @@ contract TransactionsTest is Test {
         harness.decode(raw, other);
     }
 
-    function testFuzz_its_gas_is_at_least_what_it_takes_to_begin(uint64 gas) public {
+    function testFuzz_gas_limit_below_intrinsic_gas_reverts(uint64 gas) public {
         Fields memory f = sample();
         (, uint256 least) = harness.decode(signed(f), CHAIN);
         f.gas = uint64(bound(gas, 0, least - 1));
@@ -109,7 +109,7 @@ contract TransactionsTest is Test {
         harness.decode(signed(f), CHAIN);
     }
 
-    function testFuzz_the_tip_is_part_of_the_fee(uint128 tip, uint128 fee) public {
+    function testFuzz_tip_above_fee_reverts(uint128 tip, uint128 fee) public {
         vm.assume(tip > fee);
         Fields memory f = sample();
         (f.tip, f.fee) = (tip, fee);
@@ -118,7 +118,7 @@ contract TransactionsTest is Test {
         harness.decode(raw, CHAIN);
     }
 
-    function test_of_two_signatures_only_the_smaller_counts() public {
+    function test_high_s_signature_reverts() public {
         LibRLP.List memory fields = list(sample());
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, digest(fields));
         uint256 high = ORDER - uint256(s);
@@ -130,7 +130,7 @@ contract TransactionsTest is Test {
     }
 
     /// @dev Every valid signature recovers to some account, even if nobody has its key.
-    function test_half_the_order_is_the_most_that_a_signature_may_have() public {
+    function test_signature_s_is_at_most_half_order() public {
         LibRLP.List memory fields = list(sample());
         uint256 half = ORDER / 2;
         (bytes memory most, bytes memory more) =
@@ -143,7 +143,7 @@ contract TransactionsTest is Test {
         harness.decode(more, CHAIN);
     }
 
-    function testFuzz_no_other_types_are_read(uint8 kind) public {
+    function testFuzz_other_types_revert(uint8 kind) public {
         bytes memory raw = signed(sample());
         if (kind == 1 || kind == 2 || kind == 4 || kind >= 0xc0) kind = 3;
         raw[0] = bytes1(kind);
@@ -151,7 +151,7 @@ contract TransactionsTest is Test {
         harness.decode(raw, CHAIN);
     }
 
-    function testFuzz_nothing_may_follow(bytes memory more) public {
+    function testFuzz_trailing_bytes_revert(bytes memory more) public {
         vm.assume(more.length != 0);
         bytes memory raw = signed(sample());
         harness.decode(raw, CHAIN);
@@ -159,7 +159,7 @@ contract TransactionsTest is Test {
         harness.decode(bytes.concat(raw, more), CHAIN);
     }
 
-    function testFuzz_bytes_are_refused_by_an_error_of_the_libraries(bytes memory raw) public view {
+    function testFuzz_random_bytes_revert_with_library_error(bytes memory raw) public view {
         try harness.decode(raw, CHAIN) {
             revert("no key signed this");
         } catch (bytes memory reason) {
