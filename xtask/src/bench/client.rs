@@ -44,7 +44,8 @@ impl Drop for Node {
 /// Returns the HTTP request for a call of a method.
 pub(super) fn request(method: &str, params: &Value) -> Vec<u8> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length";
+    let head =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length";
     format!("{head}: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
