@@ -3,7 +3,7 @@
 use crate::{
     l1::{
         Events, L1Header,
-        history::{History, MAX_RECORDS, Record},
+        history::{History, MAX_HEADERS, MAX_RECORDS, Record, with_reserve},
         partition_point,
     },
     parties::Parties,
@@ -20,8 +20,8 @@ use std::{path::Path, sync::Arc};
 const SENT_BYTES: usize = 3 * 20 + 16 + 16 + 4 + 32 + 32 + 8 + 8 + 32;
 /// Length of an encoded [`ClaimRecord`], in bytes.
 const CLAIM_BYTES: usize = 8 + 1 + 8 + 32;
-/// Maximum number of remembered pauses.
-const MAX_PAUSES: usize = 64;
+/// Maximum number of remembered pauses, each of another L1 block: a reorg leaves one of them.
+const MAX_PAUSES: usize = 2 * MAX_HEADERS + 1;
 /// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].
 const FORCED_WORDS: usize = 11;
 
@@ -68,16 +68,18 @@ pub(crate) struct ForcedRecord {
     pub(crate) discharged: Option<(u8, u64)>,
 }
 
-/// A list whose oldest entries may be dropped.
+/// A list of which the newest entries are found.
 #[derive(Debug, Clone)]
 struct Records<T: Clone> {
     dropped: u64,
     entries: Vector<T>,
+    /// Number of entries that are found.
+    limit: usize,
 }
 
 impl<T: Clone> Default for Records<T> {
     fn default() -> Self {
-        Self { dropped: 0, entries: Vector::new() }
+        Self { dropped: 0, entries: Vector::new(), limit: MAX_RECORDS }
     }
 }
 
@@ -86,17 +88,22 @@ impl<T: Clone> Records<T> {
         self.dropped + self.entries.len() as u64
     }
 
+    /// Index of the oldest entry that is found.
+    fn first(&self) -> u64 {
+        self.dropped.max(self.len().saturating_sub(self.limit as u64))
+    }
+
     fn position(&self, index: u64) -> Option<usize> {
         usize::try_from(index.checked_sub(self.dropped)?).ok()
     }
 
     fn get(&self, index: u64) -> Option<&T> {
-        self.entries.get(self.position(index)?)
+        self.entries.get(self.position(index).filter(|_| index >= self.first())?)
     }
 
     fn push(&mut self, entry: T) {
         self.entries.push_back(entry);
-        if self.entries.len() > MAX_RECORDS {
+        if self.entries.len() > with_reserve(self.limit) {
             self.entries.pop_front();
             self.dropped += 1;
         }
@@ -106,6 +113,31 @@ impl<T: Clone> Records<T> {
     fn truncate(&mut self, length: u64) {
         self.dropped = self.dropped.min(length);
         self.entries.truncate(self.position(length).unwrap_or_default());
+    }
+}
+
+/// Positions of the claims of messages with high indexes.
+#[derive(Debug, Clone, Default)]
+struct Claimed {
+    /// Index from which all claims are known.
+    from: u64,
+    positions: OrdMap<u64, u64>,
+}
+
+impl Claimed {
+    /// Sets the position of the claim of a message, and drops those of the lowest indexes beyond the
+    /// limit.
+    fn insert(&mut self, index: u64, position: u64, limit: usize) {
+        if index < self.from {
+            return;
+        }
+        self.positions.insert(index, position);
+        while self.positions.len() > with_reserve(limit)
+            && let Some((lowest, _)) = self.positions.get_min().copied()
+        {
+            self.positions.remove(&lowest);
+            self.from = lowest.saturating_add(1);
+        }
     }
 }
 
@@ -196,10 +228,9 @@ pub(crate) struct BridgeLog {
     /// Accounts of these messages.
     parties: Records<Parties>,
     claims: History<ClaimRecord, CLAIM_BYTES>,
-    /// Position of the claim of each message to L1.
-    claimed: OrdMap<u64, u64>,
+    claimed: Claimed,
     forced: Records<ForcedRecord>,
-    /// L1 block and end of each pause.
+    /// L1 block and end of the last pause in it.
     pauses: Vector<(u64, u64)>,
 }
 
@@ -212,25 +243,38 @@ impl BridgeLog {
     pub(crate) fn attach(&mut self, files: &BridgeFiles) -> Result<(), DiskError> {
         self.sent.set_file(&files.sent);
         self.claims.set_file(&files.claims);
-        let dropped = self.sent.len().saturating_sub(MAX_RECORDS as u64);
-        self.parties = Records { dropped, ..Records::default() };
-        self.claimed = OrdMap::new();
+        let limit = self.parties.limit;
+        let dropped = self.sent.len().saturating_sub(limit as u64);
+        self.parties = Records { dropped, entries: Vector::new(), limit };
         for index in dropped..self.sent.len() {
             if let Some(sent) = self.sent.get(index)? {
                 self.parties.push(sent.parties());
             }
         }
-        for position in 0..self.claims.len() {
+        self.claimed = self.first_claimed(self.claims.len())?;
+        Ok(())
+    }
+
+    /// Reads this many of the oldest claims.
+    fn first_claimed(&self, count: u64) -> Result<Claimed, DiskError> {
+        let mut claimed = Claimed::default();
+        for position in 0..count {
             if let Some(claim) = self.claims.get(position)? {
-                self.find_at(claim.index, position);
+                claimed.insert(claim.index, position, self.claims.limit);
             }
         }
-        Ok(())
+        Ok(claimed)
     }
 
     /// Returns an empty log with the same files.
     pub(super) fn emptied(&self) -> Self {
-        Self { sent: self.sent.emptied(), claims: self.claims.emptied(), ..Self::default() }
+        Self {
+            sent: self.sent.emptied(),
+            parties: Records { limit: self.parties.limit, ..Records::default() },
+            claims: self.claims.emptied(),
+            forced: Records { limit: self.forced.limit, ..Records::default() },
+            ..Self::default()
+        }
     }
 
     /// Moves messages and claims before this L1 block to the files.
@@ -244,14 +288,6 @@ impl BridgeLog {
     /// Makes the settled records durable.
     pub(super) fn sync(&self) -> Result<(), DiskError> {
         self.sent.sync().and_then(|()| self.claims.sync())
-    }
-
-    /// Sets the position of the claim of a message.
-    fn find_at(&mut self, index: u64, position: u64) {
-        self.claimed.insert(index, position);
-        if self.claimed.len() > MAX_RECORDS {
-            self.claimed = self.claimed.without_min().1;
-        }
     }
 
     /// Adds the events of a block.
@@ -275,7 +311,7 @@ impl BridgeLog {
             self.sent.push(record);
         }
         for claim in &events.claimed {
-            self.find_at(claim.index, self.claims.len());
+            self.claimed.insert(claim.index, self.claims.len(), self.claims.limit);
             self.claims.push(ClaimRecord {
                 index: claim.index,
                 is_refunded: claim.is_refunded,
@@ -297,7 +333,7 @@ impl BridgeLog {
                 entry.discharged = Some((discharged.outcome, header.number));
             }
         }
-        for until in &events.pauses {
+        if let Some(until) = events.pauses.last() {
             self.pauses.push_back((header.number, *until));
             if self.pauses.len() > MAX_PAUSES {
                 self.pauses.pop_front();
@@ -305,10 +341,31 @@ impl BridgeLog {
         }
     }
 
-    /// Reads the records after this L1 block that were written to the files early, so that
-    /// [`Self::cut_back`] can remove them. The log has the same records before and after.
+    /// Reads from the files what [`Self::cut_back`] needs: records after this L1 block that were
+    /// written early, and dropped ones that are found again without those after it. The log has the
+    /// same records before and after.
     pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
-        self.sent.recall(stayed).and_then(|()| self.claims.recall(stayed))
+        self.sent.recall(stayed)?;
+        self.claims.recall(stayed)?;
+        let kept = self.sent.len() - self.sent.after(stayed).len() as u64;
+        while self.parties.dropped > kept.saturating_sub(self.parties.limit as u64)
+            && let Some(last) = self.sent.get(self.parties.dropped - 1)?
+        {
+            self.parties.entries.push_front(last.parties());
+            self.parties.dropped -= 1;
+        }
+        let removed = self.claims.after(stayed);
+        let is_known = |claim: &&ClaimRecord| claim.index >= self.claimed.from;
+        let count = removed.iter().filter(is_known).count();
+        let left = self.claimed.positions.len().saturating_sub(count);
+        if self.claimed.from > 0 && left < self.claims.limit {
+            // Their indexes are in no order, so all are read, as at a start.
+            let Claimed { from, positions } =
+                self.first_claimed(self.claims.len() - removed.len() as u64)?;
+            let positions = positions.union(self.claimed.positions.clone());
+            self.claimed = Claimed { from, positions };
+        }
+        Ok(())
     }
 
     /// Undoes the blocks after this one, of which none is in the files only; see [`Self::recall`].
@@ -317,7 +374,7 @@ impl BridgeLog {
         self.sent.cut_back(stayed);
         self.parties.truncate(self.sent.len());
         for claim in self.claims.cut_back(stayed) {
-            self.claimed.remove(&claim.index);
+            self.claimed.positions.remove(&claim.index);
         }
         self.forced.truncate(forced);
         let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= stayed);
@@ -339,8 +396,8 @@ impl BridgeLog {
     }
 
     /// Index of the oldest message that a search finds. Files have older ones too.
-    pub(crate) const fn first_sent(&self) -> u64 {
-        self.parties.dropped
+    pub(crate) fn first_sent(&self) -> u64 {
+        self.parties.first().max(self.sent.first())
     }
 
     /// Returns a message to the L2.
@@ -357,7 +414,7 @@ impl BridgeLog {
 
     /// Returns what became of a message to L1, if it was claimed or refunded.
     pub(crate) fn claim(&self, index: u64) -> Result<Option<ClaimRecord>, DiskError> {
-        let Some(position) = self.claimed.get(&index) else { return Ok(None) };
+        let Some(position) = self.claimed.positions.get(&index) else { return Ok(None) };
         let dropped = || DiskError::malformed(ClaimRecord::WHAT, "dropped for lack of a file");
         self.claims.get(*position)?.ok_or_else(dropped).map(Some)
     }
@@ -368,8 +425,8 @@ impl BridgeLog {
     }
 
     /// Index of the oldest forced transaction with a record.
-    pub(crate) const fn first_forced(&self) -> u64 {
-        self.forced.dropped
+    pub(crate) fn first_forced(&self) -> u64 {
+        self.forced.first()
     }
 
     /// Returns a forced transaction.
@@ -416,12 +473,15 @@ impl BridgeLog {
             let discharged = from.option(|from| Ok((from.byte()?, from.word()?)))?;
             Ok(ForcedRecord { transaction, l1_block, l1_transaction, discharged })
         })?;
-        let forced = Records { dropped, entries: forced.into_iter().collect() };
+        let forced =
+            Records { dropped, entries: forced.into_iter().collect(), ..Records::default() };
         let pauses = from.list(|from| Ok((from.word()?, from.word()?)))?;
         let pauses = pauses.into_iter().collect();
         Ok(Self { sent, claims, forced, pauses, ..Self::default() })
     }
 }
 
+#[cfg(test)]
+mod rebuilt;
 #[cfg(test)]
 mod tests;

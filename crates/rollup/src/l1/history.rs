@@ -6,9 +6,18 @@ use disk::{DiskError, Reader, SlotFile, Writer};
 use imbl::Vector;
 use std::sync::Arc;
 
-/// Maximum number of records of each kind in memory. Sending a message costs gas of L1, but anyone
-/// can. Older records are in the file, or dropped without one.
+/// Number of remembered headers. Deeper reorgs are not followed.
+pub(super) const MAX_HEADERS: usize = 1_024;
+
+/// Number of records of each kind that are found: the newest ones, or those of the highest indexes.
+/// Sending a message costs gas of L1, but anyone can. Files have older ones too.
 pub(super) const MAX_RECORDS: usize = 1 << 18;
+
+/// Maximum number of records in memory of which `limit` are found. Those of the blocks that a reorg
+/// removes are replaced by older ones.
+pub(crate) const fn with_reserve(limit: usize) -> usize {
+    limit + limit / 4
+}
 
 /// A record that takes `N` bytes in a file.
 pub(super) trait Record<const N: usize>: Clone {
@@ -28,26 +37,28 @@ pub(super) trait Record<const N: usize>: Clone {
 /// All records of a kind. Clones share their data.
 ///
 /// A record is written to the file once no followed reorg can remove it. Its slot does not change
-/// from then on, so clones of different L1 blocks read the same file. Only beyond [`MAX_RECORDS`],
-/// records are written earlier, and a reorg replaces their slots.
+/// from then on, so clones of different L1 blocks read the same file. Only beyond the limit, records
+/// are written earlier, and a reorg replaces their slots.
 #[derive(Clone)]
 pub(super) struct History<T: Clone, const N: usize> {
     file: Option<Arc<SlotFile<N>>>,
     /// Number of records before those in memory: in the file, or dropped without one.
     settled: u64,
     recent: Vector<T>,
+    /// Number of records that are found without a file.
+    pub(super) limit: usize,
 }
 
 impl<T: Clone, const N: usize> Default for History<T, N> {
     fn default() -> Self {
-        Self { file: None, settled: 0, recent: Vector::new() }
+        Self { file: None, settled: 0, recent: Vector::new(), limit: MAX_RECORDS }
     }
 }
 
 /// Without the file, whose handle differs between equal histories.
 impl<T: Clone + fmt::Debug, const N: usize> fmt::Debug for History<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file: _, settled, recent } = self;
+        let Self { file: _, settled, recent, limit: _ } = self;
         f.debug_struct("History")
             .field("settled", settled)
             .field("recent", recent)
@@ -58,7 +69,7 @@ impl<T: Clone + fmt::Debug, const N: usize> fmt::Debug for History<T, N> {
 impl<T: Record<N>, const N: usize> History<T, N> {
     /// Returns an empty history with the same file.
     pub(super) fn emptied(&self) -> Self {
-        Self { file: self.file.clone(), ..Self::default() }
+        Self { file: self.file.clone(), limit: self.limit, ..Self::default() }
     }
 
     /// Sets the file that has the settled records.
@@ -69,6 +80,14 @@ impl<T: Record<N>, const N: usize> History<T, N> {
     /// Number of records, with those that were dropped.
     pub(super) fn len(&self) -> u64 {
         self.settled.saturating_add(self.recent.len() as u64)
+    }
+
+    /// Position of the oldest record that is found.
+    pub(super) fn first(&self) -> u64 {
+        match self.file {
+            Some(_) => 0,
+            None => self.settled.max(self.len().saturating_sub(self.limit as u64)),
+        }
     }
 
     /// Returns the record at a position; `None` if there is none, or if it was dropped.
@@ -85,7 +104,8 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     pub(super) fn push(&mut self, record: T) {
         self.recent.push_back(record);
-        if self.recent.len() > MAX_RECORDS {
+        let most = if self.file.is_some() { self.limit } else { with_reserve(self.limit) };
+        if self.recent.len() > most {
             // The next start rejects a file that lacks the record.
             if let Err(error) = self.write_oldest() {
                 tracing::warn!(%error, "failed to record an event of L1");
@@ -138,6 +158,11 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         Ok(())
     }
 
+    /// Returns the records in memory after this L1 block.
+    pub(super) fn after(&self, stayed: u64) -> Vector<T> {
+        self.clone().cut_back(stayed)
+    }
+
     /// Removes and returns the records in memory after this L1 block. [`Self::recall`] reads those
     /// that are not in memory.
     pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
@@ -155,6 +180,6 @@ impl<T: Record<N>, const N: usize> History<T, N> {
     /// Decodes the output of [`Self::save`].
     pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, DiskError> {
         let (settled, recent) = (from.word()?, from.list(T::read)?);
-        Ok(Self { file: None, settled, recent: recent.into_iter().collect() })
+        Ok(Self { settled, recent: recent.into_iter().collect(), ..Self::default() })
     }
 }

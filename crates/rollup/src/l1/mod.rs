@@ -43,6 +43,7 @@ pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use error::{Silence, is_revert_response};
+pub(crate) use history::with_reserve;
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};

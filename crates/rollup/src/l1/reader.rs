@@ -4,8 +4,8 @@ use crate::{
     L1Error,
     l1::{
         BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedBlock, PostedFile,
-        ReadHeader, bridge_log::BridgeFiles, client::PARALLEL, kept::KeptCodes, log::L1Log,
-        saved::Saved, view::MAX_HEADERS,
+        ReadHeader, bridge_log::BridgeFiles, client::PARALLEL, history::MAX_HEADERS,
+        kept::KeptCodes, log::L1Log, saved::Saved,
     },
     service::data_dir::POSTED,
 };

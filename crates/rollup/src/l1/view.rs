@@ -4,7 +4,7 @@ use crate::{
     L1Error,
     l1::{
         Events, ForcedEntry, L1Header, PostedBlock, SentMessage, bridge_log::BridgeLog,
-        partition_point, queue::MessageQueue, saved::Checkpoint,
+        history::MAX_HEADERS, partition_point, queue::MessageQueue, saved::Checkpoint,
     },
 };
 use alloy_eips::BlockNumHash;
@@ -12,9 +12,6 @@ use alloy_primitives::B256;
 use contracts::Deployment;
 use disk::DiskError;
 use imbl::{Vector, vector};
-
-/// Number of remembered headers. Deeper reorgs are not followed.
-pub(super) const MAX_HEADERS: usize = 1_024;
 
 /// L1 from the block of the deployment on: the latest headers, and the entries that are open before
 /// them. Clones share all unchanged data: the polling thread publishes clones, so that no reader of

@@ -5,7 +5,7 @@ mod file;
 mod handlings;
 mod scan;
 
-use crate::parties::Parties;
+use crate::{l1::with_reserve, parties::Parties};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, BloomInput};
 use alloy_sol_types::SolEvent as _;
@@ -29,8 +29,9 @@ use std::{
 
 /// Number of blocks whose hashes are remembered. After a deeper reorg the index is made anew.
 const MAX_REORG: usize = 8_192;
-/// Maximum number of indexed events in each direction. It bounds memory, at some 60 bytes an event.
-/// The oldest ones are dropped: anyone can send messages, and must not stop the index with them.
+/// Number of events that are found in each direction, besides a [reserve](with_reserve). It bounds
+/// memory, at some 60 bytes an event. The oldest ones are dropped: anyone can send messages, and must
+/// not stop the index with them.
 const MAX_EVENTS: usize = 1 << 18;
 
 /// A message to L1.
@@ -67,7 +68,7 @@ enum OpenError {
 }
 
 /// The index up to a block. With a file, a start reads only the newest blocks again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MessageIndex {
     /// Numbers and hashes of indexed blocks, ascending: each of the newest ones, and of those before
     /// the start the last ones of the file's records.
@@ -77,6 +78,21 @@ pub(crate) struct MessageIndex {
     sent: VecDeque<SentToL1>,
     handlings: Handlings,
     file: Option<IndexFile>,
+    /// Number of events that are found in each direction.
+    limit: usize,
+}
+
+impl Default for MessageIndex {
+    fn default() -> Self {
+        Self {
+            blocks: VecDeque::new(),
+            first: 0,
+            sent: VecDeque::new(),
+            handlings: Handlings::default(),
+            file: None,
+            limit: MAX_EVENTS,
+        }
+    }
 }
 
 impl MessageIndex {
@@ -123,7 +139,7 @@ impl MessageIndex {
         }
         self.sent.extend(sent);
         handled.into_iter().for_each(|(index, handled)| self.handlings.push(index, handled));
-        self.forget_beyond(MAX_EVENTS);
+        self.forget_beyond(with_reserve(self.limit));
         Ok(())
     }
 
@@ -198,7 +214,7 @@ impl MessageIndex {
         // Also after a call that has failed in between.
         self.write(|file| file.cut_back(stayed));
         if stayed.is_none() {
-            *self = Self { file: self.file.take(), ..Self::default() };
+            *self = Self { file: self.file.take(), limit: self.limit, ..Self::default() };
         }
         Ok(stayed.map_or(chain.first_number(), |number| number + 1))
     }
@@ -209,7 +225,7 @@ impl MessageIndex {
         if self.blocks.len() > MAX_REORG {
             self.blocks.pop_front();
         }
-        self.forget_beyond(MAX_EVENTS);
+        self.forget_beyond(with_reserve(self.limit));
         self.save();
     }
 
@@ -315,19 +331,20 @@ impl MessageIndex {
         self.first + self.sent.len() as u64
     }
 
-    /// Index of the first message to L1 that this node has.
-    pub(crate) const fn first_sent(&self) -> u64 {
-        self.first
+    /// Index of the first message to L1 that is found.
+    pub(crate) fn first_sent(&self) -> u64 {
+        self.first.max(self.sent_len().saturating_sub(self.limit as u64))
     }
 
     /// Returns a message to L1.
     pub(crate) fn sent(&self, index: u64) -> Option<SentToL1> {
-        self.sent.get(usize::try_from(index.checked_sub(self.first)?).ok()?).copied()
+        let position = index.checked_sub(self.first).filter(|_| index >= self.first_sent())?;
+        self.sent.get(usize::try_from(position).ok()?).copied()
     }
 
     /// Returns the last handling of a message from L1.
     pub(crate) fn handled(&self, index: u64) -> Option<Handled> {
-        self.handlings.last_of(index)
+        self.handlings.last_of(index, self.limit)
     }
 }
 

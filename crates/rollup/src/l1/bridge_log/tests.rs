@@ -2,14 +2,14 @@ use super::*;
 use crate::l1::{ClaimedMessage, Discharged, ForcedEntry, SentMessage};
 use std::fs;
 
-fn header(number: u64) -> L1Header {
+pub(super) fn header(number: u64) -> L1Header {
     let (hash, parent) = (B256::ZERO, B256::ZERO);
     L1Header { number, hash, parent, timestamp: 12 * number, base_fee: 1 }
 }
 
 /// A block with two messages, a forced transaction, a claim and a pause; it discharges the
 /// forced transaction of the block before.
-fn events(number: u64) -> Events {
+pub(super) fn events(number: u64) -> Events {
     let message = |index| Message {
         sender: Address::repeat_byte(1),
         to: Address::repeat_byte(2),
@@ -115,7 +115,7 @@ fn answers(log: &BridgeLog) -> String {
     format!("{} {sent:?} {claims:?}", log.first_sent())
 }
 
-fn files(folder: &Path) -> BridgeFiles {
+pub(super) fn files(folder: &Path) -> BridgeFiles {
     BridgeFiles::open_beside(&folder.join("l1.log"), B256::ZERO).unwrap()
 }
 
@@ -236,7 +236,7 @@ fn reorg_removes_records_beyond_limit_of_memory() {
         l1_block: index / PER_BLOCK,
         transaction: B256::repeat_byte(9),
     };
-    let count = MAX_RECORDS as u64 + 10 * PER_BLOCK;
+    let count = with_reserve(MAX_RECORDS) as u64 + 10 * PER_BLOCK;
     for has_file in [false, true] {
         let mut history: History<ClaimRecord, CLAIM_BYTES> = History::default();
         if has_file {
@@ -275,7 +275,7 @@ fn reorg_removes_accounts_beyond_limit_of_memory() {
         }
     };
     let [first, second] = [3, 4].map(Address::repeat_byte);
-    for number in 0..MAX_RECORDS as u64 / PER_BLOCK + 10 {
+    for number in 0..with_reserve(MAX_RECORDS) as u64 / PER_BLOCK + 10 {
         log.take(&header(number), &many(number, first));
     }
     let kept = 5 * PER_BLOCK;

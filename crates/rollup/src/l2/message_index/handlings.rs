@@ -45,10 +45,12 @@ impl Handlings {
         self.entries.len()
     }
 
-    /// Returns the last handling of a message.
-    pub(super) fn last_of(&self, index: u64) -> Option<Handled> {
+    /// Returns the last handling of a message, if it is one of the newest `limit` handlings.
+    pub(super) fn last_of(&self, index: u64, limit: usize) -> Option<Handled> {
         let position = self.last.get(&index)?.checked_sub(self.dropped)?;
-        self.entries.get(usize::try_from(position).ok()?).map(|entry| entry.handled)
+        let position = usize::try_from(position).ok()?;
+        let is_found = position + limit >= self.entries.len();
+        self.entries.get(position).filter(|_| is_found).map(|entry| entry.handled)
     }
 
     /// Returns the handlings in the blocks after `after`, each with the index of its message.

@@ -4,6 +4,7 @@
 //! them in the order in which they are stored, and decodes only those with logs of the messenger.
 
 use super::{Event, Found, MAX_EVENTS, MAX_REORG, MessageIndex, events};
+use crate::l1::with_reserve;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::BloomInput;
 use chain::{Block, ChainError, ChainReader};
@@ -114,8 +115,9 @@ impl Scan {
 /// Adds an event. Of too many, the index would drop the oldest.
 fn push(events: &mut Vec<Placed>, event: Placed) {
     events.push(event);
-    if events.len() > 2 * MAX_EVENTS {
-        events.select_nth_unstable_by_key(MAX_EVENTS, |(place, _)| *place);
-        events.drain(..MAX_EVENTS);
+    if events.len() > 2 * with_reserve(MAX_EVENTS) {
+        let dropped = events.len() - with_reserve(MAX_EVENTS);
+        events.select_nth_unstable_by_key(dropped, |(place, _)| *place);
+        events.drain(..dropped);
     }
 }

@@ -345,6 +345,28 @@ fn unusable_or_foreign_file_has_no_effect() {
     check(&open(folder.path(), &chain), &chain);
 }
 
+/// As many as a reserve has.
+#[test]
+fn reorg_lets_older_events_be_found() {
+    let limited = |limit| MessageIndex { limit, ..MessageIndex::default() };
+    for limit in [20, 24, 1_000] {
+        let mut chain = chain_of(1);
+        grow(&mut chain, LENGTH, 1);
+        let mut index = whole(limited(limit), &chain);
+        assert_eq!(index.sent.len(), with_reserve(limit).min(LENGTH as usize / 3));
+        for (stayed, length) in [(LENGTH - 8, LENGTH - 8), (LENGTH - 8, LENGTH + 9)] {
+            reorg(&mut chain, stayed, length, 2);
+            index = whole(index, &chain);
+            let expected = whole(limited(limit), &chain);
+            assert_eq!(index.first_sent(), expected.first_sent());
+            for message in 0..=expected.sent_len() {
+                assert_eq!(index.sent(message), expected.sent(message), "{message}");
+                assert_eq!(index.handled(message), expected.handled(message), "{message}");
+            }
+        }
+    }
+}
+
 #[test]
 fn oldest_events_are_dropped_beyond_limit() {
     let mut index = MessageIndex { first: 7, ..MessageIndex::default() };
