@@ -1,5 +1,4 @@
 //! Tests that EXECUTE never allocates much more memory than the input and its gas account for.
-#![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
 mod support;
 
@@ -12,16 +11,14 @@ use codec::blob_tail::{Trailer, cut, to_blobs};
 use enshrine_execute::{Dialect, Execute, ExecutionSpecs, PrecompileCall};
 use revm::bytecode::opcode as op;
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     collections::BTreeMap,
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicIsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use support::l2::{L2, call, resealed, with_transactions};
-use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
+use testkit::{
+    CountingHeap, ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage,
+};
 use variants::{BlobSource, BlobTail};
 use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessInput};
 
@@ -35,57 +32,13 @@ const ANY_CALL: usize = 1 << 20;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const WORKER: Address = Address::repeat_byte(0x77);
 
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-static PEAK: AtomicIsize = AtomicIsize::new(0);
-
-/// The system allocator, counting the bytes that all threads have allocated.
-struct Counting;
-
-fn count(bytes: isize) {
-    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(live, Ordering::Relaxed);
-}
-
-// SAFETY: every method passes its arguments unchanged to the system allocator, whose contract is
-// the one that callers of these methods keep.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed());
-        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Counted as if old and new allocation existed at once, which they may.
-        count(new_size.cast_signed());
-        // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
-        let moved = unsafe { System.realloc(ptr, layout, new_size) };
-        count(-layout.size().cast_signed());
-        moved
-    }
-}
-
 #[global_allocator]
-static HEAP: Counting = Counting;
+static HEAP: CountingHeap = CountingHeap;
 
 /// Serialises the tests, because the counters cover the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns the maximum number of bytes that `work` has allocated at any time.
-fn peak_of(work: impl FnOnce()) -> usize {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    work();
-    usize::try_from(PEAK.load(Ordering::Relaxed) - before).unwrap()
 }
 
 /// Runs an input and checks its peak memory, with `per_gas` bytes allowed per unit of gas.
@@ -105,7 +58,7 @@ fn assert_call_bounded(
         let execute =
             Execute { threads: NonZeroUsize::new(threads).unwrap(), ..Execute::default() };
         let mut gas = 0;
-        let peak = peak_of(|| {
+        let peak = CountingHeap::peak_of(|| {
             gas = match execute.run_as(dialect, call, u64::MAX, |_| {}) {
                 Ok(executed) => executed.gas,
                 Err(refused) => refused.held,
@@ -164,7 +117,7 @@ fn only_large_code_sets_are_analysed_ahead() {
         let on = |threads| {
             let threads = NonZeroUsize::new(threads).unwrap();
             let execute = Execute { threads, ..Execute::default() };
-            peak_of(|| drop(execute.run(&calldata, u64::MAX).unwrap()))
+            CountingHeap::peak_of(|| drop(execute.run(&calldata, u64::MAX).unwrap()))
         };
         let (one, two) = (on(1), on(2));
         println!("{bytes} bytes of codes: {one} bytes on one thread, {two} on two");
@@ -239,7 +192,7 @@ fn transactions_use_bounded_memory_before_reserve() {
         // The call cannot pay for the gas of that many transactions.
         let input = StatelessInput::decode(&calldata).unwrap();
         assert_eq!(input.request.payload.transactions.len(), count);
-        let peak = peak_of(|| {
+        let peak = CountingHeap::peak_of(|| {
             let refused = Execute::default().run(&calldata, 60_000_000);
             assert!(refused.is_err());
         });
@@ -321,7 +274,7 @@ fn ended_calls_and_transactions_free_their_memory() {
                 Key::named("alice").sign(call)
             });
             let calldata = l2.build(calls.collect()).input().unwrap();
-            peak_of(|| drop(Execute::default().run(&calldata, u64::MAX).unwrap()))
+            CountingHeap::peak_of(|| drop(Execute::default().run(&calldata, u64::MAX).unwrap()))
         };
         let (deep, both) = (held(&[DEEP]), held(&[DEEP, LARGE]));
         println!("{name}: {deep} bytes, and {both} with a call of large memory after it");

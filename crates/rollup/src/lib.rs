@@ -21,8 +21,6 @@ mod config;
 mod controls;
 mod duties;
 mod error;
-#[cfg(test)]
-mod heap;
 pub mod l1;
 mod l2;
 mod lease;
@@ -36,6 +34,10 @@ mod signer;
 mod status;
 mod submitter;
 mod watch;
+
+#[cfg(test)]
+#[global_allocator]
+static HEAP: testkit::CountingHeap = testkit::CountingHeap;
 
 pub use self::rpc::error::{AdminPortError, RoleError};
 pub use batcher::BatcherError;

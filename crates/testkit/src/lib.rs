@@ -2,7 +2,7 @@
 //!
 //! - keys and data: [named keys](Key), [reproducible choices](Random), genesis accounts, the [test
 //!   vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), [points] for
-//!   precompiles;
+//!   precompiles, a [heap](CountingHeap) that counts bytes;
 //! - chains in this process: an [`L1`] with EXECUTE, an [`L2`] or a [`DraftL2`], and a
 //!   [rollup](InProcessRollup) from a [fixture](RollupFixture), which can also be deployed on a node;
 //! - invalid inputs: [nearly valid](mutations) and [tampered] ones, and blocks on an attacker's
@@ -32,6 +32,7 @@ mod execute_tx;
 mod fixture;
 mod forged;
 mod genesis;
+mod heap;
 mod http;
 mod keys;
 mod l1;
@@ -71,6 +72,7 @@ pub use genesis::{
     CHAIN_ID, ETHER, FORKS, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger,
     rich, rich_genesis,
 };
+pub use heap::CountingHeap;
 pub use http::{http, read_http, send_http};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
