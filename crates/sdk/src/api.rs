@@ -37,7 +37,8 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::GET_MESSAGE, (direction, Quantity(index))).await
     }
 
-    /// Returns a page of messages, newest first.
+    /// Returns a page of messages, newest first. It may be short, or empty, although there are more:
+    /// clients follow `next`.
     async fn rollup_messages(
         &self,
         direction: Direction,

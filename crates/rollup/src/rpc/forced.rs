@@ -1,6 +1,10 @@
 //! Forced transactions.
 
-use super::{RollupApi, error::evidence, paging::Page};
+use super::{
+    RollupApi,
+    error::evidence,
+    paging::{Budget, Page},
+};
 use crate::{L1View, l1::bridge_log::ForcedRecord};
 use chain::ChainReader;
 use rpc::RpcError;
@@ -45,7 +49,8 @@ impl ForcedTransactions {
             let sender = bridge.forced(index).map(|it| it.transaction.sender);
             sender.is_some_and(|it| page.account.is_none_or(|account| it == account))
         };
-        let (indexes, next) = page.walk(bridge.first_forced(), bridge.forced_len(), is_listed);
+        let (first, len) = (bridge.first_forced(), bridge.forced_len());
+        let (indexes, next) = page.walk(first, len, &mut Budget::new(), is_listed);
         let listed = indexes.into_iter().filter_map(|index| Some((index, bridge.forced(index)?)));
         let listed = listed.map(|(index, record)| self.shown(index, record));
         Ok(ForcedPage { transactions: listed.collect::<Result<_, _>>()?, next })

@@ -1,6 +1,11 @@
 //! Messages in both directions, and their claims.
 
-use super::{RollupApi, error::evidence, internal, paging::Page};
+use super::{
+    RollupApi,
+    error::evidence,
+    internal,
+    paging::{Budget, Page},
+};
 use crate::{
     L1View,
     l1::bridge_log::SentRecord,
@@ -129,6 +134,19 @@ impl<'r> Messages<'r> {
 
     /// Returns a page of messages, newest first.
     pub(super) fn page(&self, direction: Direction, page: &Page) -> Result<MessagePage, RpcError> {
+        let (messages, next) =
+            page.fill(Budget::new(), |page, budget| self.part(direction, page, budget))?;
+        Ok(MessagePage { messages, next })
+    }
+
+    /// Returns the messages of a part of a page. It may be short: anyone can send messages whose
+    /// accounts have the same [short form](crate::parties::Parties).
+    fn part(
+        &self,
+        direction: Direction,
+        page: &Page,
+        budget: &mut Budget,
+    ) -> Result<(Vec<MessageInfo>, Option<u64>), RpcError> {
         let messages = self.index()?;
         let bridge = self.view.bridge();
         let mut parties_to_l2 = bridge.sent_parties();
@@ -144,7 +162,7 @@ impl<'r> Messages<'r> {
             parties(index)
                 .is_some_and(|it| page.account.is_none_or(|account| it.may_include(account)))
         };
-        let (indexes, next) = page.walk(first, len, is_listed);
+        let (indexes, next) = page.walk(first, len, budget, is_listed);
         let found: Vec<_> =
             indexes.into_iter().map(|it| (it, messages.sent(it), messages.handled(it))).collect();
         drop(messages);
@@ -162,7 +180,7 @@ impl<'r> Messages<'r> {
         if let Some(account) = page.account {
             messages.retain(|it| concerns(&it.message, account));
         }
-        Ok(MessagePage { messages, next })
+        Ok((messages, next))
     }
 
     /// Returns the call of `L1MessageQueue.claim` for a message to L1, with a proof against the

@@ -34,6 +34,35 @@ pub(super) struct Page {
     limit: u64,
 }
 
+/// What a request may still look at.
+#[derive(Debug)]
+pub(super) struct Budget {
+    begun: Instant,
+    time: Duration,
+    scanned: u64,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { begun: Instant::now(), time: SCAN_TIME, scanned: 0 }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.scanned >= MAX_SCANNED || self.begun.elapsed() > self.time
+    }
+
+    /// Counts a record. Returns `false` if it must not be looked at.
+    fn scan(&mut self) -> bool {
+        // The clock is read rarely: reading it takes longer than looking at a record.
+        let reads_clock = self.scanned % 1_024 == 1_023;
+        if self.scanned >= MAX_SCANNED || (reads_clock && self.is_spent()) {
+            return false;
+        }
+        self.scanned += 1;
+        true
+    }
+}
+
 impl Page {
     /// Checks the parameters. The account is in the field `account` or `sender`, as `by_sender`
     /// says.
@@ -61,24 +90,39 @@ impl Page {
         &self,
         first: u64,
         len: u64,
+        budget: &mut Budget,
         mut is_listed: impl FnMut(u64) -> bool,
     ) -> (Vec<u64>, Option<u64>) {
-        let begun = Instant::now();
         let (mut found, mut at) = (Vec::new(), self.before.min(len));
-        let mut scanned = 0;
         while at > first {
-            let is_full = found.len() as u64 == self.limit || scanned == MAX_SCANNED;
-            // The clock is read rarely: reading it takes longer than looking at a record.
-            if is_full || (scanned % 1_024 == 1_023 && begun.elapsed() > SCAN_TIME) {
+            if found.len() as u64 == self.limit || !budget.scan() {
                 return (found, Some(at));
             }
             at -= 1;
-            scanned += 1;
             if is_listed(at) {
                 found.push(at);
             }
         }
         (found, None)
+    }
+
+    /// Fills the page with entries of successive parts. `read` returns the entries of a part, of
+    /// which a [walk](Self::walk) may have found others, with the cursor of the next part.
+    pub(super) fn fill<T>(
+        &self,
+        mut budget: Budget,
+        mut read: impl FnMut(&Self, &mut Budget) -> Result<(Vec<T>, Option<u64>), RpcError>,
+    ) -> Result<(Vec<T>, Option<u64>), RpcError> {
+        let (mut all, mut rest) = (Vec::new(), *self);
+        loop {
+            let (found, next) = read(&rest, &mut budget)?;
+            all.extend(found);
+            rest.limit = self.limit.saturating_sub(all.len() as u64);
+            match next {
+                Some(before) if rest.limit > 0 && !budget.is_spent() => rest.before = before,
+                _ => return Ok((all, next)),
+            }
+        }
     }
 }
 
@@ -90,6 +134,10 @@ mod tests {
         Page::new(serde_json::from_str(text).unwrap(), false)
     }
 
+    fn unhurried() -> Budget {
+        Budget { time: Duration::MAX, ..Budget::new() }
+    }
+
     #[test]
     fn pages_list_each_entry_once() {
         for limit in [1, 3, 7, 100] {
@@ -97,7 +145,7 @@ mod tests {
             loop {
                 let page = page(&format!(r#"{{"before": "{before:#x}", "limit": "{limit:#x}"}}"#))
                     .unwrap();
-                let (found, next) = page.walk(2, 20, |index| index % 3 == 0);
+                let (found, next) = page.walk(2, 20, &mut Budget::new(), |index| index % 3 == 0);
                 assert!(found.len() as u64 <= limit);
                 all.extend(found);
                 let Some(next) = next else { break };
@@ -111,11 +159,41 @@ mod tests {
     #[test]
     fn long_scan_ends_with_cursor() {
         let page = page("{}").unwrap();
-        let (found, next) = page.walk(0, u64::MAX, |_| false);
+        let (found, next) = page.walk(0, u64::MAX, &mut Budget::new(), |_| false);
         assert!(found.is_empty());
         let next = next.unwrap();
         assert!((u64::MAX - MAX_SCANNED..u64::MAX).contains(&next), "{next}");
-        assert_eq!(page.walk(0, 0, |_| true), (vec![], None));
+        assert_eq!(page.walk(0, 0, &mut Budget::new(), |_| true), (vec![], None));
+    }
+
+    /// Of the entries that a walk finds, most may be those of other accounts.
+    #[test]
+    fn pages_are_full_despite_foreign_entries() {
+        for (limit, expected) in [
+            (1, (vec![90], Some(90))),
+            (2, (vec![90, 80], Some(80))),
+            (9, ((1..10).map(|it| 100 - 10 * it).collect(), Some(10))),
+            (10, ((0..10).map(|it| 90 - 10 * it).collect(), None)),
+            (100, ((0..10).map(|it| 90 - 10 * it).collect(), None)),
+        ] {
+            let page = page(&format!(r#"{{"limit": "{limit:#x}"}}"#)).unwrap();
+            let filled = page.fill(unhurried(), |page, budget| {
+                let (mut found, next) = page.walk(0, 100, budget, |_| true);
+                assert!(found.len() <= limit);
+                found.retain(|index| index % 10 == 0);
+                Ok((found, next))
+            });
+            assert_eq!(filled.unwrap(), expected, "{limit}");
+        }
+        // It ends if all are foreign.
+        let (found, next) = page("{}")
+            .unwrap()
+            .fill(unhurried(), |page, budget| {
+                let (_, next) = page.walk(0, u64::MAX, budget, |_| true);
+                Ok((Vec::<()>::new(), next))
+            })
+            .unwrap();
+        assert_eq!((found.len(), next), (0, Some(u64::MAX - MAX_SCANNED)));
     }
 
     #[test]
