@@ -218,12 +218,28 @@ impl Promises {
         }
     }
 
-    /// Returns the minimum L1 block number for the condition and the anchor of another header for
-    /// this parent: the highest one in a promise that has not ended at this timestamp.
-    pub fn least_condition(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
+    /// Returns the minimum L1 block number for the anchor of another header for this parent: the
+    /// highest condition of a promise that has not ended at this timestamp.
+    pub fn least_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
         let in_force = promises.filter(|it| timestamp < self.end(it));
         in_force.map(|it| it.message.l1_block).max().unwrap_or_default()
+    }
+
+    /// Returns the minimum L1 block number for the condition of such a header: it also excludes
+    /// replaced blocks without a signature, whose anchors L1 has lost.
+    pub fn least_condition(
+        &self,
+        number: u64,
+        parent: B256,
+        timestamp: u64,
+        is_replaced: IsReplaced<'_>,
+    ) -> u64 {
+        let unsigned = self.unsigned.get(&(number, parent)).into_iter().flatten();
+        let in_flight = unsigned.filter(|it| timestamp < self.end(it));
+        let gone = in_flight.map(|it| it.anchor).filter(|it| is_gone(*it, is_replaced));
+        let least = self.least_anchor(number, parent, timestamp);
+        gone.map(|(l1_block, _)| l1_block).fold(least, u64::max)
     }
 
     /// Returns `true` if another block with this parent was promised.

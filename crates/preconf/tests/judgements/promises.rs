@@ -106,7 +106,9 @@ fn void_promise_may_be_replaced() {
     assert!(promises.check(&other(100), CANONICAL).is_err(), "L1 still has the block");
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
     for (timestamp, least) in [(1_001, 100), (999 + MAX_LAG, 100), (1_000 + MAX_LAG, 0)] {
-        assert_eq!(promises.least_condition(7, B256::repeat_byte(1), timestamp), least);
+        let parent = B256::repeat_byte(1);
+        assert_eq!(promises.least_anchor(7, parent, timestamp), least);
+        assert_eq!(promises.least_condition(7, parent, timestamp, CANONICAL), least);
     }
     let at = |number| (number, new);
     assert!(promises.check(&anchored(at(99), 100), replaced).is_err(), "both could hold");
@@ -161,6 +163,13 @@ fn replaced_block_may_break_no_promise() {
     assert!(promises.check(&at(1_001, 100), CANONICAL).is_err(), "its anchor is on L1");
     assert!(promises.check(&at(1_001, 99), replaced).is_err(), "both are possible");
     assert_eq!(promises.check(&at(1_001, 100), replaced), Ok(()));
+    for (timestamp, is_replaced, least) in
+        [(1_001, replaced, 100), (1_001, CANONICAL, 0), (1_000 + MAX_LAG, replaced, 0)]
+    {
+        let parent = B256::repeat_byte(1);
+        assert_eq!(promises.least_condition(7, parent, timestamp, is_replaced), least);
+        assert_eq!(promises.least_anchor(7, parent, timestamp), 0, "L1 cannot include it");
+    }
     assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), CANONICAL), Ok(()), "too old for L1");
     assert_eq!(promises.check_unsigned(&at(1_001, 99), CANONICAL), Ok(()));
     // Allowed: a prefix of the block and the block itself, but not a sealed shorter block.
@@ -300,6 +309,27 @@ proptest! {
                     let rlp = candidate.1.clone();
                     let new = with_anchor(candidate, anchor);
                     let is_replaced = is_replaced(&chain);
+                    // If the least condition is refused, so are all higher ones.
+                    let parent_hash = new.header.parent;
+                    let least = promises.least_condition(7, parent_hash, timestamp, &is_replaced);
+                    let may_sign = |number: u64| {
+                        let hash = chain.get(number as usize).filter(|_| number > 0);
+                        let mut new = new.clone();
+                        new.message.l1_block = number;
+                        new.message.l1_hash = hash.copied().unwrap_or_default();
+                        promises.check(&new, &is_replaced).is_ok()
+                    };
+                    let is_new = |number: &u64| {
+                        // What was promised under the same condition may be continued.
+                        !signed.iter().any(|(it, ..): &(Promised, _, _, _)| {
+                            it.header.parent == parent_hash && it.message.l1_block == *number
+                        })
+                    };
+                    let least = least.max(anchor.0);
+                    if is_named(&chain, anchor) && least < chain.len() as u64 && !may_sign(least) {
+                        let mut higher = (least + 1..chain.len() as u64).filter(is_new);
+                        prop_assert!(!higher.any(may_sign), "{new:?} {promises:?}");
+                    }
                     if is_named(&chain, anchor) && promises.check(&new, &is_replaced).is_ok() {
                         promises.add(new.clone());
                         let digest = new.message.digest(&DOMAIN);

@@ -417,10 +417,22 @@ impl PrefixSigner {
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
     }
 
-    /// Lowest number of the L1 block that the condition of another header for this parent, with this
+    /// Lowest number of the L1 block that the anchor of another header for this parent, with this
     /// timestamp, has to name.
-    pub(crate) fn least_condition(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
-        self.promises.least_condition(number, parent, timestamp)
+    pub(crate) fn least_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
+        self.promises.least_anchor(number, parent, timestamp)
+    }
+
+    /// Likewise of its condition.
+    pub(crate) fn least_condition(
+        &self,
+        number: u64,
+        parent: B256,
+        timestamp: u64,
+        view: &L1View,
+    ) -> u64 {
+        let is_replaced = |number, hash| is_replaced(view, number, hash);
+        self.promises.least_condition(number, parent, timestamp, &is_replaced)
     }
 
     /// Returns `true` if this key has promised the block as sealed.

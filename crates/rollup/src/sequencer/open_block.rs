@@ -180,7 +180,8 @@ impl Sequencer {
             return Ok(Some(sealed));
         };
         let header = &block.header;
-        let least = signer.least_condition(header.number, header.parent_hash, header.timestamp);
+        let (number, time) = (header.number, header.timestamp);
+        let least = signer.least_condition(number, header.parent_hash, time, self.view());
         let is_own = |number, hash| signer.has_sealed(number, hash);
         let anchor = anchor_number(&after)?;
         let Some(condition) = condition(self.view(), anchor, least, is_own) else {

@@ -166,7 +166,7 @@ impl Preconfirmations {
     /// Lowest number of the L1 block that the anchor of the next block, at this time, has to name,
     /// so that L1 accepts the block only on chains on which the promises that it replaces are void.
     pub(super) fn least_anchor(&self, head: &Block, time: u64) -> u64 {
-        self.signer.least_condition(head.header.number + 1, head.hash, time)
+        self.signer.least_anchor(head.header.number + 1, head.hash, time)
     }
 
     fn prefix_of(

@@ -227,7 +227,7 @@ impl World {
         {
             return self.seal_again(at, block, &recorded, stop);
         }
-        let least = signer.least_condition(parent.header.number + 1, parent.hash, time);
+        let least = signer.least_anchor(parent.header.number + 1, parent.hash, time);
         if parent.header.timestamp >= time {
             return;
         }
@@ -247,6 +247,8 @@ impl World {
         let node = &self.nodes[at];
         let signer = node.signer.as_ref().unwrap();
         let is_own = |number, hash| signer.has_sealed(number, hash);
+        let number = block.header.number;
+        let least = signer.least_condition(number, parent.hash, time, &node.view);
         let named = condition(&node.view, anchor.0, least, is_own);
         if let Some(named) = named.filter(|_| may)
             && self.sign(at, &block, false, named, stop).is_ok()
