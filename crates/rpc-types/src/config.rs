@@ -213,8 +213,8 @@ pub struct PreconfirmationTerms {
     /// bonds, or the rollup.
     #[cfg_attr(feature = "schema", schemars(with = "schema::Address"))]
     pub domain: Address,
-    /// Registry in which the policy requires a bond (`PreconfBonds`), if it requires one. Messages
-    /// in another domain cost nobody a bond.
+    /// Registry in which the policy requires a bond (`PreconfBonds`), if it requires one. Only
+    /// messages in the domain of this contract can be evidence against a bond.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Address>"))]
     pub bonds: Option<Address>,
     /// Minimum bond of a sequencer, in wei.

@@ -11,6 +11,7 @@
 
 mod block;
 mod budget;
+pub mod codes;
 mod config;
 mod execute;
 mod forced;

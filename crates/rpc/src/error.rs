@@ -11,6 +11,7 @@ use revm::{
     context::result::{EVMError, HaltReason, InvalidTransaction},
     interpreter::InstructionResult,
 };
+pub use rpc_types::codes;
 use serde_json::{Value, json};
 
 /// Message of a reverted call, identical to geth's.
@@ -18,35 +19,6 @@ pub(crate) const REVERTED: &str = "execution reverted";
 
 /// Separator between the message of a failed call and EXECUTE's reason for refusing it.
 pub(crate) const REFUSED: &str = "; EXECUTE refused: ";
-
-/// Error codes.
-pub mod codes {
-    /// A call reverted; `data` is its returndata.
-    pub const REVERTED: i32 = 3;
-    /// The pool accepted a transaction, but no block included it before the sender's timeout
-    /// (EIP-7966).
-    pub const TIMEOUT: i32 = 4;
-    /// The pool accepted a transaction that waits for earlier nonces of its sender (EIP-7966).
-    pub const UNREADY: i32 = 5;
-    /// The node has pruned the requested history (EIP-4444).
-    pub const PRUNED_HISTORY: i32 = 4_444;
-    /// The request cannot be served at present.
-    pub const SERVER: i32 = -32_000;
-    /// The pool rejects the transaction.
-    pub const REJECTED: i32 = -32_003;
-    /// The request exceeds a limit.
-    pub const BUSY: i32 = -32_005;
-    /// The response exceeds the server's size limit.
-    pub const TOO_BIG: i32 = -32_008;
-    /// The responses to a batch exceed the server's size limit together.
-    pub const BATCH_TOO_BIG: i32 = -32_011;
-    /// The method does not exist.
-    pub const METHOD: i32 = -32_601;
-    /// The parameters are invalid.
-    pub const PARAMS: i32 = -32_602;
-    /// Internal error of the node.
-    pub const INTERNAL: i32 = -32_603;
-}
 
 /// Client whose error codes and messages are used for failed executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,6 +4,7 @@ use crate::{batcher::BatcherError, l1::L1Error, prefix::PrefixError, submitter::
 use alloy_primitives::{Address, U64, U256};
 use client::RedactedUrl;
 use rpc::{RpcError, ServeError};
+use rpc_types::codes::role;
 use serde_json::{Value, json};
 
 /// Creates an error with what was got and expected.
@@ -131,17 +132,17 @@ impl RoleError {
     /// JSON-RPC error code, one for each reason.
     pub(super) const fn code(&self) -> i32 {
         match self {
-            Self::Already { .. } => -32_021,
-            Self::NoKeys => -32_022,
-            Self::NotSynced { .. } => -32_023,
-            Self::SequencerLives { .. } => -32_024,
-            Self::Nonce { .. } => -32_025,
-            Self::Funds { .. } => -32_026,
-            Self::NotAuthorized { .. } => -32_027,
-            Self::Unready(_) => -32_028,
-            Self::Silent => -32_029,
-            Self::NoLease { .. } => -32_030,
-            Self::Prefix(_) => -32_031,
+            Self::Already { .. } => role::ALREADY,
+            Self::NoKeys => role::NO_KEYS,
+            Self::NotSynced { .. } => role::NOT_SYNCED,
+            Self::SequencerLives { .. } => role::SEQUENCER_LIVES,
+            Self::Nonce { .. } => role::NONCE,
+            Self::Funds { .. } => role::FUNDS,
+            Self::NotAuthorized { .. } => role::NOT_AUTHORIZED,
+            Self::Unready(_) => role::UNREADY,
+            Self::Silent => role::SILENT,
+            Self::NoLease { .. } => role::NO_LEASE,
+            Self::Prefix(_) => role::PROMISES,
         }
     }
 

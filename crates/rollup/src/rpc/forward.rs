@@ -7,10 +7,7 @@
 
 use crate::{
     l2::unsafe_block_client::UnsafeBlockClient,
-    service::{
-        node_handle::{NO_SEQUENCER, NodeHandle},
-        supervisor::Actor,
-    },
+    service::{node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{
@@ -21,6 +18,7 @@ use client::{Client, ClientError, ClientOptions, RedactedUrl};
 use node::Node;
 use parking_lot::Mutex;
 use rpc::{RpcError, SendElsewhere};
+use rpc_types::codes::role::{NO_SEQUENCER, NOT_SEQUENCER};
 use std::{
     sync::{
         Arc, Weak,
@@ -33,9 +31,6 @@ use std::{
 /// Method of a sequencer for forwarded transactions. Unlike `eth_sendRawTransaction` it never
 /// forwards, so two followers of each other cannot forward a transaction in a loop.
 pub(crate) const METHOD: &str = rpc_types::methods::SUBMIT.name;
-
-/// Error code of `rollup_submit` on a node that is not a sequencer.
-pub(crate) const NOT_SEQUENCER: i32 = -32_032;
 
 /// Error code of a sequencer that may accept the transaction later.
 const BUSY: i64 = rpc::codes::BUSY as i64;

@@ -146,7 +146,7 @@ impl RollupApi {
         // Rejected and not forwarded: nodes that forward to each other would form a loop.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
             let message = "this node is not the sequencer: transaction rejected";
-            return Err(RpcError::new(forward::NOT_SEQUENCER, message));
+            return Err(RpcError::new(rpc_types::codes::role::NOT_SEQUENCER, message));
         }
         self.shared.require_own_keys()?;
         rpc::submit(&self.api, decode_pooled(raw)?)

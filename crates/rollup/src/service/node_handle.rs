@@ -17,14 +17,11 @@ use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;
 use rpc::engine::Driven;
-use rpc_types::{BlockCost, RollupConfig};
+use rpc_types::{BlockCost, RollupConfig, codes::role::NO_SEQUENCER};
 use std::sync::{
     Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},
 };
-
-/// Error code of a follower that follows no sequencer, or whose sequencer does not respond.
-pub(crate) const NO_SEQUENCER: i32 = -32_031;
 
 /// State that the threads of a node share with each other and with the RPC methods.
 #[derive(Debug, Default)]

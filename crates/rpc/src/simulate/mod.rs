@@ -13,22 +13,7 @@ use alloy_eips::BlockId;
 use alloy_rpc_types_eth::simulate::SimulatedBlock;
 use block::Simulation;
 use payload::SimulatePayload;
-
-/// Error codes that the specification defines.
-mod code {
-    pub(super) const NONCE_TOO_LOW: i32 = -38_010;
-    pub(super) const NONCE_TOO_HIGH: i32 = -38_011;
-    pub(super) const FEE_TOO_LOW: i32 = -38_012;
-    pub(super) const INTRINSIC_GAS: i32 = -38_013;
-    pub(super) const FUNDS: i32 = -38_014;
-    pub(super) const BLOCK_GAS: i32 = -38_015;
-    pub(super) const NUMBER: i32 = -38_020;
-    pub(super) const TIMESTAMP: i32 = -38_021;
-    pub(super) const SENDER: i32 = -38_024;
-    pub(super) const INIT_CODE: i32 = -38_025;
-    pub(super) const TOO_MUCH: i32 = -38_026;
-    pub(super) const VM: i32 = -32_015;
-}
+use rpc_types::codes::simulate as code;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_simulateV1", |api, args| {

@@ -426,8 +426,8 @@ export type Overrides = Record<string, unknown>
 /** What the sequencing policy makes of preconfirmations. All but the domain is on L1. */
 export type PreconfirmationTerms = {
   /**
-   * Registry in which the policy requires a bond (`PreconfBonds`), if it requires one.
-   * Messages in another domain cost nobody a bond.
+   * Registry in which the policy requires a bond (`PreconfBonds`), if it requires one. Only
+   * messages in the domain of this contract can be evidence against a bond.
    */
   bonds: Address | null
   /**
