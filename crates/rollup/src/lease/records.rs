@@ -6,7 +6,7 @@ use super::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Maximum length of a record in bytes. etcd's limit of a request is 1.5 MiB, in which a record is
 /// encoded as base64.
@@ -14,14 +14,18 @@ pub const MAX_RECORD: usize = 512 << 10;
 /// Number of records that a request reads: first many, and if these are too long for a response,
 /// few.
 const PAGES: [u64; 2] = [256, 4];
-/// Maximum number of bytes of all records that are read. The leader stops adding records at a lower
-/// limit.
+/// Maximum number of bytes of all records that are read, with [`OVERHEAD`] for each. The leader stops
+/// adding records at a lower limit.
 const MAX_BYTES: usize = 128 << 20;
-/// Time limit of an addition. A signature waits for it, so it is short; the block is made without
-/// the signature otherwise.
-const APPEND_LIMIT: Duration = Duration::from_millis(500);
-/// Time limit of other requests, over all endpoints.
+/// Number of bytes in memory of a record without content.
+const OVERHEAD: usize = 64;
+/// Time limit of an addition or removal. A signature waits for it, so it is short; the block is made
+/// without the signature otherwise.
+const WRITE_LIMIT: Duration = Duration::from_millis(500);
+/// Time limit of reading a page, over all endpoints.
 const LIMIT: Duration = Duration::from_millis(3_000);
+/// Time limit of reading all records.
+const READ_LIMIT: Duration = Duration::from_secs(15);
 
 const TXN: &str = "/v3/kv/txn";
 const RANGE: &str = "/v3/kv/range";
@@ -41,6 +45,11 @@ impl SharedRecords {
         Self { lease: lease.clone(), token: lease.token().unwrap_or_default() }
     }
 
+    /// Returns `true` if the lease is still held in the same term.
+    pub(crate) fn is_of(&self, lease: &Lease) -> bool {
+        lease.token() == Some(self.token)
+    }
+
     /// Reads the records from this number on. The term must not have ended: then they include all
     /// that earlier leaders have added.
     ///
@@ -48,32 +57,19 @@ impl SharedRecords {
     ///
     /// [`LeaseError`] if etcd does not respond, or if the records are malformed or too long.
     pub fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
-        let (mut all, mut bytes, mut next) = (Vec::<Record>::new(), 0, from);
-        loop {
-            let [many, few] = PAGES;
-            let (page, limit) = match self.page(next, many) {
-                Ok(page) => (page, many),
-                Err(error) if error.is_too_long() => (self.page(next, few)?, few),
-                Err(error) => return Err(error),
-            };
-            let Some(last) = page.last() else { return Ok(all) };
-            let after = last.number.checked_add(1);
-            bytes += page.iter().map(|record| record.bytes.len()).sum::<usize>();
-            if bytes > MAX_BYTES {
-                return Err(LeaseError::RecordsTooLong { got: bytes, limit: MAX_BYTES });
+        let until = Instant::now() + READ_LIMIT;
+        read_pages(from, |next, limit, got| {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(LeaseError::RecordsTooSlow { got, limit: READ_LIMIT });
             }
-            let is_last = (page.len() as u64) < limit;
-            all.extend(page);
-            match after {
-                Some(after) if !is_last => next = after,
-                _ => return Ok(all),
-            }
-        }
+            self.page(next, limit, left.min(LIMIT))
+        })
     }
 
     /// Reads at most `limit` records from this number on.
-    fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
-        let answer = self.post(RANGE, &self.range_request(from, limit), LIMIT)?;
+    fn page(&self, from: u64, limit: u64, time: Duration) -> Result<Vec<Record>, LeaseError> {
+        let answer = self.post(RANGE, &self.range_request(from, limit), time)?;
         let page = messages::records(self.requests(), answer.clone());
         page.filter(|page| is_ascending(page, from))
             .ok_or_else(|| self.lease.malformed(RANGE, &answer))
@@ -90,7 +86,7 @@ impl SharedRecords {
             return Err(LeaseError::RecordTooLong { got: record.len(), limit: MAX_RECORD });
         }
         let request = self.append_request(number, record);
-        if self.commit(&request, APPEND_LIMIT)? {
+        if self.commit(&request, WRITE_LIMIT)? {
             return Ok(());
         }
         Err(LeaseError::RecordExists { number })
@@ -103,7 +99,7 @@ impl SharedRecords {
     /// As [`Self::append`].
     pub fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
         let request = self.remove_request(number);
-        self.commit(&request, LIMIT).map(|_| ())
+        self.commit(&request, WRITE_LIMIT).map(|_| ())
     }
 
     /// Sends a transaction that compares the fencing token. Returns `false` if another comparison
@@ -162,6 +158,36 @@ impl SharedRecords {
     }
 }
 
+/// Reads all records from this number on, in pages: `read` returns at most as many as its second
+/// argument says, from the number in the first one on. The third one is the number of those that
+/// were read before.
+fn read_pages(
+    from: u64,
+    mut read: impl FnMut(u64, u64, usize) -> Result<Vec<Record>, LeaseError>,
+) -> Result<Vec<Record>, LeaseError> {
+    let (mut all, mut bytes, mut next) = (Vec::<Record>::new(), 0, from);
+    loop {
+        let [many, few] = PAGES;
+        let (page, limit) = match read(next, many, all.len()) {
+            Ok(page) => (page, many),
+            Err(error) if error.is_too_long() => (read(next, few, all.len())?, few),
+            Err(error) => return Err(error),
+        };
+        let Some(last) = page.last() else { return Ok(all) };
+        let after = last.number.checked_add(1);
+        bytes += page.iter().map(|record| record.bytes.len() + OVERHEAD).sum::<usize>();
+        if bytes > MAX_BYTES {
+            return Err(LeaseError::RecordsTooLong { got: bytes, limit: MAX_BYTES });
+        }
+        let is_last = (page.len() as u64) < limit;
+        all.extend(page);
+        match after {
+            Some(after) if !is_last => next = after,
+            _ => return Ok(all),
+        }
+    }
+}
+
 /// Returns `true` if the records have ascending numbers from `from` on, so that the reader comes to
 /// an end.
 fn is_ascending(page: &[Record], from: u64) -> bool {
@@ -190,5 +216,36 @@ mod tests {
         }
         let last = Record { number: u64::MAX, bytes: Default::default() };
         assert!(is_ascending(&[last], u64::MAX), "no number after it");
+    }
+
+    /// Also if they have no content, and however many follow.
+    #[test]
+    fn endless_records_are_bounded() {
+        let records = |from: u64, count: u64, length: usize| -> Vec<Record> {
+            let bytes = alloy_primitives::Bytes::from(vec![7; length]);
+            (from..from + count).map(|number| Record { number, bytes: bytes.clone() }).collect()
+        };
+        for length in [0, 1_000, 200_000] {
+            let read = read_pages(0, |from, limit, got| {
+                assert!(got <= MAX_BYTES / OVERHEAD);
+                Ok(records(from, limit, length))
+            });
+            let got = match read {
+                Err(LeaseError::RecordsTooLong { got, limit: MAX_BYTES }) => got,
+                other => panic!("{:?}", other.map(|it| it.len())),
+            };
+            let page = PAGES[0] as usize * (length + OVERHEAD);
+            assert!(got <= MAX_BYTES + page, "{got} bytes of records with {length}");
+            let read = read_pages(7, |from, limit, got| {
+                Ok(records(from, if got < 512 { limit } else { 3 }, length))
+            });
+            assert_eq!(read.unwrap().len(), 515);
+        }
+        // The time limit ends it too.
+        let read = read_pages(0, |from, limit, got| match got {
+            256 => Err(LeaseError::RecordsTooSlow { got, limit: READ_LIMIT }),
+            _ => Ok(records(from, limit, 1)),
+        });
+        assert!(matches!(read, Err(LeaseError::RecordsTooSlow { got: 256, .. })));
     }
 }

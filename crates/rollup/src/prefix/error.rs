@@ -37,6 +37,18 @@ pub enum PrefixError {
         /// The error.
         source: DiskError,
     },
+    /// The records in etcd repeat so many transactions that reading them takes too long.
+    #[error(
+        "the journal in etcd has {got} transactions up to record {number}, expected at most {limit}"
+    )]
+    TooManyTransactions {
+        /// Number of the record.
+        number: u64,
+        /// Number of transactions that were read.
+        got: usize,
+        /// Maximum number.
+        limit: usize,
+    },
     /// This node lacks blocks on which earlier leaders have made promises.
     #[error("this node has block {got}, and earlier leaders have promised block {expected}")]
     Behind {

@@ -192,18 +192,21 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Record
     let first = reader.word()?;
     let added = reader.list(|reader| reader.string())?;
     reader.end()?;
-    let known = previous.map(|it| &it.transactions[..]).unwrap_or_default();
-    let shared = usize::try_from(first).ok().and_then(|first| known.get(..first));
-    let known = shared.ok_or_else(|| {
-        let reason = format!("{first} transactions of the previous record, it has {}", known.len());
-        DiskError::malformed(WHAT, reason)
-    })?;
-    let transactions: Vec<Bytes> = known.iter().cloned().chain(added).collect();
     let block_hash = keccak256(&header);
     let message = Preconfirmation { rollup, block_hash, schema, is_sealed, l1_block, l1_hash };
-    let anchor = anchor_in(&header, &transactions);
-    let prefix = Prefix::new(message, header, transactions, anchor.as_ref())
+    let anchor = anchor_in(&header, &added);
+    let mut prefix = Prefix::new(message, header, added, anchor.as_ref())
         .map_err(|error| DiskError::malformed(WHAT, error))?;
+    if first > 0 {
+        let len = previous.map_or(0, |it| it.transactions.len());
+        let environment = prefix.promised.header.environment;
+        let previous = previous.filter(|it| it.promised.header.environment == environment);
+        let previous = previous.filter(|_| first == len as u64).ok_or_else(|| {
+            let reason = format!("{first} transactions of the previous record, it has {len}");
+            DiskError::malformed(WHAT, reason)
+        })?;
+        prefix.prepend(previous);
+    }
     Ok(Recorded { prefix, is_signed })
 }
 
@@ -211,7 +214,7 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Record
 /// proves none.
 fn anchor_in(header: &[u8], transactions: &[Bytes]) -> Option<Anchor> {
     let header = Header::decode(&mut &*header).ok()?;
-    // Decoding is slow, and a record has all transactions of its block.
+    // Decoding is slow, and a block has many transactions.
     let is_call = |raw: &&Bytes| raw.windows(L1_ANCHOR.len()).any(|at| at == L1_ANCHOR);
     let calls = transactions.iter().filter(is_call);
     let calls: Vec<_> = calls.filter_map(|raw| Transaction::decode_2718_exact(raw).ok()).collect();

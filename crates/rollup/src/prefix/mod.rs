@@ -17,6 +17,7 @@ pub(crate) use client::PrefixClient;
 pub(crate) use condition::{L1Condition, anchor_number, condition};
 pub use error::{NotPreconfirming, PrefixError};
 pub(crate) use journal::Recorded;
+pub(crate) use shared::Records;
 pub(crate) use signer::PrefixSigner;
 
 use crate::l2::contracts::proven_anchor;
@@ -79,5 +80,16 @@ impl Prefix {
         let anchor = anchor.map_or((0, B256::ZERO), |it| (it.l1_block_number, it.l1_block_hash));
         let promised = Promised { message, header: summary, transactions: hashes, anchor };
         Ok(Self { promised, header, transactions })
+    }
+
+    /// Adds the transactions of a shorter prefix of the same block before its own, with what is
+    /// known about them.
+    fn prepend(&mut self, shorter: &Self) {
+        self.transactions.splice(0..0, shorter.transactions.iter().cloned());
+        let promised = &shorter.promised;
+        self.promised.transactions.splice(0..0, promised.transactions.iter().copied());
+        if promised.anchor.0 > 0 {
+            self.promised.anchor = promised.anchor;
+        }
     }
 }

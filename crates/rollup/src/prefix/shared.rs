@@ -6,7 +6,7 @@
 //! can sign nothing new either.
 
 use crate::{
-    lease::{LeaseError, Record, SharedRecords},
+    lease::{LeaseError, Record},
     prefix::{Prefix, Recorded, error::PrefixError, journal},
 };
 use alloy_eips::BlockNumHash;
@@ -17,8 +17,11 @@ use std::{collections::VecDeque, fmt};
 /// Length of all records, in bytes, above which no more prefixes are signed until L1 has the oldest
 /// blocks. A next leader has to read them, and etcd's default quota is 2 GB with its history.
 const MAX_BYTES: usize = 64 << 20;
-/// Maximum number of transactions in the records that a leader reads.
+/// Maximum number of transactions in memory that a leader reads.
 const MAX_TRANSACTIONS: usize = 1 << 22;
+/// Maximum number of transactions in all records that it reads, of which each may repeat those of
+/// the one before.
+const MAX_REPEATED: usize = 1 << 26;
 /// Flag of all records but those of earlier versions.
 const FORM: u8 = 0x80;
 /// Flag of a record that lacks the transactions of its block, which are too long.
@@ -39,20 +42,6 @@ pub(crate) trait Records: fmt::Debug + Send {
     fn remove_before(&self, number: u64) -> Result<(), LeaseError>;
 }
 
-impl Records for SharedRecords {
-    fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
-        self.read(from)
-    }
-
-    fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError> {
-        self.append(number, record)
-    }
-
-    fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
-        self.remove_before(number)
-    }
-}
-
 /// The shared journal, as the leader uses it in its current term.
 #[derive(Debug)]
 pub(super) struct SharedJournal {
@@ -69,6 +58,8 @@ pub(super) struct SharedJournal {
     is_complete: bool,
     /// Length of all records, in bytes, above which no more prefixes are signed.
     limit: usize,
+    /// Maximum number of transactions that are read, and of them with repeated ones.
+    most: [usize; 2],
 }
 
 impl Default for SharedJournal {
@@ -81,6 +72,7 @@ impl Default for SharedJournal {
             last: None,
             is_complete: false,
             limit: MAX_BYTES,
+            most: [MAX_TRANSACTIONS, MAX_REPEATED],
         }
     }
 }
@@ -103,7 +95,8 @@ impl SharedJournal {
     ///
     /// [`PrefixError`] if etcd does not respond, or if a record is malformed.
     pub(super) fn join(&mut self, records: Box<dyn Records>) -> Result<Vec<Recorded>, PrefixError> {
-        *self = Self { records: Some(records), limit: self.limit, ..Self::default() };
+        let Self { limit, most, .. } = *self;
+        *self = Self { records: Some(records), limit, most, ..Self::default() };
         self.load()
     }
 
@@ -234,9 +227,13 @@ impl SharedJournal {
 
     /// Reads the records that are not known yet. Of the prefixes of a block, only the longest one is
     /// returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::join`].
     pub(super) fn load(&mut self) -> Result<Vec<Recorded>, PrefixError> {
         let Some(records) = &self.records else { return Ok(Vec::new()) };
-        let (mut all, mut count) = (Vec::<Recorded>::new(), 0_usize);
+        let (mut all, mut count, mut repeated) = (Vec::<Recorded>::new(), 0_usize, 0_usize);
         for Record { number, bytes } in records.read(self.next).map_err(PrefixError::NotShared)? {
             let malformed = |source| PrefixError::SharedRecord { number, source };
             let flags = match bytes.first() {
@@ -256,10 +253,12 @@ impl SharedJournal {
             if is_replaced && let Some(last) = all.pop() {
                 count = count.saturating_sub(last.prefix.transactions.len());
             }
-            count = count.saturating_add(recorded.prefix.transactions.len());
-            if count > MAX_TRANSACTIONS {
-                let reason = format!("more than {MAX_TRANSACTIONS} transactions in all records");
-                return Err(malformed(DiskError::malformed(WHAT, reason)));
+            let added = recorded.prefix.transactions.len();
+            (count, repeated) = (count.saturating_add(added), repeated.saturating_add(added));
+            for (got, limit) in [count, repeated].into_iter().zip(self.most) {
+                if got > limit {
+                    return Err(PrefixError::TooManyTransactions { number, got, limit });
+                }
             }
             all.push(recorded);
         }
@@ -384,6 +383,33 @@ mod tests {
         let lengths = read.iter().map(|it| it.prefix.transactions.len());
         assert_eq!(lengths.collect::<Vec<_>>(), [2, 1]);
         assert!(read[0].prefix.promised.message.is_sealed);
+    }
+
+    /// A short record may repeat many transactions.
+    #[test]
+    fn repeated_transactions_are_bounded() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        let mut journal = SharedJournal::default();
+        journal.join(handle()).unwrap();
+        // Six transactions at most in memory, and 1 + 2 + … + 5 + 1 in all records.
+        (1..=5).for_each(|count| journal.record(&prefix(1, count, false), true).unwrap());
+        journal.record(&prefix(2, 1, true), true).unwrap();
+        for (most, expected) in [
+            ([6, 16], None),
+            ([5, 16], Some((5, 6, 5))),
+            ([6, 15], Some((5, 16, 15))),
+            ([6, 5], Some((2, 6, 5))),
+        ] {
+            let mut next = SharedJournal { most, ..SharedJournal::default() };
+            match (next.join(handle()), expected) {
+                (Ok(read), None) => assert_eq!(read.len(), 2),
+                (Err(PrefixError::TooManyTransactions { number, got, limit }), Some(expected)) => {
+                    assert_eq!((number, got, limit), expected);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

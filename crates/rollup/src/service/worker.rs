@@ -6,6 +6,7 @@ mod competitors;
 mod leadership;
 mod promotion;
 mod publish;
+mod records;
 mod roles;
 mod start;
 

@@ -165,3 +165,22 @@ fn record_has_anchor_of_its_block() {
     let expected = [(9, B256::repeat_byte(9)), (0, B256::ZERO)];
     assert_eq!(anchors.collect::<Vec<_>>(), expected);
 }
+
+/// A record continues the whole previous one of the same block, or none.
+#[test]
+fn record_continues_only_its_own_block() {
+    let record = encode(&prefix(1, 3, false), true, Some(&prefix(1, 2, false))).into();
+    for (previous, is_read) in [
+        (Some(prefix(1, 2, false)), true),
+        (Some(prefix(1, 1, false)), false),
+        (Some(prefix(1, 3, false)), false),
+        (Some(prefix(2, 2, false)), false),
+        (None, false),
+    ] {
+        let read = decode(&record, previous.as_ref());
+        assert_eq!(read.is_ok(), is_read, "{previous:?}");
+        if let Ok(read) = read {
+            same(&[read], &[prefix(1, 3, false)]);
+        }
+    }
+}

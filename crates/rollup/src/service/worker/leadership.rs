@@ -63,7 +63,8 @@ impl Leadership {
             // Do not wait for pending L1 transactions of the previous leader. L1 may have become
             // unreachable between the request and the grant.
             let ready = roles.may_be_promoted(l1_sync).map(|_| ());
-            return ready.and_then(|()| roles.promote()).map(|_| ()).inspect_err(|_| {
+            let promoted = ready.and_then(|()| roles.promote_by_lease());
+            return promoted.map(|_| ()).inspect_err(|_| {
                 self.not_before = Some(Instant::now() + RETRY_INTERVAL);
                 lease.want(false);
             });

@@ -4,6 +4,7 @@ use super::{
     ActiveRole, Start,
     competitors::Competitors,
     promotion::{Promotion, PromotionChecks},
+    records::{PendingRecords, TermRecords},
 };
 use crate::{
     Follower, L1Client, Sequencer, SequencerConfig,
@@ -14,7 +15,8 @@ use crate::{
         signed_blocks::BlockSigning,
         syncer::L2Syncer,
     },
-    lease::{Fence, SharedRecords},
+    lease::{Fence, LeaseError},
+    prefix::PrefixError,
     rpc::{admin::Responder, error::RoleError},
     sequencer::Preconfirmations,
     service::error::ServiceError,
@@ -50,6 +52,8 @@ pub(crate) struct RoleManager {
     pub(super) signing: BlockSigning,
     /// A pending promotion, with its checks.
     promotion: Option<Promotion>,
+    /// Records of earlier leaders that are being read.
+    pending_records: Option<PendingRecords>,
     /// `true` after a failed seal, until one succeeds. Kept across turns, since most turns do not
     /// try to seal.
     pub(super) sealing_failed: bool,
@@ -74,6 +78,7 @@ impl RoleManager {
             competitors: Competitors::default(),
             signing: BlockSigning::default(),
             promotion: None,
+            pending_records: None,
             sealing_failed: false,
         }
     }
@@ -323,15 +328,37 @@ impl RoleManager {
             Ok((responder, outcome)) => {
                 // L1 may have become unreachable since the checks began.
                 let outcome = outcome.and_then(|()| self.may_be_promoted(l1_sync).map(|_| ()));
-                responder.send(outcome.and_then(|()| self.promote()));
+                responder.send(outcome.and_then(|()| self.promote(None)));
             }
         }
     }
 
-    /// Switches to the role of a sequencer, and returns the head from which it continues.
-    pub(super) fn promote(&mut self) -> Result<BlockNumHash, RoleError> {
+    /// Switches to the role of a sequencer in the current term of the lease, once the records of
+    /// earlier leaders have been read; until then, the result is `None`.
+    pub(super) fn promote_by_lease(&mut self) -> Result<Option<BlockNumHash>, RoleError> {
+        let Some(lease) =
+            self.start.lease.as_ref().filter(|_| self.start.preconfirmations.is_some())
+        else {
+            return self.promote(None).map(Some);
+        };
+        let pending = match self.pending_records.take().filter(|it| it.is_of(lease)) {
+            Some(pending) => pending,
+            None => PendingRecords::start(lease)?,
+        };
+        match pending.read() {
+            Ok(read) => self.promote(Some(read?)).map(Some),
+            Err(pending) => {
+                self.pending_records = Some(pending);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Switches to the role of a sequencer, and returns the head from which it continues. With a
+    /// lease, `records` are those of earlier leaders.
+    fn promote(&mut self, records: Option<TermRecords>) -> Result<BlockNumHash, RoleError> {
         self.fence = self.start.lease.as_ref().map(Fence::of).unwrap_or_default();
-        let root = self.join_journal()?;
+        let root = self.join_journal(records)?;
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active.take() {
             let (sync, deferred) = follower.into_parts();
@@ -339,7 +366,7 @@ impl RoleManager {
             let got = sync.chain().head().header.number;
             if !self.lead(sync, batcher, root) {
                 let expected = root.map_or(got, |root| root.number).saturating_add(1);
-                return Err(crate::PrefixError::Behind { got, expected }.into());
+                return Err(PrefixError::Behind { got, expected }.into());
             }
         }
         Ok(self.log_change())
@@ -347,20 +374,28 @@ impl RoleManager {
 
     /// Prepares the signer of prefixes for what the previous sequencer may have signed with the same
     /// key. Returns the block to which the node has to revert, if promises in force need it.
-    fn join_journal(&mut self) -> Result<Option<BlockNumHash>, RoleError> {
+    fn join_journal(
+        &mut self,
+        records: Option<TermRecords>,
+    ) -> Result<Option<BlockNumHash>, RoleError> {
         let sync = self.sync();
         let (chain, view) = (sync.chain(), Arc::clone(&sync.view));
         let Some(Preconfirmations { signer, .. }) = &mut self.start.preconfirmations else {
             return Ok(None);
         };
-        let Some(lease) = &self.start.lease else {
+        let Some(records) = records else {
             signer.mark_incomplete();
             return Ok(None);
         };
+        // The fence is of this term or a later one, in which others may have added records.
+        if let Some(lease) = self.start.lease.as_ref().filter(|lease| !records.is_of(lease)) {
+            let token = lease.token().unwrap_or_default();
+            return Err(PrefixError::NotShared(LeaseError::NotHeld { token }).into());
+        }
         let is_own = |block: BlockNumHash| {
             chain.canonical_hash(block.number).is_ok_and(|it| it == Some(block.hash))
         };
-        Ok(signer.join(SharedRecords::of(lease), chain.head().num_hash(), &view, is_own)?)
+        Ok(signer.join(records, chain.head().num_hash(), &view, is_own)?)
     }
 
     /// Switches to the role of a follower, if the node is the sequencer.
