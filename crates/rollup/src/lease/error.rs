@@ -125,14 +125,6 @@ pub enum LeaseError {
         /// Maximum length.
         limit: usize,
     },
-    /// etcd responds too slowly to read all records.
-    #[error("{got} records in etcd were read within {} ms, and there are more", .limit.as_millis())]
-    RecordsTooSlow {
-        /// Number of records that were read.
-        got: usize,
-        /// The time limit.
-        limit: Duration,
-    },
 }
 
 impl LeaseError {

@@ -119,7 +119,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`LeaseError`] of the last endpoint.
+    /// [`LeaseError`] of the last endpoint; or of one whose response was too long, since the others
+    /// have the same content, and the caller can request less.
     pub(super) async fn post(
         &self,
         path: &'static str,
@@ -127,7 +128,7 @@ impl Gateway {
         limit: Duration,
     ) -> Result<Answered, LeaseError> {
         let until = Instant::now() + limit;
-        let mut tried = 0;
+        let (mut tried, mut too_long) = (0, None);
         loop {
             let at = self.at.load(Ordering::Relaxed) % self.endpoints.len();
             let endpoint = &self.endpoints[at];
@@ -145,7 +146,10 @@ impl Gateway {
             let _ = self.at.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             tried += 1;
             if tried >= self.endpoints.len() || until <= Instant::now() {
-                return Err(error);
+                return Err(too_long.unwrap_or(error));
+            }
+            if error.is_too_long() {
+                too_long = Some(error);
             }
         }
     }

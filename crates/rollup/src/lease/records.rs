@@ -6,7 +6,7 @@ use super::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Maximum length of a record in bytes. etcd's limit of a request is 1.5 MiB, in which a record is
 /// encoded as base64.
@@ -24,8 +24,6 @@ const OVERHEAD: usize = 64;
 const WRITE_LIMIT: Duration = Duration::from_millis(500);
 /// Time limit of reading a page, over all endpoints.
 const LIMIT: Duration = Duration::from_millis(3_000);
-/// Time limit of reading all records.
-const READ_LIMIT: Duration = Duration::from_secs(15);
 
 const TXN: &str = "/v3/kv/txn";
 const RANGE: &str = "/v3/kv/range";
@@ -57,19 +55,12 @@ impl SharedRecords {
     ///
     /// [`LeaseError`] if etcd does not respond, or if the records are malformed or too long.
     pub fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
-        let until = Instant::now() + READ_LIMIT;
-        read_pages(from, |next, limit, got| {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(LeaseError::RecordsTooSlow { got, limit: READ_LIMIT });
-            }
-            self.page(next, limit, left.min(LIMIT))
-        })
+        read_pages(from, |next, limit| self.page(next, limit))
     }
 
     /// Reads at most `limit` records from this number on.
-    fn page(&self, from: u64, limit: u64, time: Duration) -> Result<Vec<Record>, LeaseError> {
-        let answer = self.post(RANGE, &self.range_request(from, limit), time)?;
+    fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
+        let answer = self.post(RANGE, &self.range_request(from, limit), LIMIT)?;
         let page = messages::records(self.requests(), answer.clone());
         page.filter(|page| is_ascending(page, from))
             .ok_or_else(|| self.lease.malformed(RANGE, &answer))
@@ -159,19 +150,23 @@ impl SharedRecords {
 }
 
 /// Reads all records from this number on, in pages: `read` returns at most as many as its second
-/// argument says, from the number in the first one on. The third one is the number of those that
-/// were read before.
+/// argument says, from the number in the first one on. Time is limited for each page only: with a
+/// limit for all, no node could ever lead after a journal that takes longer.
 fn read_pages(
     from: u64,
-    mut read: impl FnMut(u64, u64, usize) -> Result<Vec<Record>, LeaseError>,
+    mut read: impl FnMut(u64, u64) -> Result<Vec<Record>, LeaseError>,
 ) -> Result<Vec<Record>, LeaseError> {
     let (mut all, mut bytes, mut next) = (Vec::<Record>::new(), 0, from);
+    let [many, few] = PAGES;
+    let mut limit = many;
     loop {
-        let [many, few] = PAGES;
-        let (page, limit) = match read(next, many, all.len()) {
-            Ok(page) => (page, many),
-            Err(error) if error.is_too_long() => (read(next, few, all.len())?, few),
-            Err(error) => return Err(error),
+        let page = match read(next, limit) {
+            // Those that follow are probably as long.
+            Err(error) if error.is_too_long() && limit > few => {
+                limit = few;
+                continue;
+            }
+            page => page?,
         };
         let Some(last) = page.last() else { return Ok(all) };
         let after = last.number.checked_add(1);
@@ -226,8 +221,10 @@ mod tests {
             (from..from + count).map(|number| Record { number, bytes: bytes.clone() }).collect()
         };
         for length in [0, 1_000, 200_000] {
-            let read = read_pages(0, |from, limit, got| {
-                assert!(got <= MAX_BYTES / OVERHEAD);
+            let mut count = 0;
+            let read = read_pages(0, |from, limit| {
+                assert!(count <= MAX_BYTES / OVERHEAD);
+                count += limit as usize;
                 Ok(records(from, limit, length))
             });
             let got = match read {
@@ -236,16 +233,33 @@ mod tests {
             };
             let page = PAGES[0] as usize * (length + OVERHEAD);
             assert!(got <= MAX_BYTES + page, "{got} bytes of records with {length}");
-            let read = read_pages(7, |from, limit, got| {
-                Ok(records(from, if got < 512 { limit } else { 3 }, length))
+            let read = read_pages(7, |from, limit| {
+                Ok(records(from, if from < 519 { limit } else { 3 }, length))
             });
             assert_eq!(read.unwrap().len(), 515);
         }
-        // The time limit ends it too.
-        let read = read_pages(0, |from, limit, got| match got {
-            256 => Err(LeaseError::RecordsTooSlow { got, limit: READ_LIMIT }),
-            _ => Ok(records(from, limit, 1)),
+    }
+
+    /// A page that is too long is requested once, whatever follows.
+    #[test]
+    fn long_records_are_read_in_short_pages() {
+        let mut requests = 0;
+        let read = read_pages(0, |from, limit| {
+            requests += 1;
+            if limit > 4 {
+                return Err(LeaseError::TooLong {
+                    url: (&reqwest::Url::parse("http://etcd").unwrap()).into(),
+                    limit: 1,
+                });
+            }
+            let numbers = from..(from + limit).min(10);
+            Ok(numbers.map(|number| Record { number, bytes: vec![7; 9].into() }).collect())
         });
-        assert!(matches!(read, Err(LeaseError::RecordsTooSlow { got: 256, .. })));
+        assert_eq!((read.unwrap().len(), requests), (10, 4));
+        let too_long = || LeaseError::TooLong {
+            url: (&reqwest::Url::parse("http://etcd").unwrap()).into(),
+            limit: 1,
+        };
+        assert!(read_pages(0, |_, _| Err(too_long())).is_err_and(|it| it.is_too_long()));
     }
 }

@@ -22,6 +22,10 @@ const MAX_TRANSACTIONS: usize = 1 << 22;
 /// Maximum number of transactions in all records that it reads, of which each may repeat those of
 /// the one before.
 const MAX_REPEATED: usize = 1 << 26;
+/// Number of bytes that each transaction of a record counts, also if the one before has it: the next
+/// leader reads no more than [`MAX_REPEATED`].
+const REPEATED: usize = 2;
+const _: () = assert!(MAX_BYTES / 2 * 3 / REPEATED < MAX_REPEATED);
 /// Flag of all records but those of earlier versions.
 const FORM: u8 = 0x80;
 /// Flag of a record that lacks the transactions of its block, which are too long.
@@ -187,7 +191,8 @@ impl SharedJournal {
         self.is_complete
     }
 
-    /// Returns the length of all records in bytes, and the limit for further ones.
+    /// Returns the length of all records in bytes, with [`REPEATED`] for each transaction, and the
+    /// limit for further ones.
     pub(super) const fn length(&self) -> (usize, usize) {
         (self.bytes, self.limit)
     }
@@ -271,6 +276,7 @@ impl SharedJournal {
         let sealed = is_whole.then_some(header.hash);
         self.is_complete = flags & INCOMPLETE == 0;
         let (block, parent) = (header.number, header.parent);
+        let bytes = bytes + REPEATED * prefix.transactions.len();
         self.kept.push_back(Kept { record, bytes, block, parent, sealed });
         self.bytes += bytes;
         self.next = record.saturating_add(1);
