@@ -132,14 +132,16 @@ impl Poster {
         })
     }
 
-    /// Notes that L1 has included the last transaction. Returns its blocks.
-    pub(super) fn included(&mut self, head: u64, has_succeeded: bool) -> Option<Posting> {
+    /// Notes that this L1 block includes the last transaction. Returns its blocks. A view of an
+    /// earlier L1 block lacks them, so the next ones are posted from this block on.
+    pub(super) fn included(&mut self, l1_block: u64, has_succeeded: bool) -> Option<Posting> {
         let posting = self.sent.take()?;
         if has_succeeded {
             self.posted += posting.count as u64;
-            (self.most, self.rejections, self.retry) = (MAX_BLOCKS, 0, Retry::default());
+            let retry = Retry { not_before: l1_block, ..Retry::default() };
+            (self.most, self.rejections, self.retry) = (MAX_BLOCKS, 0, retry);
         } else {
-            self.failed(head, posting.count);
+            self.failed(l1_block, posting.count);
         }
         Some(posting)
     }

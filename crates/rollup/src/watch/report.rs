@@ -265,8 +265,9 @@ impl Reporter {
             _ => None,
         };
         let has_succeeded = receipt.is_some_and(|receipt| receipt.status());
+        let l1_block = receipt.and_then(|it| it.block_number).map_or(head, |it| it.max(head));
         let Some(poster) = &mut self.poster else { return };
-        let Some(posting) = poster.included(head, has_succeeded) else { return };
+        let Some(posting) = poster.included(l1_block, has_succeeded) else { return };
         let reason = (!has_succeeded).then(|| "the transaction failed on L1".to_owned());
         self.report_blocks(posting, view, receipt.map(|it| it.transaction_hash), reason);
     }
