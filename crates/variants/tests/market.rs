@@ -258,28 +258,28 @@ fn contract_returns_price_excess_and_limit() {
 #[test]
 fn only_system_address_sets_excess() {
     let word = |value: u64| U256::from(value).to_be_bytes::<32>();
-    let mut world = MarketState::new(5);
+    let mut market = MarketState::new(5);
     for caller in [Address::ZERO, Address::repeat_byte(0xff)] {
-        assert!(matches!(world.call(caller, 0, &word(9)), ExecutionResult::Revert { .. }));
+        assert!(matches!(market.call(caller, 0, &word(9)), ExecutionResult::Revert { .. }));
     }
     for data in [&[][..], &word(9)[1..], &[&word(9)[..], &[0]].concat()] {
-        assert!(matches!(world.call(SYSTEM, 0, data), ExecutionResult::Revert { .. }));
+        assert!(matches!(market.call(SYSTEM, 0, data), ExecutionResult::Revert { .. }));
     }
-    assert!(matches!(world.call(Address::ZERO, 1, &[]), ExecutionResult::Revert { .. }));
-    assert_eq!(world.excess(), U256::from(5));
-    assert!(world.call(SYSTEM, 0, &word(9)).is_success());
-    assert_eq!(world.excess(), U256::from(9));
+    assert!(matches!(market.call(Address::ZERO, 1, &[]), ExecutionResult::Revert { .. }));
+    assert_eq!(market.excess(), U256::from(5));
+    assert!(market.call(SYSTEM, 0, &word(9)).is_success());
+    assert_eq!(market.excess(), U256::from(9));
 }
 
 /// A state that records which accounts are changed.
 struct Noting {
-    world: MarketState,
+    market: MarketState,
     changed: Vec<Address>,
 }
 
 impl Noting {
     fn new(excess: u64) -> Self {
-        Self { world: MarketState::new(excess), changed: Vec::new() }
+        Self { market: MarketState::new(excess), changed: Vec::new() }
     }
 }
 
@@ -287,26 +287,26 @@ impl Database for Noting {
     type Error = ReadError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
-        self.world.0.basic(address)
+        self.market.0.basic(address)
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
-        self.world.0.code_by_hash(hash)
+        self.market.0.code_by_hash(hash)
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, ReadError> {
-        self.world.0.storage(address, slot)
+        self.market.0.storage(address, slot)
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ReadError> {
-        self.world.0.block_hash(number)
+        self.market.0.block_hash(number)
     }
 }
 
 impl DatabaseCommit for Noting {
     fn commit(&mut self, changes: AddressMap<Account>) {
         self.changed.extend(changes.keys());
-        self.world.0.commit(changes);
+        self.market.0.commit(changes);
     }
 }
 
@@ -319,7 +319,7 @@ fn closing_block_updates_only_market_contract() {
         tally.count(open);
         let mut state = Noting::new(excess);
         close_block(&mut state, &tally).unwrap();
-        assert_eq!(state.world.excess(), U256::from(next_excess(excess, settled, GWEI)));
+        assert_eq!(state.market.excess(), U256::from(next_excess(excess, settled, GWEI)));
         assert_eq!(state.changed, [MARKET_ADDRESS]);
     }
 }
@@ -331,13 +331,13 @@ fn foreign_code_at_market_address_is_refused() {
         let got = keccak256(&code);
         let mut state = Noting::new(5);
         let info = AccountInfo::from_bytecode(Bytecode::new_raw(code));
-        state.world.0.insert_account_info(MARKET_ADDRESS, info);
+        state.market.0.insert_account_info(MARKET_ADDRESS, info);
         let refused =
             Invalid::SystemCode { address: MARKET_ADDRESS, got, expected: MARKET_CODE_HASH };
         let outcome = close_block(&mut state, &BlockTally::new(GWEI));
         assert_eq!(outcome, Err(refused.into()));
         assert!(state.changed.is_empty());
-        assert_eq!(state.world.excess(), U256::from(5));
+        assert_eq!(state.market.excess(), U256::from(5));
     }
 }
 

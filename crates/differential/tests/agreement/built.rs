@@ -60,8 +60,8 @@ fn blocks_under_amsterdam_from_the_osaka_scenarios() -> Result<()> {
 /// that the builder rejected.
 fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tally)>> {
     let mut tally = Tally::default();
-    let played = play(pack, fork, |scene| {
-        let ScenarioBlock { name, judges, new, .. } = scene;
+    let played = play(pack, fork, |block| {
+        let ScenarioBlock { name, judges, new, .. } = block;
         let calldata: Bytes = new.input()?.into();
         tally.ask(judges, || (*name).to_owned(), &calldata);
         if new.fork == ProtocolFork::Amsterdam {
@@ -69,7 +69,7 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
             let root = input.request.hash_tree_root(new.fork);
             ensure!(root == ethrex::request_root(&calldata)?, "root of the request in {name}");
         }
-        check_rejected(scene, &calldata)
+        check_rejected(block, &calldata)
     })?;
     let rules = fork.map_or("its own forks".to_owned(), |fork| fork.to_string());
     tally.assert_agreement(&format!("{pack} under {rules}: {played:?}"));
@@ -78,8 +78,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
 
 /// Checks that ethrex also rejects the transactions that the builder rejected, because of the
 /// transaction and not because of other errors of a block with it.
-fn check_rejected(scene: &ScenarioBlock<'_>, calldata: &Bytes) -> Result<()> {
-    let ScenarioBlock { name, judges, chain, offered, rejected, .. } = scene;
+fn check_rejected(block: &ScenarioBlock<'_>, calldata: &Bytes) -> Result<()> {
+    let ScenarioBlock { name, judges, chain, offered, rejected, .. } = block;
     if rejected.is_empty() {
         return Ok(());
     }

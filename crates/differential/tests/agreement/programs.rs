@@ -48,7 +48,7 @@ fn programs_under_amsterdam() -> Result<()> {
     compare(ProtocolFork::Amsterdam, &[1, 2, 3, 4])
 }
 
-/// Compares three blocks in each world: single, as a batch, and each with a change. `requests` are
+/// Compares three blocks in each genesis: single, as a batch, and each with a change. `requests` are
 /// the types of requests that all of them together must cause.
 fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
@@ -73,7 +73,7 @@ fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
         for (index, calldata) in played.inputs.iter().enumerate() {
             let (what, tampered) = tampered(calldata, &mut rng)?;
             let Some(tampered) = tampered else { continue };
-            let name = || format!("{what}: {fork}, world {seed}, block {}", index + 1);
+            let name = || format!("{what}: {fork}, genesis {seed}, block {}", index + 1);
             changed.ask_damaged(&judges, name, &tampered);
             batches.ask(&judges, &played, index, &tampered)?;
         }
@@ -109,7 +109,7 @@ struct Batches {
 }
 
 impl Batches {
-    /// Compares the blocks of a world as a batch, and with another block at `index`. A batch must
+    /// Compares the blocks of a genesis as a batch, and with another block at `index`. A batch must
     /// be accepted if and only if all its blocks are.
     fn ask(&mut self, judges: &Judges, played: &Played, index: usize, other: &Bytes) -> Result<()> {
         let honest = StatelessInput::decode(&played.inputs[index])?;
@@ -145,7 +145,7 @@ impl Batches {
     }
 }
 
-/// A world with three blocks.
+/// A genesis with three blocks.
 pub(crate) struct Played {
     pub(crate) chain: Chain,
     pub(crate) blocks: Vec<Arc<Block>>,
@@ -153,7 +153,7 @@ pub(crate) struct Played {
     pub(crate) inputs: Vec<Bytes>,
 }
 
-/// Builds three blocks in each world, and calls `each` with every block, its name and the number of
+/// Builds three blocks in each genesis, and calls `each` with every block, its name and the number of
 /// rejected transactions.
 pub(crate) fn each_block(
     fork: ProtocolFork,
@@ -167,7 +167,7 @@ pub(crate) fn each_block(
     Ok(())
 }
 
-/// Builds three blocks in the world of a seed, and calls `each` like [`each_block`].
+/// Builds three blocks in the genesis of a seed, and calls `each` like [`each_block`].
 pub(crate) fn play(
     fork: ProtocolFork,
     judges: &Judges,
@@ -177,14 +177,14 @@ pub(crate) fn play(
     /// One in this many worlds is old, so that BLOCKHASH can reach the maximum number of ancestors.
     const OLD: u64 = 64;
     let mut rng = Random::new(seed);
-    let mut world = RandomGenesis::new(fork, &mut rng);
-    let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
+    let mut genesis = RandomGenesis::new(fork, &mut rng);
+    let mut chain = Chain::new(&genesis.genesis, ChainConfig::new(judges.spec.clone()))?;
     let age = if seed % OLD == OLD - 1 { 257 } else { 0 };
     let (mut blocks, mut inputs) = (Vec::new(), Vec::new());
     for number in 1..=age + 3 {
         let is_shown = number > age;
         let few = if is_shown { 1 + rng.index(4) } else { 0 };
-        let candidates = (0..few).map(|_| world.transaction(fork, &mut rng)).collect();
+        let candidates = (0..few).map(|_| genesis.transaction(fork, &mut rng)).collect();
         let attributes = BlockAttributes {
             timestamp: number * 12,
             slot_number: number + 100,
@@ -196,7 +196,7 @@ pub(crate) fn play(
         let (new, out) = chain.build(&attributes, candidates)?;
         if is_shown {
             inputs.push(new.input()?.into());
-            each(&format!("{fork}, world {seed}, block {}", number - age), &new, out.len())?;
+            each(&format!("{fork}, genesis {seed}, block {}", number - age), &new, out.len())?;
         }
         let block = chain.append(new)?;
         if is_shown {

@@ -139,18 +139,18 @@ fn tail_may_span_several_blobs() {
     input.witness.codes = codes.as_slice().into();
     let long = input.encode();
     assert!((2 * BLOB_CAPACITY..3 * BLOB_CAPACITY).contains(&(long.len() - MIN_HEAD)));
-    let scene = SplitCall::split(&long, MIN_HEAD, 1);
-    assert_eq!(scene.hashes.len(), 1 + 3);
-    assert_eq!(scene.ask(PLENTY).unwrap().output, plain(&long).output);
+    let split_call = SplitCall::split(&long, MIN_HEAD, 1);
+    assert_eq!(split_call.hashes.len(), 1 + 3);
+    assert_eq!(split_call.ask(PLENTY).unwrap().output, plain(&long).output);
 }
 
 #[test]
 fn batch_in_blobs_equals_batch_in_calldata() {
     for transfers in [&[2][..], &[0, 0, 0], &[3, 0, 1], &[1; 20]] {
         let batch = batch(transfers);
-        let (scene, whole) = (SplitCall::cut(&batch), plain(&batch));
-        assert_eq!(scene.calldata.len(), 18 + 588 * transfers.len() + 8);
-        let answer = scene.ask(PLENTY).unwrap();
+        let (split_call, whole) = (SplitCall::cut(&batch), plain(&batch));
+        assert_eq!(split_call.calldata.len(), 18 + 588 * transfers.len() + 8);
+        let answer = split_call.ask(PLENTY).unwrap();
         assert_eq!((answer.output, answer.gas), (whole.output, whole.gas + 2 * 8), "{transfers:?}");
         // Every other split of a batch is refused.
         for at in [MIN_HEAD, batch.len() / 2, batch.len()] {
@@ -167,9 +167,9 @@ fn batch_in_blobs_equals_batch_in_calldata() {
 fn batch_head_is_checked_before_blobs_are_fetched() {
     let batch = batch(&[1, 2]);
     let absent = |at: usize, bit: u8| {
-        let mut scene = SplitCall::cut(&batch);
-        scene.calldata[at] ^= bit;
-        SplitCall { held: Held::default(), ..scene }
+        let mut split_call = SplitCall::cut(&batch);
+        split_call.calldata[at] ^= bit;
+        SplitCall { held: Held::default(), ..split_call }
     };
     let missing = Err(ExecuteError::Internal(InternalError::BlobAbsent(FIRST)));
     assert_eq!(absent(0, 0).ask(PLENTY), missing);
@@ -193,28 +193,28 @@ fn batch_head_is_checked_before_blobs_are_fetched() {
 #[test]
 fn tampered_batch_head_is_refused() {
     let batch = batch(&[2, 1, 2]);
-    let scene = SplitCall::cut(&batch);
+    let split_call = SplitCall::cut(&batch);
     let output = plain(&batch).output;
-    assert_eq!(scene.ask(PLENTY).unwrap().output, output);
+    assert_eq!(split_call.ask(PLENTY).unwrap().output, output);
     // Changes a bit of the contents of the head, and of their offsets.
-    for at in (2..scene.calldata.len()).step_by(3) {
-        let mut calldata = scene.calldata.clone();
+    for at in (2..split_call.calldata.len()).step_by(3) {
+        let mut calldata = split_call.calldata.clone();
         calldata[at] ^= 1 << (at % 8);
-        let answer = SplitCall { calldata, ..scene.clone() }.ask(PLENTY);
+        let answer = SplitCall { calldata, ..split_call.clone() }.ask(PLENTY);
         assert!(answer.is_err(), "{at}: {answer:?}");
     }
     // The parts of two blocks are swapped.
-    let mut calldata = scene.calldata.clone();
+    let mut calldata = split_call.calldata.clone();
     let (first, second) = (18 + 12, 18 + 12 + 584);
     calldata[first..second + 584].rotate_left(584);
-    assert!(SplitCall { calldata, ..scene.clone() }.ask(PLENTY).is_err());
+    assert!(SplitCall { calldata, ..split_call.clone() }.ask(PLENTY).is_err());
     // The boundaries are moved, so that each byte of the batch is still present.
     for shift in [-1_i32, 1, 584] {
-        let mut calldata = scene.calldata.clone();
+        let mut calldata = split_call.calldata.clone();
         let at = 18 + 4;
         let offset = u32::from_le_bytes(calldata[at..at + 4].try_into().unwrap());
         calldata[at..at + 4].copy_from_slice(&(offset.wrapping_add_signed(shift)).to_le_bytes());
-        assert!(SplitCall { calldata, ..scene.clone() }.ask(PLENTY).is_err(), "{shift}");
+        assert!(SplitCall { calldata, ..split_call.clone() }.ask(PLENTY).is_err(), "{shift}");
     }
 }
 
@@ -225,8 +225,8 @@ fn batches_in_one_transaction_use_separate_blobs() {
     let mut second = SplitCall::of(&head, &tail, 1);
     let first = SplitCall::cut(&one);
     second.held.0.insert(FIRST, first.held.blob(&FIRST).unwrap());
-    let with = |scene: &SplitCall, first: u8| {
-        let mut calldata = scene.calldata.clone();
+    let with = |split_call: &SplitCall, first: u8| {
+        let mut calldata = split_call.calldata.clone();
         let at = calldata.len() - 4;
         calldata[at] = first;
         SplitCall { calldata, ..second.clone() }.ask(PLENTY)
@@ -241,65 +241,69 @@ fn batches_in_one_transaction_use_separate_blobs() {
 #[test]
 fn contract_calls_use_blobs_of_their_transaction() {
     let input = good();
-    let scene = SplitCall::split(&input, MIN_HEAD, 0);
-    let mut host = Host::new(scene.execute());
-    host.blob_hashes.clone_from(&scene.hashes);
+    let split_call = SplitCall::split(&input, MIN_HEAD, 0);
+    let mut host = Host::new(split_call.execute());
+    host.blob_hashes.clone_from(&split_call.hashes);
     let gas = WARM_CALL + plain(&input).gas + 2 * 8;
     let returned = plain(&input).output.to_vec();
-    let seen = host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
+    let seen = host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY);
     assert_eq!(seen, Seen { success: true, returned, gas });
     // The node has the blob, but the transaction has no blob, or another one.
     let failed = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
     host.blob_hashes.clear();
-    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
-    let mut held = scene.held.clone();
+    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
+    let mut held = split_call.held.clone();
     held.0.insert(hash_number(7), to_blobs(&input[MIN_HEAD + 1..])[0].clone().into());
-    let mut host = Host::new(SplitCall { held, ..scene.clone() }.execute());
+    let mut host = Host::new(SplitCall { held, ..split_call.clone() }.execute());
     host.blob_hashes = vec![hash_number(7)];
-    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
+    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
     // Each address accepts only its own calldata.
-    host.blob_hashes.clone_from(&scene.hashes);
-    assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY).success);
+    host.blob_hashes.clone_from(&split_call.hashes);
+    assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY).success);
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
-    assert_eq!(host.see(CALL, &scene.calldata, PLENTY), failed);
+    assert_eq!(host.see(CALL, &split_call.calldata, PLENTY), failed);
     // Without the precompile, the address is an account like any other.
-    let seen =
-        Host::new(Execute::default()).see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
+    let seen = Host::new(Execute::default()).see_at(
+        BLOB_EXECUTE_ADDRESS,
+        CALL,
+        &split_call.calldata,
+        PLENTY,
+    );
     assert!(seen.success && seen.returned.is_empty());
     assert_eq!(BLOB_EXECUTE_ADDRESS, Address::from_word(B256::from(U256::from(0x103))));
 }
 
 #[test]
 fn absent_blob_yields_no_verdict() {
-    let mut scene = SplitCall::split(&good(), MIN_HEAD, 0);
-    assert!(scene.ask(PLENTY).is_ok());
-    scene.held = Held::default();
+    let mut split_call = SplitCall::split(&good(), MIN_HEAD, 0);
+    assert!(split_call.ask(PLENTY).is_ok());
+    split_call.held = Held::default();
     let absent = InternalError::BlobAbsent(FIRST);
-    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::Internal(absent)));
-    let mut host = Host::new(scene.execute());
-    host.blob_hashes.clone_from(&scene.hashes);
+    assert_eq!(split_call.ask(PLENTY), Err(ExecuteError::Internal(absent)));
+    let mut host = Host::new(split_call.execute());
+    host.blob_hashes.clone_from(&split_call.hashes);
     let call = TxKind::Call(BLOB_EXECUTE_ADDRESS);
-    let stopped = host.try_transact(call, &scene.calldata, PLENTY).unwrap_err();
+    let stopped = host.try_transact(call, &split_call.calldata, PLENTY).unwrap_err();
     assert!(stopped.contains(&format!("blob {FIRST} is not available")), "{stopped}");
 }
 
 #[test]
 fn blob_index_out_of_range_fetches_nothing() {
-    let mut scene = SplitCall::split(&good(), MIN_HEAD, 2);
-    assert!(scene.ask(PLENTY).is_ok());
-    scene.hashes.pop();
-    scene.held = Held::default();
-    assert_eq!(scene.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 2 }.into()));
-    scene.hashes.clear();
-    assert_eq!(scene.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 0 }.into()));
+    let mut split_call = SplitCall::split(&good(), MIN_HEAD, 2);
+    assert!(split_call.ask(PLENTY).is_ok());
+    split_call.hashes.pop();
+    split_call.held = Held::default();
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 2 }.into()));
+    split_call.hashes.clear();
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 0 }.into()));
 }
 
 #[test]
 fn unpaid_calls_fetch_no_blobs() {
     let input = good();
-    let scene = SplitCall::split(&input, MIN_HEAD, 0);
+    let split_call = SplitCall::split(&input, MIN_HEAD, 0);
     let reserve = 1_000 + 2 * (input.len() as u64 + 8);
-    let absent = SplitCall { held: Held::default(), ..scene };
+    let absent = SplitCall { held: Held::default(), ..split_call };
     let short = Err(ExecuteError::OutOfGas { got: reserve - 1, reserve });
     assert_eq!(absent.ask(reserve - 1), short);
     assert!(matches!(absent.ask(reserve), Err(ExecuteError::Internal(_))));
@@ -308,13 +312,13 @@ fn unpaid_calls_fetch_no_blobs() {
 #[test]
 fn malformed_tail_blob_fails_the_call() {
     let input = good();
-    let scene = SplitCall::split(&input, MIN_HEAD, 0);
-    assert!(scene.ask(PLENTY).is_ok());
+    let split_call = SplitCall::split(&input, MIN_HEAD, 0);
+    assert!(split_call.ask(PLENTY).is_ok());
     let with = |at: usize, byte: u8| {
-        let mut blob = scene.held.blob(&FIRST).unwrap().to_vec();
+        let mut blob = split_call.held.blob(&FIRST).unwrap().to_vec();
         blob[at] = byte;
         let held = Held([(FIRST, blob.into())].into());
-        SplitCall { held, ..scene.clone() }.ask(PLENTY).unwrap_err()
+        SplitCall { held, ..split_call.clone() }.ask(PLENTY).unwrap_err()
     };
     let tail = u32::try_from(input.len() - MIN_HEAD).unwrap();
     assert_eq!(with(64, 1), bad_tail(BlobTailError::Element { blob: 0, element: 2, got: 1 }));
@@ -325,14 +329,14 @@ fn malformed_tail_blob_fails_the_call() {
 
 #[test]
 fn overstated_tail_length_costs_gas_not_memory() {
-    let mut scene = SplitCall::split(&good(), MIN_HEAD, 0);
+    let mut split_call = SplitCall::split(&good(), MIN_HEAD, 0);
     let claimed = 255 * BLOB_CAPACITY;
-    scene.calldata.truncate(MIN_HEAD);
-    scene.calldata.extend(Trailer::new(claimed, 0).unwrap().encode());
-    assert_eq!(scene.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 255, has: 1 }.into()));
-    scene.hashes = vec![FIRST; 255];
+    split_call.calldata.truncate(MIN_HEAD);
+    split_call.calldata.extend(Trailer::new(claimed, 0).unwrap().encode());
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 255, has: 1 }.into()));
+    split_call.hashes = vec![FIRST; 255];
     let reserve = 1_000 + 2 * (claimed + MIN_HEAD + 8) as u64;
-    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::OutOfGas { got: PLENTY, reserve }));
+    assert_eq!(split_call.ask(PLENTY), Err(ExecuteError::OutOfGas { got: PLENTY, reserve }));
 }
 
 type Outcome = Result<Answer, ExecuteError>;
@@ -384,13 +388,13 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
     }
     assert!(valid < 2_000);
     // Every bit of the trailer.
-    let scene = SplitCall::split(&good, MIN_HEAD, 0);
+    let split_call = SplitCall::split(&good, MIN_HEAD, 0);
     let output = plain(&good).output;
-    for at in MIN_HEAD..scene.calldata.len() {
+    for at in MIN_HEAD..split_call.calldata.len() {
         for bit in 0..8 {
-            let mut calldata = scene.calldata.clone();
+            let mut calldata = split_call.calldata.clone();
             calldata[at] ^= 1 << bit;
-            let answer = SplitCall { calldata, ..scene.clone() }.ask(PLENTY);
+            let answer = SplitCall { calldata, ..split_call.clone() }.ask(PLENTY);
             assert!(answer.is_err(), "{at} {bit}: {answer:?} {output}");
         }
     }
@@ -399,11 +403,11 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
 #[test]
 fn refused_call_has_paid_for_declared_bytes() {
     let input = good();
-    let mut scene = SplitCall::split(&input, MIN_HEAD, 0);
+    let mut split_call = SplitCall::split(&input, MIN_HEAD, 0);
     let blob = to_blobs(&vec![0xee; input.len() - MIN_HEAD])[0].clone();
-    scene.held = Held([(FIRST, blob.into())].into());
-    let call = PrecompileCall { calldata: &scene.calldata, blob_hashes: &scene.hashes };
-    let outcome = scene.execute().run_as(&scene.dialect(), call, PLENTY, |_| {});
+    split_call.held = Held([(FIRST, blob.into())].into());
+    let call = PrecompileCall { calldata: &split_call.calldata, blob_hashes: &split_call.hashes };
+    let outcome = split_call.execute().run_as(&split_call.dialect(), call, PLENTY, |_| {});
     let Refused { held, .. } = outcome.unwrap_err();
     assert!(held >= 1_000 + 2 * (input.len() as u64 + 8));
 }

@@ -148,13 +148,13 @@ const fn halted(gas: u64) -> Seen {
 
 #[test]
 fn every_dialect_pays_market_price_and_is_counted() {
-    let scene = TransferBlock::new(2);
+    let transfer = TransferBlock::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
         let excess = excess_at(wei);
         let rate = Rate { price: price(excess), base_fee };
-        for way in scene.ways() {
+        for way in transfer.ways() {
             let tally = Arc::new(BlockTally::new(base_fee));
-            let mut host = scene.host(PRICES, U256::from(excess), &tally);
+            let mut host = transfer.host(PRICES, U256::from(excess), &tally);
             let seen = way.call(&mut host, PLENTY);
             let expected = (true, WARM_CALL + rate.gas(way.charge));
             assert_eq!((seen.success, seen.gas), expected, "{way:?}");
@@ -170,29 +170,29 @@ fn every_dialect_pays_market_price_and_is_counted() {
 #[test]
 fn all_dialects_share_the_block_limit() {
     const THIRD: u64 = LIMIT / 3;
-    let scene = TransferBlock::new(0);
+    let transfer = TransferBlock::new(0);
     let prices = Flat { base: THIRD, per_byte: 0 };
-    for last in scene.ways() {
+    for last in transfer.ways() {
         let tally = at_par(LIMIT);
-        let mut host = scene.host(prices, U256::ZERO, &tally);
-        for (count, way) in (1..).zip(scene.ways()) {
+        let mut host = transfer.host(prices, U256::ZERO, &tally);
+        for (count, way) in (1..).zip(transfer.ways()) {
             assert!(way.call(&mut host, PLENTY).success, "{way:?}");
             assert_eq!(tally.used(), count * THIRD, "{way:?}");
         }
         // The next call finds nothing left in any dialect, but succeeds in a block of its own.
         assert_eq!(last.call(&mut host, PLENTY), halted(PLENTY), "{last:?}");
         assert_eq!(tally.used(), LIMIT, "{last:?}");
-        let mut next = scene.host(prices, U256::ZERO, &at_par(LIMIT));
+        let mut next = transfer.host(prices, U256::ZERO, &at_par(LIMIT));
         assert!(last.call(&mut next, PLENTY).success, "{last:?}");
     }
 }
 
 #[test]
 fn claims_halt_when_block_limit_is_exhausted() {
-    let scene = TransferBlock::new(2);
-    let [_, way, _] = scene.ways();
+    let transfer = TransferBlock::new(2);
+    let [_, way, _] = transfer.ways();
     let answer = |claim: &[u8], left| {
-        let mut host = scene.host(PRICES, U256::ZERO, &at_par(left));
+        let mut host = transfer.host(PRICES, U256::ZERO, &at_par(left));
         host.see_at(Drake.address(), CALL, claim, PLENTY)
     };
     let word = |answer: u8| (true, B256::with_last_byte(answer).to_vec());
@@ -205,8 +205,8 @@ fn claims_halt_when_block_limit_is_exhausted() {
         assert_eq!(answer(&way.calldata, left), halted(PLENTY), "{left}");
     }
     // A false claim is answered while the limit lasts, and halts when it is exhausted.
-    let claim = Claim { gas_used: U256::ZERO, ..Claim::of(&scene.input, scene.pre) };
-    let wrong = claim.encode(&scene.input);
+    let claim = Claim { gas_used: U256::ZERO, ..Claim::of(&transfer.input, transfer.pre) };
+    let wrong = claim.encode(&transfer.input);
     let seen = answer(&wrong, reserve);
     assert_eq!((seen.success, seen.returned), word(0));
     assert_eq!(answer(&wrong, reserve - 1), halted(PLENTY));
@@ -214,8 +214,8 @@ fn claims_halt_when_block_limit_is_exhausted() {
 
 #[test]
 fn failed_calls_count_the_gas_they_held() {
-    let scene = TransferBlock::new(2);
-    for way in scene.ways() {
+    let transfer = TransferBlock::new(2);
+    for way in transfer.ways() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
         for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
@@ -227,7 +227,7 @@ fn failed_calls_count_the_gas_they_held() {
             for (gas, left) in [(most, LIMIT), (PLENTY, most), (most, most)] {
                 let tally = at_par(left);
                 let before = tally.used();
-                let seen = way.call(&mut scene.host(PRICES, U256::ZERO, &tally), gas);
+                let seen = way.call(&mut transfer.host(PRICES, U256::ZERO, &tally), gas);
                 assert_eq!(seen.success, success, "{gas} {left} {way:?}");
                 assert_eq!(tally.used() - before, counted, "{gas} {left} {way:?}");
             }
@@ -237,12 +237,13 @@ fn failed_calls_count_the_gas_they_held() {
 
 #[test]
 fn out_of_gas_precedes_block_limit_error() {
-    let scene = TransferBlock::new(2);
-    for way in scene.ways() {
+    let transfer = TransferBlock::new(2);
+    for way in transfer.ways() {
         let reserve = way.reserve();
         let refusal = |gas, left| {
             let refusals = Arc::new(Refusals::default());
-            let execute = Execute { observer: Arc::clone(&refusals) as _, ..scene.execute(PRICES) };
+            let execute =
+                Execute { observer: Arc::clone(&refusals) as _, ..transfer.execute(PRICES) };
             let mut host = Host::in_block(execute, U256::ZERO, &at_par(left));
             host.blob_hashes = vec![BLOB];
             way.call(&mut host, gas);
@@ -279,10 +280,10 @@ impl CallObserver for Durations {
 
 #[test]
 fn call_duration_follows_observer_clock() {
-    let scene = TransferBlock::new(1);
-    for way in scene.ways() {
+    let transfer = TransferBlock::new(1);
+    for way in transfer.ways() {
         let durations = Arc::new(Durations::default());
-        let execute = Execute { observer: Arc::clone(&durations) as _, ..scene.execute(PRICES) };
+        let execute = Execute { observer: Arc::clone(&durations) as _, ..transfer.execute(PRICES) };
         let mut host = Host::in_block(execute, U256::ZERO, &at_par(LIMIT));
         host.blob_hashes = vec![BLOB];
         for gas in [PLENTY, 0] {
@@ -294,12 +295,12 @@ fn call_duration_follows_observer_clock() {
 
 #[test]
 fn price_is_capped_for_any_excess() {
-    let scene = TransferBlock::new(2);
-    let [way, ..] = scene.ways();
+    let transfer = TransferBlock::new(2);
+    let [way, ..] = transfer.ways();
     let base_fee = 2 * price(MAX_EXCESS);
     let paid = |excess: U256| {
         let tally = Arc::new(BlockTally::new(base_fee));
-        let seen = way.call(&mut scene.host(PRICES, excess, &tally), PLENTY);
+        let seen = way.call(&mut transfer.host(PRICES, excess, &tally), PLENTY);
         assert!(seen.success, "{excess}: {seen:?}");
         seen.gas - WARM_CALL
     };
@@ -322,11 +323,11 @@ fn price_is_capped_for_any_excess() {
 #[test]
 fn calls_without_gas_do_not_affect_later_calls() {
     const CALLS: usize = 1_000;
-    let scene = TransferBlock::new(2);
+    let transfer = TransferBlock::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
         let excess = excess_at(wei);
         let rate = Rate { price: price(excess), base_fee };
-        for way in scene.ways() {
+        for way in transfer.ways() {
             let mut without_gas = Vec::new();
             for _ in 0..CALLS {
                 without_gas.extend([op::PUSH0; 4]);
@@ -337,7 +338,7 @@ fn calls_without_gas_do_not_affect_later_calls() {
                 let tally = Arc::new(BlockTally::new(base_fee));
                 let refusals = Arc::new(Refusals::default());
                 let execute =
-                    Execute { observer: Arc::clone(&refusals) as _, ..scene.execute(PRICES) };
+                    Execute { observer: Arc::clone(&refusals) as _, ..transfer.execute(PRICES) };
                 let mut host = Host::in_block(execute, U256::from(excess), &tally);
                 host.blob_hashes = vec![BLOB];
                 let seen = host.see_after(before, way.address, CALL, &way.calldata, PLENTY);
@@ -359,11 +360,11 @@ fn calls_without_gas_do_not_affect_later_calls() {
 #[test]
 fn each_call_pays_price_of_its_state() {
     const BASE_FEE: u64 = 3;
-    let scene = TransferBlock::new(2);
-    let [way, ..] = scene.ways();
+    let transfer = TransferBlock::new(2);
+    let [way, ..] = transfer.ways();
     let excesses = [0, excess_at(7), excess_at(7), excess_at(2), 0, excess_at(1_000)];
     let tally = Arc::new(BlockTally::new(BASE_FEE));
-    let mut host = scene.host(PRICES, U256::ZERO, &tally);
+    let mut host = transfer.host(PRICES, U256::ZERO, &tally);
     let seen = host.see_at_each(&excesses.map(U256::from), CALL, &way.calldata, PLENTY);
     for (excess, seen) in excesses.into_iter().zip(&seen) {
         let rate = Rate { price: price(excess), base_fee: BASE_FEE };

@@ -197,8 +197,8 @@ struct Node {
 }
 
 impl Node {
-    fn new(world: &ScriptedL1) -> Self {
-        Self { view: L1View::new(world.deployment.clone()), handed_on: Vec::new() }
+    fn new(l1: &ScriptedL1) -> Self {
+        Self { view: L1View::new(l1.deployment.clone()), handed_on: Vec::new() }
     }
 
     fn take(&mut self, block: &L1Block, events: Events) {
@@ -234,25 +234,25 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
     let (mut inputs, mut detours) = (0, 0);
     for seed in 0..200_u64 {
         let mut random = Random::from_hash(&keccak256(seed.to_be_bytes()));
-        let mut world = ScriptedL1::new(l2.clone());
+        let mut l1 = ScriptedL1::new(l2.clone());
         let mut main: Vec<L1Block> = Vec::new();
         for _ in 0..12 {
-            let block = world.block_behind(&mut random, main.last());
+            let block = l1.block_behind(&mut random, main.last());
             main.push(block);
         }
-        let mut straight = Node::new(&world);
+        let mut straight = Node::new(&l1);
         for block in &main {
-            straight.take(block, world.derived(block));
+            straight.take(block, l1.derived(block));
         }
         inputs += straight.handed_on.iter().filter(|it| it.input.is_some()).count();
 
         // The same history, read in chunks, with reorgs to a branch and back in between.
-        let mut node = Node::new(&world);
+        let mut node = Node::new(&l1);
         let mut read = 0;
         while read < main.len() {
             let chunk = random.in_range(1..5).min(main.len() - read);
             for block in &main[read..read + chunk] {
-                node.take(block, world.derived(block));
+                node.take(block, l1.derived(block));
             }
             read += chunk;
             if random.in_range(0..2) == 0 {
@@ -261,8 +261,8 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
                 node.go_back(stayed);
                 let mut branch: Vec<L1Block> = main[..stays].to_vec();
                 for _ in 0..random.in_range(1..4) {
-                    let block = world.block_behind(&mut random, branch.last());
-                    node.take(&block, world.derived(&block));
+                    let block = l1.block_behind(&mut random, branch.last());
+                    node.take(&block, l1.derived(&block));
                     branch.push(block);
                 }
                 node.go_back(stayed);

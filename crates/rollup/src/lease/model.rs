@@ -129,15 +129,15 @@ impl ElectionModel {
         let candidates: Vec<_> = candidates.collect();
         let (events, revision, leader, renewal) = (BinaryHeap::new(), 1, None, None);
         let loses = true;
-        let mut world =
+        let mut election =
             Self { random, events, candidates, waits, loses, revision, leader, renewal };
-        for candidate in 0..world.candidates.len() {
-            let at = world.random.below(1_000);
-            world.at(at, Event::Round { candidate });
+        for candidate in 0..election.candidates.len() {
+            let at = election.random.below(1_000);
+            election.at(at, Event::Round { candidate });
         }
-        for _ in 0..world.random.below(16) {
-            let at = world.random.below(END);
-            world.at(at, Event::Expiry);
+        for _ in 0..election.random.below(16) {
+            let at = election.random.below(END);
+            election.at(at, Event::Expiry);
         }
         let kinds: [fn(usize) -> Event; 3] = [
             |candidate| Event::Resignation { candidate },
@@ -145,13 +145,13 @@ impl ElectionModel {
             |candidate| Event::Loss { candidate },
         ];
         for event in kinds {
-            for _ in 0..world.random.below(6) {
-                let (at, candidate) = (world.random.below(END), world.random.index(count));
-                world.at(at, event(candidate));
+            for _ in 0..election.random.below(6) {
+                let (at, candidate) = (election.random.below(END), election.random.index(count));
+                election.at(at, event(candidate));
             }
         }
-        world.at(0, Event::Tick);
-        world
+        election.at(0, Event::Tick);
+        election
     }
 
     fn at(&mut self, time: u64, event: Event) {
@@ -347,14 +347,14 @@ fn two_candidates_never_hold_lease_at_once() {
 #[test]
 fn takeover_takes_at_most_ten_seconds() {
     for seed in 0..RUNS {
-        let mut world = ElectionModel::new(seed, 50, true);
-        world.loses = false;
-        world
+        let mut election = ElectionModel::new(seed, 50, true);
+        election.loses = false;
+        election
             .events
             .retain(|Reverse((_, event))| matches!(event, Event::Round { .. } | Event::Tick));
-        let death = 20_000 + world.random.below(1_000);
-        world.at(death, Event::Death);
-        let Outcome { changes, longest_gap, .. } = world.run();
+        let death = 20_000 + election.random.below(1_000);
+        election.at(death, Event::Death);
+        let Outcome { changes, longest_gap, .. } = election.run();
         assert!(changes == 2 && longest_gap <= 10_000, "{seed}: {changes}, {longest_gap} ms");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     support::{
-        World, admin_config, admin_of,
+        DevnetRollup, admin_config, admin_of,
         described::{examples, mismatch, other_form, schema_of},
         is_settled, provider_of, signed, signed_with, until, until_synced,
     },
@@ -63,17 +63,17 @@ pub(crate) async fn ask<T: DeserializeOwned + Serialize>(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
-    let follower = world.follower(None).await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
+    let follower = rollup.follower(None).await?;
     let l2 = provider_of(&sequencer)?;
     let config: RollupConfig = ask(&l2, methods::CONFIG, ()).await?;
     assert_eq!(config.api, "1.0");
     assert!(config.client_version.starts_with("enshrine/"), "{}", config.client_version);
-    assert_eq!(config.l1_chain_id, world.provider.get_chain_id().await?);
+    assert_eq!(config.l1_chain_id, rollup.provider.get_chain_id().await?);
     assert_eq!(config.l2_chain_id, l2.get_chain_id().await?);
-    assert_eq!(config.contracts.message_queue, world.message_queue);
-    assert_eq!(config.contracts.forced, world.forced);
+    assert_eq!(config.contracts.message_queue, rollup.message_queue);
+    assert_eq!(config.contracts.forced, rollup.forced);
     let genesis = l2.get_block_by_number(0.into()).await?.unwrap_or_default();
     assert_eq!(config.genesis_hash, genesis.header.hash);
     assert_eq!(config.genesis_state_root, genesis.header.state_root);
@@ -107,7 +107,7 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn config_has_bonds_and_terms_of_policy() -> Result<()> {
     let bonded = Bonded::under_hybrid(&[], ETHER).await?;
-    let follower = bonded.world.follower(None).await?;
+    let follower = bonded.rollup.follower(None).await?;
     let config: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
     let terms = PreconfirmationTerms {
         domain: bonded.bonds,
@@ -121,9 +121,9 @@ async fn config_has_bonds_and_terms_of_policy() -> Result<()> {
     follower.stop().await;
 
     // A policy with neither a bond nor `post`, and a registry that only the node names.
-    let world = World::with_policy(Vec::new()).await?;
+    let rollup = DevnetRollup::with_policy(Vec::new()).await?;
     for preconf_bonds in [None, Some(Address::repeat_byte(0xb0))] {
-        let config = world.config(NodeRole::Follower { sequencer: None });
+        let config = rollup.config(NodeRole::Follower { sequencer: None });
         let follower = RollupNode::start(Config { preconf_bonds, ..config }).await?;
         let config: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
         let domain = preconf_bonds.unwrap_or(config.contracts.rollup);
@@ -167,9 +167,9 @@ fn documentation_lists_declared_methods() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn discover_describes_the_served_methods() -> Result<()> {
-    let world = World::new().await?;
-    let role = NodeRole::Sequencer(Box::new(world.sequencer_config()?));
-    let mut config = Config { admin: Some(admin_config()?), ..world.config(role) };
+    let rollup = DevnetRollup::new().await?;
+    let role = NodeRole::Sequencer(Box::new(rollup.sequencer_config()?));
+    let mut config = Config { admin: Some(admin_config()?), ..rollup.config(role) };
     config.server.ws_api = "eth,enshrine".parse()?;
     let node = RollupNode::start(config).await?;
     let (public, admin) = (provider_of(&node)?, admin_of(&node)?);
@@ -245,10 +245,10 @@ fn schema_check_finds_each_difference() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_follows_transaction_to_l1() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
     let hash = *transfer.hash();
     let unknown: Option<TransactionStatus> = ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
@@ -313,16 +313,16 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     let refuses = Address::repeat_byte(0xbd);
     let code = Bytes::from_static(&[0x60, 0x2a, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xfd]);
     let account = GenesisAccount { code: Some(code), ..Default::default() };
-    let world = World::with(vec![(refuses, account)]).await?;
+    let rollup = DevnetRollup::with(vec![(refuses, account)]).await?;
     let folder = tempfile::tempdir()?;
     let config = || -> Result<Config> {
-        let role = NodeRole::Sequencer(Box::new(world.sequencer_config()?));
-        Ok(Config { data_dir: Some(folder.path().to_owned()), ..world.config(role) })
+        let role = NodeRole::Sequencer(Box::new(rollup.sequencer_config()?));
+        Ok(Config { data_dir: Some(folder.path().to_owned()), ..rollup.config(role) })
     };
     let sequencer = RollupNode::start(config()?).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let l2 = provider_of(&sequencer)?;
-    let deposit = world.deposit(alice.address(), U256::from(ETHER)).await?;
+    let deposit = rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     let fails = IL1MessageQueue::sendCall {
         to: refuses,
         refundTo: bob,
@@ -330,7 +330,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
         fee: 0,
         data: Bytes::from_static(b"data"),
     };
-    world.l1_call(world.message_queue, U256::from(5), fails.abi_encode()).await?;
+    rollup.l1_call(rollup.message_queue, U256::from(5), fails.abi_encode()).await?;
     until("the messages", &sequencer, || async {
         let second = message(&l2, L1ToL2, 1).await;
         Ok(second.is_ok_and(|it| it.state == MessageState::Failed))
@@ -365,11 +365,11 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     assert_eq!(sent.message.sender, alice.address());
     assert_eq!(message(&l2, L2ToL1, 1).await?.message.data, Some(Bytes::from_static(b"call")));
     let claim: ClaimProof = ask(&l2, methods::CLAIM_PROOF, ("0x0",)).await?;
-    assert_eq!((claim.to, claim.message.clone()), (world.message_queue, sent.message));
+    assert_eq!((claim.to, claim.message.clone()), (rollup.message_queue, sent.message));
     assert_eq!(claim.valid_until_block, claim.l2_block + 8_190);
     let proven = l2.get_block_by_number(claim.l2_block.into()).await?.unwrap_or_default();
     assert_eq!(proven.header.state_root, claim.state_root);
-    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
     let is_claimed = async |node: &RollupNode| -> Result<bool> {
         // A node that has just started does not have the message.
         let found = message(&provider_of(node)?, L2ToL1, 0).await;
@@ -434,7 +434,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
         all
     };
     let before = bare(all(&sequencer).await?);
-    let follower = world.follower(None).await?;
+    let follower = rollup.follower(None).await?;
     until("the follower", &follower, || is_claimed(&follower)).await?;
     assert_eq!(bare(all(&follower).await?), before);
     follower.stop().await;
@@ -445,10 +445,10 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
 
     // A reorg of L1 removes the claim.
     let depth =
-        world.provider.get_block_number().await? - before[3].claim.map_or(0, |it| it.l1_block) + 1;
+        rollup.provider.get_block_number().await? - before[3].claim.map_or(0, |it| it.l1_block) + 1;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let l2 = provider_of(&sequencer)?;
     until("the reorg", &sequencer, || async {
         let found = message(&l2, L2ToL1, 0).await;
@@ -461,17 +461,17 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     let transfer = signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), 21_000).await?;
     // Before it in the queue is one that no block can include, and that L1 does not discharge until
     // it is due.
     let bob = Key::named("bob");
     let early = signed_with(&bob, 1, Address::repeat_byte(1), 1, Bytes::new(), 21_000);
     for transaction in [&early, &transfer] {
-        world.force(transaction.encoded_2718()).await?;
+        rollup.force(transaction.encoded_2718()).await?;
     }
     let forced_at = async |index: &'static str| -> Result<Option<ForcedTransaction>> {
         ask(&l2, methods::GET_FORCED, (index,)).await

@@ -1,7 +1,7 @@
 //! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is reverted.
 
 use crate::support::{
-    World, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
+    DevnetRollup, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
     until_settled, until_status, until_synced, with_blobs,
 };
 use alloy_eips::Encodable2718 as _;
@@ -61,12 +61,12 @@ async fn next_transfer(sequencer: &RollupNode, nonce: u64) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with(accounts).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with(accounts).await?;
+    let mut config = rollup.sequencer_config()?;
     // A small backlog limit, because L1 has included no transaction yet.
     config.backlog =
         BacklogConfig { max_age: Some(Duration::from_secs(60)), ..BacklogConfig::default() };
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     proxy.intercept(|request| {
         let is_send = request.contains("eth_sendRawTransaction");
         is_send.then(|| refusal(request, "not now"))
@@ -135,14 +135,14 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let dialects = if blobs { with_blobs() } else { Dialects::default() };
     let l1 = Devnet::builder().with(move |config| config.execute_dialects = dialects);
-    let world = World::with_lag(l1, accounts, MAX_LAG).await?;
-    world.provider.anvil_set_block_timestamp_interval(1).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_lag(l1, accounts, MAX_LAG).await?;
+    rollup.provider.anvil_set_block_timestamp_interval(1).await?;
+    let mut config = rollup.sequencer_config()?;
     config.block_time = Duration::from_millis(1);
     config.submit_interval = Duration::from_millis(20);
     config.submitter.bump_after = 1_000;
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    let l1_beacon = if blobs { vec![world.l1.endpoint()] } else { Vec::new() };
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let l1_beacon = if blobs { vec![rollup.l1.endpoint()] } else { Vec::new() };
     let config = Config { l1_beacon, poll_interval: Duration::from_millis(10), ..config };
     let has_room = Arc::new(AtomicBool::new(false));
     let takes = Arc::clone(&has_room);
@@ -170,8 +170,8 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
         if second % SLOT == 0 {
             has_room.store(true, Ordering::SeqCst);
         }
-        let head = world.provider.get_block_number().await?;
-        world.provider.anvil_mine(Some(1), None).await?;
+        let head = rollup.provider.get_block_number().await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         until_status("the second", &sequencer, |status| {
             status.l1_head.is_some_and(|read| read.number > head)
         })

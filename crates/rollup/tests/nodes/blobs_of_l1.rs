@@ -1,7 +1,8 @@
 //! L2 blocks in blobs on L1, and the nodes that read them.
 
 use crate::support::{
-    World, answer, provider_of, refusal, signed, until, until_included, until_posted, until_status,
+    DevnetRollup, answer, provider_of, refusal, signed, until, until_included, until_posted,
+    until_status,
 };
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -101,15 +102,15 @@ struct Advance {
 }
 
 /// Returns all L1 transactions of the account that advances the rollup.
-async fn advances(world: &World) -> Result<Vec<Advance>> {
-    let head = world.provider.get_block_number().await?;
+async fn advances(rollup: &DevnetRollup) -> Result<Vec<Advance>> {
+    let head = rollup.provider.get_block_number().await?;
     let mut found = Vec::new();
     for number in 0..=head {
-        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        let block = rollup.provider.get_block_by_number(number.into()).full().await?;
         for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
-            if transaction.inner.signer() == world.l1.addresses()[1] {
+            if transaction.inner.signer() == rollup.l1.addresses()[1] {
                 let hash = *transaction.inner.tx_hash();
-                let receipt = world.provider.get_transaction_receipt(hash).await?;
+                let receipt = rollup.provider.get_transaction_receipt(hash).await?;
                 let call = INativeRollup::advanceCall::abi_decode(transaction.input())?;
                 found.push(Advance {
                     block: number,
@@ -168,10 +169,10 @@ enum Pool {
     Open,
 }
 
-pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
+pub(crate) async fn deposit_and_spend(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(sequencer)?;
-    world.deposit_on(sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit_on(sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // Bob is a new account, and creating one costs more than 21,000 gas at Amsterdam.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 300_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
@@ -179,9 +180,9 @@ pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> 
 }
 
 /// Deposits again and waits until the block that relays the deposit is on L1.
-pub(crate) async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
+pub(crate) async fn deposit_once_more(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<()> {
     let to = Address::repeat_byte(0xa2);
-    world.deposit(to, U256::ONE).await?;
+    rollup.deposit(to, U256::ONE).await?;
     until("another deposit", sequencer, || async {
         Ok(balance(sequencer, to).await? == U256::ONE)
     })
@@ -196,21 +197,21 @@ pub(crate) async fn balance(node: &RollupNode, address: Address) -> Result<U256>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cheaper_blobs_are_posted_and_read_by_follower() -> Result<()> {
-    assert_blocks_go_through_blobs(World::with_blobs().await?).await
+    assert_blocks_go_through_blobs(DevnetRollup::with_blobs().await?).await
 }
 
 /// The calldata floor does not outweigh Amsterdam's higher price of storage.
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_are_posted_at_amsterdam() -> Result<()> {
-    assert_blocks_go_through_blobs(World::at_amsterdam_with_blobs().await?).await
+    assert_blocks_go_through_blobs(DevnetRollup::at_amsterdam_with_blobs().await?).await
 }
 
-async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let config = with_beacon(world.config(role), &world.l1.endpoint());
+async fn assert_blocks_go_through_blobs(rollup: DevnetRollup) -> Result<()> {
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
-    deposit_and_spend(&world, &sequencer).await?;
-    let advances = advances(&world).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
+    let advances = advances(&rollup).await?;
     assert!(!advances.is_empty());
     // The calldata contains a head for each block, and nothing of its witness.
     let is_small = |it: &Advance| {
@@ -221,9 +222,9 @@ async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
 
     // A follower without a beacon API reports a fault at the first blob; one with it derives the
     // same chain.
-    let blind = world.follower(None).await?;
-    let config = world.config(Role::Follower { sequencer: None });
-    let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let blind = rollup.follower(None).await?;
+    let config = rollup.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     let safe = sequencer.status().safe_head;
     until_status("the follower", &follower, |status| status.safe_head == safe).await?;
     let bob = Key::named("bob").address();
@@ -239,12 +240,12 @@ async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_secs(8);
-    let config = world.config(Role::Sequencer(Box::new(config)));
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    let config = rollup.config(Role::Sequencer(Box::new(config)));
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     let l2 = provider_of(&sequencer)?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     for _ in 0..4 {
@@ -255,13 +256,13 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     }
     let last = l2.get_block_number().await?;
     until_status("L1", &sequencer, |status| status.safe_head.number >= last).await?;
-    let advances = advances(&world).await?;
+    let advances = advances(&rollup).await?;
     let inputs = || advances.iter().filter(|it| it.success).flat_map(|it| &it.inputs);
     let most = inputs().filter_map(blocks_of_heads).max();
     assert!(most >= Some(2), "{advances:?}");
 
-    let config = world.config(Role::Follower { sequencer: None });
-    let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let config = rollup.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     let safe = sequencer.status().safe_head;
     until_status("the follower", &follower, |status| status.safe_head == safe).await?;
     assert_eq!(balance(&follower, bob).await?, U256::from(ETHER + 4));
@@ -273,11 +274,11 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let config = with_beacon(world.config(role), &world.l1.endpoint());
+    let rollup = DevnetRollup::with_blobs().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     sequencer.stop().await;
 
@@ -303,13 +304,13 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
             Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""0""#) } else { body })
         },
     ];
-    let advances = advances(&world).await?;
+    let advances = advances(&rollup).await?;
     let first = advances.first().ok_or_eyre("nothing is on L1")?;
     let (block, hash) = (format!("L1 block {}", first.block), first.hashes[0].to_string());
     for lie in lies {
-        let beacon = Beacon::before(&world.l1.endpoint())?;
+        let beacon = Beacon::before(&rollup.l1.endpoint())?;
         beacon.set(lie);
-        let config = world.config(Role::Follower { sequencer: None });
+        let config = rollup.config(Role::Follower { sequencer: None });
         let follower = RollupNode::start(with_beacon(config, &beacon.url)).await?;
         // The number of requests is no criterion, because the start sends requests too.
         until("a fault that names block and blob", &follower, || async {
@@ -328,18 +329,18 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    deposit_and_spend(&world, &sequencer).await?;
-    let before = advances(&world).await?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
+    let before = advances(&rollup).await?;
     assert!(!before.is_empty() && !before.iter().any(is_calldata), "{before:?}");
     let l2 = provider_of(&sequencer)?;
     let bob = Key::named("bob").address();
     let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), 21_000).await?;
-    world.force(forced.encoded_2718()).await?;
+    rollup.force(forced.encoded_2718()).await?;
     until_posted("the forced transaction on L1", &sequencer, *forced.tx_hash()).await?;
-    let advances = advances(&world).await?;
+    let advances = advances(&rollup).await?;
     assert!(advances.iter().all(|it| it.success), "{advances:?}");
     assert!(!advances.iter().any(is_calldata), "{advances:?}");
     let discharges = advances.iter().flat_map(|it| &it.evidence.forced);
@@ -352,14 +353,14 @@ async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
-    let world = World::with_blobs().await?;
+    let rollup = DevnetRollup::with_blobs().await?;
     let folder = tempfile::tempdir()?;
-    let beacon = Beacon::before(&world.l1.endpoint())?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let mut config = with_beacon(world.config(role), &beacon.url);
+    let beacon = Beacon::before(&rollup.l1.endpoint())?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let mut config = with_beacon(rollup.config(role), &beacon.url);
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     sequencer.stop().await;
     // Weeks later no client has the blobs, and the node reads L1 from the beginning.
@@ -373,11 +374,11 @@ async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
-    let world = World::new().await?;
-    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    deposit_and_spend(&world, &sequencer).await?;
-    let advances = advances(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
+    let advances = advances(&rollup).await?;
     assert!(!advances.is_empty() && advances.iter().all(is_calldata), "{advances:?}");
     sequencer.stop().await;
     Ok(())
@@ -386,9 +387,9 @@ async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
 /// The sequencer does not retry blobs soon after the L1 node has rejected them.
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, config) = rollup.behind_proxy(role)?;
     let refused = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&refused);
     proxy.intercept(move |request| {
@@ -396,9 +397,9 @@ async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
         count.fetch_add(1, Ordering::Relaxed);
         Some(refusal(request, "no blobs here"))
     });
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    deposit_and_spend(&world, &sequencer).await?;
-    let advances = advances(&world).await?;
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
+    let advances = advances(&rollup).await?;
     assert!(!advances.is_empty() && advances.iter().all(is_calldata), "{advances:?}");
     assert_eq!(refused.load(Ordering::Relaxed), 1);
     sequencer.stop().await;
@@ -408,12 +409,12 @@ async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
 /// Some pools let only a blob transaction replace a blob transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let mut config = rollup.sequencer_config()?;
     // The first offer is at the limit, and the submitter soon tries to replace it by calldata.
-    config.submitter.max_blob_fee = world.provider.get_blob_base_fee().await?;
+    config.submitter.max_blob_fee = rollup.provider.get_blob_base_fee().await?;
     config.submitter.bump_after = 2;
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     let (pool, refused) = (Arc::new(Mutex::new(Pool::Empty)), Arc::<AtomicUsize>::default());
     let (geth, count) = (Arc::clone(&pool), Arc::clone(&refused));
     proxy.intercept(move |request| {
@@ -430,11 +431,11 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
         count.fetch_add(usize::from(*pool != Pool::Empty), Ordering::Relaxed);
         Some(refusal(request, "address already reserved"))
     });
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     let alice = Key::named("alice").address();
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until("a refusal", &sequencer, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
         Ok(refused.load(Ordering::Relaxed) > 1)
     })
@@ -443,16 +444,16 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     assert_eq!(status.safe_head.number, 0);
     let fault = status.fault.unwrap_or_default();
     assert!(fault.contains("address already reserved"), "{fault}");
-    assert_eq!(advances(&world).await?.len(), 0);
+    assert_eq!(advances(&rollup).await?.len(), 0);
 
     // L1 includes the blob transaction first. The following ones have the next nonces and no blobs.
     let held = pool.lock().expect("no thread panics with it").clone();
     let Pool::Holds(raw) = held else { panic!("{held:?}") };
-    let _ = world.provider.send_raw_transaction(&raw).await?;
+    let _ = rollup.provider.send_raw_transaction(&raw).await?;
     *pool.lock().expect("no thread panics with it") = Pool::Open;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
-    deposit_once_more(&world, &sequencer).await?;
-    let advances = advances(&world).await?;
+    deposit_once_more(&rollup, &sequencer).await?;
+    let advances = advances(&rollup).await?;
     let [first, others @ ..] = &advances[..] else { panic!("nothing is on L1") };
     assert!(first.success && !first.hashes.is_empty(), "{first:?}");
     assert!(!others.is_empty() && others.iter().all(is_calldata), "{others:?}");
@@ -464,14 +465,14 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reverting_blob_advance_is_paid_once() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     // Rejects empty calls, which makes it look like EXECUTE, and all other calls as well.
     let always_reverts = Bytes::from_static(&[0x5f, 0x5f, 0xfd]);
-    world.provider.anvil_set_code(BLOB_EXECUTE_ADDRESS, always_reverts).await?;
-    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    deposit_and_spend(&world, &sequencer).await?;
-    let advances = advances(&world).await?;
+    rollup.provider.anvil_set_code(BLOB_EXECUTE_ADDRESS, always_reverts).await?;
+    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
+    let advances = advances(&rollup).await?;
     let [failed, others @ ..] = &advances[..] else { panic!("nothing is on L1") };
     assert!(!failed.success && !failed.hashes.is_empty(), "{failed:?}");
     assert!(!others.is_empty() && others.iter().all(is_calldata), "{others:?}");
@@ -481,18 +482,18 @@ async fn reverting_blob_advance_is_paid_once() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_above_fee_limit_fall_back_to_calldata() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let price = world.provider.get_blob_base_fee().await?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let price = rollup.provider.get_blob_base_fee().await?;
     for (limit, by_blobs) in [(price - 1, false), (price, true)] {
-        let before = advances(&world).await?.len();
-        let mut config = world.sequencer_config()?;
+        let before = advances(&rollup).await?.len();
+        let mut config = rollup.sequencer_config()?;
         config.submitter.max_blob_fee = limit;
-        let config = world.config(Role::Sequencer(Box::new(config)));
-        let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-        world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-        until("L1", &sequencer, || async { Ok(advances(&world).await?.len() > before) }).await?;
+        let config = rollup.config(Role::Sequencer(Box::new(config)));
+        let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+        rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+        until("L1", &sequencer, || async { Ok(advances(&rollup).await?.len() > before) }).await?;
         sequencer.stop().await;
-        let advances = advances(&world).await?;
+        let advances = advances(&rollup).await?;
         assert!(advances[before..].iter().all(|it| it.success), "{advances:?}");
         assert!(advances[before..].iter().all(|it| is_calldata(it) != by_blobs), "{advances:?}");
     }
@@ -501,12 +502,12 @@ async fn blobs_above_fee_limit_fall_back_to_calldata() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
-    let world = World::with_blobs().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_blobs().await?;
+    let mut config = rollup.sequencer_config()?;
     // The first offer is twice the price, and the limit allows doubling it once.
-    let limit = 5 * world.provider.get_blob_base_fee().await?;
+    let limit = 5 * rollup.provider.get_blob_base_fee().await?;
     config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The L1 node accepts them, and L1 includes none.
     let left = Arc::<Mutex<Vec<TxEip4844>>>::default();
     let seen = Arc::clone(&left);
@@ -515,12 +516,12 @@ async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
         seen.lock().ok()?.push(transaction);
         Some(answer(request, B256::ZERO))
     });
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let count = || left.lock().map_or(0, |left| left.len());
     until("blobs", &sequencer, || async { Ok(count() > 0) }).await?;
     until("L1", &sequencer, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
         Ok(sequencer.status().safe_head.number > 0)
     })
@@ -529,7 +530,7 @@ async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
     assert!(left.iter().all(|it| it.max_fee_per_blob_gas <= limit), "{left:?}");
     let most = left.iter().map(|it| it.max_fee_per_blob_gas).max();
     assert!(most > left.first().map(|it| it.max_fee_per_blob_gas), "{left:?}");
-    let advances = advances(&world).await?;
+    let advances = advances(&rollup).await?;
     let first = advances.first().ok_or_eyre("nothing is on L1")?;
     let last = left.last().ok_or_eyre("nothing was left")?;
     // The replacement has the same nonce, and pays enough for a pool to accept it.

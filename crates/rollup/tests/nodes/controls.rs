@@ -1,8 +1,8 @@
 //! The operator's switches for sealing and posting, and the latency metrics.
 
 use crate::support::{
-    World, admin_config, admin_of, is_settled, provider_of, signed_with, until, until_settled,
-    until_synced,
+    DevnetRollup, admin_config, admin_of, is_settled, provider_of, signed_with, until,
+    until_settled, until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use testkit::{ETHER, Key, rich};
 
-async fn start(world: &World, folder: &Path) -> Result<(RollupNode, RootProvider)> {
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+async fn start(rollup: &DevnetRollup, folder: &Path) -> Result<(RollupNode, RootProvider)> {
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.data_dir = Some(folder.to_owned());
     config.admin = Some(admin_config()?);
     let node = RollupNode::start(config).await?;
@@ -30,8 +30,8 @@ async fn health(node: &RollupNode) -> Result<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
-    let (world, folder) = (World::new().await?, tempfile::tempdir()?);
-    let (node, admin) = start(&world, folder.path()).await?;
+    let (rollup, folder) = (DevnetRollup::new().await?, tempfile::tempdir()?);
+    let (node, admin) = start(&rollup, folder.path()).await?;
     let head = |node: &RollupNode| node.status().unsafe_head.number;
     let to = Address::repeat_byte(0xb0);
     let all = json!({ "sealing": true, "posting": true });
@@ -40,7 +40,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     let answer: Value = admin.raw_request("admin_stopPosting".into(), ()).await?;
     assert_eq!(answer, json!({ "sealing": true, "posting": false }));
     for block in 1..=3 {
-        world.deposit(to, U256::ONE).await?;
+        rollup.deposit(to, U256::ONE).await?;
         until("a block", &node, || async { Ok(head(&node) >= block) }).await?;
     }
     // Longer than three submission intervals: still nothing is in flight.
@@ -59,7 +59,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
 
     let _: Value = admin.raw_request("admin_stopSealing".into(), ()).await?;
     let before = head(&node);
-    let l1_block = world.deposit(to, U256::ONE).await?.block_number.unwrap();
+    let l1_block = rollup.deposit(to, U256::ONE).await?.block_number.unwrap();
     let has_read =
         |node: &RollupNode| node.status().l1_head.is_some_and(|it| it.number >= l1_block);
     until("the deposit", &node, || async { Ok(has_read(&node)) }).await?;
@@ -67,7 +67,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     assert_eq!(head(&node), before);
     node.stop().await;
 
-    let (node, admin) = start(&world, folder.path()).await?;
+    let (node, admin) = start(&rollup, folder.path()).await?;
     assert!(!node.status().sealing && node.status().posting);
     assert_eq!(health(&node).await?["sealing"], false);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -86,8 +86,8 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_is_counted_in_all_latency_histograms() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    let node = world.sequencer().await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let node = rollup.sequencer().await?;
     let url = format!("http://{}/metrics", node.server().addresses()[0]);
     let counts = || async {
         let metrics = reqwest::get(&url).await?.text().await?;
@@ -111,8 +111,8 @@ async fn transaction_is_counted_in_all_latency_histograms() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn admin_port_refuses_web_pages_and_strangers() -> Result<()> {
-    let (world, folder) = (World::new().await?, tempfile::tempdir()?);
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let (rollup, folder) = (DevnetRollup::new().await?, tempfile::tempdir()?);
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.data_dir = Some(folder.path().join("data"));
     let token_file = folder.path().join("admin.token");
     let token = AdminToken::File(token_file.clone());

@@ -1,6 +1,6 @@
 //! Transactions of strangers against the daily limit of spending on L1.
 
-use crate::support::{L2_CHAIN, World, provider_of, until, until_included, until_settled};
+use crate::support::{DevnetRollup, L2_CHAIN, provider_of, until, until_included, until_settled};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256};
@@ -38,14 +38,14 @@ async fn spent(node: &RollupNode) -> Result<u128> {
 async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let (alice, mallory) = (Key::named("alice"), Key::named("mallory"));
     let accounts = vec![(alice.address(), rich(ETHER)), (mallory.address(), rich(ETHER))];
-    let world = World::with(accounts).await?;
+    let rollup = DevnetRollup::with(accounts).await?;
     let folder = tempfile::tempdir()?;
     let config = |limit: Option<u128>| -> Result<_> {
-        let mut sequencing = world.sequencer_config()?;
+        let mut sequencing = rollup.sequencer_config()?;
         if let Some(limit) = limit {
             sequencing.submitter.daily_limit = limit;
         }
-        let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(sequencing)));
         config.data_dir = Some(folder.path().to_owned());
         Ok(config)
     };

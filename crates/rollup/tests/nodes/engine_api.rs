@@ -2,7 +2,7 @@
 //! clients.
 
 use crate::support::{
-    L2_CHAIN, World, ethereumjs, provider_of, signed, until, until_nonce, until_status,
+    DevnetRollup, L2_CHAIN, ethereumjs, provider_of, signed, until, until_nonce, until_status,
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
@@ -83,30 +83,30 @@ pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> 
 
 /// Starts a follower of a sequencer with this Engine API configuration.
 pub(crate) async fn follower(
-    world: &World,
+    rollup: &DevnetRollup,
     sequencer: &RollupNode,
     engine: EngineConfig,
 ) -> Result<RollupNode> {
     let sequencer = Some(format!("ws://{}", sequencer.server().addresses()[0]));
-    let mut config = world.config(Role::Follower { sequencer });
+    let mut config = rollup.config(Role::Follower { sequencer });
     config.engine = Some(engine);
     Ok(RollupNode::start(config).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
-    let world = World::new().await?;
-    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let rollup = DevnetRollup::new().await?;
+    let genesis = Deployment::read(&rollup.deployment())?.genesis;
     let theirs = ethereumjs::start(&genesis).await?;
-    let sequencer = world.sequencer().await?;
-    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let sequencer = rollup.sequencer().await?;
+    let driver = follower(&rollup, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
     assert_eq!(hash_at(&users, 0).await?, hash_at(&l2, 0).await?);
 
     let (alice, dave) = (Key::named("alice"), Key::named("dave"));
     let (bob, much) = (Address::repeat_byte(0xb0), U256::from(5 * ETHER));
     for account in [&alice, &dave] {
-        world.deposit_on(&sequencer, account.address(), much).await?;
+        rollup.deposit_on(&sequencer, account.address(), much).await?;
     }
     let deployed = send(&l2, &alice, TxKind::Create, 0, COUNTER.into()).await?;
     let counter = deployed.contract_address.ok_or_eyre("not deployed")?;
@@ -117,10 +117,10 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
         let topic = B256::from(U256::from(calls));
         send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
         if calls.is_multiple_of(8) {
-            world.deposit(bob, U256::from(1_000)).await?;
+            rollup.deposit(bob, U256::from(1_000)).await?;
             // A forced transaction, which was not sent to the sequencer.
             let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
-            world.force(raw).await?;
+            rollup.force(raw).await?;
             forced += 1;
             until_nonce("the forced transaction", &sequencer, dave.address(), forced).await?;
         }
@@ -149,7 +149,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     // A follower with an empty database detects the client's head.
     driver.stop().await;
     send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
-    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let driver = follower(&rollup, &sequencer, theirs.driven()?).await?;
     theirs.until_at(head_of(&sequencer).hash).await?;
     assert!(assert_equal(&l2, &users).await? > BLOCKS);
     driver.stop().await;
@@ -159,11 +159,11 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_reorg_reaches_driven_client() -> Result<()> {
-    let world = World::new().await?;
-    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let rollup = DevnetRollup::new().await?;
+    let genesis = Deployment::read(&rollup.deployment())?.genesis;
     let theirs = ethereumjs::start(&genesis).await?;
-    let sequencer = world.sequencer().await?;
-    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let sequencer = rollup.sequencer().await?;
+    let driver = follower(&rollup, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
     let alice = Key::named("alice").address();
     let arrived = async |ether: u128| {
@@ -175,20 +175,20 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
     };
     // These deposits and the contracts are older than the reorg.
     for ether in 1..=2 {
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         arrived(ether).await?;
     }
-    world.provider.raw_request::<_, ()>("anvil_mine".into(), (8_u64,)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_mine".into(), (8_u64,)).await?;
     for ether in 3..=4 {
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         arrived(ether).await?;
     }
     let before = head_of(&sequencer);
     theirs.until_at(before.hash).await?;
     // The latest L1 blocks are replaced by empty ones.
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
-    world.deposit(alice, U256::from(7 * ETHER)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    rollup.deposit(alice, U256::from(7 * ETHER)).await?;
     // Deposits in reorged blocks are gone.
     arrived(2 + 7).await?;
     assert_ne!(hash_at(&l2, before.header.number).await.ok(), Some(before.hash));
@@ -313,19 +313,19 @@ async fn refused(client: &EngineClient, head: B256) -> Result<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let mut config = world.config(role);
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let mut config = rollup.config(role);
     config.engine = Some(served()?);
     let sequencer = RollupNode::start(config).await?;
-    let mut config = world.config(Role::Follower { sequencer: None });
+    let mut config = rollup.config(Role::Follower { sequencer: None });
     config.engine = Some(served()?);
     let follower = RollupNode::start(config).await?;
     let alice = Key::named("alice").address();
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until_status("the deposit", &follower, |status| status.safe_head.number == 1).await?;
     let (ours, theirs) = (client_of(&sequencer)?, client_of(&follower)?);
-    let genesis = Deployment::read(&world.deployment())?.genesis_hash;
+    let genesis = Deployment::read(&rollup.deployment())?.genesis_hash;
 
     // Beyond the safe head a follower obeys the caller; below it, the head cannot be moved.
     let new = build(&theirs, &follower).await?;
@@ -344,7 +344,7 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     assert!(!refused(&ours, sequencer.status().unsafe_head.hash).await?);
 
     // L1 includes another block in place of the one that the caller built.
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until_status("the other block", &follower, |status| {
         status.safe_head.number == 2 && status.unsafe_head == status.safe_head
     })

@@ -3,7 +3,7 @@
 use crate::{
     engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
     support::{
-        World, ethrex, is_settled, provider_of, signed, until, until_included,
+        DevnetRollup, ethrex, is_settled, provider_of, signed, until, until_included,
         until_posted_balance, until_settled,
     },
 };
@@ -27,11 +27,11 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
     let Some(program) = ethrex::program("a common chain with ethrex") else {
         return Ok(());
     };
-    let world = World::new().await?;
-    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let rollup = DevnetRollup::new().await?;
+    let genesis = Deployment::read(&rollup.deployment())?.genesis;
     let theirs = ethrex::start(&program, &genesis).await?;
-    let sequencer = world.sequencer().await?;
-    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let sequencer = rollup.sequencer().await?;
+    let driver = follower(&rollup, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
     assert_eq!(hash_at(&users, 0).await?, hash_at(&l2, 0).await?);
 
@@ -42,7 +42,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         until_posted_balance("a deposit", &sequencer, account, U256::from(wei)).await
     };
     for account in [alice.address(), dave.address()] {
-        world.deposit(account, U256::from(5 * ETHER)).await?;
+        rollup.deposit(account, U256::from(5 * ETHER)).await?;
         arrived(account, 5 * ETHER).await?;
     }
     let deployed = send(&l2, &alice, TxKind::Create, 0, COUNTER.into()).await?;
@@ -57,24 +57,24 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         }
         // A forced transaction, which was not sent to the sequencer.
         let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
-        world.force(raw).await?;
+        rollup.force(raw).await?;
         until("the forced transaction", &sequencer, || async {
             Ok(l2.get_transaction_count(dave.address()).await? == round && is_settled(&sequencer))
         })
         .await?;
 
         // A reorg replaces the latest L1 blocks with their deposit; another deposit follows.
-        world.provider.anvil_mine(Some(DEPTH), None).await?;
+        rollup.provider.anvil_mine(Some(DEPTH), None).await?;
         let kept = u128::from(round - 1) * 2 * ETHER;
-        world.deposit(carol, U256::from(ETHER)).await?;
+        rollup.deposit(carol, U256::from(ETHER)).await?;
         arrived(carol, kept + ETHER).await?;
         let sent = send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
         until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
         let nothing = Vec::<()>::new();
-        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (DEPTH, nothing)).await?;
-        world.deposit(carol, U256::from(2 * ETHER)).await?;
+        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (DEPTH, nothing)).await?;
+        rollup.deposit(carol, U256::from(2 * ETHER)).await?;
         arrived(carol, kept + 2 * ETHER).await?;
         // The acknowledged transaction is included again.
         until_included("the transaction", &sequencer, sent.transaction_hash).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     hidden_inputs::{Forwarding, advance_by, next_input, until_safe, without_traces},
-    support::{World, is_settled, provider_of, until, until_fault, until_status},
+    support::{DevnetRollup, is_settled, provider_of, until, until_fault, until_status},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -22,7 +22,7 @@ fn deposit_call(to: Address) -> Bytes {
     IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data }.abi_encode().into()
 }
 
-impl World {
+impl DevnetRollup {
     /// Sends a transaction of type 0x05 to the pool of L1, from an account that no node uses, and
     /// returns its hash.
     async fn send_execute_tx(&self, tx: ExecuteTx) -> Result<B256> {
@@ -83,42 +83,42 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
-    let world = World::with_execute_tx(EXECUTE_ADDRESS, Vec::new()).await?;
-    let rollup = Deployment::read(&world.deployment())?.rollup;
-    let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
+    let rollup = DevnetRollup::with_execute_tx(EXECUTE_ADDRESS, Vec::new()).await?;
+    let contract = Deployment::read(&rollup.deployment())?.rollup;
+    let (sequencer, follower) = (rollup.sequencer().await?, rollup.follower(None).await?);
     let (alice, bob, l2) =
         (Address::repeat_byte(0xa1), Address::repeat_byte(0xb1), provider_of(&sequencer)?);
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     for round in 1..=3_u64 {
         // One deposit by an EIP-1559 transaction, and one by a transaction of type 0x05.
-        let from = world.l1.addresses()[0];
-        let nonce = world.provider.get_transaction_count(from).pending().await?;
+        let from = rollup.l1.addresses()[0];
+        let nonce = rollup.provider.get_transaction_count(from).pending().await?;
         let request = TransactionRequest::default()
             .from(from)
             .nonce(nonce)
-            .to(world.message_queue)
+            .to(rollup.message_queue)
             .value(U256::from(ETHER))
             .input(deposit_call(alice).into());
-        drop(world.provider.send_transaction(request).await?);
+        drop(rollup.provider.send_transaction(request).await?);
         let value = U256::from(2 * ETHER);
-        let deposit = idle_execute_tx(world.message_queue.into());
+        let deposit = idle_execute_tx(rollup.message_queue.into());
         let version = if round == 2 { with_allowance() } else { deposit.version.clone() };
         let tx = ExecuteTx { value, input: deposit_call(bob), version, ..deposit };
-        world.send_execute_tx(tx).await?;
+        rollup.send_execute_tx(tx).await?;
         let expected = U256::from(round) * U256::from(ETHER);
         until("the deposits", &sequencer, || async {
-            world.mine_between_others().await?;
+            rollup.mine_between_others().await?;
             Ok(l2.get_balance(alice).await? == expected
                 && l2.get_balance(bob).await? == expected * U256::from(2)
                 && is_settled(&sequencer))
         })
         .await?;
     }
-    assert!(world.blocks_with_both(world.message_queue).await? >= 3);
-    assert!(world.blocks_with_both(rollup).await? >= 3);
+    assert!(rollup.blocks_with_both(rollup.message_queue).await? >= 3);
+    assert!(rollup.blocks_with_both(contract).await? >= 3);
     let head = sequencer.status().safe_head;
     assert!(head.number >= 3, "{head:?}");
-    let fresh = world.follower(None).await?;
+    let fresh = rollup.follower(None).await?;
     for node in [&follower, &fresh] {
         until_status("the L2", node, |status| status.safe_head == head).await?;
         assert_eq!(node.status().fault, None);
@@ -141,9 +141,9 @@ fn witnesses(input: &[u8]) -> Result<(Bytes, Bytes)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
-    let Forwarding { rollup, plain, hiding, sequencer } = Forwarding::start(&world).await?;
-    let (_proxy, blind) = without_traces(&world, None).await?;
+    let rollup = DevnetRollup::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
+    let Forwarding { contract, plain, hiding, sequencer } = Forwarding::start(&rollup).await?;
+    let (_proxy, blind) = without_traces(&rollup, None).await?;
     let l2 = provider_of(&blind)?;
     let cost = |number: u64| {
         let l2 = l2.clone();
@@ -167,7 +167,7 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
 
     // Calls the rollup directly: the gas is the whole cost.
     let input = next_input(&sequencer).await?;
-    let receipt = world.executed(advance(&input, rollup)?).await?;
+    let receipt = rollup.executed(advance(&input, contract)?).await?;
     until_safe(&blind, 1).await?;
     let shown = cost(1).await?;
     let product = |a: &Value, b: &Value| -> Result<U256> {
@@ -184,7 +184,7 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let tx = advance(&input, plain)?;
     assert_eq!(tx.witness, ssz);
     let tx = ExecuteTx { witness: geths, version: with_allowance(), ..tx };
-    let receipt = world.executed(tx).await?;
+    let receipt = rollup.executed(tx).await?;
     assert_ne!(receipt["executeGasUsed"], "0x0", "{receipt}");
     until_safe(&blind, 2).await?;
     let shown = cost(2).await?;
@@ -198,8 +198,8 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let input = next_input(&sequencer).await?;
     let tx = advance(&input, hiding)?;
     let hidden: Vec<u8> = tx.input.iter().map(|byte| !byte).collect();
-    world.executed(ExecuteTx { input: hidden.into(), ..tx }).await?;
-    let tracing = world.follower(None).await?;
+    rollup.executed(ExecuteTx { input: hidden.into(), ..tx }).await?;
+    let tracing = rollup.follower(None).await?;
     until_safe(&tracing, 3).await?;
     until_fault(&blind, "debug_traceTransaction").await?;
     let head = sequencer.status().unsafe_head;

@@ -1,6 +1,6 @@
 //! Methods for block explorers on a rollup's node.
 
-use crate::support::{World, provider_of, signed_with, until};
+use crate::support::{DevnetRollup, provider_of, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::Provider as _;
@@ -18,11 +18,11 @@ const PUBLIC: &str = "enshrine,eth,net,rollup,web3";
 #[tokio::test(flavor = "multi_thread")]
 async fn otterscan_shows_l2_if_operator_allows() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
     for (namespaces, is_served) in
         [(format!("{PUBLIC},erigon,ots,trace"), true), (PUBLIC.into(), false)]
     {
-        let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
         config.server.http_api = namespaces.parse::<Namespaces>()?;
         let node = RollupNode::start(config).await?;
         let l2 = provider_of(&node)?;

@@ -2,10 +2,10 @@
 
 use crate::{
     preconfirmations::{
-        LONG, Recording, preconfirming, require_no_evidence, send, until_included,
-        until_preconfirmed, whole, world,
+        LONG, Recording, preconfirming, require_no_evidence, rollup, send, until_included,
+        until_preconfirmed, whole,
     },
-    support::{World, is_settled, provider_of, until},
+    support::{DevnetRollup, is_settled, provider_of, until},
 };
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -25,7 +25,7 @@ struct Member {
 
 impl Member {
     async fn start(
-        world: &World,
+        rollup: &DevnetRollup,
         etcd: &Etcd,
         folder: &Path,
         block_time: Duration,
@@ -39,7 +39,7 @@ impl Member {
             url: "ws://127.0.0.1:9545".to_owned(),
             work_timeout: Duration::from_secs(3_600),
         };
-        let config = preconfirming(world, folder, block_time)?;
+        let config = preconfirming(rollup, folder, block_time)?;
         let node = RollupNode::start(Config { lease: Some(lease), ..config }).await?;
         Ok(Self { node, cable })
     }
@@ -60,7 +60,7 @@ impl Member {
 
 /// Two members of which the first leads and preconfirms, with long blocks.
 struct Pair {
-    world: World,
+    rollup: DevnetRollup,
     etcd: Etcd,
     first: Member,
     second: Member,
@@ -71,22 +71,22 @@ impl Pair {
     /// Returns `None` if etcd is not installed.
     async fn start(what: &str) -> Result<Option<Self>> {
         let Some(etcd) = Etcd::start(1, what)? else { return Ok(None) };
-        let world = world(&["alice", "bob", "carol"]).await?;
+        let rollup = rollup(&["alice", "bob", "carol"]).await?;
         let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
         // etcd has no journal, so the first leader signs nothing before a block of it is on L1.
         let short = Duration::from_millis(200);
-        let first = Member::start(&world, &etcd, folders[0].path(), short).await?;
-        world.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
+        let first = Member::start(&rollup, &etcd, folders[0].path(), short).await?;
+        rollup.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
         first.until_leads().await?;
         first.until_preconfirming().await?;
         let recorded = send(&provider_of(&first.node)?, "carol", 0).await?;
         until_included(&first.node, recorded).await?;
         until("settlement", &first.node, || async { Ok(is_settled(&first.node)) }).await?;
         first.node.stop().await;
-        let first = Member::start(&world, &etcd, folders[0].path(), LONG).await?;
+        let first = Member::start(&rollup, &etcd, folders[0].path(), LONG).await?;
         first.until_leads().await?;
-        let second = Member::start(&world, &etcd, folders[1].path(), LONG).await?;
-        Ok(Some(Self { world, etcd, first, second, _folders: folders }))
+        let second = Member::start(&rollup, &etcd, folders[1].path(), LONG).await?;
+        Ok(Some(Self { rollup, etcd, first, second, _folders: folders }))
     }
 
     /// Number of records in etcd.
@@ -107,7 +107,7 @@ impl Pair {
 #[tokio::test(flavor = "multi_thread")]
 async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     let Some(pair) = Pair::start("failover of preconfirmations").await? else { return Ok(()) };
-    let Pair { world, first, second, .. } = &pair;
+    let Pair { rollup, first, second, .. } = &pair;
     let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
 
     let mut promised = Vec::new();
@@ -129,8 +129,8 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     assert_eq!(first.node.status().unsafe_head.number, head);
 
     // The sealed block has a time at the end of its long slot, and L1 follows.
-    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     second.until_preconfirming().await?;
     let hash = send(&provider_of(&second.node)?, "bob", 0).await?;
     until_preconfirmed(&second.node, hash).await?;
@@ -142,7 +142,7 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     let (sealed, is_sealed, _) = last[1].first().ok_or_eyre("no prefix of the second leader")?;
     assert!(is_sealed, "the recorded prefix is sealed at once");
     assert_eq!(header.hash, sealed.hash);
-    require_no_evidence(world, &[by_first, by_second].concat()).await?;
+    require_no_evidence(rollup, &[by_first, by_second].concat()).await?;
     pair.stop().await;
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn record_without_response_binds_next_leader() -> Result<()> {
     let Some(pair) = Pair::start("a lost response of etcd").await? else { return Ok(()) };
-    let Pair { world, first, second, .. } = &pair;
+    let Pair { rollup, first, second, .. } = &pair;
     let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
     let signed = send(&provider_of(&first.node)?, "alice", 0).await?;
     until_preconfirmed(&first.node, signed).await?;
@@ -165,8 +165,8 @@ async fn record_without_response_binds_next_leader() -> Result<()> {
     until_included(&second.node, recorded).await?;
 
     // The first node gets the same block from L1.
-    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let mut blocks = Vec::new();
     for (node, hash) in [(second, signed), (second, recorded), (first, signed), (first, recorded)] {
         until_included(&node.node, hash).await?;
@@ -183,7 +183,7 @@ async fn record_without_response_binds_next_leader() -> Result<()> {
     assert!(is_sealed, "the recorded prefix is sealed at once");
     assert_eq!((Some(sealed.hash), prefix.environment), (blocks[0], sealed.environment));
     assert_eq!((&theirs[..ours.len()], theirs.len()), (&ours[..], ours.len() + 1));
-    require_no_evidence(world, &[by_first, by_second].concat()).await?;
+    require_no_evidence(rollup, &[by_first, by_second].concat()).await?;
     pair.stop().await;
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Unsafe blocks that followers forward to each other, and forged ones from a malicious relay.
 
 use crate::support::{
-    World, is_settled, provider_of, signed_with, until, until_balance, until_status, until_synced,
+    DevnetRollup, is_settled, provider_of, signed_with, until, until_balance, until_status,
+    until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -28,22 +29,22 @@ fn accounts() -> Vec<(Address, alloy_genesis::GenesisAccount)> {
 }
 
 /// Starts a sequencer with this key that posts no blocks.
-async fn sequencer(world: &World, key: Option<B256>) -> Result<RollupNode> {
-    let mut config = world.sequencer_config()?;
+async fn sequencer(rollup: &DevnetRollup, key: Option<B256>) -> Result<RollupNode> {
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_secs(3_600);
     if let Some(key) = key {
         config.advance_key = Signer::new("advance_key", key)?;
     }
-    Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
+    Ok(RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?)
 }
 
 async fn follower(
-    world: &World,
+    rollup: &DevnetRollup,
     sequencer: &RollupNode,
     feeds: Vec<String>,
     signers: Vec<Address>,
 ) -> Result<RollupNode> {
-    let config = world.config(Role::Follower { sequencer: Some(url(sequencer)) });
+    let config = rollup.config(Role::Follower { sequencer: Some(url(sequencer)) });
     let node = RollupNode::start(Config { feeds, feed_signers: signers, ..config }).await?;
     until_synced(&node).await?;
     Ok(node)
@@ -65,13 +66,13 @@ async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_polls_node_without_free_subscription() -> Result<()> {
-    let world = World::with(accounts()).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_secs(3_600);
-    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(config)));
     config.server.limits.subscriptions = 0;
     let sequencer = RollupNode::start(config).await?;
-    let follower = follower(&world, &sequencer, Vec::new(), Vec::new()).await?;
+    let follower = follower(&rollup, &sequencer, Vec::new(), Vec::new()).await?;
     for nonce in 0..2 {
         make_block(&sequencer, &sequencer, nonce).await?;
         until_at_head_of(&follower, &sequencer).await?;
@@ -135,14 +136,14 @@ impl Relay {
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     let key = Key::named("the sequencer");
-    let world = World::with_sequencer(key.address()).await?;
-    let sequencer = sequencer(&world, Some(key.secret())).await?;
-    let first = follower(&world, &sequencer, Vec::new(), Vec::new()).await?;
-    let second = follower(&world, &sequencer, vec![url(&first)], Vec::new()).await?;
-    let third = follower(&world, &sequencer, vec![url(&second)], Vec::new()).await?;
+    let rollup = DevnetRollup::with_sequencer(key.address()).await?;
+    let sequencer = sequencer(&rollup, Some(key.secret())).await?;
+    let first = follower(&rollup, &sequencer, Vec::new(), Vec::new()).await?;
+    let second = follower(&rollup, &sequencer, vec![url(&first)], Vec::new()).await?;
+    let third = follower(&rollup, &sequencer, vec![url(&second)], Vec::new()).await?;
     let alice = Key::named("alice");
     let l2 = provider_of(&sequencer)?;
-    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for nonce in 0..3 {
         // The last follower in the chain still forwards user transactions to the sequencer.
         until_at_head_of(&third, &sequencer).await?;
@@ -161,7 +162,7 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     // signatures.
     let folder = tempfile::tempdir()?;
     let start = async || {
-        let config = world.config(Role::Follower { sequencer: Some(url(&sequencer)) });
+        let config = rollup.config(Role::Follower { sequencer: Some(url(&sequencer)) });
         RollupNode::start(Config { data_dir: Some(folder.path().to_owned()), ..config }).await
     };
     let kept = start().await?;
@@ -169,13 +170,13 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     kept.stop().await;
     let kept = start().await?;
     assert_eq!(kept.status().unsafe_head, sequencer.status().unsafe_head);
-    let last = follower(&world, &sequencer, vec![url(&kept)], Vec::new()).await?;
+    let last = follower(&rollup, &sequencer, vec![url(&kept)], Vec::new()).await?;
     until_at_head_of(&last, &sequencer).await?;
     last.stop().await;
     kept.stop().await;
 
     // The signer is not in the follower's list of accepted signers.
-    let other = follower(&world, &sequencer, Vec::new(), vec![Address::repeat_byte(1)]).await?;
+    let other = follower(&rollup, &sequencer, Vec::new(), vec![Address::repeat_byte(1)]).await?;
     until("the refusal", &other, || async {
         let warnings = other.status().warnings.concat();
         Ok(warnings.contains(&format!("is signed by {}", key.address())))
@@ -191,11 +192,11 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
 /// Covers relays that forge, withhold, reorder or replay blocks. The warning names the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
-    let world = World::with(accounts()).await?;
-    let sequencer = sequencer(&world, None).await?;
-    let signer = world.l1.addresses()[1];
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = sequencer(&rollup, None).await?;
+    let signer = rollup.l1.addresses()[1];
     let relay = Relay::over(&sequencer).await?;
-    let node = follower(&world, &sequencer, vec![relay.url()], vec![signer]).await?;
+    let node = follower(&rollup, &sequencer, vec![relay.url()], vec![signer]).await?;
     make_block(&sequencer, &sequencer, 0).await?;
     until_at_head_of(&node, &sequencer).await?;
 
@@ -267,11 +268,11 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn block_is_served_before_its_signature() -> Result<()> {
-    let world = World::with(accounts()).await?;
-    let sequencer = sequencer(&world, None).await?;
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = sequencer(&rollup, None).await?;
     let relay = Relay::over(&sequencer).await?;
-    let signers = vec![world.l1.addresses()[1]];
-    let node = follower(&world, &sequencer, vec![relay.url()], signers).await?;
+    let signers = vec![rollup.l1.addresses()[1]];
+    let node = follower(&rollup, &sequencer, vec![relay.url()], signers).await?;
     // The latest block has no signature in the first responses, as while a remote signer works.
     let late = Arc::new(Mutex::new(0));
     let answers = Arc::clone(&late);
@@ -302,14 +303,14 @@ async fn block_is_served_before_its_signature() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_switches_from_withholding_or_dead_relay() -> Result<()> {
-    let world = World::with(accounts()).await?;
-    let sequencer = sequencer(&world, None).await?;
-    let signer = world.l1.addresses()[1];
-    let honest = follower(&world, &sequencer, Vec::new(), vec![signer]).await?;
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = sequencer(&rollup, None).await?;
+    let signer = rollup.l1.addresses()[1];
+    let honest = follower(&rollup, &sequencer, Vec::new(), vec![signer]).await?;
     let withholding = Relay::over(&sequencer).await?;
     withholding.set(|_, _| Vec::new());
     let feeds = vec!["ws://127.0.0.1:1".to_owned(), withholding.url(), url(&honest)];
-    let node = follower(&world, &sequencer, feeds, vec![signer]).await?;
+    let node = follower(&rollup, &sequencer, feeds, vec![signer]).await?;
     for nonce in 0..3 {
         make_block(&sequencer, &sequencer, nonce).await?;
     }

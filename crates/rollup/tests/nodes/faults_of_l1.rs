@@ -1,8 +1,8 @@
 //! An L1 with reorgs, time jumps, forged responses or outages.
 
 use crate::support::{
-    self, World, provider_of, refusal, signed, until, until_balance, until_fault, until_included,
-    until_posted_balance, until_status,
+    self, DevnetRollup, provider_of, refusal, signed, until, until_balance, until_fault,
+    until_included, until_posted_balance, until_status,
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -16,17 +16,17 @@ use testkit::{ETHER, Interception, Key, rich};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
-    let follower = world.follower(None).await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
+    let follower = rollup.follower(None).await?;
     let alice = Key::named("alice").address();
     let l2 = provider_of(&sequencer)?;
     let mut sent = U256::ZERO;
     // Keeps the deployment below the deepest reorg.
-    world.provider.anvil_mine(Some(64), None).await?;
+    rollup.provider.anvil_mine(Some(64), None).await?;
     for depth in [1_u64, 3, 8, 64] {
         for _ in 0..3 {
-            world.deposit(alice, U256::from(ETHER)).await?;
+            rollup.deposit(alice, U256::from(ETHER)).await?;
         }
         sent += U256::from(3 * ETHER);
         until("deposits", &sequencer, || async {
@@ -36,9 +36,9 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
         .await?;
         // The latest L1 blocks are replaced by empty ones, so their deposits are gone. The next
         // round deposits again.
-        let gone = deposits_in_last(&world, depth).await?;
+        let gone = deposits_in_last(&rollup, depth).await?;
         let nothing = Vec::<()>::new();
-        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
         sent -= U256::from(u128::from(gone) * ETHER);
         until("the remaining deposits", &sequencer, || async {
             Ok(l2.get_balance(alice).await? == sent
@@ -57,20 +57,20 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
 }
 
 /// Returns the number of deposits in the latest `depth` L1 blocks.
-async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
-    let head = world.provider.get_block_number().await?;
+async fn deposits_in_last(rollup: &DevnetRollup, depth: u64) -> Result<u64> {
+    let head = rollup.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
-        .address(world.message_queue)
+        .address(rollup.message_queue)
         .from_block(head + 1 - depth)
         .to_block(head);
-    Ok(world.provider.get_logs(&filter).await?.len() as u64)
+    Ok(rollup.provider.get_logs(&filter).await?.len() as u64)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let (proxy, config) =
-        world.behind_proxy(Role::Sequencer(Box::new(world.sequencer_config()?)))?;
+        rollup.behind_proxy(Role::Sequencer(Box::new(rollup.sequencer_config()?)))?;
     // The blocks wait until they are too old for the rollup contract.
     proxy.intercept(|request| {
         request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
@@ -78,7 +78,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? > U256::ZERO) })
@@ -87,8 +87,8 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     assert!(sequencer.status().safe_head.number < sequencer.status().unsafe_head.number);
 
     // Two hours pass on L1; the maximum lag is one hour.
-    world.provider.anvil_increase_time(7_200).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(7_200).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     proxy.honest();
     until("blocks of the new time", &sequencer, || async {
         let receipt = l2.get_transaction_receipt(hash).await?;
@@ -104,9 +104,9 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, config) = rollup.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, mallory) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xbb));
     let l2 = provider_of(&sequencer)?;
@@ -116,7 +116,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
         let lies = request.contains("eth_getBlockReceipts");
         Some(if lies { answer.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { answer })
     });
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until_fault(&sequencer, "receipts root").await?;
     assert_eq!(sequencer.status().unsafe_head.number, 0);
 
@@ -149,21 +149,21 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
-    let mut patient = world.sequencer_config()?;
+    let mut patient = rollup.sequencer_config()?;
     patient.submit_interval = Duration::from_secs(3_600);
-    let mut config = world.config(Role::Sequencer(Box::new(patient)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(patient)));
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     let alice = Address::repeat_byte(0xa1);
-    world.deposit_on(&sequencer, alice, U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice, U256::from(ETHER)).await?;
     let head = sequencer.status().unsafe_head;
     assert_eq!(sequencer.status().safe_head.number, 0);
     sequencer.stop().await;
 
     // The block was stored, and is posted now.
-    config.role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    config.role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
     let sequencer = RollupNode::start(config).await?;
     assert_eq!(sequencer.status().unsafe_head, head);
     until_status("the block on L1", &sequencer, |status| status.safe_head == head).await?;
@@ -174,8 +174,8 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
 /// A start waits for an unreachable L1, and fails on an L1 with another chain id.
 #[tokio::test(flavor = "multi_thread")]
 async fn start_waits_for_its_own_l1_only() -> Result<()> {
-    let world = World::new().await?;
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let rollup = DevnetRollup::new().await?;
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     let (asked, questions) = std::sync::mpsc::channel();
     proxy.set(move |_, _| {
         let _ = asked.send(());
@@ -188,8 +188,8 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     assert!(!starting.is_finished());
     proxy.set(|_, answer| Some(answer));
     let follower = tokio::time::timeout(support::PATIENCE, starting).await???;
-    let sequencer = world.sequencer().await?;
-    world.deposit(Key::named("alice").address(), U256::from(ETHER)).await?;
+    let sequencer = rollup.sequencer().await?;
+    rollup.deposit(Key::named("alice").address(), U256::from(ETHER)).await?;
     until_status("the deposit", &follower, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     follower.stop().await;
@@ -207,9 +207,9 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
 /// Users and monitors must see the fault long before a request to L1 times out.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, mut config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, mut config) = rollup.behind_proxy(role)?;
     config.l1_timeout = Duration::from_secs(30);
     // The start's requests are answered, but reading L1 afterwards is not.
     proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
@@ -223,9 +223,9 @@ async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_stops_while_l1_hangs() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, mut config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, mut config) = rollup.behind_proxy(role)?;
     config.l1_timeout = Duration::from_secs(600);
     let sequencer = RollupNode::start(config).await?;
     let (asked, hangs) = std::sync::mpsc::channel();
@@ -243,11 +243,11 @@ async fn node_stops_while_l1_hangs() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_clock_years_off_is_followed() -> Result<()> {
     for start in [1_000_000_000, 4_000_000_000] {
-        let world = World::starting_at(start).await?;
-        let sequencer = world.sequencer().await?;
+        let rollup = DevnetRollup::starting_at(start).await?;
+        let sequencer = rollup.sequencer().await?;
         let alice = Key::named("alice").address();
         let l2 = provider_of(&sequencer)?;
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         until_posted_balance("the deposit on L1", &sequencer, alice, U256::from(ETHER)).await?;
         let head = l2.get_block_by_number(alloy_eips::BlockNumberOrTag::Latest).await?;
         let time = head.map_or(0, |head| head.header.timestamp);
@@ -259,14 +259,14 @@ async fn l1_clock_years_off_is_followed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, config) = rollup.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
-    let heard = world.follower(Some(&sequencer)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    let heard = rollup.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
         // L1 is slow and rejects all transactions, and then it does not respond at all.
@@ -286,9 +286,9 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         // Users still send transactions, and one deposits.
         let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
-        world.deposit(bob, U256::from(ETHER)).await?;
-        world.provider.anvil_increase_time(hours * 3_600).await?;
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.deposit(bob, U256::from(ETHER)).await?;
+        rollup.provider.anvil_increase_time(hours * 3_600).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         proxy.honest();
         until("both transactions on L1", &sequencer, || async {
             let safe = sequencer.status().safe_head.number;
@@ -313,7 +313,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         .await?;
     }
     // A follower from the beginning and a new one agree with the sequencer.
-    for follower in [heard, world.follower(None).await?] {
+    for follower in [heard, rollup.follower(None).await?] {
         until("the follower", &follower, || async {
             let (ours, theirs) = (sequencer.status(), follower.status());
             Ok(theirs.safe_head == ours.safe_head && theirs.unsafe_head == ours.unsafe_head)
@@ -327,23 +327,23 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
 
 /// Starts a sequencer, has L1 include a block after a time jump of `by` seconds, and reverts L1 to
 /// before the jump. Also returns the hash of the transaction in the block.
-async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
+async fn ahead_of_l1(by: u64) -> Result<(DevnetRollup, RollupNode, B256)> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let sequencer = rollup.sequencer().await?;
     let l2 = provider_of(&sequencer)?;
-    let snapshot: U256 = world.provider.raw_request("evm_snapshot".into(), ()).await?;
-    world.provider.anvil_increase_time(by).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    let snapshot: U256 = rollup.provider.raw_request("evm_snapshot".into(), ()).await?;
+    rollup.provider.anvil_increase_time(by).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until_status("the transfer on L1", &sequencer, |status| {
         status.safe_head.number > 0 && status.safe_head == status.unsafe_head
     })
     .await?;
-    let back: bool = world.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
+    let back: bool = rollup.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
     assert!(back);
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
     until("a fault about L1's time", &sequencer, || async {
         let fault = sequencer.status().fault.unwrap_or_default();
@@ -351,7 +351,7 @@ async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
             && reqwest::get(&health).await?.status() == 503)
     })
     .await?;
-    Ok((world, sequencer, hash))
+    Ok((rollup, sequencer, hash))
 }
 
 /// Waits until a transaction is on L1 and the node has no fault; returns its block.
@@ -371,11 +371,12 @@ async fn settled(sequencer: &RollupNode, transaction: B256) -> Result<Header> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_rewind_of_an_hour_rebuilds_blocks() -> Result<()> {
-    let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
+    let (rollup, sequencer, transaction) = ahead_of_l1(3_600).await?;
     let made = sequencer.status().unsafe_head.hash;
     let block = settled(&sequencer, transaction).await?;
     assert_ne!(block.hash, made);
-    let l1 = world.provider.get_block_by_number(Default::default()).await?.ok_or_eyre("no head")?;
+    let l1 =
+        rollup.provider.get_block_by_number(Default::default()).await?.ok_or_eyre("no head")?;
     assert!(block.timestamp <= l1.header.timestamp);
     sequencer.stop().await;
     Ok(())
@@ -383,10 +384,10 @@ async fn l1_rewind_of_an_hour_rebuilds_blocks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn quick_l1_recovery_keeps_blocks() -> Result<()> {
-    let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
+    let (rollup, sequencer, transaction) = ahead_of_l1(3_600).await?;
     let made = sequencer.status().unsafe_head.hash;
-    world.provider.anvil_increase_time(3_610).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(3_610).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     assert_eq!(settled(&sequencer, transaction).await?.hash, made);
     sequencer.stop().await;
     Ok(())
@@ -395,20 +396,20 @@ async fn quick_l1_recovery_keeps_blocks() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let sequencer = rollup.sequencer().await?;
     let l2 = provider_of(&sequencer)?;
     let bob = Address::repeat_byte(0xb0);
     // The L2's time is current, while L1's latest block is ten minutes older.
-    world.provider.anvil_increase_time(600).await?;
+    rollup.provider.anvil_increase_time(600).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until_balance("a block", &sequencer, bob, U256::ONE).await?;
     settled(&sequencer, hash).await?;
-    let head = world.provider.get_block_by_number(Default::default()).await?;
+    let head = rollup.provider.get_block_by_number(Default::default()).await?;
     let time = head.ok_or_eyre("no head")?.header.timestamp;
-    world.provider.raw_request::<_, Value>("evm_setTime".into(), (time - 3_600,)).await?;
-    world.deposit(bob, U256::from(ETHER)).await?;
+    rollup.provider.raw_request::<_, Value>("evm_setTime".into(), (time - 3_600,)).await?;
+    rollup.deposit(bob, U256::from(ETHER)).await?;
     until_posted_balance("the deposit on L1", &sequencer, bob, U256::from(ETHER + 1)).await?;
     sequencer.stop().await;
     Ok(())
@@ -416,14 +417,14 @@ async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let alice = Key::named("alice").address();
     for count in 1..=6_u128 {
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         until_posted_balance("a block on L1", &sequencer, alice, U256::from(count * ETHER)).await?;
     }
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     // Most of the receipts requests get no response, so that L1 polls fail halfway.
     let asked = std::sync::atomic::AtomicUsize::new(0);
     proxy.set(move |request, answer| {

@@ -1,6 +1,6 @@
 //! The check of the fencing token right before a block is sealed and before it is posted.
 
-use crate::support::{World, admin_config, admin_of, until, until_settled, until_status};
+use crate::support::{DevnetRollup, admin_config, admin_of, until, until_settled, until_status};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{LeaseConfig, Role, RollupNode};
@@ -19,12 +19,12 @@ struct LeasedSequencer {
 
 impl LeasedSequencer {
     /// Starts a sequencer that holds the lease. Returns `None` if etcd is not installed.
-    async fn start(world: &World) -> Result<Option<Self>> {
+    async fn start(rollup: &DevnetRollup) -> Result<Option<Self>> {
         let Some(etcd) = Etcd::start(1, "fencing of blocks and of L1 transactions")? else {
             return Ok(None);
         };
         let cable = Cable::to(etcd.ports()[0])?;
-        let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
         config.admin = Some(admin_config()?);
         config.lease = Some(LeaseConfig {
             endpoints: vec![format!("http://127.0.0.1:{}", cable.port())],
@@ -36,9 +36,9 @@ impl LeasedSequencer {
         });
         let node = RollupNode::start(config).await?;
         let admin = admin_of(&node)?;
-        let scene = Self { node, admin, cable, _etcd: etcd };
-        scene.until_leads().await?;
-        Ok(Some(scene))
+        let leased = Self { node, admin, cable, _etcd: etcd };
+        leased.until_leads().await?;
+        Ok(Some(leased))
     }
 
     async fn until_leads(&self) -> Result<()> {
@@ -61,40 +61,40 @@ impl LeasedSequencer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn block_requires_check_of_fencing_token() -> Result<()> {
-    let world = World::new().await?;
-    let Some(scene) = LeasedSequencer::start(&world).await? else { return Ok(()) };
-    let head = || scene.node.status().unsafe_head.number;
-    scene.switch("admin_stopSealing").await?;
-    let receipt = world.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
-    until("the deposit", &scene.node, || async {
-        let l1_head = scene.node.status().l1_head;
+    let rollup = DevnetRollup::new().await?;
+    let Some(leased) = LeasedSequencer::start(&rollup).await? else { return Ok(()) };
+    let head = || leased.node.status().unsafe_head.number;
+    leased.switch("admin_stopSealing").await?;
+    let receipt = rollup.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
+    until("the deposit", &leased.node, || async {
+        let l1_head = leased.node.status().l1_head;
         Ok(l1_head.map(|it| it.number) >= receipt.block_number)
     })
     .await?;
     assert_eq!(head(), 0);
-    scene.call_without_etcd("admin_startSealing").await?;
+    leased.call_without_etcd("admin_startSealing").await?;
     assert_eq!(head(), 0);
-    scene.cable.mend();
-    until("a block", &scene.node, || async { Ok(head() > 0) }).await?;
-    scene.node.stop().await;
+    leased.cable.mend();
+    until("a block", &leased.node, || async { Ok(head() > 0) }).await?;
+    leased.node.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn posting_requires_check_of_fencing_token() -> Result<()> {
-    let world = World::new().await?;
-    let Some(scene) = LeasedSequencer::start(&world).await? else { return Ok(()) };
-    let status = || scene.node.status();
-    let nonce = || world.provider.get_transaction_count(world.l1.addresses()[1]).pending();
+    let rollup = DevnetRollup::new().await?;
+    let Some(leased) = LeasedSequencer::start(&rollup).await? else { return Ok(()) };
+    let status = || leased.node.status();
+    let nonce = || rollup.provider.get_transaction_count(rollup.l1.addresses()[1]).pending();
     let before = nonce().await?;
-    scene.switch("admin_stopPosting").await?;
-    world.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
-    until("a block", &scene.node, || async { Ok(status().unsafe_head.number > 0) }).await?;
-    scene.call_without_etcd("admin_startPosting").await?;
+    leased.switch("admin_stopPosting").await?;
+    rollup.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
+    until("a block", &leased.node, || async { Ok(status().unsafe_head.number > 0) }).await?;
+    leased.call_without_etcd("admin_startPosting").await?;
     assert_eq!((nonce().await?, status().safe_head.number), (before, 0));
-    scene.cable.mend();
-    until_settled("the block on L1", &scene.node).await?;
+    leased.cable.mend();
+    until_settled("the block on L1", &leased.node).await?;
     assert!(status().safe_head.number > 0);
-    scene.node.stop().await;
+    leased.node.stop().await;
     Ok(())
 }

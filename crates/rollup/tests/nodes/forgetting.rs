@@ -1,6 +1,8 @@
 //! Pruning of old L1 history, and the responses about it.
 
-use crate::support::{World, is_settled, provider_of, signed, signed_with, until, until_status};
+use crate::support::{
+    DevnetRollup, is_settled, provider_of, signed, signed_with, until, until_status,
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256};
@@ -26,9 +28,9 @@ async fn forced(l2: &RootProvider, index: u64) -> Result<Value> {
     Ok(known)
 }
 
-async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64> {
-    world.provider.anvil_mine(Some(blocks), Some(0)).await?;
-    let head = world.provider.get_block_number().await?;
+async fn held_after(node: &RollupNode, rollup: &DevnetRollup, blocks: u64) -> Result<u64> {
+    rollup.provider.anvil_mine(Some(blocks), Some(0)).await?;
+    let head = rollup.provider.get_block_number().await?;
     until_status("all of L1", node, |status| {
         status.l1_head.is_some_and(|it| it.number >= head) && status.synced
     })
@@ -42,13 +44,13 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     let refuses = Address::repeat_byte(0xbd);
     let code = Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd]));
     let account = GenesisAccount { code, ..Default::default() };
-    let world = World::with(vec![(refuses, account)]).await?;
-    let sequencer = world.sequencer().await?;
-    let follower = world.follower(None).await?;
+    let rollup = DevnetRollup::with(vec![(refuses, account)]).await?;
+    let sequencer = rollup.sequencer().await?;
+    let follower = rollup.follower(None).await?;
     let (l2, alice) = (provider_of(&sequencer)?, Key::named("alice"));
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     for _ in 1..DEPOSITS {
-        world.deposit(Address::repeat_byte(7), U256::ONE).await?;
+        rollup.deposit(Address::repeat_byte(7), U256::ONE).await?;
     }
     let refund_to = alice.address();
     let fails = IL1MessageQueue::sendCall {
@@ -58,13 +60,13 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         fee: 0,
         data: Bytes::new(),
     };
-    world.l1_call(world.message_queue, U256::from(5), fails.abi_encode()).await?;
+    rollup.l1_call(rollup.message_queue, U256::from(5), fails.abi_encode()).await?;
     until("the messages", &sequencer, || async {
         Ok(state(&l2, DEPOSITS).await.is_ok_and(|it| it == "failed") && is_settled(&sequencer))
     })
     .await?;
     let transaction = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
-    world.force(transaction.encoded_2718()).await?;
+    rollup.force(transaction.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         Ok(forced(&l2, 0).await.is_ok_and(|it| it["outcome"] == "included")
             && is_settled(&sequencer))
@@ -74,10 +76,10 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     assert_eq!(before["hash"], transaction.hash().to_string());
 
     // A reorg could still remove all of it, so the node keeps all of it.
-    assert!(held_after(&sequencer, &world, 900).await? >= DEPOSITS, "{:?}", sequencer.status());
+    assert!(held_after(&sequencer, &rollup, 900).await? >= DEPOSITS, "{:?}", sequencer.status());
     for node in [&sequencer, &follower] {
         // Beyond the maximum reorg depth. Only the failed message is kept.
-        let mut held = held_after(node, &world, 300).await?;
+        let mut held = held_after(node, &rollup, 300).await?;
         until("the pruning", node, || {
             held = node.status().l1_entries;
             async move { Ok(held <= 8) }
@@ -96,7 +98,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     }
 
     // New messages, forced transactions and blocks after the pruned history are processed.
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     let forces = signed_with(
         &alice,
         l2.get_transaction_count(alice.address()).await?,
@@ -105,7 +107,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         Bytes::new(),
         21_000,
     );
-    world.force(forces.encoded_2718()).await?;
+    rollup.force(forces.encoded_2718()).await?;
     for node in [&sequencer, &follower] {
         let l2 = provider_of(node)?;
         until("the new message and transaction", node, || async {

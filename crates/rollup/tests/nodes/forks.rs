@@ -1,7 +1,7 @@
 //! L1 forks during the operation of a rollup whose contracts have no owner.
 
 use crate::support::{
-    L2_CHAIN, World, provider_of, refusal, signed, until, until_fault, until_included,
+    DevnetRollup, L2_CHAIN, provider_of, refusal, signed, until, until_fault, until_included,
     until_settled, until_status,
 };
 use alloy_consensus::Transaction as _;
@@ -38,15 +38,15 @@ const CONFIRMATIONS: u64 = 2;
 /// Number of L2 transactions before each fork that are not yet on L1 when it activates.
 const IN_FLIGHT: u64 = 3;
 
-fn with_blobs(world: &World, config: Config) -> Config {
-    Config { l1_beacon: vec![world.l1.endpoint()], ..config }
+fn with_blobs(rollup: &DevnetRollup, config: Config) -> Config {
+    Config { l1_beacon: vec![rollup.l1.endpoint()], ..config }
 }
 
-async fn sequencer(world: &World) -> Result<RollupNode> {
-    let mut config = world.sequencer_config()?;
+async fn sequencer(rollup: &DevnetRollup) -> Result<RollupNode> {
+    let mut config = rollup.sequencer_config()?;
     config.confirmations = CONFIRMATIONS;
-    let config = world.config(Role::Sequencer(Box::new(config)));
-    Ok(RollupNode::start(with_blobs(world, config)).await?)
+    let config = rollup.config(Role::Sequencer(Box::new(config)));
+    Ok(RollupNode::start(with_blobs(rollup, config)).await?)
 }
 
 /// Sends an L2 transaction and returns the number of the block that includes it.
@@ -70,7 +70,7 @@ pub(crate) async fn included(
 
 /// Mines L1 blocks until a condition holds.
 async fn mined_until<F: Future<Output = Result<bool>>>(
-    world: &World,
+    rollup: &DevnetRollup,
     what: &str,
     node: &RollupNode,
     mut holds: impl FnMut() -> F,
@@ -78,7 +78,7 @@ async fn mined_until<F: Future<Output = Result<bool>>>(
     until(what, node, || {
         let held = holds();
         async {
-            world.provider.anvil_mine(Some(1), None).await?;
+            rollup.provider.anvil_mine(Some(1), None).await?;
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             held.await
         }
@@ -98,18 +98,18 @@ async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
 
 /// Counts the advancing account's L1 transactions and those with blobs, and describes each failed
 /// one.
-async fn advances(world: &World) -> Result<(usize, usize, Vec<String>)> {
+async fn advances(rollup: &DevnetRollup) -> Result<(usize, usize, Vec<String>)> {
     let (mut all, mut by_blobs, mut failed) = (0, 0, Vec::new());
-    for number in 0..=world.provider.get_block_number().await? {
-        let block = world.provider.get_block_by_number(number.into()).full().await?;
+    for number in 0..=rollup.provider.get_block_number().await? {
+        let block = rollup.provider.get_block_by_number(number.into()).full().await?;
         let block = block.ok_or_eyre("no block")?;
         let time = block.header.timestamp;
         for transaction in block.transactions.into_transactions() {
-            if transaction.inner.signer() != world.l1.addresses()[1] {
+            if transaction.inner.signer() != rollup.l1.addresses()[1] {
                 continue;
             }
             let hash = *transaction.inner.tx_hash();
-            let receipt = world.provider.get_transaction_receipt(hash).await?;
+            let receipt = rollup.provider.get_transaction_receipt(hash).await?;
             let (receipt, blobs) =
                 (receipt.ok_or_eyre("no receipt")?, transaction.blob_versioned_hashes());
             all += 1;
@@ -139,21 +139,26 @@ fn withdrawal(to: Address) -> Bytes {
 
 /// Crosses a fork with pending work in both directions: a deposit and a forced transaction that the
 /// L2 has not processed, and L2 blocks with a withdrawal that are not on L1.
-async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: u64) -> Result<()> {
+async fn cross(
+    rollup: &DevnetRollup,
+    sequencer: &RollupNode,
+    fork: ProtocolFork,
+    time: u64,
+) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
     let at = u64::from(fork as u8);
     let (depositor, receiver) =
         (Address::repeat_byte(0xd0 + fork as u8), Address::repeat_byte(0xe0 + fork as u8));
     until_settled("L1 before the fork", sequencer).await?;
-    world.provider.anvil_set_next_block_timestamp(time - BEFORE).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_next_block_timestamp(time - BEFORE).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
 
     // On L1 before the fork, and on the L2 after it.
-    world.deposit(depositor, U256::from(at)).await?;
+    rollup.deposit(depositor, U256::from(at)).await?;
     let forced = signed(&l2, &dave, bob, 1, Bytes::new(), 21_000).await?;
-    world.force(forced.encoded_2718()).await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.force(forced.encoded_2718()).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
 
     // On the L2 before the fork, and on L1 after it.
     let withdrawn = included(sequencer, &l2, &alice, L2_MESSENGER, 7, withdrawal(receiver)).await?;
@@ -171,14 +176,14 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     assert_eq!(l2.get_balance(depositor).await?, U256::ZERO);
 
     // L1 forks. The first block of the fork includes the in-flight transactions.
-    world.provider.anvil_set_next_block_timestamp(time).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
-    world.provider.anvil_set_auto_mine(true).await?;
-    mined_until(world, "all blocks from before the fork on L1", sequencer, || async {
+    rollup.provider.anvil_set_next_block_timestamp(time).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
+    mined_until(rollup, "all blocks from before the fork on L1", sequencer, || async {
         Ok(sequencer.status().safe_head.number >= head)
     })
     .await?;
-    mined_until(world, "the deposit and the forced transaction", sequencer, || async {
+    mined_until(rollup, "the deposit and the forced transaction", sequencer, || async {
         let nonce = l2.get_transaction_count(dave.address()).await?;
         Ok(l2.get_balance(depositor).await? == U256::from(at) && nonce > forced.nonce())
     })
@@ -196,22 +201,22 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     let index = FORKS.iter().position(|(it, _)| *it == fork).ok_or_eyre("no such fork")?;
     let claim: ClaimProof =
         l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
-    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
-    assert_eq!(world.provider.get_balance(receiver).await?, U256::from(7));
+    rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    assert_eq!(rollup.provider.get_balance(receiver).await?, U256::from(7));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     let accounts = ["alice", "bob", "dave"].map(|name| (Key::named(name).address(), rich(ETHER)));
-    let world = World::forking(START, &FORKS, accounts.to_vec()).await?;
-    let sequencer = sequencer(&world).await?;
-    let config = world.config(Role::Follower { sequencer: None });
-    let follower = RollupNode::start(with_blobs(&world, config)).await?;
+    let rollup = DevnetRollup::forking(START, &FORKS, accounts.to_vec()).await?;
+    let sequencer = sequencer(&rollup).await?;
+    let config = rollup.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_blobs(&rollup, config)).await?;
     // Funds the escrow for the withdrawals.
-    world.deposit(Address::repeat_byte(0xde), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xde), U256::from(ETHER)).await?;
     for (fork, after) in FORKS {
-        cross(&world, &sequencer, fork, START + after).await?;
+        cross(&rollup, &sequencer, fork, START + after).await?;
     }
 
     let l2 = provider_of(&sequencer)?;
@@ -222,13 +227,13 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
     // L1 may have rejected the first blobs because other transactions were pending. The sequencer
     // retries blobs only after a number of L1 blocks.
-    if advances(&world).await?.1 == 0 {
-        world.provider.anvil_mine(Some(64), None).await?;
+    if advances(&rollup).await?.1 == 0 {
+        rollup.provider.anvil_mine(Some(64), None).await?;
         let bob = Key::named("bob").address();
         included(&sequencer, &l2, &Key::named("alice"), bob, 1, Bytes::new()).await?;
         until_settled("a block by blobs", &sequencer).await?;
     }
-    let (all, by_blobs, failed) = advances(&world).await?;
+    let (all, by_blobs, failed) = advances(&rollup).await?;
     ensure!(
         failed.is_empty(),
         "transactions failed for too little gas or the wrong rules: {failed:#?} of {all}"
@@ -262,9 +267,9 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     const FORK: u64 = START + 2_000;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let forks = [(Amsterdam, FORK - START)];
-    let world = World::forking_apart(START, &forks, &[], accounts).await?;
+    let rollup = DevnetRollup::forking_apart(START, &forks, &[], accounts).await?;
     let folder = tempfile::tempdir()?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     assert!(warns_of_forks(&sequencer), "{:?}", sequencer.status());
@@ -273,8 +278,8 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
     until_settled("L1", &sequencer).await?;
 
-    world.provider.anvil_set_next_block_timestamp(FORK).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_next_block_timestamp(FORK).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let fault = format!("L1 forks at {FORK}, and the genesis of the L2 does not");
     let waiting = waits(&l2, &sequencer, &fault).await?;
     assert!(blocks(&l2).await?.iter().all(|(_, _, timestamp)| *timestamp < FORK));
@@ -307,10 +312,11 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
 /// `eth_config` announces the fork. Sealing resumes once L1 cancels it.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
-    let world = World::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
-    let world = world.await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, config) = world.behind_proxy(role)?;
+    let rollup =
+        DevnetRollup::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
+    let rollup = rollup.await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, config) = rollup.behind_proxy(role)?;
     // Time of L1's next fork; zero for none, and `u64::MAX` for an L1 without `eth_config`.
     let planned = Arc::new(AtomicU64::new(u64::MAX));
     let next = Arc::clone(&planned);
@@ -346,8 +352,8 @@ async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
     // Posts all blocks first: after the time jump a waiting block would be too old for a child.
     until_settled("L1", &sequencer).await?;
-    world.provider.anvil_set_next_block_timestamp(FORK).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_next_block_timestamp(FORK).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let waiting = waits(&l2, &sequencer, &format!("L1 forks at {FORK}")).await?;
 
     planned.store(0, Ordering::Relaxed);

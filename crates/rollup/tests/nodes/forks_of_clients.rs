@@ -3,7 +3,7 @@
 use crate::{
     engine_api::{assert_equal, follower, head_of},
     forks::{START, included},
-    support::{World, ethereumjs, provider_of, until, until_settled},
+    support::{DevnetRollup, ethereumjs, provider_of, until, until_settled},
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -23,13 +23,13 @@ const FORKS: [(ProtocolFork, u64); 3] =
 #[tokio::test(flavor = "multi_thread")]
 async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
-    let mut genesis = Deployment::read(&world.deployment())?.genesis;
+    let rollup = DevnetRollup::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
+    let mut genesis = Deployment::read(&rollup.deployment())?.genesis;
     // EthereumJS rejects blob parameters of unknown forks, but ignores their activation times.
     genesis.config.blob_schedule.retain(|name, _| ["cancun", "prague", "osaka"].contains(&&**name));
     let theirs = ethereumjs::start(&genesis).await?;
-    let sequencer = world.sequencer().await?;
-    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let sequencer = rollup.sequencer().await?;
+    let driver = follower(&rollup, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
     let transfer =
         || included(&sequencer, &l2, &alice, Address::repeat_byte(0xb0), 1, Bytes::new());
@@ -39,8 +39,8 @@ async fn driven_client_follows_until_unknown_fork() -> Result<()> {
         until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
-        world.provider.anvil_set_next_block_timestamp(START + after).await?;
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_set_next_block_timestamp(START + after).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         until("a block of the fork", &sequencer, || {
             let sent = transfer();
             async {

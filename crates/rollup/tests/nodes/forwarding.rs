@@ -1,8 +1,8 @@
 //! Transactions sent to a follower, and the pool across role changes.
 
 use crate::support::{
-    World, admin_config, admin_of, is_settled, provider_of, signed_with, until, until_included,
-    until_posted_balance, until_settled, until_status, until_synced,
+    DevnetRollup, admin_config, admin_of, is_settled, provider_of, signed_with, until,
+    until_included, until_posted_balance, until_settled, until_status, until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -53,12 +53,12 @@ async fn refusal_of(node: &RootProvider, raw: Vec<u8>) -> Result<(i64, String)> 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let mut config = rollup.sequencer_config()?;
     // A minimum price that the follower does not know.
     config.prices = Prices { gas: 1, ..Prices::default() };
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
-    let follower = world.follower(Some(&sequencer)).await?;
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let follower = rollup.follower(Some(&sequencer)).await?;
     let (l2, followed) = (provider_of(&sequencer)?, provider_of(&follower)?);
     until_synced(&follower).await?;
 
@@ -76,7 +76,7 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     assert_eq!(code, NO_SEQUENCER, "{message}");
     follower.stop().await;
 
-    let alone = world.follower(None).await?;
+    let alone = rollup.follower(None).await?;
     let (code, message) = refusal_of(&provider_of(&alone)?, transfer(&alice, 1)).await?;
     assert_eq!(code, NO_SEQUENCER, "{message}");
     alone.stop().await;
@@ -87,16 +87,16 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
 async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     let keys: Vec<Key> = (0..4).map(|index| Key::named(&format!("user {index}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
-    let world = World::with(accounts).await?;
-    let mut slow = world.sequencer_config()?;
+    let rollup = DevnetRollup::with(accounts).await?;
+    let mut slow = rollup.sequencer_config()?;
     slow.block_time = Duration::from_secs(3_600);
-    let mut config = world.config(Role::Sequencer(Box::new(slow)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(slow)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     until_synced(&first).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
-    let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
-    config.standby = Some(Box::new(world.sequencer_config()?));
+    let mut config = rollup.config(Role::Follower { sequencer: Some(url(&first)) });
+    config.standby = Some(Box::new(rollup.sequencer_config()?));
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     until_synced(&second).await?;
@@ -123,14 +123,14 @@ async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     // The second node does not follow the first, so it never sees the first one's unposted blocks.
-    let mut config = world.config(Role::Follower { sequencer: None });
-    config.standby = Some(Box::new(world.sequencer_config()?));
+    let mut config = rollup.config(Role::Follower { sequencer: None });
+    config.standby = Some(Box::new(rollup.sequencer_config()?));
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     for node in [&first, &second] {
@@ -149,7 +149,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
     // A block of the new sequencer at the same height replaces the old one's blocks.
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
-    world.deposit(Address::repeat_byte(0xd0), U256::ONE).await?;
+    rollup.deposit(Address::repeat_byte(0xd0), U256::ONE).await?;
     for node in [&first, &second] {
         let provider = provider_of(node)?;
         until("all transfers on L1", node, || async {
@@ -215,14 +215,14 @@ async fn role_changes_under_load_strand_no_transaction() -> Result<()> {
 async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()> {
     let keys: Vec<Key> = (0..CLIENTS).map(|at| Key::named(&format!("client {at}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
-    let world = World::with(accounts).await?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let rollup = DevnetRollup::with(accounts).await?;
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     let link_to = |node: &RollupNode| DelayedLink::start(node.server().addresses()[0], latency);
     let to_first = link_to(&first)?.ws_url();
-    let mut config = world.config(Role::Follower { sequencer: Some(to_first.clone()) });
-    config.standby = Some(Box::new(world.sequencer_config()?));
+    let mut config = rollup.config(Role::Follower { sequencer: Some(to_first.clone()) });
+    config.standby = Some(Box::new(rollup.sequencer_config()?));
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     for node in [&first, &second] {

@@ -3,7 +3,7 @@
 
 use crate::{
     preconfirmations::{Recording, preconfirming, send, state, until_included},
-    support::{ADVANCE, World, is_settled, provider_of, refusal, until},
+    support::{ADVANCE, DevnetRollup, is_settled, provider_of, refusal, until},
     watching::Bonded,
 };
 use alloy_primitives::{Address, B256, U256, address};
@@ -19,7 +19,7 @@ use std::time::Duration;
 use testkit::{ETHER, Interception};
 
 const MIN_BOND: u128 = 10 * ETHER;
-/// First account of the devnet, which sends [`World::l1_call`].
+/// First account of the devnet, which sends [`DevnetRollup::l1_call`].
 const OWNER: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 const BLOCK: Duration = Duration::from_millis(300);
 
@@ -46,12 +46,12 @@ impl Signing {
 
     async fn of(
         bonded: Bonded,
-        change: impl FnOnce(&World, Config) -> Result<Config>,
+        change: impl FnOnce(&DevnetRollup, Config) -> Result<Config>,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = preconfirming(&bonded.world, folder.path(), BLOCK)?;
-        let node = RollupNode::start(change(&bonded.world, config)?).await?;
-        let policy = Deployment::read(&bonded.world.deployment())?.policy;
+        let config = preconfirming(&bonded.rollup, folder.path(), BLOCK)?;
+        let node = RollupNode::start(change(&bonded.rollup, config)?).await?;
+        let policy = Deployment::read(&bonded.rollup.deployment())?.policy;
         Ok(Self { bonded, node, policy, nonce: 0, _folder: folder })
     }
 
@@ -80,12 +80,12 @@ impl Signing {
     }
 
     async fn offer(&self, next: Address) -> Result<()> {
-        call(&self.bonded.world, ADVANCE, self.policy, offerCall { next }).await
+        call(&self.bonded.rollup, ADVANCE, self.policy, offerCall { next }).await
     }
 }
 
-async fn call(world: &World, from: Address, to: Address, call: impl SolCall) -> Result<()> {
-    world.l1_call_from(from, to, U256::ZERO, call.abi_encode()).await?;
+async fn call(rollup: &DevnetRollup, from: Address, to: Address, call: impl SolCall) -> Result<()> {
+    rollup.l1_call_from(from, to, U256::ZERO, call.abi_encode()).await?;
     Ok(())
 }
 
@@ -94,7 +94,7 @@ async fn offered_role_stops_signatures_until_offer_ends() -> Result<()> {
     let mut signing = Signing::new().await?;
     signing.until(None).await?;
     ensure!(signing.signed_in_next_block().await? > 0, "no signature before the offer");
-    let successor = signing.bonded.world.l1.addresses()[3];
+    let successor = signing.bonded.rollup.l1.addresses()[3];
     signing.offer(successor).await?;
     signing.until(Some(&format!("offered to {successor}"))).await?;
     assert_eq!(signing.signed_in_next_block().await?, 0);
@@ -110,14 +110,14 @@ async fn offered_role_stops_signatures_until_offer_ends() -> Result<()> {
 async fn successor_may_replace_blocks_after_its_offer() -> Result<()> {
     let bonded = Bonded::under_hybrid(&["alice", "bob"], MIN_BOND).await?;
     bonded.deposit(MIN_BOND).await?;
-    let (proxy, _) = bonded.world.behind_proxy(Role::Follower { sequencer: None })?;
+    let (proxy, _) = bonded.rollup.behind_proxy(Role::Follower { sequencer: None })?;
     let url = proxy.url();
     let mut signing =
         Signing::of(bonded, |_, config| Ok(Config { l1: vec![url], ..config })).await?;
     let mut watching = signing.bonded.watch(&signing.node, None).await?;
     signing.until(None).await?;
     ensure!(signing.signed_in_next_block().await? > 0, "no signature before the offer");
-    let successor = signing.bonded.world.l1.addresses()[3];
+    let successor = signing.bonded.rollup.l1.addresses()[3];
     signing.offer(successor).await?;
     signing.until(Some("offered to")).await?;
     // L1 gets no more blocks of the predecessor.
@@ -135,13 +135,13 @@ async fn successor_may_replace_blocks_after_its_offer() -> Result<()> {
     let Signing { bonded, node, policy, .. } = signing;
     node.stop().await;
 
-    call(&bonded.world, successor, policy, takeCall {}).await?;
+    call(&bonded.rollup, successor, policy, takeCall {}).await?;
     bonded.deposit_of(successor, MIN_BOND).await?;
-    let secret = B256::from_slice(&bonded.world.l1.keys()[3].to_bytes()[..]);
-    let mut config = bonded.world.sequencer_config()?;
+    let secret = B256::from_slice(&bonded.rollup.l1.keys()[3].to_bytes()[..]);
+    let mut config = bonded.rollup.sequencer_config()?;
     config.advance_key = Signer::new("advance_key", secret)?;
     let role = Role::Sequencer(Box::new(config));
-    let next = RollupNode::start(bonded.world.config(role)).await?;
+    let next = RollupNode::start(bonded.rollup.config(role)).await?;
     let sent = send(&provider_of(&next)?, "bob", 0).await?;
     until_included(&next, sent).await?;
     until("settlement", &next, || async { Ok(is_settled(&next)) }).await?;
@@ -151,8 +151,8 @@ async fn successor_may_replace_blocks_after_its_offer() -> Result<()> {
         Ok(watching.node.status().safe_head == other)
     })
     .await?;
-    bonded.world.next_second().await?;
-    watching.until_judged(&bonded.world).await?;
+    bonded.rollup.next_second().await?;
+    watching.until_judged(&bonded.rollup).await?;
     assert_eq!(watching.reports(), []);
     assert_eq!(bonded.bond().await?, MIN_BOND);
     for node in [next, watching.node] {
@@ -172,9 +172,9 @@ async fn signatures_need_a_sufficient_bond() -> Result<()> {
     signing.until(None).await?;
     ensure!(signing.signed_in_next_block().await? > 0, "no signature with the bond");
     let bonds = signing.bonded.bonds;
-    call(&signing.bonded.world, ADVANCE, bonds, IPreconfBonds::requestWithdrawalCall {}).await?;
+    call(&signing.bonded.rollup, ADVANCE, bonds, IPreconfBonds::requestWithdrawalCall {}).await?;
     signing.until(Some("the withdrawal of the bond is requested")).await?;
-    call(&signing.bonded.world, ADVANCE, bonds, IPreconfBonds::cancelWithdrawalCall {}).await?;
+    call(&signing.bonded.rollup, ADVANCE, bonds, IPreconfBonds::cancelWithdrawalCall {}).await?;
     signing.until(None).await?;
     ensure!(signing.signed_in_next_block().await? > 0, "no signature after the request");
     signing.node.stop().await;
@@ -186,7 +186,7 @@ async fn signatures_need_a_sufficient_bond() -> Result<()> {
 async fn unknown_bond_stops_signatures_and_no_blocks() -> Result<()> {
     let bonded = Bonded::under_hybrid(&["alice"], MIN_BOND).await?;
     bonded.deposit(MIN_BOND).await?;
-    let (proxy, _) = bonded.world.behind_proxy(Role::Follower { sequencer: None })?;
+    let (proxy, _) = bonded.rollup.behind_proxy(Role::Follower { sequencer: None })?;
     let (url, bonds) = (proxy.url(), format!("{:x}", bonded.bonds));
     let mut signing =
         Signing::of(bonded, |_, config| Ok(Config { l1: vec![url], ..config })).await?;
@@ -201,11 +201,11 @@ async fn unknown_bond_stops_signatures_and_no_blocks() -> Result<()> {
                 false => Interception::Answer(refusal(request, "too many requests")),
             })
         });
-        signing.bonded.world.next_second().await?;
+        signing.bonded.rollup.next_second().await?;
         signing.until(Some("could not be read from L1")).await?;
         assert_eq!(signing.signed_in_next_block().await?, 0);
         proxy.honest();
-        signing.bonded.world.next_second().await?;
+        signing.bonded.rollup.next_second().await?;
         signing.until(None).await?;
         ensure!(signing.signed_in_next_block().await? > 0, "no signature afterwards");
     }
@@ -225,14 +225,14 @@ async fn change_that_can_be_made_stops_signatures() -> Result<()> {
     signing.until(None).await?;
     let (change, value) = (INativeRollup::Change::Policy, U256::ZERO);
     signing.call_rollup(INativeRollup::announceCall { change, value }).await?;
-    let provider = signing.bonded.world.provider.clone();
-    let rollup = INativeRollup::new(signing.bonded.rollup, &provider);
-    let until = rollup.announcements().call().await?[0].clearUntil;
+    let provider = signing.bonded.rollup.provider.clone();
+    let contract = INativeRollup::new(signing.bonded.contract, &provider);
+    let until = contract.announcements().call().await?[0].clearUntil;
     signing.pass(until + 1).await?;
     signing.call_rollup(INativeRollup::clearCall { change, value }).await?;
     // The head is days old, so the first block is not signed.
     signing.signed_in_next_block().await?;
-    let ready = rollup.announcements().call().await?[0].readyAt;
+    let ready = contract.announcements().call().await?[0].readyAt;
     signing.pass(ready - 3_600 - 600).await?;
     signing.signed_in_next_block().await?;
     signing.until(None).await?;
@@ -250,11 +250,11 @@ async fn change_that_can_be_made_stops_signatures() -> Result<()> {
 impl Signing {
     /// Calls the rollup as its owner.
     async fn call_rollup(&self, call: impl SolCall) -> Result<()> {
-        self::call(&self.bonded.world, OWNER, self.bonded.rollup, call).await
+        self::call(&self.bonded.rollup, OWNER, self.bonded.contract, call).await
     }
 
     /// Sets L1's time, and waits until the node has read it.
     async fn pass(&self, time: u64) -> Result<()> {
-        crate::preconfirmations::pass_until(&self.bonded.world, &self.node, time).await
+        crate::preconfirmations::pass_until(&self.bonded.rollup, &self.node, time).await
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     several_l1::behind,
-    support::{World, provider_of, refusal, signed, until_fault, until_status},
+    support::{DevnetRollup, provider_of, refusal, signed, until_fault, until_status},
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
@@ -27,9 +27,9 @@ const HIDE: [u8; 17] = [
 
 /// Code of a contract that calls the rollup with its calldata after `change`, and reverts if the
 /// call fails.
-fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
+fn forwarder(contract: Address, change: &[u8]) -> Bytes {
     let mut code =
-        [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
+        [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], contract.as_slice()].concat();
     code.extend([0x5a, 0xf1, 0x60]);
     let end = u8::try_from(code.len() + 5).unwrap_or(u8::MAX);
     code.extend([end, 0x57, 0x5f, 0x5f, 0xfd, 0x5b, 0x00]);
@@ -62,7 +62,7 @@ async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
 
 /// A sequencer that posts nothing itself, and L1 contracts that forward calls to its rollup.
 pub(crate) struct Forwarding {
-    pub(crate) rollup: Address,
+    pub(crate) contract: Address,
     /// Forwards its calldata unchanged.
     pub(crate) plain: Address,
     /// Forwards its calldata with each bit inverted.
@@ -71,24 +71,24 @@ pub(crate) struct Forwarding {
 }
 
 impl Forwarding {
-    pub(crate) async fn start(world: &World) -> Result<Self> {
-        let rollup = Deployment::read(&world.deployment())?.rollup;
+    pub(crate) async fn start(rollup: &DevnetRollup) -> Result<Self> {
+        let contract = Deployment::read(&rollup.deployment())?.rollup;
         let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
-        world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
-        world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
-        let mut config = world.sequencer_config()?;
+        rollup.provider.anvil_set_code(plain, forwarder(contract, &[])).await?;
+        rollup.provider.anvil_set_code(hiding, forwarder(contract, &HIDE)).await?;
+        let mut config = rollup.sequencer_config()?;
         config.submit_interval = Duration::from_secs(3_600);
-        let config = world.config(Role::Sequencer(Box::new(config)));
-        Ok(Self { rollup, plain, hiding, sequencer: RollupNode::start(config).await? })
+        let config = rollup.config(Role::Sequencer(Box::new(config)));
+        Ok(Self { contract, plain, hiding, sequencer: RollupNode::start(config).await? })
     }
 }
 
 /// Starts a follower whose L1 node has no `debug_traceTransaction`.
 pub(crate) async fn without_traces(
-    world: &World,
+    rollup: &DevnetRollup,
     sequencer: Option<String>,
 ) -> Result<(Proxy, RollupNode)> {
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer })?;
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer })?;
     proxy.intercept(|request| {
         let is_trace = request.contains("debug_traceTransaction");
         is_trace.then(|| refusal(request, "the method debug_traceTransaction does not exist"))
@@ -102,10 +102,10 @@ pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_traces_of_one_node_stop_nothing() -> Result<()> {
-    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&world).await?;
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
     let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
-    world.l1_call(hiding, U256::ZERO, hidden).await?;
+    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
     let missing = |request: &str| refusal(request, "the method debug_traceTransaction is missing");
     let empty = |request: &str| {
         let (id, zero) = (id_of(request), Address::ZERO);
@@ -114,7 +114,7 @@ async fn wrong_traces_of_one_node_stop_nothing() -> Result<()> {
         )
     };
     for wrong in [missing as fn(&str) -> String, empty] {
-        let (proxies, config) = behind(&world, 3, Role::Follower { sequencer: None })?;
+        let (proxies, config) = behind(&rollup, 3, Role::Follower { sequencer: None })?;
         // The node in use from the start on.
         proxies[0].intercept(move |request| {
             request.contains("debug_traceTransaction").then(|| wrong(request))
@@ -130,23 +130,23 @@ async fn wrong_traces_of_one_node_stop_nothing() -> Result<()> {
 /// A follower searches the calldata first, then the sequencer's feed, then a trace.
 #[tokio::test(flavor = "multi_thread")]
 async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
-    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&world).await?;
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
     let feed = format!("ws://{}", sequencer.server().addresses()[0]);
 
     // Forwarded unchanged, the input is in the calldata of the transaction.
     let advance = next_block(&sequencer).await?;
-    world.l1_call(plain, U256::ZERO, advance).await?;
-    let (_blind_proxy, blind) = without_traces(&world, None).await?;
+    rollup.l1_call(plain, U256::ZERO, advance).await?;
+    let (_blind_proxy, blind) = without_traces(&rollup, None).await?;
     until_safe(&blind, 1).await?;
 
     // An inverted input is not in the calldata. A follower with the sequencer's feed does not need
     // it, and another one finds it in a trace.
     let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
-    world.l1_call(hiding, U256::ZERO, hidden).await?;
-    let (_fed_proxy, fed) = without_traces(&world, Some(feed)).await?;
+    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
+    let (_fed_proxy, fed) = without_traces(&rollup, Some(feed)).await?;
     until_safe(&fed, 2).await?;
-    let tracing = world.follower(None).await?;
+    let tracing = rollup.follower(None).await?;
     until_safe(&tracing, 2).await?;
     until_fault(&blind, "debug_traceTransaction").await?;
     assert_eq!(blind.status().safe_head.number, 1);

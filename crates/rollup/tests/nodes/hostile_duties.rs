@@ -1,7 +1,8 @@
 //! Forced transactions and messages that are chosen so that no block could meet the duties.
 
 use crate::support::{
-    L2_CHAIN, World, is_settled, provider_of, signed_with, until, until_status, with_much_code,
+    DevnetRollup, L2_CHAIN, is_settled, provider_of, signed_with, until, until_status,
+    with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
@@ -21,16 +22,16 @@ const BOB: Address = Address::repeat_byte(0xb0);
 const READER: Address = Address::repeat_byte(0xee);
 
 /// Deploys a rollup with funded accounts that other transactions do not use, and [`READER`].
-async fn world() -> Result<World> {
+async fn rollup() -> Result<DevnetRollup> {
     let account = |name| (Key::named(name).address(), rich(ETHER));
     let mut accounts = with_much_code(READER);
     accounts.extend(["alice", "mallory", "eve"].map(account));
-    World::with(accounts).await
+    DevnetRollup::with(accounts).await
 }
 
-async fn pass(world: &World, seconds: u64) -> Result<()> {
-    world.provider.anvil_increase_time(seconds).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+async fn pass(rollup: &DevnetRollup, seconds: u64) -> Result<()> {
+    rollup.provider.anvil_increase_time(seconds).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     Ok(())
 }
 
@@ -43,31 +44,35 @@ async fn is_included(l2: &RootProvider, transaction: &Transaction) -> Result<boo
 }
 
 /// Sends a transfer of Alice, and waits until it is on L1.
-async fn users_are_served(world: &World, sequencer: &RollupNode, nonce: u64) -> Result<()> {
+async fn users_are_served(rollup: &DevnetRollup, sequencer: &RollupNode, nonce: u64) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let own = transfer("alice", nonce);
     let _ = l2.send_raw_transaction(&own.encoded_2718()).await?;
     until("a user's transfer on L1", sequencer, || async {
-        world.next_second().await?;
+        rollup.next_second().await?;
         Ok(is_included(&l2, &own).await? && is_settled(sequencer))
     })
     .await
 }
 
 /// Waits until a forced transaction is included before it is due, and for blocks afterwards.
-async fn is_forced_in_time(world: &World, sequencer: RollupNode, owed: &Transaction) -> Result<()> {
+async fn is_forced_in_time(
+    rollup: &DevnetRollup,
+    sequencer: RollupNode,
+    owed: &Transaction,
+) -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     until("the forced transfer", &sequencer, || is_included(&l2, owed)).await?;
-    pass(world, DAY + 1).await?;
-    users_are_served(world, &sequencer, 0).await?;
+    pass(rollup, DAY + 1).await?;
+    users_are_served(rollup, &sequencer, 0).await?;
     sequencer.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
-    let world = world().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
     let free = Key::named("mallory").sign(TxLegacy {
         chain_id: Some(L2_CHAIN),
         gas_limit: 21_000,
@@ -75,45 +80,45 @@ async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
         ..Default::default()
     });
     let owed = transfer("mallory", 0);
-    world.force(free.encoded_2718()).await?;
-    world.force(owed.encoded_2718()).await?;
-    is_forced_in_time(&world, sequencer, &owed).await
+    rollup.force(free.encoded_2718()).await?;
+    rollup.force(owed.encoded_2718()).await?;
+    is_forced_in_time(&rollup, sequencer, &owed).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_forced_transactions_use_no_room() -> Result<()> {
-    let world = world().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
     let data = Bytes::from(vec![1; 3_950]);
     for _ in 0..9 {
         // Its nonce is far in the future.
         let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), 290_000);
-        world.force(invalid.encoded_2718()).await?;
+        rollup.force(invalid.encoded_2718()).await?;
     }
     let owed = transfer("eve", 0);
-    world.force(owed.encoded_2718()).await?;
-    is_forced_in_time(&world, sequencer, &owed).await
+    rollup.force(owed.encoded_2718()).await?;
+    is_forced_in_time(&rollup, sequencer, &owed).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
-    let world = world().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
     let owed = [transfer("mallory", 1), transfer("mallory", 2)];
     for owed in &owed {
-        world.force(owed.encoded_2718()).await?;
+        rollup.force(owed.encoded_2718()).await?;
     }
-    pass(&world, DAY + 1).await?;
+    pass(&rollup, DAY + 1).await?;
     let l2 = provider_of(&sequencer)?;
     let first = transfer("mallory", 0);
     let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
     until("all of them", &sequencer, || async {
-        world.next_second().await?;
+        rollup.next_second().await?;
         Ok(is_included(&l2, &owed[1]).await? && is_settled(&sequencer))
     })
     .await?;
     assert!(is_included(&l2, &first).await? && is_included(&l2, &owed[0]).await?);
-    users_are_served(&world, &sequencer, 0).await?;
+    users_are_served(&rollup, &sequencer, 0).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -121,7 +126,7 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
     const COUNT: u64 = 9;
-    let world = world().await?;
+    let rollup = rollup().await?;
     // The limits of a block's relays are 6,000,000 gas and 24,000 bytes, and no block can deliver
     // a message to `READER`.
     for index in 0..COUNT {
@@ -137,14 +142,14 @@ async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
             fee: 0,
             data: vec![1; size].into(),
         };
-        world.l1_call(world.message_queue, U256::from(ETHER), call.abi_encode()).await?;
+        rollup.l1_call(rollup.message_queue, U256::from(ETHER), call.abi_encode()).await?;
     }
-    pass(&world, DAY).await?;
-    let sequencer = world.sequencer().await?;
-    users_are_served(&world, &sequencer, 0).await?;
+    pass(&rollup, DAY).await?;
+    let sequencer = rollup.sequencer().await?;
+    users_are_served(&rollup, &sequencer, 0).await?;
     let l2 = provider_of(&sequencer)?;
     until("the messages", &sequencer, || async {
-        world.next_second().await?;
+        rollup.next_second().await?;
         let index = format!("{:#x}", COUNT - 1);
         let last: Value = l2.raw_request("rollup_getMessage".into(), ("l1ToL2", index)).await?;
         let last = &last["state"];
@@ -157,9 +162,9 @@ async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_no_block_includes_make_none() -> Result<()> {
-    let world = world().await?;
-    let sequencer = world.sequencer().await?;
-    users_are_served(&world, &sequencer, 0).await?;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
+    users_are_served(&rollup, &sequencer, 0).await?;
     let before = sequencer.status().unsafe_head.number;
     let l2 = provider_of(&sequencer)?;
     let gapped = transfer("mallory", 5);
@@ -169,8 +174,8 @@ async fn transactions_that_no_block_includes_make_none() -> Result<()> {
     }
     // Each second of L1 allows a block.
     for _ in 0..5 {
-        world.next_second().await?;
-        let head = world.provider.get_block_number().await?;
+        rollup.next_second().await?;
+        let head = rollup.provider.get_block_number().await?;
         until_status("the L1 block", &sequencer, |status| {
             status.l1_head.is_some_and(|it| it.number >= head)
         })
@@ -183,7 +188,7 @@ async fn transactions_that_no_block_includes_make_none() -> Result<()> {
     })
     .await?;
     assert_eq!(sequencer.status().unsafe_head.number, before);
-    users_are_served(&world, &sequencer, 1).await?;
+    users_are_served(&rollup, &sequencer, 1).await?;
     assert_eq!(sequencer.status().unsafe_head.number, before + 1);
     sequencer.stop().await;
     Ok(())

@@ -2,7 +2,9 @@
 
 use crate::{
     blobs_of_l1::with_beacon,
-    support::{World, answer, provider_of, refusal, signed_with, until, until_nonce, until_status},
+    support::{
+        DevnetRollup, answer, provider_of, refusal, signed_with, until, until_nonce, until_status,
+    },
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
@@ -40,15 +42,15 @@ async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u
 
 /// Starts a sequencer and waits until L1 has its first block; then L1 mines only on request. Alice
 /// has ETH on the L2.
-async fn stalled(world: &World, most: usize) -> Result<(RollupNode, Key)> {
-    let mut config = world.sequencer_config()?;
+async fn stalled(rollup: &DevnetRollup, most: usize) -> Result<(RollupNode, Key)> {
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
     config.submitter.max_in_flight = most;
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let alice = Key::named("alice");
-    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(5 * ETHER)).await?;
     until_status("the deposit on L1", &sequencer, |status| status.safe_head.number > 0).await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     Ok((sequencer, alice))
 }
 
@@ -102,24 +104,24 @@ async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_flight_transactions_reach_limit_and_share_block() -> Result<()> {
     for most in [1, 3] {
-        let world = World::new().await?;
-        let account = world.sequencer_config()?.advance_key.address();
-        let (sequencer, alice) = stalled(&world, most).await?;
-        let first = world.provider.get_transaction_count(account).await?;
+        let rollup = DevnetRollup::new().await?;
+        let account = rollup.sequencer_config()?.advance_key.address();
+        let (sequencer, alice) = stalled(&rollup, most).await?;
+        let first = rollup.provider.get_transaction_count(account).await?;
         let mut nonces = 0;
         fill(&sequencer, &alice, &mut nonces, most).await?;
-        let sent = waiting(&world.provider, account).await?;
+        let sent = waiting(&rollup.provider, account).await?;
         let expected: Vec<u64> = (first..first + most as u64).collect();
         assert_eq!(sent.iter().map(|it| it.0).collect::<Vec<_>>(), expected);
 
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         assert_eq!(
-            world.provider.get_transaction_count(account).await?,
+            rollup.provider.get_transaction_count(account).await?,
             first + most as u64,
             "one L1 block takes all"
         );
-        until_safe(&sequencer, &world.provider).await?;
-        let (_, failed) = taken(&world.provider, account).await?;
+        until_safe(&sequencer, &rollup.provider).await?;
+        let (_, failed) = taken(&rollup.provider, account).await?;
         assert_eq!(failed, 0, "no gas was wasted");
         sequencer.stop().await;
     }
@@ -128,12 +130,12 @@ async fn in_flight_transactions_reach_limit_and_share_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_first_transaction_resends_all() -> Result<()> {
-    let world = World::new().await?;
-    let account = world.sequencer_config()?.advance_key.address();
-    let (sequencer, alice) = stalled(&world, 3).await?;
+    let rollup = DevnetRollup::new().await?;
+    let account = rollup.sequencer_config()?.advance_key.address();
+    let (sequencer, alice) = stalled(&rollup, 3).await?;
     let mut nonces = 0;
     fill(&sequencer, &alice, &mut nonces, 3).await?;
-    let l1 = &world.provider;
+    let l1 = &rollup.provider;
     // Another process with the same key uses the first nonce, so the transactions with the next
     // nonces fail on L1.
     let sent = waiting(l1, account).await?;
@@ -161,11 +163,11 @@ async fn lost_first_transaction_resends_all() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<()> {
-    let world = World::new().await?;
-    let (sequencer, alice) = stalled(&world, 3).await?;
+    let rollup = DevnetRollup::new().await?;
+    let (sequencer, alice) = stalled(&rollup, 3).await?;
     let mut nonces = 0;
     fill(&sequencer, &alice, &mut nonces, 3).await?;
-    let l1 = &world.provider;
+    let l1 = &rollup.provider;
     l1.anvil_mine(Some(1), None).await?;
     let safe = sequencer.status().unsafe_head.number - 2;
     until_status("some on L1", &sequencer, |status| status.safe_head.number >= safe.min(3)).await?;
@@ -184,13 +186,13 @@ async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<(
 }
 
 /// Creates a submitter without a node, and an L1 reader that has read all of L1.
-fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
-    let deployment = Deployment::read(&world.deployment)?;
-    let client = L1Client::new(&[&world.url], Duration::from_secs(10))?;
-    let (chain, rollup) = (deployment.l1_chain_id, deployment.rollup);
+fn submitter(rollup: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
+    let deployment = Deployment::read(&rollup.deployment)?;
+    let client = L1Client::new(&[&rollup.url], Duration::from_secs(10))?;
+    let (chain, contract) = (deployment.l1_chain_id, deployment.rollup);
     let mut l1 = L1Reader::new(client, deployment);
     while l1.poll(&|_| false)?.more {}
-    Ok((Submitter::new(world.key.clone(), chain, rollup, config), l1))
+    Ok((Submitter::new(rollup.key.clone(), chain, contract, config), l1))
 }
 
 struct Direct {
@@ -201,16 +203,16 @@ struct Direct {
 
 impl Direct {
     /// Returns the L1 of a rollup, which stops mining, with the key of the sequencer.
-    async fn new(world: &World) -> Result<Self> {
-        world.provider.anvil_set_auto_mine(false).await?;
-        let key = world.sequencer_config()?.advance_key;
-        Ok(Self { deployment: world.deployment(), url: world.l1.endpoint(), key })
+    async fn new(rollup: &DevnetRollup) -> Result<Self> {
+        rollup.provider.anvil_set_auto_mine(false).await?;
+        let key = rollup.sequencer_config()?.advance_key;
+        Ok(Self { deployment: rollup.deployment(), url: rollup.l1.endpoint(), key })
     }
 
     /// Like [`Self::new`], behind a proxy.
-    async fn behind_proxy(world: &World) -> Result<(Proxy, Self)> {
-        let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-        Ok((proxy, Self { url: config.l1[0].clone(), ..Self::new(world).await? }))
+    async fn behind_proxy(rollup: &DevnetRollup) -> Result<(Proxy, Self)> {
+        let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
+        Ok((proxy, Self { url: config.l1[0].clone(), ..Self::new(rollup).await? }))
     }
 }
 
@@ -223,11 +225,11 @@ fn candidate(number: u64) -> TxCandidate {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
-    let world = World::new().await?;
-    let direct = Direct::new(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let direct = Direct::new(&rollup).await?;
     let account = direct.key.address();
     let spending = {
-        let provider = world.provider.clone();
+        let provider = rollup.provider.clone();
         tokio::task::spawn_blocking(move || -> Result<_> {
             let runtime = tokio::runtime::Handle::current();
             let config = SubmitterConfig { max_fee: 10 * GWEI, ..SubmitterConfig::default() };
@@ -298,8 +300,8 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
-    let world = World::new().await?;
-    let direct = Direct::new(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let direct = Direct::new(&rollup).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         assert!(submitter.has_room());
@@ -319,9 +321,9 @@ async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
 /// The L1 node reports a nonce that is too high. The next transaction gets the correct nonce.
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
-    let world = World::new().await?;
-    let (proxy, direct) = Direct::behind_proxy(&world).await?;
-    let used = world.provider.get_transaction_count(direct.key.address()).await?;
+    let rollup = DevnetRollup::new().await?;
+    let (proxy, direct) = Direct::behind_proxy(&rollup).await?;
+    let used = rollup.provider.get_transaction_count(direct.key.address()).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         for goes_alone in [false, true] {
             let config =
@@ -359,8 +361,8 @@ async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()> {
-    let world = World::new().await?;
-    let (proxy, direct) = Direct::behind_proxy(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let (proxy, direct) = Direct::behind_proxy(&rollup).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         let sent = Arc::<AtomicUsize>::default();
@@ -400,8 +402,8 @@ async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
     const KEPT: usize = 2;
-    let world = World::new().await?;
-    let (proxy, direct) = Direct::behind_proxy(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let (proxy, direct) = Direct::behind_proxy(&rollup).await?;
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         let sent = AtomicUsize::new(0);
@@ -444,26 +446,26 @@ fn news(submitter: &mut Submitter, l1: &L1Reader) -> Result<SubmitterProgress> {
 
 /// Starts a sequencer and waits until L1 has included a blob transaction of it; then L1 mines only
 /// on request.
-async fn stalled_with_blobs(world: &World, config: Config) -> Result<RollupNode> {
+async fn stalled_with_blobs(rollup: &DevnetRollup, config: Config) -> Result<RollupNode> {
     let sequencer = RollupNode::start(config).await?;
     let alice = Key::named("alice").address();
-    world.deposit(alice, U256::from(5 * ETHER)).await?;
+    rollup.deposit(alice, U256::from(5 * ETHER)).await?;
     until("the deposit on L1", &sequencer, || async {
         Ok(sequencer.status().safe_head.number > 0 && count(&sequencer) == 0)
     })
     .await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     Ok(sequencer)
 }
 
-fn config_with_blobs(world: &World, most: usize, folder: &Path) -> Result<Config> {
-    let mut config = world.sequencer_config()?;
+fn config_with_blobs(rollup: &DevnetRollup, most: usize, folder: &Path) -> Result<Config> {
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
     config.submitter.max_in_flight = most;
     // No fee bumps: L1 mines blocks faster than one per slot.
     config.submitter.bump_after = 1_000;
-    let config = world.config(Role::Sequencer(Box::new(config)));
-    let config = with_beacon(config, &world.l1.endpoint());
+    let config = rollup.config(Role::Sequencer(Box::new(config)));
+    let config = with_beacon(config, &rollup.l1.endpoint());
     Ok(Config { data_dir: Some(folder.join("data")), ..config })
 }
 
@@ -491,22 +493,22 @@ async fn l2_blocks(node: &RollupNode) -> Result<Vec<B256>> {
 
 /// Asserts that L1 has these blocks and that no L1 transaction of the sequencer has failed, since
 /// one that posts blocks again would fail.
-async fn all_there_once(node: &RollupNode, world: &World, before: &[B256]) -> Result<()> {
-    until_safe(node, &world.provider).await?;
+async fn all_there_once(node: &RollupNode, rollup: &DevnetRollup, before: &[B256]) -> Result<()> {
+    until_safe(node, &rollup.provider).await?;
     let after = l2_blocks(node).await?;
     assert_eq!(&after[..before.len()], before, "a block is lost");
-    let account = world.sequencer_config()?.advance_key.address();
-    assert_eq!(taken(&world.provider, account).await?.1, 0, "blocks were posted twice");
+    let account = rollup.sequencer_config()?.advance_key.address();
+    assert_eq!(taken(&rollup.provider, account).await?.1, 0, "blocks were posted twice");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
     const MOST: usize = 3;
-    let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
-    let config = config_with_blobs(&world, MOST, folder.path())?;
-    let (l1, account) = (&world.provider, world.sequencer_config()?.advance_key.address());
-    let sequencer = stalled_with_blobs(&world, config.clone()).await?;
+    let (rollup, folder) = (DevnetRollup::with_blobs().await?, tempfile::tempdir()?);
+    let config = config_with_blobs(&rollup, MOST, folder.path())?;
+    let (l1, account) = (&rollup.provider, rollup.sequencer_config()?.advance_key.address());
+    let sequencer = stalled_with_blobs(&rollup, config.clone()).await?;
     let (alice, mut nonces) = (Key::named("alice"), 0);
     fill(&sequencer, &alice, &mut nonces, MOST).await?;
     let sent = waiting_blobs(l1, account).await?;
@@ -530,7 +532,7 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
         let receipt = l1.get_transaction_receipt(hash).await?;
         assert!(receipt.is_some_and(|receipt| receipt.status()), "{hash} is not there");
     }
-    all_there_once(&sequencer, &world, &before).await?;
+    all_there_once(&sequencer, &rollup, &before).await?;
     sequencer.stop().await;
     Ok(())
 }
@@ -538,10 +540,10 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn reorged_blob_transactions_are_resent_unchanged() -> Result<()> {
     const MOST: usize = 3;
-    let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
-    let config = config_with_blobs(&world, MOST, folder.path())?;
-    let (l1, account) = (&world.provider, world.sequencer_config()?.advance_key.address());
-    let sequencer = stalled_with_blobs(&world, config).await?;
+    let (rollup, folder) = (DevnetRollup::with_blobs().await?, tempfile::tempdir()?);
+    let config = config_with_blobs(&rollup, MOST, folder.path())?;
+    let (l1, account) = (&rollup.provider, rollup.sequencer_config()?.advance_key.address());
+    let sequencer = stalled_with_blobs(&rollup, config).await?;
     let (alice, mut nonces) = (Key::named("alice"), 0);
     fill(&sequencer, &alice, &mut nonces, MOST).await?;
     let mut sent = waiting_blobs(l1, account).await?;
@@ -560,7 +562,7 @@ async fn reorged_blob_transactions_are_resent_unchanged() -> Result<()> {
     let before = l2_blocks(&sequencer).await?;
     let nothing: [(); 0] = [];
     l1.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
-    all_there_once(&sequencer, &world, &before).await?;
+    all_there_once(&sequencer, &rollup, &before).await?;
     for hash in sent {
         let receipt = l1.get_transaction_receipt(hash).await?;
         assert!(receipt.is_some_and(|receipt| receipt.status()), "{hash} is not there");

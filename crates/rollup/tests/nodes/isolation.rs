@@ -1,8 +1,8 @@
 //! Blocks that EXECUTE on L1 rejects although the node has executed them.
 
 use crate::{
-    preconfirmations::{preconfirming, until_preconfirmed, world as preconfirming_world},
-    support::{World, provider_of, signed_with, until, until_status},
+    preconfirmations::{preconfirming, rollup as preconfirming_world, until_preconfirmed},
+    support::{DevnetRollup, provider_of, signed_with, until, until_status},
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
@@ -27,12 +27,13 @@ const MARK: Address = Address::repeat_byte(0x6d);
 const MAX_LAG: u64 = 3_600;
 
 /// Starts a sequencer whose L1 node is behind a proxy.
-async fn world() -> Result<(World, Proxy, RollupNode)> {
-    let world = World::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
-    let config = world.sequencer_config()?;
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+async fn rollup() -> Result<(DevnetRollup, Proxy, RollupNode)> {
+    let rollup =
+        DevnetRollup::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
+    let config = rollup.sequencer_config()?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     let sequencer = RollupNode::start(config).await?;
-    Ok((world, proxy, sequencer))
+    Ok((rollup, proxy, sequencer))
 }
 
 /// Has L1 reject transactions whose data contains `what`, as EXECUTE would, and counts the
@@ -82,7 +83,7 @@ async fn until_all_posted(node: &RollupNode, hashes: &[B256]) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
-    let (_world, proxy, sequencer) = world().await?;
+    let (_world, proxy, sequencer) = rollup().await?;
     let l2 = provider_of(&sequencer)?;
     let refused = refuse(&proxy, "6d".repeat(20));
     let (mut honest, mut marked) = (Vec::new(), None);
@@ -121,7 +122,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
-    let (_world, proxy, sequencer) = world().await?;
+    let (_world, proxy, sequencer) = rollup().await?;
     let l2 = provider_of(&sequencer)?;
     let refused = refuse(&proxy, String::new());
     let mut hashes = Vec::new();
@@ -143,9 +144,9 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
 /// The node would seal the rejected block again and again. It breaks no promise for the search.
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_block_is_not_sealed_again() -> Result<()> {
-    let (world, folder) = (preconfirming_world(&["alice"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(1))?;
-    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let (rollup, folder) = (preconfirming_world(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), Duration::from_secs(1))?;
+    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
     let sequencer = RollupNode::start(Config { l1: vec![proxy.url()], ..config }).await?;
     refuse(&proxy, String::new());
@@ -157,8 +158,8 @@ async fn preconfirmed_block_is_not_sealed_again() -> Result<()> {
     })
     .await?;
     proxy.honest();
-    world.provider.anvil_increase_time(2 * MAX_LAG).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(2 * MAX_LAG).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until_status("another block", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())

@@ -1,6 +1,8 @@
 //! The status of a transaction, the EIP-155 rule of the pool, and spending across restarts.
 
-use crate::support::{L2_CHAIN, World, provider_of, signed_with, until, until_fault, until_status};
+use crate::support::{
+    DevnetRollup, L2_CHAIN, provider_of, signed_with, until, until_fault, until_status,
+};
 use alloy_consensus::{TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
@@ -12,8 +14,8 @@ use testkit::{ETHER, Key, rich};
 
 const TO: Address = Address::repeat_byte(0xb0);
 
-async fn world() -> Result<World> {
-    World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await
+async fn rollup() -> Result<DevnetRollup> {
+    DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await
 }
 
 async fn status(l2: &RootProvider, hash: B256) -> Result<Value> {
@@ -29,15 +31,15 @@ async fn until_transaction(node: &RollupNode, hash: B256, expected: &str) -> Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
-    let world = world().await?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let rollup = rollup().await?;
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.pool = PoolLimits::public();
     let node = RollupNode::start(config).await?;
     let (l2, alice) = (provider_of(&node)?, Key::named("alice"));
     assert_eq!(status(&l2, B256::repeat_byte(1)).await?, Value::Null);
 
     // L1 mines no block, so it cannot include the L2 block.
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     let waits = signed_with(&alice, 1, TO, 1, Bytes::new(), 21_000);
     let waits = *l2.send_raw_transaction(&waits.encoded_2718()).await?.tx_hash();
     assert_eq!(status(&l2, waits).await?, json!({ "status": "pending" }));
@@ -46,8 +48,8 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     let included = until_transaction(&node, first, "included").await?;
     let block = l2.get_transaction_receipt(first).await?.ok_or_eyre("not mined")?;
     assert_eq!(included["block"]["hash"], json!(block.block_hash));
-    world.provider.anvil_set_auto_mine(true).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     let posted = until_transaction(&node, first, "posted").await?;
     assert_eq!(posted["block"], included["block"]);
     ensure!(posted["finalized"].is_boolean(), "{posted}");
@@ -75,7 +77,7 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
-    let world = world().await?;
+    let rollup = rollup().await?;
     let transfer = |chain_id| {
         Bytes::from(
             Key::named("alice")
@@ -90,7 +92,7 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
         )
     };
     for accepts_unprotected in [false, true] {
-        let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
         config.pool = PoolLimits { accepts_unprotected, ..PoolLimits::public() };
         let node = RollupNode::start(config).await?;
         let l2 = provider_of(&node)?;
@@ -114,15 +116,15 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn daily_l1_spending_survives_restart() -> Result<()> {
-    let (world, folder) = (world().await?, tempfile::tempdir()?);
+    let (rollup, folder) = (rollup().await?, tempfile::tempdir()?);
     let start = |daily_limit: Option<u128>| {
-        let sequencing = world.sequencer_config().map(|mut sequencing| {
+        let sequencing = rollup.sequencer_config().map(|mut sequencing| {
             if let Some(limit) = daily_limit {
                 sequencing.submitter.daily_limit = limit;
             }
             sequencing
         });
-        let config = sequencing.map(|it| world.config(Role::Sequencer(Box::new(it))));
+        let config = sequencing.map(|it| rollup.config(Role::Sequencer(Box::new(it))));
         let data_dir = Some(folder.path().to_owned());
         async move {
             let mut config = config?;

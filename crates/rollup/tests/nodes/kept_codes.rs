@@ -1,8 +1,8 @@
 //! L2 blocks whose inputs reference contract codes stored on L1, and the nodes that read them.
 
 use crate::support::{
-    L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until, until_posted_balance,
-    until_status,
+    DevnetRollup, L2_CHAIN, answer, is_settled, provider_of, refusal, signed, until,
+    until_posted_balance, until_status,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::Encodable2718 as _;
@@ -28,8 +28,8 @@ use wire::ProtocolFork;
 
 /// Advances the rollup by two blocks of one transfer each, with inputs that reference their codes;
 /// returns the hash of the second.
-async fn advance_by_references(world: &World) -> Result<B256> {
-    let deployment = Deployment::read(&world.deployment())?;
+async fn advance_by_references(rollup: &DevnetRollup) -> Result<B256> {
+    let deployment = Deployment::read(&rollup.deployment())?;
     let mut l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &deployment.genesis)?;
     let mut hash = B256::ZERO;
     for _ in 0..2 {
@@ -43,21 +43,21 @@ async fn advance_by_references(world: &World) -> Result<B256> {
         l2.append(block)?;
         let codes =
             CodeReference::new(Bytes::copy_from_slice(codes_in(&input))).ok_or_eyre("none")?;
-        if world.provider.get_code_at(codes.account()).await?.is_empty() {
-            world.l1_call(PROXY, U256::ZERO, codes.creation().into()).await?;
+        if rollup.provider.get_code_at(codes.account()).await?.is_empty() {
+            rollup.l1_call(PROXY, U256::ZERO, codes.creation().into()).await?;
         }
         let short = shorten(&input, from_ref(&codes)).ok_or_eyre("no code is referenced")?;
         let call = advanceCall { inputs: vec![short.bytes], evidence: Evidence::default() };
-        world.l1_call(deployment.rollup, U256::ZERO, call.abi_encode()).await?;
+        rollup.l1_call(deployment.rollup, U256::ZERO, call.abi_encode()).await?;
     }
     Ok(hash)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
-    let world = World::new().await?;
-    let hash = advance_by_references(&world).await?;
-    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let rollup = DevnetRollup::new().await?;
+    let hash = advance_by_references(&rollup).await?;
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     // An L1 node that does not have the codes, or returns other ones.
     for code in ["0x", "0x0033ff"] {
         proxy.intercept(move |request| {
@@ -76,17 +76,17 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
 }
 
 /// Deposits, and returns the inputs of the `advance` that relayed the deposit.
-async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> {
+async fn deposited(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<Vec<Bytes>> {
     let (l2, alice) = (provider_of(sequencer)?, Key::named("alice").address());
     let expected = l2.get_balance(alice).await? + U256::from(ETHER);
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until_posted_balance("the deposit on L1", sequencer, alice, expected).await?;
-    for number in (0..=world.provider.get_block_number().await?).rev() {
-        let block = world.provider.get_block_by_number(number.into()).full().await?;
+    for number in (0..=rollup.provider.get_block_number().await?).rev() {
+        let block = rollup.provider.get_block_by_number(number.into()).full().await?;
         for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
             let hash = *transaction.inner.tx_hash();
             if let Ok(call) = advanceCall::abi_decode(transaction.input()) {
-                let receipt = world.provider.get_transaction_receipt(hash).await?;
+                let receipt = rollup.provider.get_transaction_receipt(hash).await?;
                 ensure!(receipt.is_some_and(|it| it.status()), "an advance failed");
                 return Ok(call.inputs);
             }
@@ -111,9 +111,9 @@ const LATER: u64 = 32;
 const ATTEMPTS: usize = 5;
 
 /// Mines L1 blocks beyond that pause.
-async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
-    world.provider.anvil_mine(Some(LATER), None).await?;
-    let head = world.provider.get_block_number().await?;
+async fn later(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<()> {
+    rollup.provider.anvil_mine(Some(LATER), None).await?;
+    let head = rollup.provider.get_block_number().await?;
     until_status("L1's head", sequencer, |status| {
         status.l1_head.is_some_and(|read| read.number >= head)
     })
@@ -122,19 +122,19 @@ async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
-    let plain = deposited(&world, &sequencer).await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
+    let plain = deposited(&rollup, &sequencer).await?;
     assert_eq!(accounts_in(&plain)?, 0);
     let codes = CodeReference::of_each_code_in(&plain[0]);
     assert!(codes.len() > 1, "expected the codes of system contracts and of the rollup");
     for code in &codes {
-        world.l1_call(PROXY, U256::ZERO, code.creation().into()).await?;
+        rollup.l1_call(PROXY, U256::ZERO, code.creation().into()).await?;
     }
     let mut named = Vec::new();
     for _ in 0..ATTEMPTS {
-        later(&world, &sequencer).await?;
-        named = deposited(&world, &sequencer).await?;
+        later(&rollup, &sequencer).await?;
+        named = deposited(&rollup, &sequencer).await?;
         if accounts_in(&named)? > 0 {
             break;
         }
@@ -143,7 +143,7 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     let length = |inputs: &[Bytes]| inputs.iter().map(|input| input.len()).sum::<usize>();
     let kept: usize = codes.iter().map(|code| code.bytes().len()).sum();
     assert!(length(&named) + kept / 2 < length(&plain));
-    let follower = world.follower(None).await?;
+    let follower = rollup.follower(None).await?;
     until_status("the follower", &follower, |status| {
         status.safe_head == sequencer.status().safe_head
     })
@@ -157,15 +157,15 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
 /// does not send it.
 #[tokio::test(flavor = "multi_thread")]
 async fn false_code_claims_do_not_stop_posting() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxy, config) = world.behind_proxy(role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxy, config) = rollup.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
     // An L1 node without `eth_getCode` does not delay posting.
     proxy.intercept(|request| {
         request.contains("eth_getCode").then(|| refusal(request, "no such method"))
     });
-    let plain = deposited(&world, &sequencer).await?;
+    let plain = deposited(&rollup, &sequencer).await?;
     let codes = CodeReference::of_each_code_in(&plain[0]);
     let has_lied = Arc::new(AtomicBool::new(false));
     let lies = Arc::clone(&has_lied);
@@ -181,8 +181,8 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
         Some(answer(request, code))
     });
     for _ in 0..ATTEMPTS {
-        later(&world, &sequencer).await?;
-        let inputs = deposited(&world, &sequencer).await?;
+        later(&rollup, &sequencer).await?;
+        let inputs = deposited(&rollup, &sequencer).await?;
         assert_eq!(accounts_in(&inputs)?, 0);
         if has_lied.load(Ordering::SeqCst) {
             break;
@@ -192,7 +192,7 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     // Blocks without messages from L1.
     let (l2, alice) = (provider_of(&sequencer)?, Key::named("alice"));
     for count in 1..=ATTEMPTS as u64 {
-        later(&world, &sequencer).await?;
+        later(&rollup, &sequencer).await?;
         let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         until("the transfer on L1", &sequencer, || async {
@@ -206,8 +206,8 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     }
     assert!(has_lied.load(Ordering::SeqCst), "eth_getCode was not requested");
     // The sequencer sent no transaction that would fail on L1.
-    for number in 0..=world.provider.get_block_number().await? {
-        let receipts = world.provider.get_block_receipts(number.into()).await?;
+    for number in 0..=rollup.provider.get_block_number().await? {
+        let receipts = rollup.provider.get_block_receipts(number.into()).await?;
         assert!(receipts.into_iter().flatten().all(|receipt| receipt.status()), "{number}");
     }
     sequencer.stop().await;

@@ -3,7 +3,7 @@
 use crate::{
     blobs_of_l1::with_beacon,
     support::{
-        World, is_settled, provider_of, signed_with, until, until_included, until_status,
+        DevnetRollup, is_settled, provider_of, signed_with, until, until_included, until_status,
         until_synced,
     },
 };
@@ -73,7 +73,7 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
 /// Asserts that the cost shares of each L1 transaction add up to the cost in its receipt. Returns
 /// the blocks, and the number of blocks in the largest transaction.
 async fn assert_shares_are_the_cost(
-    world: &World,
+    rollup: &DevnetRollup,
     node: &RollupNode,
 ) -> Result<(Vec<Value>, usize)> {
     let l2 = provider_of(node)?;
@@ -111,7 +111,7 @@ async fn assert_shares_are_the_cost(
         blocks.push(json!([block, receipts, in_full]));
     }
     for (hash, shares) in &shares {
-        let receipt = world.provider.get_transaction_receipt(*hash).await?;
+        let receipt = rollup.provider.get_transaction_receipt(*hash).await?;
         let receipt = receipt.ok_or_eyre("the transaction is not on L1")?;
         let of = |gas: u64, price: u128| U256::from(gas) * U256::from(price);
         let blobs = receipt.blob_gas_used.unwrap_or_default();
@@ -123,29 +123,29 @@ async fn assert_shares_are_the_cost(
     Ok((blocks, most))
 }
 
-fn sequencing(world: &World) -> Result<Role> {
-    let mut config = world.sequencer_config()?;
+fn sequencing(rollup: &DevnetRollup) -> Result<Role> {
+    let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_secs(4);
     Ok(Role::Sequencer(Box::new(config)))
 }
 
-fn follower(world: &World, folder: &Path) -> Config {
-    let config = world.config(Role::Follower { sequencer: None });
+fn follower(rollup: &DevnetRollup, folder: &Path) -> Config {
+    let config = rollup.config(Role::Follower { sequencer: None });
     Config { data_dir: Some(folder.to_owned()), ..config }
 }
 
 /// Exact to the wei, and the same at a follower, after a restart and after an L1 reorg.
 #[tokio::test(flavor = "multi_thread")]
 async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
-    let world = World::with(accounts()).await?;
-    let sequencer = RollupNode::start(world.config(sequencing(&world)?)).await?;
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = RollupNode::start(rollup.config(sequencing(&rollup)?)).await?;
     let l2 = provider_of(&sequencer)?;
     // The genesis block is not on L1, so it has no L1 transaction.
     let genesis = ask(&l2, "eth_getBlockByNumber", json!(["0x0", false])).await?;
     assert!(genesis["hash"].is_string() && genesis.get("l1Cost").is_none(), "{genesis}");
     assert_eq!(ask(&l2, "rollup_blockCost", json!(["0x0"])).await?, Value::Null);
     send(&sequencer, 0).await?;
-    let (told, most) = assert_shares_are_the_cost(&world, &sequencer).await?;
+    let (told, most) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
     ensure!(most >= 2, "no two blocks were posted together");
     for block in &told {
         assert_eq!(block[0]["l1BlobGasUsed"], "0x0");
@@ -154,32 +154,32 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
 
     let folder = tempfile::tempdir()?;
     for _ in 0..2 {
-        let node = RollupNode::start(follower(&world, folder.path())).await?;
+        let node = RollupNode::start(follower(&rollup, folder.path())).await?;
         let safe = sequencer.status().safe_head;
         until_status("the follower", &node, |status| status.safe_head == safe).await?;
-        assert_eq!(assert_shares_are_the_cost(&world, &node).await?.0, told);
+        assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, told);
         node.stop().await;
     }
 
     // A reorg removes the transactions. L1 then includes the blocks in other transactions or in
     // other L1 blocks.
-    let node = RollupNode::start(follower(&world, folder.path())).await?;
+    let node = RollupNode::start(follower(&rollup, folder.path())).await?;
     until_synced(&node).await?;
     let first_block = number(&told[0][0]["l1BlockNumber"])?;
-    let head = world.provider.get_block_number().await?;
+    let head = rollup.provider.get_block_number().await?;
     let depth = head + 1 - first_block.to::<u64>();
     let nothing: [(); 0] = [];
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
     until("the blocks on L1 again", &node, || async {
-        let head = world.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+        let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
         let head = head.map(|head| head.header.hash);
         let (ours, theirs) = (sequencer.status(), node.status());
         let have_read = [&ours, &theirs].iter().all(|it| it.l1_head.map(|it| it.hash) == head);
         Ok(have_read && is_settled(&sequencer) && ours.safe_head == theirs.safe_head)
     })
     .await?;
-    let (again, _) = assert_shares_are_the_cost(&world, &sequencer).await?;
-    assert_eq!(assert_shares_are_the_cost(&world, &node).await?.0, again);
+    let (again, _) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
+    assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, again);
     let place =
         |block: &Value| (block["l1BlockNumber"].clone(), block["l1TransactionHash"].clone());
     assert_ne!(place(&again[0][0]), place(&told[0][0]));
@@ -191,22 +191,22 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
 /// Exact to the wei, including the cost of the blob gas.
 #[tokio::test(flavor = "multi_thread")]
 async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
-    let world = World::with_blobs_and(accounts()).await?;
-    let config = world.config(sequencing(&world)?);
-    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let rollup = DevnetRollup::with_blobs_and(accounts()).await?;
+    let config = rollup.config(sequencing(&rollup)?);
+    let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     send(&sequencer, 0).await?;
-    let (told, most) = assert_shares_are_the_cost(&world, &sequencer).await?;
+    let (told, most) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
     ensure!(most >= 2, "no two blocks were posted together");
     for block in &told {
         let blob_gas = number(&block[0]["l1BlobGasUsed"])?;
         assert!(!blob_gas.is_zero() && number(&block[0]["l1BlobGasPrice"]).is_ok(), "{block}");
     }
     let folder = tempfile::tempdir()?;
-    let config = with_beacon(follower(&world, folder.path()), &world.l1.endpoint());
+    let config = with_beacon(follower(&rollup, folder.path()), &rollup.l1.endpoint());
     let node = RollupNode::start(config).await?;
     let safe = sequencer.status().safe_head;
     until_status("the follower", &node, |status| status.safe_head == safe).await?;
-    assert_eq!(assert_shares_are_the_cost(&world, &node).await?.0, told);
+    assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, told);
     node.stop().await;
     sequencer.stop().await;
     Ok(())

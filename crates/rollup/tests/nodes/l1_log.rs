@@ -1,7 +1,7 @@
 //! The log of L1's history gives the same view as reading L1.
 
 use crate::support::{
-    World, provider_of, signed, signed_with, until, until_posted_balance, until_synced,
+    DevnetRollup, provider_of, signed, signed_with, until, until_posted_balance, until_synced,
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -56,8 +56,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(world: &World) -> Result<Self> {
-        Ok(Self { url: world.l1.endpoint(), deployment: Deployment::read(&world.deployment())? })
+    fn of(rollup: &DevnetRollup) -> Result<Self> {
+        Ok(Self { url: rollup.l1.endpoint(), deployment: Deployment::read(&rollup.deployment())? })
     }
 
     fn behind(&self, proxy: &Proxy) -> Self {
@@ -108,15 +108,15 @@ fn facts(view: &L1View) -> String {
 }
 
 /// Creates an L1 with deposits, forced transactions and L2 blocks.
-async fn told_world() -> Result<World> {
-    let world = World::new().await?;
+async fn told_world() -> Result<DevnetRollup> {
+    let rollup = DevnetRollup::new().await?;
     // Keeps the deployment below the deepest reorg.
-    world.provider.anvil_mine(Some(70), None).await?;
-    let sequencer = world.sequencer().await?;
+    rollup.provider.anvil_mine(Some(70), None).await?;
+    let sequencer = rollup.sequencer().await?;
     let alice = Key::named("alice");
     let l2 = provider_of(&sequencer)?;
     for count in 1..=3_u128 {
-        world.deposit(alice.address(), U256::from(ETHER)).await?;
+        rollup.deposit(alice.address(), U256::from(ETHER)).await?;
         until_posted_balance(
             "a deposit on L1",
             &sequencer,
@@ -126,7 +126,7 @@ async fn told_world() -> Result<World> {
         .await?;
     }
     let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
-    world.force(forced.encoded_2718()).await?;
+    rollup.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: Value =
             l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
@@ -136,26 +136,26 @@ async fn told_world() -> Result<World> {
     sequencer.stop().await;
     // A forced transaction that is not yet included.
     let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
-    world.force(waits.encoded_2718()).await?;
-    Ok(world)
+    rollup.force(waits.encoded_2718()).await?;
+    Ok(rollup)
 }
 
 /// Returns such an L1, what a reader needs to read it, and the path of its log in a temporary
 /// folder.
-async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
-    let world = told_world().await?;
-    let seen = Seen::of(&world)?;
+async fn told() -> Result<(DevnetRollup, Seen, TempDir, PathBuf)> {
+    let rollup = told_world().await?;
+    let seen = Seen::of(&rollup)?;
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("l1.log");
-    Ok((world, seen, folder, log))
+    Ok((rollup, seen, folder, log))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logged_l1_blocks_are_not_fetched_again() -> Result<()> {
-    let (world, seen, _folder, log) = told().await?;
-    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let (rollup, seen, _folder, log) = told().await?;
+    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
-    let head = world.provider.get_block_number().await?;
+    let head = rollup.provider.get_block_number().await?;
 
     let asked = record(&proxy);
     let first = seen.behind(&proxy).read(Some(&log)).await?;
@@ -169,8 +169,8 @@ async fn logged_l1_blocks_are_not_fetched_again() -> Result<()> {
     assert!(none.numbers.is_empty() && none.bodies == 0, "{none:?}");
 
     // The new blocks, and the last one before them.
-    world.provider.anvil_mine(Some(5), None).await?;
-    world.deposit(Address::repeat_byte(3), U256::ONE).await?;
+    rollup.provider.anvil_mine(Some(5), None).await?;
+    rollup.deposit(Address::repeat_byte(3), U256::ONE).await?;
     let asked = record(&proxy);
     let later = seen.behind(&proxy).read(Some(&log)).await?;
     let some = asked.lock().unwrap().clone();
@@ -188,17 +188,17 @@ async fn logged_l1_blocks_are_not_fetched_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
-    let (world, seen, _folder, log) = told().await?;
-    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let (rollup, seen, _folder, log) = told().await?;
+    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
     for depth in [1_u64, 2, 7, 64] {
         // The oldest replaced block contains a deposit, so that the new one has another hash.
-        world.deposit(Address::repeat_byte(4), U256::from(depth)).await?;
-        world.provider.anvil_mine(Some(depth - 1), None).await?;
+        rollup.deposit(Address::repeat_byte(4), U256::from(depth)).await?;
+        rollup.provider.anvil_mine(Some(depth - 1), None).await?;
         let before = seen.read(Some(&log)).await?;
-        let head = world.provider.get_block_number().await?;
+        let head = rollup.provider.get_block_number().await?;
         let nothing = Vec::<()>::new();
-        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
         let asked = record(&proxy);
         let after = seen.behind(&proxy).read(Some(&log)).await?;
         let asked = asked.lock().unwrap().clone();
@@ -217,9 +217,9 @@ async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
-    let (world, seen, _folder, log) = told().await?;
-    world.deposit(Address::repeat_byte(6), U256::ONE).await?;
-    world.provider.anvil_mine(Some(1_399), None).await?;
+    let (rollup, seen, _folder, log) = told().await?;
+    rollup.deposit(Address::repeat_byte(6), U256::ONE).await?;
+    rollup.provider.anvil_mine(Some(1_399), None).await?;
     seen.read(Some(&log)).await?;
     let (running, kept) = (seen.clone(), log.clone());
     let running = tokio::task::spawn_blocking(move || {
@@ -229,7 +229,7 @@ async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
     });
     let mut running = running.await??;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_400_u64, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_400_u64, nothing)).await?;
     let refused = tokio::task::spawn_blocking(move || running.poll(&|_| true).map(drop)).await?;
     assert!(refused.unwrap_err().to_string().contains("reorganised below block"));
     assert_eq!(seen.read(Some(&log)).await?, seen.read(None).await?);
@@ -269,16 +269,16 @@ async fn damaged_truncated_or_foreign_log_is_ignored() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
-    let (world, seen, _folder, log) = told().await?;
+    let (rollup, seen, _folder, log) = told().await?;
     // A block without events of the rollup, so that its record is as long as that of an empty
     // block.
-    world.l1_call(Address::repeat_byte(8), U256::ONE, Vec::new()).await?;
-    world.provider.anvil_mine(Some(5), None).await?;
+    rollup.l1_call(Address::repeat_byte(8), U256::ONE, Vec::new()).await?;
+    rollup.provider.anvil_mine(Some(5), None).await?;
     seen.read(Some(&log)).await?;
     let before = fs::read(&log)?;
-    let head = world.provider.get_block_number().await?;
+    let head = rollup.provider.get_block_number().await?;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (6_u64, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (6_u64, nothing)).await?;
     fs::remove_file(&log)?;
     let after = seen.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
@@ -299,7 +299,7 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
-    let (world, seen, _folder, log) = told().await?;
+    let (rollup, seen, _folder, log) = told().await?;
     let expected = seen.read(Some(&log)).await?;
     let counted = seen.clone();
     let hashes = tokio::task::spawn_blocking(move || {
@@ -315,7 +315,7 @@ async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
     });
     let hashes = hashes.await??;
     assert!(hashes.len() >= 3);
-    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
     for (count, missing) in hashes.iter().enumerate() {
         let asked = record(&proxy);
@@ -332,10 +332,10 @@ async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarted_follower_fetches_no_known_block() -> Result<()> {
-    let world = told_world().await?;
+    let rollup = told_world().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let (proxy, mut config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let (proxy, mut config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     config.data_dir = Some(data.clone());
     let safe = |node: &RollupNode| (node.status().safe_head, node.status().unsafe_head);
     let mut stood = None;
@@ -363,17 +363,17 @@ async fn restarted_follower_fetches_no_known_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_drops_blocks_reorged_out_while_stopped() -> Result<()> {
-    let world = told_world().await?;
+    let rollup = told_world().await?;
     let folder = tempfile::tempdir()?;
-    let mut config = world.config(Role::Follower { sequencer: None });
+    let mut config = rollup.config(Role::Follower { sequencer: None });
     config.data_dir = Some(folder.path().join("data"));
     let follower = RollupNode::start(config.clone()).await?;
     until_synced(&follower).await?;
     let before = follower.status().unsafe_head;
     follower.stop().await;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
-    let (again, fresh) = (RollupNode::start(config).await?, world.follower(None).await?);
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    let (again, fresh) = (RollupNode::start(config).await?, rollup.follower(None).await?);
     for node in [&again, &fresh] {
         until_synced(node).await?;
     }

@@ -1,6 +1,6 @@
 //! The index of messages over a long chain on disk, after restarts and damage.
 
-use crate::support::{World, provider_of, until};
+use crate::support::{DevnetRollup, provider_of, until};
 use alloy_consensus::{Header, TxEip1559, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
@@ -122,30 +122,30 @@ fn grow(folder: &Path, deployment: &Deployment, blocks: u64) -> Result<()> {
 }
 
 /// Sends this number of messages on L1, by a contract that repeats a call.
-async fn send_all(world: &World, count: u64) -> Result<()> {
+async fn send_all(rollup: &DevnetRollup, count: u64) -> Result<()> {
     let contract = Address::repeat_byte(0x77);
     // CALL(GAS, queue, 1, 0, CALLDATASIZE, 0, 0) with the calldata, BATCH times; a failure reverts.
     let code = [
         &[0x36, 0x5f, 0x5f, 0x37, 0x60, BATCH as u8, 0x5b][..],
         &[0x5f, 0x5f, 0x36, 0x5f, 0x60, 1, 0x73],
-        world.message_queue.as_slice(),
+        rollup.message_queue.as_slice(),
         &[0x5a, 0xf1, 0x15, 0x60, 0x31, 0x57],
         &[0x60, 1, 0x90, 0x03, 0x80, 0x60, 0x06, 0x57, 0x00],
         &[0x5b, 0x5f, 0x5f, 0xfd],
     ]
     .concat();
-    world.provider.anvil_set_code(contract, code.into()).await?;
-    world.provider.anvil_set_balance(contract, rich(ETHER).balance).await?;
+    rollup.provider.anvil_set_code(contract, code.into()).await?;
+    rollup.provider.anvil_set_balance(contract, rich(ETHER).balance).await?;
     let to = recipient(0);
     let call = sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-    let from = world.l1.addresses()[0];
+    let from = rollup.l1.addresses()[0];
     for _ in 0..count / BATCH {
         let request = TransactionRequest::default()
             .from(from)
             .to(contract)
             .gas_limit(16_000_000)
             .input(call.abi_encode().into());
-        let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+        let receipt = rollup.provider.send_transaction(request).await?.get_receipt().await?;
         ensure!(receipt.status(), "the messages are not sent");
     }
     Ok(())
@@ -254,7 +254,7 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
     ensure!(blocks.is_multiple_of(COMMIT), "{BLOCKS} is a multiple of {COMMIT}");
     // The state of the genesis has the numbers of relayed and sent messages, and that of the
     // messages that the anchor covers.
-    let world = World::changed(move |fixture| {
+    let rollup = DevnetRollup::changed(move |fixture| {
         fixture.with_genesis(|genesis| {
             let word = |low: u64, high: u64| B256::from(U256::from_limbs([low, high, 0, 0]));
             let slots = [(L2_MESSENGER, word(messages, messages)), (L1_ANCHOR, word(0, messages))];
@@ -266,18 +266,18 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
     })
     .await?;
     let folder = tempfile::tempdir()?;
-    let (deployment, path) = (Deployment::read(&world.deployment())?, folder.path().to_owned());
+    let (deployment, path) = (Deployment::read(&rollup.deployment())?, folder.path().to_owned());
     tokio::task::spawn_blocking(move || grow(&path, &deployment, blocks)).await??;
-    send_all(&world, messages).await?;
+    send_all(&rollup, messages).await?;
     // No reorg can remove the messages of any L1 block.
-    world.provider.anvil_mine(Some(1_100), None).await?;
-    let l1_head = world.provider.get_block_number().await?;
+    rollup.provider.anvil_mine(Some(1_100), None).await?;
+    let l1_head = rollup.provider.get_block_number().await?;
 
     let file = folder.path().join("messages.log");
     let config = || {
         let role = Role::Follower { sequencer: None };
         let data_dir = Some(folder.path().to_owned());
-        Config { data_dir, allow_altered_genesis: true, ..world.config(role) }
+        Config { data_dir, allow_altered_genesis: true, ..rollup.config(role) }
     };
     let start = async |what: &str| -> Result<RollupNode> {
         let begun = Timeout::begin();

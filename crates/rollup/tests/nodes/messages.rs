@@ -2,7 +2,9 @@
 
 use crate::{
     api_version_1::{ask, message, withdraw},
-    support::{World, provider_of, until, until_posted_balance, until_status, with_much_code},
+    support::{
+        DevnetRollup, provider_of, until, until_posted_balance, until_status, with_much_code,
+    },
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -28,32 +30,32 @@ const fn plain(to: Address) -> sendCall {
 }
 
 /// Sends messages with these values in one L1 block.
-async fn send_together(world: &World, messages: Vec<(sendCall, u64)>) -> Result<()> {
-    let from = world.l1.addresses()[0];
-    let nonce = world.provider.get_transaction_count(from).await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+async fn send_together(rollup: &DevnetRollup, messages: Vec<(sendCall, u64)>) -> Result<()> {
+    let from = rollup.l1.addresses()[0];
+    let nonce = rollup.provider.get_transaction_count(from).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     for (at, (call, value)) in (nonce..).zip(messages) {
         let request = TransactionRequest::default()
             .from(from)
-            .to(world.message_queue)
+            .to(rollup.message_queue)
             .nonce(at)
             .value(U256::from(value))
             .gas_limit(200_000)
             .input(call.abi_encode().into());
-        let _ = world.provider.send_transaction(request).await?;
+        let _ = rollup.provider.send_transaction(request).await?;
     }
-    world.provider.anvil_mine(Some(1), None).await?;
-    world.provider.anvil_set_auto_mine(true).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     const COUNT: u64 = 60;
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let messages = (0..COUNT).map(|index| (plain(recipient(index)), index + 1)).collect();
-    send_together(&world, messages).await?;
+    send_together(&rollup, messages).await?;
     let l2 = provider_of(&sequencer)?;
     let last = recipient(COUNT - 1);
     until_posted_balance("the last deposit", &sequencer, last, U256::from(COUNT)).await?;
@@ -63,7 +65,7 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     // They do not fit into one block, so the first relay ends at a waypoint.
     assert!(sequencer.status().unsafe_head.number >= 3, "{:?}", sequencer.status());
 
-    let follower = world.follower(None).await?;
+    let follower = rollup.follower(None).await?;
     until_status("the follower", &follower, |status| {
         status.safe_head == sequencer.status().safe_head
     })
@@ -77,12 +79,12 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
     let reader = Address::repeat_byte(0xee);
-    let world = World::with(with_much_code(reader)).await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::with(with_much_code(reader)).await?;
+    let sequencer = rollup.sequencer().await?;
     let call = sendCall { gasLimit: 200_000, ..plain(reader) };
     let (before, after) = (recipient(1), recipient(2));
     let messages = vec![(plain(before), 1), (call, 5), (plain(after), 2)];
-    send_together(&world, messages).await?;
+    send_together(&rollup, messages).await?;
     let l2 = provider_of(&sequencer)?;
     until_posted_balance("all of them", &sequencer, after, U256::from(2)).await?;
     assert_eq!(l2.get_balance(before).await?, U256::ONE);
@@ -104,11 +106,11 @@ async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
     use Direction::{L1ToL2, L2ToL1};
-    let world = World::new().await?;
-    let follower = world.follower(None).await?;
+    let rollup = DevnetRollup::new().await?;
+    let follower = rollup.follower(None).await?;
     let l2 = provider_of(&follower)?;
     let to = recipient(1);
-    let receipt = world.deposit(to, U256::from(5)).await?;
+    let receipt = rollup.deposit(to, U256::from(5)).await?;
     let has_state = async |expected: MessageState| -> Result<bool> {
         // A node that has not read the block does not have the message.
         Ok(message(&l2, L1ToL2, 0).await.is_ok_and(|it| it.state == expected))
@@ -129,16 +131,16 @@ async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
     }
 
     // A reorg of L1 without the message removes it.
-    let mined = world.provider.get_block_number().await?;
+    let mined = rollup.provider.get_block_number().await?;
     let depth = mined - receipt.block_number.ok_or_eyre("it is mined")? + 1;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until("the reorg", &follower, || async { Ok(message(&l2, L1ToL2, 0).await.is_err()) }).await?;
-    world.deposit(to, U256::from(6)).await?;
+    rollup.deposit(to, U256::from(6)).await?;
     until("the other message", &follower, || has_state(MessageState::Sent)).await?;
 
-    let sequencer = world.sequencer().await?;
+    let sequencer = rollup.sequencer().await?;
     until("the relay", &follower, || has_state(MessageState::Relayed)).await?;
     let relayed = message(&l2, L1ToL2, 0).await?;
     assert!(relayed.delivered.is_some() && relayed.message.value == 6);
@@ -153,29 +155,29 @@ async fn guardian_delays_claimable_messages_only() -> Result<()> {
     let (alice, guardian) = (Key::named("alice"), Key::named("guardian"));
     // The shortest pause, during which no ether can be claimed.
     let powers = GuardianConfig { account: guardian.address(), pause: 6 * 3_600, limit: 0 };
-    let world = World::changed(move |fixture| {
+    let rollup = DevnetRollup::changed(move |fixture| {
         fixture.rich(["alice"], ETHER).with(|config| config.guardian = Some(powers))
     })
     .await?;
-    world.provider.anvil_set_balance(guardian.address(), rich(ETHER).balance).await?;
-    let chain_id = world.provider.get_chain_id().await?;
+    rollup.provider.anvil_set_balance(guardian.address(), rich(ETHER).balance).await?;
+    let chain_id = rollup.provider.get_chain_id().await?;
     let by_guardian = async |nonce: u64, input: Vec<u8>| -> Result<()> {
         let transaction = guardian.sign(TxEip1559 {
             chain_id,
             nonce,
             gas_limit: 200_000,
             max_fee_per_gas: 20_000_000_000,
-            to: world.message_queue.into(),
+            to: rollup.message_queue.into(),
             input: input.into(),
             ..Default::default()
         });
-        let sent = world.provider.send_raw_transaction(&transaction.encoded_2718()).await?;
+        let sent = rollup.provider.send_raw_transaction(&transaction.encoded_2718()).await?;
         ensure!(sent.get_receipt().await?.status(), "the guardian's transaction failed");
         Ok(())
     };
     // The escrow pays claims from deposits.
-    world.deposit(alice.address(), U256::from(100)).await?;
-    let sequencer = world.sequencer().await?;
+    rollup.deposit(alice.address(), U256::from(100)).await?;
+    let sequencer = rollup.sequencer().await?;
     let l2 = provider_of(&sequencer)?;
     for nonce in 0..2 {
         withdraw(&l2, &alice, nonce, recipient(nonce), &[]).await?;
@@ -200,7 +202,7 @@ async fn guardian_delays_claimable_messages_only() -> Result<()> {
         ask(&l2, methods::CLAIM_PROOF, (index,)).await
     };
     let claim = claim_of("0x0").await?;
-    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
     until_states([Claimed, Claimable]).await?;
 
     by_guardian(0, pauseCall {}.abi_encode()).await?;
@@ -208,13 +210,13 @@ async fn guardian_delays_claimable_messages_only() -> Result<()> {
     // The proof is that of any other time, and L1 refuses the claim.
     let claim = claim_of("0x1").await?;
     let call = TransactionRequest::default().to(claim.to).input(claim.data.clone().into());
-    let error = world.provider.call(call.clone()).await.expect_err("the queue is paused");
+    let error = rollup.provider.call(call.clone()).await.expect_err("the queue is paused");
     assert!(error.as_error_resp().is_some(), "{error}");
 
     by_guardian(1, resumeCall {}.abi_encode()).await?;
     until_states([Claimed, Claimable]).await?;
-    let _ = world.provider.call(call).await?;
-    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    let _ = rollup.provider.call(call).await?;
+    rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
     until_states([Claimed; 2]).await?;
     sequencer.stop().await;
     Ok(())

@@ -1,6 +1,6 @@
 //! The alerting rules use existing metrics and are documented.
 
-use crate::support::World;
+use crate::support::DevnetRollup;
 use eyre::Result;
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ fn names(text: &str) -> BTreeSet<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alarm_metrics_are_exported_by_both_roles() -> Result<()> {
-    let world = World::new().await?;
-    let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
+    let rollup = DevnetRollup::new().await?;
+    let (sequencer, follower) = (rollup.sequencer().await?, rollup.follower(None).await?);
     let asked: BTreeSet<_> = values("expr: ").into_iter().flat_map(names).collect();
     assert!(asked.len() >= 7, "{asked:?}");
     for node in [&sequencer, &follower] {

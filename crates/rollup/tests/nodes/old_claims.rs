@@ -1,6 +1,6 @@
 //! Claims of messages that are many L2 blocks old, by a node that derives all of them from L1.
 
-use crate::support::{World, provider_of, until_status};
+use crate::support::{DevnetRollup, provider_of, until_status};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
@@ -31,13 +31,13 @@ const MESSAGES: u64 = 10;
 const REQUESTS: u64 = 2_000;
 
 /// Posts the blocks after this number in one L1 transaction, without new anchors.
-async fn post(world: &World, rollup: Address, l2: &L2, after: u64) -> Result<()> {
+async fn post(rollup: &DevnetRollup, contract: Address, l2: &L2, after: u64) -> Result<()> {
     let head = l2.chain().head().header.number;
     let blocks = (after + 1..=head).map(|it| l2.chain().canonical_block(it)?.ok_or_eyre("none"));
     let input = l2.chain().batch(blocks.collect::<Result<_>>()?)?.input()?.into();
     let call = advanceCall { inputs: vec![input], evidence: Evidence::default() };
-    world.provider.anvil_increase_time(head - after).await?;
-    world.l1_call(rollup, U256::ZERO, call.abi_encode()).await?;
+    rollup.provider.anvil_increase_time(head - after).await?;
+    rollup.l1_call(contract, U256::ZERO, call.abi_encode()).await?;
     Ok(())
 }
 
@@ -46,8 +46,8 @@ async fn message_of_any_age_is_claimed() -> Result<()> {
     let measured = env::var(AGE).ok();
     let age = measured.as_ref().map_or(Ok(DEFAULT_AGE), |text| text.parse())?;
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(100 * ETHER))]).await?;
-    let deployment = Deployment::read(&world.deployment())?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(100 * ETHER))]).await?;
+    let deployment = Deployment::read(&rollup.deployment())?;
     let spec = spec_of(&deployment.genesis.config);
     let mut l2 = L2::configured(&deployment.genesis, ChainConfig::new(spec))?;
 
@@ -66,21 +66,21 @@ async fn message_of_any_age_is_claimed() -> Result<()> {
         transactions.push(l2.sign(&alice, L2_MESSENGER.into(), value, input, 200_000)?);
     }
     // The genesis has Alice's ETH, which nobody deposited.
-    world.provider.anvil_set_balance(world.message_queue, rich(100 * ETHER).balance).await?;
+    rollup.provider.anvil_set_balance(rollup.message_queue, rich(100 * ETHER).balance).await?;
     let mut posted = 0;
     for number in 1..=age + 1 {
         let transactions = std::mem::take(&mut transactions);
         let block = l2.seal_successes(l2.next_timestamp(), B256::ZERO, transactions)?;
         l2.append(block)?;
         if number.is_multiple_of(BATCH) || number == age + 1 {
-            post(&world, deployment.rollup, &l2, posted).await?;
+            post(&rollup, deployment.rollup, &l2, posted).await?;
             posted = number;
         }
     }
 
     let folder = tempfile::tempdir()?;
     let role = Role::Follower { sequencer: None };
-    let config = Config { data_dir: Some(folder.path().to_owned()), ..world.config(role) };
+    let config = Config { data_dir: Some(folder.path().to_owned()), ..rollup.config(role) };
     let begun = Timeout::begin();
     let node = RollupNode::start(config).await?;
     until_status("all blocks", &node, |status| status.safe_head.number == age + 1).await?;
@@ -102,9 +102,9 @@ async fn message_of_any_age_is_claimed() -> Result<()> {
     for (index, to) in targets.into_iter().enumerate() {
         let index = format!("{index:#x}");
         let claim: ClaimProof = provider.raw_request("rollup_claimProof".into(), (&index,)).await?;
-        assert_eq!((claim.to, claim.l2_block), (world.message_queue, age + 1));
-        world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
-        assert_eq!(world.provider.get_balance(to).await?, U256::from(ETHER));
+        assert_eq!((claim.to, claim.l2_block), (rollup.message_queue, age + 1));
+        rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+        assert_eq!(rollup.provider.get_balance(to).await?, U256::from(ETHER));
         let request = ("l2ToL1", &index);
         let message: MessageInfo =
             provider.raw_request("rollup_getMessage".into(), request).await?;

@@ -1,6 +1,8 @@
 //! Planning of L1 transactions from cached measurements, without executing a block again.
 
-use crate::support::{World, provider_of, refusal, signed_with, until, until_nonce, until_settled};
+use crate::support::{
+    DevnetRollup, provider_of, refusal, signed_with, until, until_nonce, until_settled,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, RootProvider};
@@ -44,19 +46,19 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
     /// Maximum number of blocks in one `advance`.
     const BLOCKS: u64 = 32;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with_blobs_and(accounts).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_blobs_and(accounts).await?;
+    let mut config = rollup.sequencer_config()?;
     // Blocks are posted once this many wait, or once their gas fills a transaction.
     config.submit_interval = Duration::from_secs(3_600);
-    let config = world.config(Role::Sequencer(Box::new(config)));
+    let config = rollup.config(Role::Sequencer(Box::new(config)));
     let l1_limits = L1Limits { gas: 1 << 30, bytes: 1 << 20 };
-    let config = Config { l1_limits, l1_beacon: vec![world.l1.endpoint()], ..config };
+    let config = Config { l1_limits, l1_beacon: vec![rollup.l1.endpoint()], ..config };
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     for nonce in 0..BLOCKS {
         next_block(&sequencer, &l2, nonce, 21_000).await?;
         // Each block needs its own timestamp, so L1's time advances by a second.
-        world.next_second().await?;
+        rollup.next_second().await?;
     }
     until_settled("all blocks on L1", &sequencer).await?;
     assert_eq!(executions(&sequencer)?, 0);
@@ -71,10 +73,10 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
 async fn restart_measures_each_waiting_block_once() -> Result<()> {
     const BLOCKS: u64 = 8;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with(accounts).await?;
+    let rollup = DevnetRollup::with(accounts).await?;
     let folder = tempfile::tempdir()?;
-    let role = || Ok::<_, eyre::Report>(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    let (proxy, config) = world.behind_proxy(role()?)?;
+    let role = || Ok::<_, eyre::Report>(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let (proxy, config) = rollup.behind_proxy(role()?)?;
     let config = Config { data_dir: Some(folder.path().to_owned()), ..config };
     let refuse = |request: &str| {
         let is_send = request.contains("eth_sendRawTransaction");

@@ -1,7 +1,7 @@
 //! Attacks that try to fill the pool for free. During each attack, one of the next three blocks
 //! must include an honest account's transaction, also after a restart.
 
-use crate::support::{L2_CHAIN, World, provider_of, until};
+use crate::support::{DevnetRollup, L2_CHAIN, provider_of, until};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -28,7 +28,7 @@ fn limits() -> PoolLimits {
 
 /// A rollup under attack.
 struct Attacked {
-    _world: World,
+    _world: DevnetRollup,
     _folder: TempDir,
     config: Config,
     node: RollupNode,
@@ -71,17 +71,17 @@ impl Attacked {
         prices: Prices,
     ) -> Result<Self> {
         accounts.push((Key::named("honest").address(), rich(ETHER)));
-        let world = World::with(accounts).await?;
-        let mut sequencing = world.sequencer_config()?;
+        let rollup = DevnetRollup::with(accounts).await?;
+        let mut sequencing = rollup.sequencer_config()?;
         // Long enough for an attack to be in the pool before the next block.
         sequencing.block_time = Duration::from_secs(2);
         sequencing.prices = prices;
         let folder = tempfile::tempdir()?;
-        let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(sequencing)));
         (config.data_dir, config.pool) = (Some(folder.path().to_owned()), limits());
         let node = RollupNode::start(config.clone()).await?;
         let l2 = provider_of(&node)?;
-        Ok(Self { _world: world, _folder: folder, config, node, l2, honest: 0 })
+        Ok(Self { _world: rollup, _folder: folder, config, node, l2, honest: 0 })
     }
 
     /// Submits a transaction to the pool directly, without RPC.

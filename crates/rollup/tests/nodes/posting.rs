@@ -3,8 +3,8 @@
 use crate::{
     preconfirmations::{pass_until, preconfirming, send, until_included},
     support::{
-        ADVANCE, PATIENCE, World, answer, is_settled, provider_of, refusal, until, until_settled,
-        until_status,
+        ADVANCE, DevnetRollup, PATIENCE, answer, is_settled, provider_of, refusal, until,
+        until_settled, until_status,
     },
     watching::{Bonded, Watching, metric},
 };
@@ -48,8 +48,8 @@ impl Withholding {
     async fn changed(change: impl FnOnce(&mut SequencerConfig)) -> Result<Self> {
         let bonded = Bonded::under_hybrid(&["alice"], BOND).await?;
         bonded.deposit(BOND).await?;
-        let (proxy, folder) = (of_l1(&bonded.world)?, tempfile::tempdir()?);
-        let mut config = preconfirming(&bonded.world, folder.path(), Duration::from_millis(300))?;
+        let (proxy, folder) = (of_l1(&bonded.rollup)?, tempfile::tempdir()?);
+        let mut config = preconfirming(&bonded.rollup, folder.path(), Duration::from_millis(300))?;
         if let Role::Sequencer(sequencing) = &mut config.role {
             change(sequencing);
         }
@@ -112,7 +112,7 @@ impl Withholding {
     async fn pass(&self, watching: &Watching, age: u64) -> Result<()> {
         let l2 = provider_of(&self.node)?;
         let head = l2.get_block_by_number(Default::default()).await?.ok_or_eyre("no head")?;
-        pass_until(&self.bonded.world, &watching.node, head.header.timestamp + age).await
+        pass_until(&self.bonded.rollup, &watching.node, head.header.timestamp + age).await
     }
 
     async fn stop(self, watching: Watching) {
@@ -122,24 +122,24 @@ impl Withholding {
     }
 }
 
-fn of_l1(world: &World) -> Result<Proxy> {
-    Ok(world.behind_proxy(Role::Follower { sequencer: None })?.0)
+fn of_l1(rollup: &DevnetRollup) -> Result<Proxy> {
+    Ok(rollup.behind_proxy(Role::Follower { sequencer: None })?.0)
 }
 
 /// Key of an account with ether on L1.
-fn rich_key(world: &World) -> B256 {
-    B256::from_slice(&world.l1.keys()[2].to_bytes()[..])
+fn rich_key(rollup: &DevnetRollup) -> B256 {
+    B256::from_slice(&rollup.l1.keys()[2].to_bytes()[..])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn withheld_blocks_are_posted_by_watcher() -> Result<()> {
     let withholding = Withholding::new(true).await?;
-    let mut watching = withholding.watch(rich_key(&withholding.bonded.world)).await?;
+    let mut watching = withholding.watch(rich_key(&withholding.bonded.rollup)).await?;
     withholding.withhold();
     let mut sent = withholding.make(0, 3, &watching).await?;
     let head = withholding.node.status().unsafe_head;
     withholding.pass(&watching, POST_DELAY + GRACE - 10).await?;
-    watching.until_judged(&withholding.bonded.world).await?;
+    watching.until_judged(&withholding.bonded.rollup).await?;
     assert_eq!(watching.node.status().safe_head.number, 0, "too early");
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
     until("the blocks on L1", &withholding.node, || async {
@@ -155,7 +155,7 @@ async fn withheld_blocks_are_posted_by_watcher() -> Result<()> {
     sent.extend(withholding.make(3, 1, &watching).await?);
     until("settlement", &withholding.node, || async { Ok(is_settled(&withholding.node)) }).await?;
     withholding.pass(&watching, 2_000).await?;
-    withholding.bonded.world.next_second().await?;
+    withholding.bonded.rollup.next_second().await?;
     let l2 = provider_of(&withholding.node)?;
     for hash in sent {
         ensure!(l2.get_transaction_receipt(hash).await?.is_some(), "{hash} is lost");
@@ -181,10 +181,10 @@ async fn account_without_ether_posts_nothing() -> Result<()> {
     assert_eq!(watching.node.status().safe_head.number, 0);
     // Once the account has some, the blocks are posted.
     let poor = Key::named("poor").address();
-    let provider = &withholding.bonded.world.provider;
+    let provider = &withholding.bonded.rollup.provider;
     provider.anvil_set_balance(poor, alloy_primitives::U256::from(10 * ETHER)).await?;
     until("the block on L1", &watching.node, || async {
-        withholding.bonded.world.next_second().await?;
+        withholding.bonded.rollup.next_second().await?;
         Ok(watching.node.status().safe_head.number == 1)
     })
     .await?;
@@ -195,15 +195,15 @@ async fn account_without_ether_posts_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn watcher_posts_nothing_beside_working_sequencer() -> Result<()> {
     let withholding = Withholding::new(true).await?;
-    let mut watching = withholding.watch(rich_key(&withholding.bonded.world)).await?;
+    let mut watching = withholding.watch(rich_key(&withholding.bonded.rollup)).await?;
     withholding.make(0, 2, &watching).await?;
     until("settlement", &watching.node, || async { Ok(is_settled(&watching.node)) }).await?;
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
-    withholding.bonded.world.next_second().await?;
-    watching.until_judged(&withholding.bonded.world).await?;
+    withholding.bonded.rollup.next_second().await?;
+    watching.until_judged(&withholding.bonded.rollup).await?;
     assert_eq!(watching.reports(), []);
-    let world = &withholding.bonded.world;
-    assert_eq!(world.provider.get_transaction_count(world.l1.addresses()[2]).await?, 0);
+    let rollup = &withholding.bonded.rollup;
+    assert_eq!(rollup.provider.get_transaction_count(rollup.l1.addresses()[2]).await?, 0);
     // Nor later, until the sequencer withholds one.
     withholding.withhold();
     withholding.make(2, 1, &watching).await?;
@@ -217,12 +217,12 @@ async fn watcher_posts_nothing_beside_working_sequencer() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_without_promise_are_not_posted() -> Result<()> {
     let withholding = Withholding::new(false).await?;
-    let mut watching = withholding.watch(rich_key(&withholding.bonded.world)).await?;
+    let mut watching = withholding.watch(rich_key(&withholding.bonded.rollup)).await?;
     withholding.withhold();
     withholding.make(0, 2, &watching).await?;
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
-    withholding.bonded.world.next_second().await?;
-    watching.until_judged(&withholding.bonded.world).await?;
+    withholding.bonded.rollup.next_second().await?;
+    watching.until_judged(&withholding.bonded.rollup).await?;
     assert_eq!(watching.node.status().safe_head.number, 0);
     assert_eq!(watching.reports(), []);
     withholding.stop(watching).await;
@@ -230,10 +230,10 @@ async fn blocks_without_promise_are_not_posted() -> Result<()> {
 }
 
 /// Maximum cost of the transactions of an account to a contract, in wei.
-async fn most_spent(world: &World, from: Address, to: Address) -> Result<u128> {
+async fn most_spent(rollup: &DevnetRollup, from: Address, to: Address) -> Result<u128> {
     let mut sum = 0;
-    for number in 0..=world.provider.get_block_number().await? {
-        let block = world.provider.get_block_by_number(number.into()).full().await?;
+    for number in 0..=rollup.provider.get_block_number().await? {
+        let block = rollup.provider.get_block_by_number(number.into()).full().await?;
         for sent in block.ok_or_eyre("no block")?.transactions.into_transactions() {
             if (sent.inner.signer(), sent.to()) == (from, Some(to)) {
                 sum += u128::from(sent.gas_limit()) * sent.max_fee_per_gas();
@@ -251,33 +251,38 @@ async fn post_both(
 ) -> Result<(enshrine_rollup::WatchReport, u128)> {
     const GWEI: u128 = 1_000_000_000;
     let tip = if is_watcher_first { GWEI } else { 3 * GWEI };
-    let withholding = Withholding::changed(|sequencing| sequencing.submitter.tip = tip).await?;
-    let (world, node) = (&withholding.bonded.world, &withholding.node);
+    let withholding = Withholding::changed(|sequencing| {
+        let submitter = &mut sequencing.submitter;
+        // L1 includes the withheld transaction, not one with higher fees.
+        (submitter.tip, submitter.bump_after) = (tip, 1_000);
+    })
+    .await?;
+    let (rollup, node) = (&withholding.bonded.rollup, &withholding.node);
     let submitter = SubmitterConfig { tip: 2 * GWEI, daily_limit, ..SubmitterConfig::default() };
-    let mut watching = withholding.watch_by(rich_key(world), submitter).await?;
-    let watcher = world.l1.addresses()[2];
-    let policy = contracts::Deployment::read(&world.deployment())?.policy;
+    let mut watching = withholding.watch_by(rich_key(rollup), submitter).await?;
+    let watcher = rollup.l1.addresses()[2];
+    let policy = contracts::Deployment::read(&rollup.deployment())?.policy;
 
     let held = withholding.hold();
     let mut sent = withholding.make(0, 1, &watching).await?;
     let head = node.status().unsafe_head;
     until("the sequencer's transaction", node, || async {
-        world.next_second().await?;
+        rollup.next_second().await?;
         Ok(!held.lock().is_empty())
     })
     .await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     withholding.pass(&watching, POST_DELAY + GRACE + 1).await?;
     until("the watcher's transaction", &watching.node, || async {
-        Ok(world.provider.get_transaction_count(watcher).pending().await? == 1)
+        Ok(rollup.provider.get_transaction_count(watcher).pending().await? == 1)
     })
     .await?;
     let raw = held.lock().last().cloned().unwrap_or_default();
-    let _ = world.provider.send_raw_transaction(&raw).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    let _ = rollup.provider.send_raw_transaction(&raw).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     withholding.proxy.honest();
-    world.provider.anvil_set_auto_mine(true).await?;
-    let receipts = world.provider.get_block_receipts(Default::default()).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
+    let receipts = rollup.provider.get_block_receipts(Default::default()).await?;
     let receipts = receipts.ok_or_eyre("no receipts")?;
     assert_eq!(receipts.len(), 2);
     let of = |account: Address| -> Result<&TransactionReceipt> {
@@ -302,7 +307,7 @@ async fn post_both(
         (report.transaction, report.reason.as_deref()),
         (Some(ours.transaction_hash), reason)
     );
-    let cost = most_spent(world, watcher, policy).await?;
+    let cost = most_spent(rollup, watcher, policy).await?;
 
     // The sequencer goes on from there.
     sent.extend(withholding.make(1, 1, &watching).await?);
@@ -313,7 +318,7 @@ async fn post_both(
     }
     let status = node.status();
     assert_eq!((status.fault, status.overtaken), (None, 0));
-    let expected = most_spent(world, ADVANCE, withholding.bonded.rollup).await?;
+    let expected = most_spent(rollup, ADVANCE, withholding.bonded.contract).await?;
     until_status("the cost of both transactions", node, |status| {
         status.submitter.is_some_and(|it| it.spent_today == expected)
     })
@@ -326,8 +331,8 @@ async fn post_both(
     let timeout = Timeout::begin();
     while watching.reports().len() < 2 {
         ensure!(timeout.lasts(), "no second report: {:?}", watching.seen);
-        world.next_second().await?;
-        watching.until_judged(world).await?;
+        rollup.next_second().await?;
+        watching.until_judged(rollup).await?;
     }
     let last = watching.seen.last().cloned().ok_or_eyre("no report")?;
     assert_eq!(last.number, 3);

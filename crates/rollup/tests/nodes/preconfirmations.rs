@@ -1,7 +1,7 @@
 //! Signed prefixes of blocks, on the sequencer and at followers.
 
 use crate::support::{
-    L2_CHAIN, World, admin_config, admin_of, is_settled, provider_of, signed_with, until,
+    DevnetRollup, L2_CHAIN, admin_config, admin_of, is_settled, provider_of, signed_with, until,
 };
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -23,17 +23,21 @@ use tokio::{sync::Mutex, task::JoinHandle};
 pub(crate) const TO: Address = Address::repeat_byte(0xb0);
 
 /// A rollup that only its sequencer may advance, with these rich accounts.
-pub(crate) async fn world(accounts: &[&str]) -> Result<World> {
+pub(crate) async fn rollup(accounts: &[&str]) -> Result<DevnetRollup> {
     let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
-    World::with_policy(accounts.collect()).await
+    DevnetRollup::with_policy(accounts.collect()).await
 }
 
 /// Configuration of a sequencer that signs prefixes of long blocks.
-pub(crate) fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<Config> {
-    let mut sequencing = world.sequencer_config()?;
+pub(crate) fn preconfirming(
+    rollup: &DevnetRollup,
+    folder: &Path,
+    block_time: Duration,
+) -> Result<Config> {
+    let mut sequencing = rollup.sequencer_config()?;
     sequencing.block_time = block_time;
     sequencing.preconfirm = Some(PreconfirmConfig { slice: PreconfirmConfig::MIN_SLICE });
-    let config = world.config(Role::Sequencer(Box::new(sequencing)));
+    let config = rollup.config(Role::Sequencer(Box::new(sequencing)));
     Ok(Config { data_dir: Some(folder.to_owned()), admin: Some(admin_config()?), ..config })
 }
 
@@ -42,13 +46,13 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Seals the open block, by stopping the sequencer for a moment, and moves L1's time past that of
 /// the block.
-pub(crate) async fn seal(world: &World, node: &RollupNode) -> Result<()> {
+pub(crate) async fn seal(rollup: &DevnetRollup, node: &RollupNode) -> Result<()> {
     let (admin, head) = (admin_of(node)?, node.status().unsafe_head.number);
     admin.raw_request::<_, Value>("admin_stopSealing".into(), ()).await?;
     until("the sealed block", node, || async { Ok(node.status().unsafe_head.number > head) })
         .await?;
-    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     admin.raw_request::<_, Value>("admin_startSealing".into(), ()).await?;
     Ok(())
 }
@@ -134,11 +138,14 @@ pub(crate) fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool
 }
 
 /// Checks that no two updates are evidence of an equivocation on this L1.
-pub(crate) async fn require_no_evidence(world: &World, updates: &[PrefixUpdate]) -> Result<()> {
-    let deployment = contracts::Deployment::read(&world.deployment())?;
+pub(crate) async fn require_no_evidence(
+    rollup: &DevnetRollup,
+    updates: &[PrefixUpdate],
+) -> Result<()> {
+    let deployment = contracts::Deployment::read(&rollup.deployment())?;
     let mut hashes = Vec::new();
-    for number in 0..=world.provider.get_block_number().await? {
-        let block = world.provider.get_block_by_number(number.into()).await?;
+    for number in 0..=rollup.provider.get_block_number().await? {
+        let block = rollup.provider.get_block_by_number(number.into()).await?;
         hashes.push(block.ok_or_eyre("no block")?.header.hash);
     }
     let context = Context {
@@ -166,8 +173,8 @@ pub(crate) async fn require_no_evidence(world: &World, updates: &[PrefixUpdate])
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
-    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let recording = Recording::start(&node).await?;
     let l2 = provider_of(&node)?;
@@ -190,7 +197,7 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
         eyre::bail!("sealed before it was read")
     };
     assert_eq!((block.number, HeaderSummary::read(&header)?.hash), (1, block.hash));
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     until_included(&node, second).await?;
     let receipt = l2.get_transaction_receipt(second).await?.ok_or_eyre("no receipt")?;
     assert_eq!(receipt.transaction_index, Some(index));
@@ -205,7 +212,7 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
         assert!(pair[1].2.starts_with(&pair[0].2) && !pair[0].1);
         assert_eq!(pair[0].0.environment, pair[1].0.environment);
     }
-    require_no_evidence(&world, &updates).await?;
+    require_no_evidence(&rollup, &updates).await?;
     let (is_on, reason) = state(&node).await?;
     assert!(is_on, "{reason}");
     node.stop().await;
@@ -214,8 +221,8 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
-    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let l2 = provider_of(&node)?;
     let replace = async |nonce| {
@@ -238,7 +245,7 @@ async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
     assert!(refused.contains("preconfirmed"), "{refused}");
     let by = replace(2).await?;
     assert!(matches!(status(&node, gapped).await?, Some(TransactionStatus::Dropped { .. })));
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     until_included(&node, first).await?;
     assert!(l2.get_transaction_receipt(by).await?.is_none());
     node.stop().await;
@@ -248,8 +255,8 @@ async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
 /// The node stops between the signature and the block.
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
-    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let long = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let long = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(long.clone()).await?;
     let recording = Recording::start(&node).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
@@ -260,8 +267,8 @@ async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
     node.stop().await;
 
     // L1 has reached the time of the block. Not even the pool is left.
-    world.provider.anvil_increase_time(100).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(100).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     fs::remove_file(folder.path().join("pool"))?;
     let node = RollupNode::start(long).await?;
     let recording = Recording::start(&node).await?;
@@ -274,25 +281,25 @@ async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
     let third = send(&l2, "alice", 1).await?;
     until_preconfirmed(&node, third).await?;
     updates.extend(recording.end().await);
-    require_no_evidence(&world, &updates).await?;
+    require_no_evidence(&rollup, &updates).await?;
     node.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
-    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let long = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice"]).await?, tempfile::tempdir()?);
+    let long = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(long).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
     until_preconfirmed(&node, first).await?;
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     node.stop().await;
 
     fs::remove_file(folder.path().join("preconfirmations"))?;
     // L1 includes nothing for now.
-    world.provider.anvil_set_auto_mine(false).await?;
-    let short = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
+    let short = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(short.clone()).await?;
     assert!(node.status().warnings.iter().any(|it| it.contains("preconfirmations is missing")));
     let second = send(&provider_of(&node)?, "alice", 1).await?;
@@ -307,8 +314,8 @@ async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
     until_included(&node, third).await?;
     let (is_on, reason) = state(&node).await?;
     assert!(!is_on && reason.contains("not complete"), "{reason}");
-    world.provider.anvil_set_auto_mine(true).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until("signatures", &node, || async { Ok(is_settled(&node) && state(&node).await?.0) }).await?;
     node.stop().await;
     Ok(())
@@ -317,9 +324,9 @@ async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
 /// Anyone may post another block there, so a promise would be worth nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn rollup_without_policy_is_not_preconfirmed() -> Result<()> {
-    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
     let folder = tempfile::tempdir()?;
-    let config = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let config = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(config).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
     until_included(&node, first).await?;
@@ -331,9 +338,9 @@ async fn rollup_without_policy_is_not_preconfirmed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configuration_without_safe_promises_is_refused() -> Result<()> {
-    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(1))?;
-    let mut often = world.sequencer_config()?;
+    let (rollup, folder) = (rollup(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), Duration::from_secs(1))?;
+    let mut often = rollup.sequencer_config()?;
     often.preconfirm = Some(PreconfirmConfig { slice: Duration::from_millis(49) });
     let role = Role::Sequencer(Box::new(often));
     let above = L1Limits { bytes: L1Limits::default().bytes + 1, ..L1Limits::default() };
@@ -352,8 +359,8 @@ async fn configuration_without_safe_promises_is_refused() -> Result<()> {
 /// The operator gives up preconfirmations while a block is promised.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_binds_node_that_signs_no_more() -> Result<()> {
-    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let node = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let node = RollupNode::start(preconfirming(&rollup, folder.path(), LONG)?).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
     until_preconfirmed(&node, first).await?;
     let Some(TransactionStatus::Preconfirmed { block, .. }) = status(&node, first).await? else {
@@ -361,11 +368,11 @@ async fn promise_binds_node_that_signs_no_more() -> Result<()> {
     };
     node.stop().await;
 
-    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
     let data_dir = Some(folder.path().to_owned());
-    let node = RollupNode::start(Config { data_dir, ..world.config(role) }).await?;
+    let node = RollupNode::start(Config { data_dir, ..rollup.config(role) }).await?;
     let l2 = provider_of(&node)?;
     let second = send(&l2, "bob", 0).await?;
     until_included(&node, second).await?;
@@ -380,10 +387,10 @@ async fn promise_binds_node_that_signs_no_more() -> Result<()> {
 /// A follower executes each prefix itself, and shows it before the block is sealed.
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
-    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
-    let follower = world.follower(Some(&node)).await?;
+    let follower = rollup.follower(Some(&node)).await?;
     let l2 = provider_of(&node)?;
     let first = send(&l2, "alice", 0).await?;
     until_preconfirmed(&follower, first).await?;
@@ -394,7 +401,7 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
     until_preconfirmed(&follower, second).await?;
 
     // A follower that joins later gets the whole prefix, not only what is added.
-    let late = world.follower(Some(&node)).await?;
+    let late = rollup.follower(Some(&node)).await?;
     let third = send(&l2, "alice", 1).await?;
     until("a prefix or the block", &late, || async {
         Ok(matches!(
@@ -403,7 +410,7 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
         ))
     })
     .await?;
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     until_included(&follower, third).await?;
     let [block, own] = [&at_follower, &l2];
     let block = block.get_block_by_number(1.into()).await?.ok_or_eyre("no block")?;
@@ -421,31 +428,31 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
 /// The anchor of the open block disappears from L1, with the message that it covers.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
-    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let recording = Recording::start(&node).await?;
     let l2 = provider_of(&node)?;
-    let _sent = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let _sent = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let first = send(&l2, "alice", 0).await?;
     until_preconfirmed(&node, first).await?;
     let nothing: [(); 0] = [];
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
     let second = send(&l2, "bob", 0).await?;
     // L1 grows beyond the block on which the promise depended.
     until("a prefix with both", &node, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         let both = [status(&node, first).await?, status(&node, second).await?];
         Ok(both.iter().all(|it| matches!(it, Some(TransactionStatus::Preconfirmed { .. }))))
     })
     .await?;
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     until_included(&node, first).await?;
     until_included(&node, second).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     let updates = recording.end().await;
     ensure!(!updates.is_empty(), "no updates");
-    require_no_evidence(&world, &updates).await?;
+    require_no_evidence(&rollup, &updates).await?;
     assert!(node.status().fault.is_none(), "{:?}", node.status());
     node.stop().await;
     Ok(())
@@ -454,23 +461,23 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
 /// Its nonce is too high until a transaction of the pool is in a prefix.
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
-    let (world, folder) = (world(&["alice", "mallory"]).await?, tempfile::tempdir()?);
-    let short = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let (rollup, folder) = (rollup(&["alice", "mallory"]).await?, tempfile::tempdir()?);
+    let short = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(short).await?;
     let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), 21_000);
     let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
-    let head = world.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+    rollup.l1_call(rollup.forced, U256::from(ETHER), submit.abi_encode()).await?;
+    let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
     let due = head.ok_or_eyre("no head")?.header.timestamp + 86_400;
     // A block that need not include it yet, and is a day younger than the genesis.
-    pass_until(&world, &node, due - 100).await?;
+    pass_until(&rollup, &node, due - 100).await?;
     let before = send(&provider_of(&node)?, "alice", 0).await?;
     until_included(&node, before).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     node.stop().await;
-    let node = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let node = RollupNode::start(preconfirming(&rollup, folder.path(), LONG)?).await?;
     let l2 = provider_of(&node)?;
-    pass_until(&world, &node, due + 1).await?;
+    pass_until(&rollup, &node, due + 1).await?;
     let first = send(&l2, "alice", 1).await?;
     until_preconfirmed(&node, first).await?;
     let makes_valid = send(&l2, "mallory", 0).await?;
@@ -478,7 +485,7 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     // Due, and valid now: L1 rejects the block without it.
     let status = status(&node, *owed.hash()).await?;
     assert!(!matches!(status, None | Some(TransactionStatus::Pending)), "{status:?}");
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     until_included(&node, makes_valid).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     let receipts = [first, makes_valid, *owed.hash()].map(|hash| l2.get_transaction_receipt(hash));
@@ -495,8 +502,8 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
     let names: Vec<String> = (0..12).map(|index| format!("flood {index}")).collect();
     let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
     all.push("alice");
-    let (world, folder) = (world(&all).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), LONG)?;
+    let (rollup, folder) = (rollup(&all).await?, tempfile::tempdir()?);
+    let config = preconfirming(&rollup, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let l2 = provider_of(&node)?;
     // More than two blocks of them.
@@ -517,7 +524,7 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
     });
     let late = *l2.send_raw_transaction(&late.encoded_2718()).await?.tx_hash();
     until_preconfirmed(&node, late).await?;
-    seal(&world, &node).await?;
+    seal(&rollup, &node).await?;
     let [first, late] = [flood[0], late].map(|hash| l2.get_transaction_receipt(hash));
     let (first, late) = (first.await?.ok_or_eyre("none")?, late.await?.ok_or_eyre("none")?);
     assert_eq!(first.block_number, late.block_number);
@@ -527,8 +534,8 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
 }
 
 /// Sets L1's time, and waits until the node has read it.
-pub(crate) async fn pass_until(world: &World, node: &RollupNode, time: u64) -> Result<()> {
-    world.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+pub(crate) async fn pass_until(rollup: &DevnetRollup, node: &RollupNode, time: u64) -> Result<()> {
+    rollup.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until("L1's new time", node, || async { Ok(node.status().l1_timestamp >= time) }).await
 }

@@ -1,6 +1,6 @@
 //! Configuration mistakes, reported before the node serves requests.
 
-use crate::support::{ADVANCE, World};
+use crate::support::{ADVANCE, DevnetRollup};
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::ext::AnvilApi as _;
 use enshrine_rollup::{
@@ -35,8 +35,8 @@ async fn refused(config: Config) -> Result<Check> {
     }
 }
 
-fn sequencer(world: &World) -> Result<Config> {
-    Ok(world.config(Role::Sequencer(Box::new(world.sequencer_config()?))))
+fn sequencer(rollup: &DevnetRollup) -> Result<Config> {
+    Ok(rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?))))
 }
 
 /// Returns a configuration with a changed field in its deployment file.
@@ -86,8 +86,8 @@ fn consensus_client_from(chain: u64, genesis_time: u64) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn correct_configuration_passes_all_checks() -> Result<()> {
-    let world = World::with_sequencer(ADVANCE).await?;
-    let config = Config { l1_beacon: vec![consensus_client(31_337)?], ..sequencer(&world)? };
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+    let config = Config { l1_beacon: vec![consensus_client(31_337)?], ..sequencer(&rollup)? };
     let checks = checks(&config).await?;
     for name in [
         "genesis state",
@@ -106,10 +106,10 @@ async fn correct_configuration_passes_all_checks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn swapped_keys_are_rejected() -> Result<()> {
-    let world = World::with_sequencer(ADVANCE).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+    let mut config = rollup.sequencer_config()?;
     core::mem::swap(&mut config.advance_key, &mut config.operator_key);
-    let check = refused(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let check = refused(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     assert_eq!(check.name, "sequencing policy");
     assert!(check.got.contains(&ADVANCE.to_string()), "{check}");
     assert!(check.to_string().contains("exchange --advance-key"), "{check}");
@@ -119,8 +119,8 @@ async fn swapped_keys_are_rejected() -> Result<()> {
 /// No error, since the policy may admit the account later.
 #[tokio::test(flavor = "multi_thread")]
 async fn account_outside_sequencing_policy_is_a_warning() -> Result<()> {
-    let world = World::with_sequencer(Address::repeat_byte(9)).await?;
-    let config = sequencer(&world)?;
+    let rollup = DevnetRollup::with_sequencer(Address::repeat_byte(9)).await?;
+    let config = sequencer(&rollup)?;
     let checks = checks(&config).await?;
     let check = named(&checks, "sequencing policy")?;
     assert_eq!(check.verdict, CheckOutcome::Warning);
@@ -132,12 +132,12 @@ async fn account_outside_sequencing_policy_is_a_warning() -> Result<()> {
 /// An earlier first block only makes the node read more of L1.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_block_after_deployment_is_rejected() -> Result<()> {
-    let world = World::new().await?;
-    let config = sequencer(&world)?;
+    let rollup = DevnetRollup::new().await?;
+    let config = sequencer(&rollup)?;
     let deployed: Value = serde_json::from_slice(&fs::read(&config.deployment)?)?;
     let deployed = deployed["l1Block"].as_u64().ok_or_eyre("a number")?;
-    world.provider.anvil_mine(Some(10), None).await?;
-    let head = alloy_provider::Provider::get_block_number(&world.provider).await?;
+    rollup.provider.anvil_mine(Some(10), None).await?;
+    let head = alloy_provider::Provider::get_block_number(&rollup.provider).await?;
     let (_folder, late) = with_field(config.clone(), "l1Block", json!(head))?;
     let check = refused(late).await?;
     assert_eq!(check.name, "first L1 block");
@@ -155,16 +155,16 @@ async fn first_block_after_deployment_is_rejected() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn account_without_ether_is_a_warning() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let poor = Key::named("poor");
-    let mut config = world.sequencer_config()?;
+    let mut config = rollup.sequencer_config()?;
     config.advance_key = Signer::new("advance_key", B256::from(poor.secret()))?;
-    let config = world.config(Role::Sequencer(Box::new(config)));
+    let config = rollup.config(Role::Sequencer(Box::new(config)));
     let before = checks(&config).await?;
     let check = named(&before, "float on L1")?;
     assert_eq!(check.verdict, CheckOutcome::Warning);
     assert!(check.to_string().contains(&format!("{} has 0 wei", poor.address())), "{check}");
-    world.provider.anvil_set_balance(poor.address(), U256::from(1)).await?;
+    rollup.provider.anvil_set_balance(poor.address(), U256::from(1)).await?;
     let after = checks(&config).await?;
     assert_eq!(named(&after, "float on L1")?.verdict, CheckOutcome::Passed);
     Ok(())
@@ -173,15 +173,15 @@ async fn account_without_ether_is_a_warning() -> Result<()> {
 /// Beside a usable one it is a warning, and so is one that does not respond.
 #[tokio::test(flavor = "multi_thread")]
 async fn consensus_client_of_another_l1_is_rejected() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let with =
-        |url: String| Ok::<_, eyre::Report>(Config { l1_beacon: vec![url], ..sequencer(&world)? });
+        |url: String| Ok::<_, eyre::Report>(Config { l1_beacon: vec![url], ..sequencer(&rollup)? });
     let check = refused(with(consensus_client(1)?)?).await?;
     assert_eq!(check.name, "consensus client");
     assert!(check.got.contains("of chain 1"), "{check}");
     // If others are usable, a client of another L1 or with a later genesis is only a warning.
     let several = vec![consensus_client(1)?, consensus_client(31_337)?];
-    let config = Config { l1_beacon: several, ..sequencer(&world)? };
+    let config = Config { l1_beacon: several, ..sequencer(&rollup)? };
     let verdicts = |checks: &[Check]| -> Vec<_> {
         let ours = checks.iter().filter(|check| check.name == "consensus client");
         ours.map(|check| check.verdict).collect()

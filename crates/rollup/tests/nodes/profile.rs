@@ -4,8 +4,8 @@ use crate::{
     blobs_of_l1::with_beacon,
     preconfirmations::{Recording, preconfirming, send, state, until_included},
     support::{
-        World, is_settled, provider_of, refusal, signed_with, until, until_settled, until_status,
-        until_synced,
+        DevnetRollup, is_settled, provider_of, refusal, signed_with, until, until_settled,
+        until_status, until_synced,
     },
 };
 use alloy_eips::Encodable2718 as _;
@@ -21,13 +21,14 @@ use variants::{
     market::{MARKET_ADDRESS, excess_at},
 };
 
-async fn world(schedule: GasSchedule) -> Result<World> {
-    World::with_execute_gas(schedule, vec![(Key::named("alice").address(), rich(ETHER))]).await
+async fn rollup(schedule: GasSchedule) -> Result<DevnetRollup> {
+    DevnetRollup::with_execute_gas(schedule, vec![(Key::named("alice").address(), rich(ETHER))])
+        .await
 }
 
-fn config(world: &World, schedule: GasSchedule) -> Result<Config> {
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    Ok(Config { execute_gas: schedule, ..world.config(role) })
+fn config(rollup: &DevnetRollup, schedule: GasSchedule) -> Result<Config> {
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    Ok(Config { execute_gas: schedule, ..rollup.config(role) })
 }
 
 /// Sends a transfer from Alice with this nonce and waits until its block is on L1. Returns the
@@ -51,8 +52,8 @@ async fn blocks_settle_under_every_gas_schedule() -> Result<()> {
     let other: GasSchedule = "25000+60".parse()?;
     let named = GasSchedule::NAMED.map(|(_, schedule)| schedule);
     for schedule in named.into_iter().chain([other]) {
-        let world = world(schedule).await?;
-        let sequencer = RollupNode::start(config(&world, schedule)?).await?;
+        let rollup = rollup(schedule).await?;
+        let sequencer = RollupNode::start(config(&rollup, schedule)?).await?;
         let l2 = provider_of(&sequencer)?;
         let mut settled = Vec::new();
         for nonce in 0..BLOCKS {
@@ -72,11 +73,11 @@ const BASE_FEE: u64 = 1_000_000_000;
 
 /// Sets the EXECUTE gas price and the base fee, both of which fall while L1 blocks are nearly
 /// empty.
-async fn set_market(world: &World, price: u64) -> Result<()> {
+async fn set_market(rollup: &DevnetRollup, price: u64) -> Result<()> {
     let excess = U256::from(excess_at(price));
-    world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
-    world.provider.anvil_set_next_block_base_fee_per_gas(BASE_FEE.into()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
+    rollup.provider.anvil_set_next_block_base_fee_per_gas(BASE_FEE.into()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     Ok(())
 }
 
@@ -85,17 +86,17 @@ async fn set_market(world: &World, price: u64) -> Result<()> {
 async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
     const BLOCKS: u64 = 4;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with_market(schedule, accounts).await?;
-    set_market(&world, price).await?;
-    let mut config = config(&world, schedule)?;
+    let rollup = DevnetRollup::with_market(schedule, accounts).await?;
+    set_market(&rollup, price).await?;
+    let mut config = config(&rollup, schedule)?;
     if by_blobs {
-        config = with_beacon(config, &world.l1.endpoint());
+        config = with_beacon(config, &rollup.l1.endpoint());
     }
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     let mut settled = Vec::new();
     for nonce in 0..BLOCKS {
-        set_market(&world, price).await?;
+        set_market(&rollup, price).await?;
         settled.push(settle(&sequencer, &l2, nonce).await?);
     }
     let mut gas = 0;
@@ -133,12 +134,12 @@ async fn blocks_settle_at_every_market_price() -> Result<()> {
 async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let schedule = GasSchedule::DEFAULT;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with_market(schedule, accounts).await?;
-    set_market(&world, BASE_FEE).await?;
-    let sequencer = RollupNode::start(config(&world, schedule)?).await?;
+    let rollup = DevnetRollup::with_market(schedule, accounts).await?;
+    set_market(&rollup, BASE_FEE).await?;
+    let sequencer = RollupNode::start(config(&rollup, schedule)?).await?;
     until_synced(&sequencer).await?;
     let l2 = provider_of(&sequencer)?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    rollup.provider.anvil_set_auto_mine(false).await?;
     let alice = Key::named("alice");
     let transfer = signed_with(&alice, 0, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
@@ -150,11 +151,11 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let account = sequencer.status().submitter.map(|it| it.address).unwrap_or_default();
     // Far above the price in the plan, so the transaction runs out of gas.
     let excess = U256::from(excess_at(20 * BASE_FEE));
-    world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
-    world.provider.anvil_set_auto_mine(true).await?;
+    rollup.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
     until_status("the block on L1", &sequencer, |status| status.safe_head == sealed).await?;
-    let sent = world.provider.get_transaction_count(account).await?;
+    let sent = rollup.provider.get_transaction_count(account).await?;
     assert!(sent >= 2, "{sent} transactions: the first one did not fail");
     sequencer.stop().await;
     Ok(())
@@ -182,13 +183,13 @@ async fn next_block(node: &RollupNode, nonce: u64) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn price_risen_by_half_stops_signatures() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let world = World::with_market_and_policy(GasSchedule::DEFAULT, accounts).await?;
+    let rollup = DevnetRollup::with_market_and_policy(GasSchedule::DEFAULT, accounts).await?;
     // The price falls by the same factor in each empty L1 block.
-    let set_percent = async |percent: u64| set_market(&world, BASE_FEE / 100 * percent).await;
+    let set_percent = async |percent: u64| set_market(&rollup, BASE_FEE / 100 * percent).await;
     set_percent(100).await?;
     let folder = tempfile::tempdir()?;
-    let (proxy, Config { l1, .. }) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    let config = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let (proxy, Config { l1, .. }) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
+    let config = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(Config { l1, ..config }).await?;
     until_status("the start", &node, |status| status.synced).await?;
     until("signatures", &node, || async { Ok(state(&node).await.is_ok_and(|it| it.0)) }).await?;
@@ -230,11 +231,11 @@ async fn price_risen_by_half_stops_signatures() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn start_rejects_other_gas_schedule_than_l1() -> Result<()> {
-    let world = world(GasSchedule::ETHREX).await?;
-    let started = RollupNode::start(config(&world, GasSchedule::DEFAULT)?).await;
+    let rollup = rollup(GasSchedule::ETHREX).await?;
+    let started = RollupNode::start(config(&rollup, GasSchedule::DEFAULT)?).await;
     let error = started.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("ethrex") && error.contains("default"), "{error}");
-    let sequencer = RollupNode::start(config(&world, GasSchedule::ETHREX)?).await?;
+    let sequencer = RollupNode::start(config(&rollup, GasSchedule::ETHREX)?).await?;
     sequencer.stop().await;
     Ok(())
 }

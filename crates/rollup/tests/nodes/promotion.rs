@@ -1,8 +1,8 @@
 //! Reasons to reject a follower's promotion, and the promotion once they are gone.
 
 use crate::support::{
-    World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until, until_status,
-    until_synced,
+    DevnetRollup, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
+    until_status, until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U64, U256};
@@ -26,9 +26,9 @@ struct Standby {
 }
 
 impl Standby {
-    async fn start(world: &World, change: impl FnOnce(&mut Config)) -> Result<Self> {
-        let (l1, mut config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-        config.standby = Some(Box::new(world.sequencer_config()?));
+    async fn start(rollup: &DevnetRollup, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let (l1, mut config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
+        config.standby = Some(Box::new(rollup.sequencer_config()?));
         config.admin = Some(admin_config()?);
         change(&mut config);
         let node = RollupNode::start(config).await?;
@@ -77,13 +77,13 @@ fn is_follower(standby: &Standby) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_needs_keys_and_another_role() -> Result<()> {
-    let world = World::new().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
+    let rollup = DevnetRollup::new().await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
     standby.refuses("rollup_demote", -32_021, json!({ "got": "follower" })).await?;
     standby.promote().await?;
     standby.refuses("rollup_promote", -32_021, json!({ "got": "sequencer" })).await?;
     standby.demote().await?;
-    let keyless = Standby::start(&world, |config| config.standby = None).await?;
+    let keyless = Standby::start(&rollup, |config| config.standby = None).await?;
     keyless.refuses("rollup_promote", -32_022, json!({})).await?;
     is_follower(&keyless);
     keyless.node.stop().await;
@@ -93,14 +93,14 @@ async fn promotion_needs_keys_and_another_role() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_waits_for_l1_sync() -> Result<()> {
-    let world = World::new().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
+    let rollup = DevnetRollup::new().await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
     // The node sees new headers, but cannot read their receipts.
     standby.l1.set(|request, answer| (!request.contains("eth_getBlockReceipts")).then_some(answer));
-    world.provider.anvil_mine(Some(3), None).await?;
-    world.deposit(Address::repeat_byte(1), U256::ONE).await?;
+    rollup.provider.anvil_mine(Some(3), None).await?;
+    rollup.deposit(Address::repeat_byte(1), U256::ONE).await?;
     until_status("a fault", &standby.node, |status| status.fault.is_some()).await?;
-    let head = world.provider.get_block_number().await?;
+    let head = rollup.provider.get_block_number().await?;
     standby
         .refuses("rollup_promote", -32_023, json!({ "expected": head, "got": head - 1 }))
         .await?;
@@ -114,10 +114,10 @@ async fn promotion_waits_for_l1_sync() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_is_rejected_while_sequencer_lives() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let url = format!("ws://{}", sequencer.server().addresses()[0]);
-    let standby = Standby::start(&world, |config| {
+    let standby = Standby::start(&rollup, |config| {
         config.role = Role::Follower { sequencer: Some(url.clone()) };
     })
     .await?;
@@ -132,12 +132,12 @@ async fn promotion_is_rejected_while_sequencer_lives() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
-    let world = World::new().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
-    let account = world.l1.addresses()[1];
-    world.provider.anvil_set_auto_mine(false).await?;
+    let rollup = DevnetRollup::new().await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
+    let account = rollup.l1.addresses()[1];
+    rollup.provider.anvil_set_auto_mine(false).await?;
     let waits = alloy_rpc_types_eth::TransactionRequest::default().from(account).to(account);
-    let _pending = world.provider.send_transaction(waits).await?;
+    let _pending = rollup.provider.send_transaction(waits).await?;
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     is_follower(&standby);
     standby.ask("rollup_promote", json!([true])).await?;
@@ -145,8 +145,8 @@ async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
     standby.demote().await?;
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     // Once a block includes the transaction, no force is needed.
-    world.provider.anvil_set_auto_mine(true).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_set_auto_mine(true).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     standby.promote().await?;
     standby.node.stop().await;
     Ok(())
@@ -154,14 +154,14 @@ async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_needs_ether_on_l1() -> Result<()> {
-    let world = World::new().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
-    let account = world.l1.addresses()[1];
-    world.provider.anvil_set_balance(account, U256::ZERO).await?;
+    let rollup = DevnetRollup::new().await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
+    let account = rollup.l1.addresses()[1];
+    rollup.provider.anvil_set_balance(account, U256::ZERO).await?;
     let evidence = json!({ "account": account, "got": "0x0", "expected": "0x1" });
     standby.refuses("rollup_promote", -32_026, evidence).await?;
     is_follower(&standby);
-    world.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
+    rollup.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
     standby.promote().await?;
     standby.node.stop().await;
     Ok(())
@@ -170,9 +170,9 @@ async fn promotion_needs_ether_on_l1() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
     let another = Address::repeat_byte(7);
-    let world = World::with_sequencer(another).await?;
-    let standby = Standby::start(&world, |_| {}).await?;
-    let account = world.l1.addresses()[1];
+    let rollup = DevnetRollup::with_sequencer(another).await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
+    let account = rollup.l1.addresses()[1];
     standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
     is_follower(&standby);
     // Other clients word the revert of the policy differently.
@@ -192,8 +192,8 @@ async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
     is_follower(&standby);
     standby.node.stop().await;
 
-    let world = World::with_sequencer(account).await?;
-    let standby = Standby::start(&world, |_| {}).await?;
+    let rollup = DevnetRollup::with_sequencer(account).await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
     standby.promote().await?;
     standby.node.stop().await;
     Ok(())
@@ -201,8 +201,8 @@ async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_needs_answer_about_l1_account() -> Result<()> {
-    let world = World::new().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
+    let rollup = DevnetRollup::new().await?;
+    let standby = Standby::start(&rollup, |_| {}).await?;
     let is_gone = Arc::new(AtomicBool::new(true));
     let gone = Arc::clone(&is_gone);
     standby.l1.set(move |request, answer| {
@@ -219,24 +219,24 @@ async fn promotion_needs_answer_about_l1_account() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &sequencer, || async {
         Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&sequencer))
     })
     .await?;
-    let stays = world.provider.get_block_number().await?;
+    let stays = rollup.provider.get_block_number().await?;
     let folder = tempfile::tempdir()?;
     let standby =
-        Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
+        Standby::start(&rollup, |config| config.data_dir = Some(folder.path().into())).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
     // In the same block, the operator relays a deposit.
     let carol = Key::named("carol").address();
-    world.deposit(carol, U256::from(ETHER)).await?;
+    rollup.deposit(carol, U256::from(ETHER)).await?;
     until("the transfer", &sequencer, || async {
         let [bob, carol] = [l2.get_balance(bob).await?, l2.get_balance(carol).await?];
         Ok(!bob.is_zero() && !carol.is_zero() && is_settled(&sequencer))
@@ -251,14 +251,14 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
     sequencer.stop().await;
 
     // An L1 reorg removes everything after the first deposit, and no node posts it again.
-    let depth = world.provider.get_block_number().await? - stays;
+    let depth = rollup.provider.get_block_number().await? - stays;
     let nothing = Vec::<()>::new();
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
     until("the removal of the transfer", &standby.node, || async { Ok(!has_it().await?) }).await?;
     // The removed transactions survive a restart.
     standby.node.stop().await;
     let standby =
-        Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
+        Standby::start(&rollup, |config| config.data_dir = Some(folder.path().into())).await?;
     let l2 = provider_of(&standby.node)?;
     let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
     ensure!(!has_it().await?, "the transfer is back too early");
@@ -276,21 +276,21 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let alice = Key::named("alice");
     let (bob, carol) = (Key::named("bob").address(), Key::named("carol").address());
     // The first sequencer's later blocks do not reach L1.
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (l1, config) = world.behind_proxy(role)?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (l1, config) = rollup.behind_proxy(role)?;
     let first = RollupNode::start(config).await?;
     let l2 = provider_of(&first)?;
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &first, || async {
         Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&first))
     })
     .await?;
     let feed = format!("ws://{}", first.server().addresses()[0]);
-    let standby = Standby::start(&world, |config| {
+    let standby = Standby::start(&rollup, |config| {
         config.role = Role::Follower { sequencer: Some(feed) };
     })
     .await?;
@@ -309,8 +309,8 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
     );
 
     // Another sequencer's block at the same height is included on L1.
-    let second = world.sequencer().await?;
-    world.deposit(carol, U256::from(ETHER)).await?;
+    let second = rollup.sequencer().await?;
+    rollup.deposit(carol, U256::from(ETHER)).await?;
     until("the removal of the transfer", &standby.node, || async { Ok(!has_it().await?) }).await?;
     until("the other block", &standby.node, || async {
         Ok(!l2.get_balance(carol).await?.is_zero())

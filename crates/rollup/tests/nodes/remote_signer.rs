@@ -1,8 +1,8 @@
 //! A sequencer whose Web3Signer is slow, signs wrongly or does not respond.
 
 use crate::support::{
-    World, is_settled, provider_of, signed_with, until, until_balance, until_nonce, until_settled,
-    until_status,
+    DevnetRollup, is_settled, provider_of, signed_with, until, until_balance, until_nonce,
+    until_settled, until_status,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
@@ -14,12 +14,12 @@ use testkit::{ETHER, Key, SignerMode, Web3Signer, rich};
 /// Sealing continues, and posting resumes once the signer works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
-    let world = World::new().await?;
-    let key = Key::from_secret(world.l1.keys()[1].to_bytes()).ok_or_eyre("no key")?;
+    let rollup = DevnetRollup::new().await?;
+    let key = Key::from_secret(rollup.l1.keys()[1].to_bytes()).ok_or_eyre("no key")?;
     let signer = Web3Signer::start(&key)?;
-    let mut config = world.sequencer_config()?;
+    let mut config = rollup.sequencer_config()?;
     config.advance_key = Signer::remote(signer.url(), key.address())?;
-    let node = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let node = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     assert!(node.status().warnings.is_empty(), "{:?}", node.status().warnings);
     let head = || node.status().unsafe_head.number;
     let to = Address::repeat_byte(0xb0);
@@ -32,14 +32,14 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
         (SignerMode::Gone, Some("does not answer")),
     ] {
         signer.set(mode);
-        world.deposit(to, U256::ONE).await?;
+        rollup.deposit(to, U256::ONE).await?;
         blocks += 1;
         until("a block", &node, || async { Ok(head() >= blocks) }).await?;
         if let Some(expected) = expected {
             let is_told = || node.status().fault.is_some_and(|fault| fault.contains(expected));
             until(expected, &node, || async { Ok(is_told()) }).await?;
             // The next block does not wait for the signer.
-            world.deposit(to, U256::ONE).await?;
+            rollup.deposit(to, U256::ONE).await?;
             blocks += 1;
             until("the next block", &node, || async { Ok(head() >= blocks) }).await?;
             assert!(!is_settled(&node));
@@ -54,9 +54,9 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     node.stop().await;
 
     // A signer without the key makes the start fail.
-    let mut config = world.sequencer_config()?;
+    let mut config = rollup.sequencer_config()?;
     config.advance_key = Signer::remote(signer.url(), Key::named("another").address())?;
-    let refused = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await;
+    let refused = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await;
     let error = refused.map(drop).unwrap_err().to_string();
     assert!(error.contains("signer of the advance key") && error.contains("has 1 keys"), "{error}");
     Ok(())
@@ -66,16 +66,16 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     let alice = Key::named("alice");
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
     let operator = Key::named("operator");
     let signer = Web3Signer::start(&operator)?;
-    let mut config = world.sequencer_config()?;
+    let mut config = rollup.sequencer_config()?;
     config.operator_key = Signer::remote(signer.url(), operator.address())?;
-    let node = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let node = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let l2 = provider_of(&node)?;
     let to = Address::repeat_byte(0xb0);
     signer.set(SignerMode::Slow);
-    world.deposit(to, U256::ONE).await?;
+    rollup.deposit(to, U256::ONE).await?;
     for nonce in 0..3 {
         let transfer = signed_with(&alice, nonce, to, 2, Bytes::new(), 21_000);
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
@@ -86,7 +86,7 @@ async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     until_balance("the deposit", &node, to, U256::from(7)).await?;
     // The node also normalises s in the operator's transactions, so L1 accepts the block.
     signer.set(SignerMode::HighS);
-    world.deposit(to, U256::ONE).await?;
+    rollup.deposit(to, U256::ONE).await?;
     until_balance("the deposit", &node, to, U256::from(8)).await?;
     until_settled("L1", &node).await?;
     node.stop().await;

@@ -1,6 +1,6 @@
 //! The size limit of a block: what fits into an L1 transaction.
 
-use crate::support::{World, is_settled, provider_of, until};
+use crate::support::{DevnetRollup, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -25,19 +25,19 @@ fn account(number: u64) -> Address {
 }
 
 /// Creates an L2 with many accounts, two of which are rich.
-async fn world() -> Result<World> {
+async fn rollup() -> Result<DevnetRollup> {
     let small = GenesisAccount { balance: U256::ONE, ..Default::default() };
     let mut accounts: Vec<_> =
         (0..ACCOUNTS).map(|number| (account(number), small.clone())).collect();
     accounts.extend(["alice", "bob"].map(|name| (Key::named(name).address(), rich(ETHER))));
-    World::with(accounts).await
+    DevnetRollup::with(accounts).await
 }
 
 /// Starts a sequencer that seals no block before all transfers are sent.
-async fn sequencer(world: &World, block_time: Duration) -> Result<RollupNode> {
-    let mut config = world.sequencer_config()?;
+async fn sequencer(rollup: &DevnetRollup, block_time: Duration) -> Result<RollupNode> {
+    let mut config = rollup.sequencer_config()?;
     config.block_time = block_time;
-    Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
+    Ok(RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?)
 }
 
 /// Signs transfers of an account with these nonces to different recipients.
@@ -62,12 +62,12 @@ async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
 }
 
 /// Returns the calldata of all `advance` calls.
-async fn advances(world: &World) -> Result<Vec<Bytes>> {
+async fn advances(rollup: &DevnetRollup) -> Result<Vec<Bytes>> {
     let mut all = Vec::new();
-    for number in 0..=world.provider.get_block_number().await? {
-        let block = world.provider.get_block_by_number(number.into()).full().await?;
+    for number in 0..=rollup.provider.get_block_number().await? {
+        let block = rollup.provider.get_block_by_number(number.into()).full().await?;
         for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
-            if transaction.inner.signer() == world.l1.addresses()[1] {
+            if transaction.inner.signer() == rollup.l1.addresses()[1] {
                 all.push(transaction.input().clone());
             }
         }
@@ -86,8 +86,8 @@ async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_fill_l1_calldata_in_compact_form() -> Result<()> {
-    let world = world().await?;
-    let sequencer = sequencer(&world, Duration::from_secs(8)).await?;
+    let rollup = rollup().await?;
+    let sequencer = sequencer(&rollup, Duration::from_secs(8)).await?;
     let l2 = provider_of(&sequencer)?;
     send(&l2, 0..TRANSFERS).await?;
     until_settled(&sequencer, &l2).await?;
@@ -95,7 +95,7 @@ async fn blocks_fill_l1_calldata_in_compact_form() -> Result<()> {
     let inputs: Vec<Bytes> = l2.raw_request("rollup_inputsAfter".into(), ("0x0",)).await?;
     let longest = inputs.iter().map(|input| input.len()).max().ok_or_eyre("no block")?;
     ensure!(longest > limit, "no input is longer than {limit} bytes by itself: {longest}");
-    let lengths: Vec<_> = advances(&world).await?.iter().map(|data| data.len()).collect();
+    let lengths: Vec<_> = advances(&rollup).await?.iter().map(|data| data.len()).collect();
     let most = lengths.iter().max().ok_or_eyre("no advance")?;
     ensure!((limit / 2..L1Limits::default().bytes).contains(most), "{lengths:?}");
     sequencer.stop().await;
@@ -107,17 +107,17 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     /// Number of forced transactions. Each adds more than half a kilobyte of evidence to the
     /// `advance`.
     const FORCED: u64 = 40;
-    let world = world().await?;
-    let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
+    let rollup = rollup().await?;
+    let sequencer = sequencer(&rollup, Duration::from_secs(16)).await?;
     let l2 = provider_of(&sequencer)?;
     for raw in transfers("bob", 0..FORCED) {
-        world.force(raw).await?;
+        rollup.force(raw).await?;
     }
     send(&l2, 0..TRANSFERS).await?;
     until_settled(&sequencer, &l2).await?;
     assert_eq!(l2.get_transaction_count(Key::named("bob").address()).await?, FORCED);
 
-    let sizes: Vec<_> = advances(&world)
+    let sizes: Vec<_> = advances(&rollup)
         .await?
         .iter()
         .map(|data| {
@@ -138,8 +138,8 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
 /// `rollup_budget` also names the limit that is nearest.
 #[tokio::test(flavor = "multi_thread")]
 async fn budget_describes_block_under_construction() -> Result<()> {
-    let world = world().await?;
-    let sequencer = sequencer(&world, Duration::from_secs(3_600)).await?;
+    let rollup = rollup().await?;
+    let sequencer = sequencer(&rollup, Duration::from_secs(3_600)).await?;
     let l2 = provider_of(&sequencer)?;
     let budget =
         || async { Ok::<Value, eyre::Report>(l2.raw_request("rollup_budget".into(), ()).await?) };
@@ -187,9 +187,9 @@ async fn budget_describes_block_under_construction() -> Result<()> {
 }
 
 /// Returns `true` if a sequencer with these prices accepts the transfer, and a block includes it.
-async fn is_included(world: &World, prices: Prices) -> Result<bool> {
-    let config = SequencerConfig { prices, ..world.sequencer_config()? };
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+async fn is_included(rollup: &DevnetRollup, prices: Prices) -> Result<bool> {
+    let config = SequencerConfig { prices, ..rollup.sequencer_config()? };
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let l2 = provider_of(&sequencer)?;
     let accepted = send(&l2, 0..1).await;
     let is_underpriced = accepted.is_err();
@@ -211,23 +211,23 @@ async fn is_included(world: &World, prices: Prices) -> Result<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_transactions_are_not_included() -> Result<()> {
-    let world = world().await?;
+    let rollup = rollup().await?;
     // The tip per gas. Per byte of input, the transfer pays some multiple of it.
     let tip = 1_000_000;
-    let dear = is_included(&world, Prices { gas: tip + 1, byte: 0 }).await;
+    let dear = is_included(&rollup, Prices { gas: tip + 1, byte: 0 }).await;
     let reason = dear.expect_err("the pool accepts less than the minimum").to_string();
     ensure!(reason.contains("tip") && reason.contains("1000001"), "{reason}");
-    ensure!(!is_included(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
-    ensure!(is_included(&world, Prices { gas: tip, byte: 2 * tip }).await?);
+    ensure!(!is_included(&rollup, Prices { gas: tip, byte: 21_000 * tip }).await?);
+    ensure!(is_included(&rollup, Prices { gas: tip, byte: 2 * tip }).await?);
 
     // Deposits, which the operator relays, and forced transactions are exempt from these prices.
     let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };
-    let config = SequencerConfig { prices, ..world.sequencer_config()? };
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let config = SequencerConfig { prices, ..rollup.sequencer_config()? };
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
-    world.deposit(carol, U256::from(ETHER)).await?;
+    rollup.deposit(carol, U256::from(ETHER)).await?;
     for raw in transfers("bob", 0..1) {
-        world.force(raw).await?;
+        rollup.force(raw).await?;
     }
     until("the deposit and the forced transaction", &sequencer, || async {
         let bob = Key::named("bob").address();

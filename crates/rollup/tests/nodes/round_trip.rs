@@ -1,7 +1,8 @@
 //! Deposits, transfers and withdrawals through a sequencer, L1 and a follower.
 
 use crate::support::{
-    World, provider_of, signed, until, until_included, until_nonce, until_posted, until_status,
+    DevnetRollup, provider_of, signed, until, until_included, until_nonce, until_posted,
+    until_status,
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
@@ -14,13 +15,13 @@ use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
 
     // A deposit arrives.
-    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let message: MessageInfo =
         l2.raw_request("rollup_getMessage".into(), ("l1ToL2", "0x0")).await?;
     assert_eq!(message.state, MessageState::Relayed);
@@ -54,13 +55,13 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
 
     // The withdrawal is claimed on L1.
     let claim: ClaimProof = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
-    assert_eq!(claim.to, world.message_queue);
-    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
-    assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
+    assert_eq!(claim.to, rollup.message_queue);
+    rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    assert_eq!(rollup.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
     // A forced transaction, which was sent to no L2 node, arrives through L1.
     let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
-    world.force(forced.encoded_2718()).await?;
+    rollup.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: serde_json::Value =
             l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
@@ -70,7 +71,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     assert_eq!(l2.get_balance(bob).await?, U256::from(3 * ETHER / 2));
 
     // A follower that reads only L1 derives the same chain.
-    let follower = world.follower(None).await?;
+    let follower = rollup.follower(None).await?;
     let safe = sequencer.status().safe_head;
     until_status("the follower", &follower, |status| status.safe_head.number >= safe.number)
         .await?;
@@ -91,10 +92,10 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     const BLOCKS: u64 = 30;
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for number in 1..=BLOCKS {
         let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
@@ -103,7 +104,7 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     let head = sequencer.status().unsafe_head.number;
     until_status("L1", &sequencer, |status| status.safe_head.number >= head).await?;
 
-    let follower = world.follower(None).await?;
+    let follower = rollup.follower(None).await?;
     let l2 = provider_of(&follower)?;
     until("the deposit", &follower, || async {
         Ok(l2.get_balance(alice.address()).await? > U256::ZERO)
@@ -119,15 +120,15 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_gets_blocks_before_l1() -> Result<()> {
-    let world = World::new().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    let mut config = rollup.sequencer_config()?;
     // The sequencer posts no blocks.
     config.submit_interval = std::time::Duration::from_secs(3_600);
     let role = enshrine_rollup::Role::Sequencer(Box::new(config));
-    let sequencer = enshrine_rollup::RollupNode::start(world.config(role)).await?;
-    let follower = world.follower(Some(&sequencer)).await?;
+    let sequencer = enshrine_rollup::RollupNode::start(rollup.config(role)).await?;
+    let follower = rollup.follower(Some(&sequencer)).await?;
     let alice = Key::named("alice").address();
-    world.deposit_on(&follower, alice, U256::from(ETHER)).await?;
+    rollup.deposit_on(&follower, alice, U256::from(ETHER)).await?;
     let status = follower.status();
     assert_eq!(status.safe_head.number, 0);
     assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);

@@ -1,7 +1,7 @@
 //! The SDK's bridge with nodes that lie: each lie is refused with its error, and nothing is sent.
 //! The same proxies then tell the truth, and the same calls are accepted.
 
-use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
+use crate::support::{DevnetRollup, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider as _, RootProvider};
@@ -263,10 +263,10 @@ async fn claim(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
-    let world = World::new().await?;
-    let sequencer = world.sequencer().await?;
+    let rollup = DevnetRollup::new().await?;
+    let sequencer = rollup.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for nonce in 0..2 {
         let (to, data) = (Address::repeat_byte(0xb0), Bytes::new());
         let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data };
@@ -287,16 +287,16 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let (other, message) = (other?, message?);
     let sent_in = logs[1].block_number.ok_or_eyre("no block number")?;
 
-    let l1_proxy = Proxy::start(world.l1.server().ok_or_eyre("L1 is not served")?.addresses()[0])?;
+    let l1_proxy = Proxy::start(rollup.l1.server().ok_or_eyre("L1 is not served")?.addresses()[0])?;
     let l2_proxy = Proxy::start(sequencer.server().addresses()[0])?;
     let provider =
         |proxy: &Proxy| -> Result<_> { Ok(RootProvider::new_http(proxy.url().parse()?)) };
     let (l1, l2) = (provider(&l1_proxy)?, provider(&l2_proxy)?);
-    let address = Deployment::read(&world.deployment())?.rollup;
-    let rollup = Rollup::read(&l1, address).await?;
-    assert_eq!((rollup.message_queue, rollup.forced), (world.message_queue, world.forced));
-    let bridge = Bridge::new(rollup, l1.clone(), l2);
-    let from = world.l1.addresses()[0];
+    let address = Deployment::read(&rollup.deployment())?.rollup;
+    let read = Rollup::read(&l1, address).await?;
+    assert_eq!((read.message_queue, read.forced), (rollup.message_queue, rollup.forced));
+    let bridge = Bridge::new(read, l1.clone(), l2);
+    let from = rollup.l1.addresses()[0];
     let sent = Arc::<AtomicUsize>::default();
     for (name, layer, method, selector, edit, by, is_expected) in LIES {
         let (lying, honest) = match layer {
@@ -330,7 +330,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let error = claim(&bridge, from, &changed, sent_in, Proof).await.unwrap_err();
     assert!(matches!(error, BridgeError::Proof(ClaimError::Message { .. })), "{error:?}");
     let elsewhere = signed_with(&alice, 0, from, 1, Bytes::new(), 21_000);
-    let mut wrong = rollup;
+    let mut wrong = read;
     wrong.l2_chain_id += 1;
     let of = |wrong| Bridge::new(wrong, l1.clone(), bridge.l2().clone());
     let raw = Bytes::from(elsewhere.encoded_2718());
@@ -338,7 +338,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     assert!(matches!(error, BridgeError::WrongChain { layer: L2, .. }), "{error:?}");
     // Contracts that the rollup on L1 does not name.
     let got = Address::repeat_byte(0xa1);
-    let wrong = of(Rollup { message_queue: got, forced: got, ..rollup });
+    let wrong = of(Rollup { message_queue: got, forced: got, ..read });
     let proof = bridge.prove(&message, sent_in).await?;
     for error in [
         wrong.deposit(from, NewMessage::default()).await.unwrap_err(),
@@ -362,7 +362,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
         *bridge.force(from, raw.into(), None).await?.tx_hash(),
     ];
     for hash in hashes {
-        let receipt = world.provider.get_transaction_receipt(hash).await?;
+        let receipt = rollup.provider.get_transaction_receipt(hash).await?;
         assert!(receipt.ok_or_eyre("no receipt")?.status());
     }
     assert_eq!(sent.load(Ordering::SeqCst), hashes.len());

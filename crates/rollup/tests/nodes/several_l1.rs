@@ -1,7 +1,7 @@
 //! Several L1 nodes, one of which hangs or returns forged data.
 
 use crate::support::{
-    self, World, is_settled, provider_of, until, until_posted_balance, until_status,
+    self, DevnetRollup, is_settled, provider_of, until, until_posted_balance, until_status,
 };
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -105,11 +105,15 @@ fn a_year_ahead(answer: &str) -> String {
 
 /// Starts `count` proxies in front of the L1; also returns the configuration of a node that uses
 /// all of them.
-pub(crate) fn behind(world: &World, count: usize, role: Role) -> Result<(Vec<Proxy>, Config)> {
-    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+pub(crate) fn behind(
+    rollup: &DevnetRollup,
+    count: usize,
+    role: Role,
+) -> Result<(Vec<Proxy>, Config)> {
+    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let start = || Proxy::start(server.addresses()[0]);
     let proxies = (0..count).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
-    let config = Config { l1: proxies.iter().map(Proxy::url).collect(), ..world.config(role) };
+    let config = Config { l1: proxies.iter().map(Proxy::url).collect(), ..rollup.config(role) };
     Ok((proxies, config))
 }
 
@@ -149,9 +153,9 @@ fn believes(node: &RollupNode, made_up: &MadeUp) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 2, role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 2, role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
@@ -167,7 +171,7 @@ async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
         for (proxy, way) in proxies.iter().zip(ways) {
             proxy.intercept(move |_| way.clone());
         }
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         let expected = U256::from((count + 1) as u128 * ETHER);
         until("the deposit", &sequencer, || async {
             Ok(l2.get_balance(alice).await? == expected
@@ -182,13 +186,13 @@ async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 3, role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 3, role)?;
     let made_up = makes_up_blocks(&proxies[0]);
     // Control: a node without other L1 nodes accepts the block, since its header is consistent.
     let alone =
-        Config { l1: vec![proxies[0].url()], ..world.config(Role::Follower { sequencer: None }) };
+        Config { l1: vec![proxies[0].url()], ..rollup.config(Role::Follower { sequencer: None }) };
     let alone = RollupNode::start(alone).await?;
     until("the made-up block", &alone, || async { Ok(believes(&alone, &made_up)) }).await?;
     alone.stop().await;
@@ -196,7 +200,7 @@ async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     for count in 1..=3 {
-        world.deposit(alice, U256::from(ETHER)).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
         until("the deposit", &sequencer, || async {
             assert!(!believes(&sequencer, &made_up));
             let expected = U256::from(count * ETHER);
@@ -258,9 +262,9 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             Some(if asks { crate::support::answer(request, "0x7") } else { answer })
         }),
     ];
-    let world = World::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 3, role)?;
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
     let alice = Address::repeat_byte(0xa1);
     let mut expected = U256::ZERO;
@@ -273,7 +277,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
                 None if what == "slow answers" => proxy.delay(Duration::from_secs(60)),
                 None => proxy.intercept(|_| Some(Interception::Refused(429))),
             }
-            world.deposit(alice, U256::from(ETHER)).await?;
+            rollup.deposit(alice, U256::from(ETHER)).await?;
             expected += U256::from(ETHER);
             until_posted_balance(what, &sequencer, alice, expected).await?;
             proxy.honest();
@@ -286,12 +290,12 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lying_about_posting_stops_no_blocks() -> Result<()> {
-    let world = World::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 3, role)?;
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
-    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &sequencer, || async {
         Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&sequencer))
     })
@@ -315,7 +319,7 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
                 })
             });
             // A transaction whose block is posted with a message as its evidence, which L1 estimates.
-            world.deposit(alice.address(), U256::ONE).await?;
+            rollup.deposit(alice.address(), U256::ONE).await?;
             let sent = support::signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
             let hash = *l2.send_raw_transaction(&sent.encoded_2718()).await?.tx_hash();
             until(what, &sequencer, || async {
@@ -338,15 +342,15 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
     for (what, lie) in LIES {
-        let world = World::with_sequencer(ADVANCE).await?;
-        let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-        let (proxies, config) = behind(&world, 3, role)?;
+        let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+        let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+        let (proxies, config) = behind(&rollup, 3, role)?;
         // The node in use from the start on.
         proxies[0].set(lie);
         let sequencer = RollupNode::start(config).await?;
         let alice = Address::repeat_byte(0xa1);
         for count in 1..=2 {
-            world.deposit(alice, U256::from(ETHER)).await?;
+            rollup.deposit(alice, U256::from(ETHER)).await?;
             until_posted_balance(what, &sequencer, alice, U256::from(count * ETHER)).await?;
         }
         sequencer.stop().await;
@@ -356,13 +360,13 @@ async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
-    let world = World::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 3, role)?;
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let has_read = async || -> Result<bool> {
-        let head = world.provider.get_block_number().await?;
+        let head = rollup.provider.get_block_number().await?;
         let status = sequencer.status();
         Ok(status.l1_head.is_some_and(|it| it.number == head) && status.fault.is_none())
     };
@@ -380,7 +384,7 @@ async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
     });
     const BLOCKS: usize = 4;
     for _ in 0..BLOCKS {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         until("L1's head", &sequencer, &has_read).await?;
     }
     let before = counts.lock().unwrap()[0];
@@ -396,15 +400,15 @@ async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_node_with_old_head_is_left() -> Result<()> {
-    let world = World::new().await?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let (proxies, config) = behind(&world, 3, role)?;
+    let rollup = DevnetRollup::new().await?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let (proxies, config) = behind(&rollup, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
     let alice = Address::repeat_byte(0xa1);
     for (count, proxy) in (1..).zip(&proxies) {
         // The head of before the deposit.
         let latest = ("latest", false);
-        let old: Value = world.provider.raw_request("eth_getBlockByNumber".into(), latest).await?;
+        let old: Value = rollup.provider.raw_request("eth_getBlockByNumber".into(), latest).await?;
         proxy.set(move |request, answer| {
             let asks = request.contains("\"latest\"") && request.contains("eth_getBlockByNumber");
             if !asks {
@@ -414,8 +418,8 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
             answer["result"] = old.clone();
             Some(answer.to_string())
         });
-        world.deposit(alice, U256::from(ETHER)).await?;
-        world.provider.anvil_mine(Some(4), None).await?;
+        rollup.deposit(alice, U256::from(ETHER)).await?;
+        rollup.provider.anvil_mine(Some(4), None).await?;
         until_posted_balance("the deposit", &sequencer, alice, U256::from(count * ETHER)).await?;
         proxy.honest();
     }
@@ -425,8 +429,8 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
-    let world = World::new().await?;
-    let (proxies, config) = behind(&world, 2, Role::Follower { sequencer: None })?;
+    let rollup = DevnetRollup::new().await?;
+    let (proxies, config) = behind(&rollup, 2, Role::Follower { sequencer: None })?;
     let follower = RollupNode::start(config).await?;
     until_status("L1's head", &follower, |status| status.l1_head.is_some()).await?;
     // The second node has other blocks at all heights.
@@ -438,14 +442,14 @@ async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
         }
         Some(answer.to_string())
     });
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until("the fault", &follower, || async {
         let fault = follower.status().fault.unwrap_or_default();
         Ok(fault.contains("the L1 nodes disagree on block") && fault.contains("1 of 2 nodes"))
     })
     .await?;
     proxies[1].honest();
-    let head = world.provider.get_block_number().await?;
+    let head = rollup.provider.get_block_number().await?;
     until_status("L1's head", &follower, |status| {
         status.fault.is_none() && status.l1_head.is_some_and(|it| it.number == head)
     })

@@ -1,7 +1,7 @@
 //! Two sequencers with the same keys, and so the same L1 account.
 
 use crate::support::{
-    World, is_settled, provider_of, signed_with, until, until_status, until_synced,
+    DevnetRollup, is_settled, provider_of, signed_with, until, until_status, until_synced,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use testkit::{ETHER, Key};
 
 /// Deploys a rollup whose genesis gives each of these accounts one ether.
-async fn world_of(keys: &[Key]) -> Result<World> {
+async fn world_of(keys: &[Key]) -> Result<DevnetRollup> {
     let rich = || GenesisAccount::default().with_balance(U256::from(ETHER));
-    World::with(keys.iter().map(|key| (key.address(), rich())).collect()).await
+    DevnetRollup::with(keys.iter().map(|key| (key.address(), rich())).collect()).await
 }
 
 /// Sends a transfer to a node, which may reject it.
@@ -29,8 +29,8 @@ async fn transfer(node: &RollupNode, key: &Key, nonce: u64) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let keys = [Key::named("alice"), Key::named("bob")];
-    let world = world_of(&keys).await?;
-    let nodes = [world.sequencer().await?, world.sequencer().await?];
+    let rollup = world_of(&keys).await?;
+    let nodes = [rollup.sequencer().await?, rollup.sequencer().await?];
     let stopped = |node: &RollupNode| {
         let fault = node.status().fault.unwrap_or_default();
         fault.contains("another node has the keys of this sequencer")
@@ -53,7 +53,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let status = nodes[at].status();
     assert!(status.overtaken >= 2, "{status:?}");
     let fault = status.fault.unwrap_or_default();
-    let account = world.sequencer_config()?.advance_key.address();
+    let account = rollup.sequencer_config()?.advance_key.address();
     assert!(fault.contains(&account.to_string()), "{fault}");
     // The stopped sequencer exports the number of times that another one got ahead of it.
     let metrics = reqwest::get(format!("http://{}/metrics", nodes[at].server().addresses()[0]));
@@ -79,7 +79,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     stops.stop().await;
 
     // The operator stops both and starts one.
-    let alone = world.sequencer().await?;
+    let alone = rollup.sequencer().await?;
     until_synced(&alone).await?;
     let l2 = provider_of(&alone)?;
     let carol = keys[1].address();

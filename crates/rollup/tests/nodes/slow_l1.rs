@@ -1,6 +1,6 @@
 //! An L1 that responds late or not at all: the L2 continues without it, within limits.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until, until_fault};
+use crate::support::{DevnetRollup, is_settled, provider_of, signed_with, until, until_fault};
 use alloy_eips::{BlockNumberOrTag, Encodable2718};
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider, RootProvider};
@@ -15,7 +15,7 @@ use testkit::{ETHER, Interception, Key, Proxy, rich};
 
 /// A sequencer whose L1 is behind a proxy, and an account that sends transfers.
 struct Behind {
-    world: World,
+    rollup: DevnetRollup,
     proxy: Proxy,
     sequencer: RollupNode,
     l2: RootProvider,
@@ -26,13 +26,13 @@ struct Behind {
 impl Behind {
     async fn with(change: impl FnOnce(&mut SequencerConfig)) -> Result<Self> {
         let alice = Key::named("alice");
-        let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-        let mut sequencing = world.sequencer_config()?;
+        let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+        let mut sequencing = rollup.sequencer_config()?;
         change(&mut sequencing);
-        let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(sequencing)))?;
+        let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(sequencing)))?;
         let sequencer = RollupNode::start(config).await?;
         let l2 = provider_of(&sequencer)?;
-        let mut behind = Self { world, proxy, sequencer, l2, alice, sent: 0 };
+        let mut behind = Self { rollup, proxy, sequencer, l2, alice, sent: 0 };
         behind.l1_is_on_time().await?;
         // The node must have seen L1's time advance.
         for _ in 0..3 {
@@ -44,7 +44,7 @@ impl Behind {
     /// Waits until L1's next block would have the current time. The blocks of the deployment are
     /// one second apart and so ahead of it.
     async fn l1_is_on_time(&self) -> Result<()> {
-        let l1 = &self.world.provider;
+        let l1 = &self.rollup.provider;
         until("L1's time", &self.sequencer, || async {
             let head = l1.get_block_by_number(BlockNumberOrTag::Latest).await?;
             let next = l1.get_block_by_number(BlockNumberOrTag::Pending).await?;
@@ -162,6 +162,6 @@ async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
     behind.has_blocks_with(behind.sent).await?;
     behind.is_settled().await?;
     behind.sequencer.stop().await;
-    drop(behind.world);
+    drop(behind.rollup);
     Ok(())
 }

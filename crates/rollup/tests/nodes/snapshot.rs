@@ -3,7 +3,9 @@
 use crate::{
     api_version_1::{message, withdraw},
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
-    support::{World, is_settled, provider_of, until, until_fault, until_status, until_synced},
+    support::{
+        DevnetRollup, is_settled, provider_of, until, until_fault, until_status, until_synced,
+    },
 };
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -21,18 +23,22 @@ use testkit::{ETHER, Key};
 
 const TO: Address = Address::repeat_byte(0xb0);
 
-async fn import(world: &World, file: &Path, to: &Path) -> Result<SnapshotSummary, RollupError> {
-    import_if(world, file, to, true).await
+async fn import(
+    rollup: &DevnetRollup,
+    file: &Path,
+    to: &Path,
+) -> Result<SnapshotSummary, RollupError> {
+    import_if(rollup, file, to, true).await
 }
 
 async fn import_if(
-    world: &World,
+    rollup: &DevnetRollup,
     file: &Path,
     to: &Path,
     allows_unfinal: bool,
 ) -> Result<SnapshotSummary, RollupError> {
-    let deployment = Deployment::read(&world.deployment()).map_err(ServiceError::from)?;
-    let (file, to, url) = (file.to_owned(), to.to_owned(), world.l1.endpoint());
+    let deployment = Deployment::read(&rollup.deployment()).map_err(ServiceError::from)?;
+    let (file, to, url) = (file.to_owned(), to.to_owned(), rollup.l1.endpoint());
     let importing = tokio::task::spawn_blocking(move || {
         let client = L1Client::new(&[url], Duration::from_secs(10))?;
         import_snapshot(&file, &to, &deployment, client, allows_unfinal)
@@ -41,12 +47,12 @@ async fn import_if(
 }
 
 async fn export(
-    world: &World,
+    rollup: &DevnetRollup,
     from: &Path,
     number: Option<u64>,
     file: &Path,
 ) -> Result<SnapshotSummary> {
-    let deployment = Deployment::read(&world.deployment())?;
+    let deployment = Deployment::read(&rollup.deployment())?;
     let (from, file) = (from.to_owned(), file.to_owned());
     let exporting =
         tokio::task::spawn_blocking(move || export_snapshot(&from, &deployment, number, &file));
@@ -55,15 +61,15 @@ async fn export(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
-    let world = World::with_blobs().await?;
+    let rollup = DevnetRollup::with_blobs().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let beacon = Beacon::before(&world.l1.endpoint())?;
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let config = with_beacon(world.config(role), &world.l1.endpoint());
+    let beacon = Beacon::before(&rollup.l1.endpoint())?;
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
     let config = Config { data_dir: Some(path("sequencer")), ..config };
     let sequencer = RollupNode::start(config.clone()).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     let l2 = provider_of(&sequencer)?;
     withdraw(&l2, &Key::named("alice"), 1, TO, &[]).await?;
     until("the withdrawal", &sequencer, || async {
@@ -74,21 +80,21 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     .await?;
     let taken = sequencer.status().safe_head;
     sequencer.stop().await;
-    let written = export(&world, &path("sequencer"), None, &path("file")).await?;
+    let written = export(&rollup, &path("sequencer"), None, &path("file")).await?;
     assert_eq!((written.number, written.hash), (taken.number, taken.hash));
     assert!(written.number > 0);
 
     // The consensus client no longer has the blobs.
     beacon.set(|_, _| None);
     let follower = |data: &str| {
-        let config = with_beacon(world.config(Role::Follower { sequencer: None }), &beacon.url);
+        let config = with_beacon(rollup.config(Role::Follower { sequencer: None }), &beacon.url);
         RollupNode::start(Config { data_dir: Some(path(data)), ..config })
     };
     let without = follower("without").await?;
     until_status("a fault", &without, |status| status.fault.is_some()).await?;
     assert_eq!(without.status().safe_head.number, 0);
     without.stop().await;
-    let imported = import(&world, &path("file"), &path("fresh/")).await?;
+    let imported = import(&rollup, &path("file"), &path("fresh/")).await?;
     assert_eq!(imported, written);
     let left: Vec<_> = fs::read_dir(folder.path())?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -138,7 +144,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     // The follower derives new blocks, also after a restart.
     beacon.set(|_, body| Some(body));
     let sequencer = RollupNode::start(config).await?;
-    deposit_once_more(&world, &sequencer).await?;
+    deposit_once_more(&rollup, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     assert!(safe.number > taken.number);
     until_status("the follower", &fresh, |status| status.safe_head == safe).await?;
@@ -154,66 +160,66 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_snapshot_leaves_no_files() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let mut sequencing = world.sequencer_config()?;
+    let mut sequencing = rollup.sequencer_config()?;
     let role = Role::Sequencer(Box::new(sequencing.clone()));
-    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let config = Config { data_dir: Some(path("sequencer")), ..rollup.config(role) };
     let sequencer = RollupNode::start(config).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     let taken = sequencer.status().safe_head;
     sequencer.stop().await;
     // A sealed block that is not on L1.
     sequencing.submit_interval = Duration::from_secs(3_600);
     let role = Role::Sequencer(Box::new(sequencing));
-    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let config = Config { data_dir: Some(path("sequencer")), ..rollup.config(role) };
     let sequencer = RollupNode::start(config).await?;
     let to = Address::repeat_byte(0xa7);
-    world.deposit(to, U256::ONE).await?;
+    rollup.deposit(to, U256::ONE).await?;
     until("a deposit", &sequencer, || async { Ok(balance(&sequencer, to).await? == U256::ONE) })
         .await?;
     let (head, safe) = (sequencer.status().unsafe_head, sequencer.status().safe_head);
     sequencer.stop().await;
     assert!(head.number > safe.number);
-    export(&world, &path("sequencer"), Some(head.number), &path("unknown")).await?;
-    let refused = import(&world, &path("unknown"), &path("fresh")).await.unwrap_err();
+    export(&rollup, &path("sequencer"), Some(head.number), &path("unknown")).await?;
+    let refused = import(&rollup, &path("unknown"), &path("fresh")).await.unwrap_err();
     let RollupError::Service(ServiceError::Snapshot(SnapshotError::NotTaken(number))) = refused
     else {
         panic!("{refused}")
     };
     assert_eq!(number, head.number);
 
-    export(&world, &path("sequencer"), Some(taken.number), &path("file")).await?;
+    export(&rollup, &path("sequencer"), Some(taken.number), &path("file")).await?;
     let whole = fs::read(path("file"))?;
     assert_eq!(Snapshot::open(&whole[..])?.head().header.number, taken.number);
     let mut damaged = whole.clone();
     damaged[whole.len() - 100] ^= 1;
     for bytes in [&damaged[..], &whole[..whole.len() / 2], b"nothing"] {
         fs::write(path("damaged"), bytes)?;
-        let refused = import(&world, &path("damaged"), &path("fresh")).await.unwrap_err();
+        let refused = import(&rollup, &path("damaged"), &path("fresh")).await.unwrap_err();
         assert!(matches!(refused, RollupError::Service(ServiceError::Snapshot(_))), "{refused}");
         assert!(!path("fresh").exists() && !path("fresh.part").exists());
     }
-    import(&world, &path("file"), &path("fresh")).await?;
-    let again = import(&world, &path("file"), &path("fresh")).await.unwrap_err();
+    import(&rollup, &path("file"), &path("fresh")).await?;
+    let again = import(&rollup, &path("file"), &path("fresh")).await.unwrap_err();
     assert!(matches!(again, RollupError::Service(ServiceError::DataFile { .. })), "{again}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshot_must_be_of_a_final_block() -> Result<()> {
-    let world = World::new().await?;
-    let before = world.provider.get_block_number().await?;
+    let rollup = DevnetRollup::new().await?;
+    let before = rollup.provider.get_block_number().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let config = Config { data_dir: Some(path("sequencer")), ..rollup.config(role) };
     let sequencer = RollupNode::start(config).await?;
-    deposit_and_spend(&world, &sequencer).await?;
+    deposit_and_spend(&rollup, &sequencer).await?;
     sequencer.stop().await;
-    let written = export(&world, &path("sequencer"), None, &path("file")).await?;
-    let refused = import_if(&world, &path("file"), &path("strict"), false).await.unwrap_err();
+    let written = export(&rollup, &path("sequencer"), None, &path("file")).await?;
+    let refused = import_if(&rollup, &path("file"), &path("strict"), false).await.unwrap_err();
     assert!(
         matches!(refused, RollupError::Service(ServiceError::SnapshotNotFinal { .. })),
         "{refused}"
@@ -221,17 +227,17 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     assert!(!path("strict").exists());
 
     // Imports it nevertheless, and an L1 reorg removes the block.
-    import(&world, &path("file"), &path("loose")).await?;
+    import(&rollup, &path("file"), &path("loose")).await?;
     let follower = || {
-        let config = world.config(Role::Follower { sequencer: None });
+        let config = rollup.config(Role::Follower { sequencer: None });
         RollupNode::start(Config { data_dir: Some(path("loose")), ..config })
     };
     let node = follower().await?;
     until_synced(&node).await?;
     assert_eq!((node.status().fault, node.status().safe_head.number), (None, written.number));
-    let depth = world.provider.get_block_number().await? - before;
-    world.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
-    world.provider.anvil_mine(Some(depth + 1), None).await?;
+    let depth = rollup.provider.get_block_number().await? - before;
+    rollup.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
+    rollup.provider.anvil_mine(Some(depth + 1), None).await?;
     until_fault(&node, "does not have block").await?;
     let url = format!("http://{}/health", node.server().addresses()[0]);
     assert_eq!(reqwest::get(&url).await?.status(), 503);

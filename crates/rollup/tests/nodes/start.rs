@@ -1,6 +1,6 @@
 //! The order of a start: no port opens before acknowledged transactions can be persisted.
 
-use crate::support::{L2_CHAIN, World, provider_of, signed_with};
+use crate::support::{DevnetRollup, L2_CHAIN, provider_of, signed_with};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
@@ -33,15 +33,15 @@ fn transfer(nonce: u64) -> Bytes {
 }
 
 /// Returns the configuration of a sequencer at a known port that seals no block soon.
-async fn world() -> Result<(World, TempDir, Config)> {
-    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let mut sequencing = world.sequencer_config()?;
+async fn rollup() -> Result<(DevnetRollup, TempDir, Config)> {
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let mut sequencing = rollup.sequencer_config()?;
     sequencing.block_time = Duration::from_secs(3_600);
-    let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(sequencing)));
     let folder = tempfile::tempdir()?;
     config.data_dir = Some(folder.path().to_owned());
     config.server.port = testkit::free_port()?;
-    Ok((world, folder, config))
+    Ok((rollup, folder, config))
 }
 
 /// Sends a transaction over a new connection and returns the HTTP response.
@@ -73,7 +73,7 @@ const STEPS: [(&str, &[u8]); 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_port_answers_before_all_files_are_read() -> Result<()> {
-    let (_world, folder, mut config) = world().await?;
+    let (_world, folder, mut config) = rollup().await?;
     let port = config.server.port;
     let deployment = fs::read(&config.deployment)?;
     config.deployment = folder.path().join("deployment.json");
@@ -117,9 +117,9 @@ async fn no_port_answers_before_all_files_are_read() -> Result<()> {
 /// Each request to L1 is a barrier: its response waits until a client has tried to send.
 #[tokio::test(flavor = "multi_thread")]
 async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
-    let (world, folder, config) = world().await?;
+    let (rollup, folder, config) = rollup().await?;
     let port = config.server.port;
-    let (proxy, behind) = world.behind_proxy(config.role.clone())?;
+    let (proxy, behind) = rollup.behind_proxy(config.role.clone())?;
     let config = Config { l1: behind.l1, ..config };
     let tried = Arc::new(Mutex::new(Vec::<Option<bool>>::new()));
     let (tries, path) = (Arc::clone(&tried), folder.path().to_owned());
@@ -151,7 +151,7 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
-    let (_world, folder, config) = world().await?;
+    let (_world, folder, config) = rollup().await?;
     let node = RollupNode::start(config.clone()).await?;
     let l2 = provider_of(&node)?;
     for nonce in 0..WAITING {
@@ -188,12 +188,12 @@ async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
 async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob"));
     let accounts = [&alice, &bob].map(|key| (key.address(), rich(ETHER))).into();
-    let world = World::with(accounts).await?;
+    let rollup = DevnetRollup::with(accounts).await?;
     let folder = tempfile::tempdir()?;
     let config = |pool| -> Result<Config> {
-        let mut sequencing = world.sequencer_config()?;
+        let mut sequencing = rollup.sequencer_config()?;
         sequencing.block_time = Duration::from_secs(3_600);
-        let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+        let mut config = rollup.config(Role::Sequencer(Box::new(sequencing)));
         (config.data_dir, config.pool) = (Some(folder.path().to_owned()), pool);
         Ok(config)
     };
@@ -204,7 +204,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     }
     node.stop().await;
     // A rewritten file may have them in reverse order.
-    let genesis = Deployment::read(&world.deployment())?.genesis_hash;
+    let genesis = Deployment::read(&rollup.deployment())?.genesis_hash;
     RecordFile::replace(&folder.path().join("pool"), genesis, all.iter().rev().map(|it| &it[..]))?;
 
     let least = PoolLimits { transactions: 10, per_sender: 5, gapped: 1, ..PoolLimits::public() };
@@ -255,8 +255,8 @@ async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
         .ok_or_eyre("a new L2 has a messenger")?;
     messenger.storage = Some([(B256::with_last_byte(4), B256::with_last_byte(1))].into());
     let alice = Key::named("alice").address();
-    let world = World::with(vec![(L2_MESSENGER, messenger), (alice, rich(ETHER))]).await?;
-    let mut config = world.config(Role::Follower { sequencer: None });
+    let rollup = DevnetRollup::with(vec![(L2_MESSENGER, messenger), (alice, rich(ETHER))]).await?;
+    let mut config = rollup.config(Role::Follower { sequencer: None });
     let check = refused(&config).await?;
     ensure!(check.got.contains(&L2_MESSENGER.to_string()), "{check}");
     ensure!(check.got.contains("storage") && !check.got.contains(&alice.to_string()), "{check}");
@@ -274,10 +274,10 @@ async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
     let (alice, contract) = (Key::named("alice").address(), Address::repeat_byte(0xc0));
-    let world = World::with(vec![(alice, rich(ETHER)), (contract, logger())]).await?;
-    let sequencer = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let rollup = DevnetRollup::with(vec![(alice, rich(ETHER)), (contract, logger())]).await?;
+    let sequencer = Role::Sequencer(Box::new(rollup.sequencer_config()?));
     for role in [Role::Follower { sequencer: None }, sequencer] {
-        let allowed = world.config(role);
+        let allowed = rollup.config(role);
         let mut config = allowed.clone();
         config.genesis_allowance.balances.insert(alice, U256::from(ETHER - 1));
         let check = refused(&config).await?;
@@ -305,8 +305,8 @@ async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_refusal_names_few_accounts_and_counts_rest() -> Result<()> {
     let account = |index: u64| (Address::from_word(U256::from(index).into()), rich(1));
-    let world = World::with((1_000_000..1_001_000).map(account).collect()).await?;
-    let mut config = world.config(Role::Follower { sequencer: None });
+    let rollup = DevnetRollup::with((1_000_000..1_001_000).map(account).collect()).await?;
+    let mut config = rollup.config(Role::Follower { sequencer: None });
     config.genesis_allowance = GenesisAllowance::default();
     let check = refused(&config).await?;
     ensure!(check.got.matches("--allow-balance").count() == 8, "{check}");

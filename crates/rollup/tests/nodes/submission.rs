@@ -1,7 +1,7 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
 use crate::support::{
-    self, World, answer, provider_of, refusal, signed, signed_with, until, until_balance,
+    self, DevnetRollup, answer, provider_of, refusal, signed, signed_with, until, until_balance,
     until_fault, until_nonce, until_status,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -29,12 +29,12 @@ fn raw_transaction(request: &str) -> Option<TxEnvelope> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
-    let world = World::new().await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let mut config = rollup.sequencer_config()?;
     let cap = 8 * GWEI;
     config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The L1 node accepts what is sent, and L1 includes none of it.
     let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
     let seen = Arc::clone(&sent);
@@ -51,7 +51,7 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     // More L1 blocks than the bumps need to reach the limit.
     for _ in 0..40 {
         let before = count();
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         until("a resend", &sequencer, || async { Ok(count() > before) }).await?;
     }
     let all = sent.lock().map_or_else(|_| Vec::new(), |sent| sent.clone());
@@ -74,7 +74,7 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     assert!(last * 115 / 100 > cap, "{offered:?}");
 
     proxy.honest();
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until_status("its inclusion on L1", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())
@@ -104,13 +104,13 @@ fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>
 #[tokio::test(flavor = "multi_thread")]
 async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
     for (is_exact, refusals) in [(true, 1), (false, 2)] {
-        let world = World::new().await?;
-        let config = world.sequencer_config()?;
-        let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+        let rollup = DevnetRollup::new().await?;
+        let config = rollup.sequencer_config()?;
+        let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
         // Below the first offer, and above L1's price.
         let offered = cap_fees(&proxy, 80, is_exact);
         let sequencer = RollupNode::start(config).await?;
-        world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+        rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
         until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
         let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
         let refused = offered.iter().filter(|cost| **cost > offered[0] * 80 / 100).count();
@@ -122,13 +122,13 @@ async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_with_too_low_cap_is_skipped() -> Result<()> {
-    let world = World::new().await?;
-    let config = world.sequencer_config()?;
-    let (proxy, mut config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let rollup = DevnetRollup::new().await?;
+    let config = rollup.sequencer_config()?;
+    let (proxy, mut config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     let offered = cap_fees(&proxy, 1, true);
-    config.l1.push(world.l1.endpoint());
+    config.l1.push(rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
         .await?;
     let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
@@ -139,16 +139,16 @@ async fn node_with_too_low_cap_is_skipped() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
-    let world = World::new().await?;
-    let config = world.sequencer_config()?;
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let rollup = DevnetRollup::new().await?;
+    let config = rollup.sequencer_config()?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     cap_fees(&proxy, 1, true);
     let sequencer = RollupNode::start(config).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until_fault(&sequencer, "--rpc.txfeecap").await?;
     proxy.honest();
     // The submitter forgets the cap after some L1 blocks.
-    world.provider.anvil_mine(Some(60), None).await?;
+    rollup.provider.anvil_mine(Some(60), None).await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
         .await?;
     sequencer.stop().await;
@@ -157,21 +157,21 @@ async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()> {
-    let world = World::new().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    let mut config = rollup.sequencer_config()?;
     let account = config.advance_key.address();
     config.submitter.daily_limit = 1;
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let alice = Address::repeat_byte(0xa1);
-    world.deposit(alice, U256::from(ETHER)).await?;
+    rollup.deposit(alice, U256::from(ETHER)).await?;
     until_fault(&sequencer, "limit").await?;
-    assert_eq!(world.provider.get_transaction_count(account).await?, 0);
+    assert_eq!(rollup.provider.get_transaction_count(account).await?, 0);
     // The L2 continues. With a higher limit, posting continues too.
     let l2 = provider_of(&sequencer)?;
     assert_eq!(l2.get_balance(alice).await?, U256::from(ETHER));
     assert_eq!(sequencer.status().safe_head.number, 0);
     sequencer.stop().await;
-    let sequencer = world.sequencer().await?;
+    let sequencer = rollup.sequencer().await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     sequencer.stop().await;
     Ok(())
@@ -180,17 +180,17 @@ async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_without_ether_is_a_fault() -> Result<()> {
     let (alice, poor) = (Key::named("alice"), Key::named("poor"));
-    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let mut config = rollup.sequencer_config()?;
     config.operator_key = Signer::new("operator_key", poor.secret())?;
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
     let (l2, bob) = (provider_of(&sequencer)?, Address::repeat_byte(0xb0));
     let send = async |nonce, to, value| {
         let transfer = signed_with(&alice, nonce, to, value, Bytes::new(), 21_000);
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         until_nonce("the transfer", &sequencer, alice.address(), nonce + 1).await
     };
-    world.deposit(bob, U256::ONE).await?;
+    rollup.deposit(bob, U256::ONE).await?;
     send(0, bob, 1).await?;
     let url = format!("http://{}", sequencer.server().addresses()[0]);
     until_fault(&sequencer, "the operator's transactions on the L2").await?;
@@ -213,12 +213,12 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
-    let world = World::new().await?;
-    let config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    let config = rollup.sequencer_config()?;
     let account = config.advance_key.address();
-    world.provider.anvil_set_balance(account, U256::ONE).await?;
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.provider.anvil_set_balance(account, U256::ONE).await?;
+    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until_status("the fault", &sequencer, |status| status.fault.is_some()).await?;
     // Over many iterations of the batcher, most of which do not retry.
     for _ in 0..60 {
@@ -229,7 +229,7 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     let url = format!("http://{}/health", sequencer.server().addresses()[0]);
     assert_eq!(reqwest::get(&url).await?.status(), 503);
 
-    world.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
+    rollup.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0 && status.fault.is_none())
         .await?;
     assert_eq!(reqwest::get(&url).await?.status(), 200);
@@ -239,11 +239,11 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
-    let world = World::new().await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let mut config = rollup.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(500);
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The first two are acknowledged, but never reach L1.
     let lost = Arc::<AtomicUsize>::default();
     let seen = Arc::clone(&lost);
@@ -260,11 +260,11 @@ async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
-    let world = World::new().await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let mut config = rollup.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(300);
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The pool has a transaction of an earlier process, which pays more than the first two
     // attempts.
     let offered = Arc::<Mutex<Vec<u128>>>::default();
@@ -287,10 +287,10 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_with_false_nonce_is_resent() -> Result<()> {
-    let world = World::new().await?;
-    let mut config = world.sequencer_config()?;
+    let rollup = DevnetRollup::new().await?;
+    let mut config = rollup.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(300);
-    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     let asked = Arc::<AtomicUsize>::default();
     let told = Arc::clone(&asked);
     proxy.intercept(move |request| {
@@ -298,7 +298,7 @@ async fn transaction_with_false_nonce_is_resent() -> Result<()> {
         (is_asked && told.fetch_add(1, Ordering::SeqCst) == 0).then(|| answer(request, "0x99"))
     });
     let sequencer = RollupNode::start(config).await?;
-    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
     assert!(asked.load(Ordering::SeqCst) > 1, "the nonce was not requested again");
     sequencer.stop().await;
@@ -307,14 +307,14 @@ async fn transaction_with_false_nonce_is_resent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_transactions_survive_restart() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let l2 = provider_of(&sequencer)?;
-    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // The second transaction is sent first, so its nonce gap keeps it in the pool.
     let first = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let second = support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000);
@@ -333,18 +333,18 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
 /// A restart keeps a transaction that a deposit will fund, and drops one that nothing funds.
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let mut sequencing = world.sequencer_config()?;
+    let mut sequencing = rollup.sequencer_config()?;
     // Nothing is posted, so the chain exists only on disk.
     sequencing.submitter.daily_limit = 1;
-    let mut config = world.config(Role::Sequencer(Box::new(sequencing.clone())));
+    let mut config = rollup.config(Role::Sequencer(Box::new(sequencing.clone())));
     config.data_dir = Some(data.clone());
     let sequencer = RollupNode::start(config.clone()).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let l2 = provider_of(&sequencer)?;
-    world.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
+    rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let first = support::signed_with(&alice, 0, bob, 1, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
     until_balance("the transfer", &sequencer, bob, U256::ONE).await?;
@@ -375,7 +375,7 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     })
     .await?;
     assert_eq!(l2.get_balance(bob).await?, U256::ZERO);
-    world.provider.anvil_mine(Some(4), None).await?;
+    rollup.provider.anvil_mine(Some(4), None).await?;
     until_balance("the transfer", &sequencer, bob, U256::ONE).await?;
     // No transaction is left to try, so no more blocks are sealed.
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -1,6 +1,6 @@
 //! A panic in any actor (thread) of a node is reported and ends the process.
 
-use crate::support::{PATIENCE, World, until};
+use crate::support::{DevnetRollup, PATIENCE, until};
 use enshrine_rollup::{ActorObserver, Config, EngineConfig, Role, RollupNode};
 use eyre::Result;
 use serde_json::Value;
@@ -21,12 +21,15 @@ impl ActorObserver for Saboteur {
 }
 
 /// Starts a sequencer that drives an unreachable client, so that it has all actors.
-async fn with_all_rooms(world: &World) -> Result<RollupNode> {
-    observed(world, None).await
+async fn with_all_rooms(rollup: &DevnetRollup) -> Result<RollupNode> {
+    observed(rollup, None).await
 }
 
-async fn observed(world: &World, observer: Option<Arc<dyn ActorObserver>>) -> Result<RollupNode> {
-    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+async fn observed(
+    rollup: &DevnetRollup,
+    observer: Option<Arc<dyn ActorObserver>>,
+) -> Result<RollupNode> {
+    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
     let secret = rpc::engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());
     let engine = Some(EngineConfig { secret, serve: None, drive });
@@ -41,8 +44,8 @@ async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
-    let world = World::new().await?;
-    let node = with_all_rooms(&world).await?;
+    let rollup = DevnetRollup::new().await?;
+    let node = with_all_rooms(&rollup).await?;
     assert_eq!(node.actors(), ACTORS);
     until("health", &node, || async { Ok(page(&node, "health").await?.0 == 200) }).await?;
     // An actor has an age once its thread runs.
@@ -61,10 +64,10 @@ async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn room_panic_is_reported_and_ends_process() -> Result<()> {
-    let world = World::new().await?;
+    let rollup = DevnetRollup::new().await?;
     for actor in ACTORS {
         let saboteur = Arc::<Saboteur>::default();
-        let node = observed(&world, Some(Arc::clone(&saboteur) as _)).await?;
+        let node = observed(&rollup, Some(Arc::clone(&saboteur) as _)).await?;
         assert_eq!(node.status().fault, None, "{actor}");
         let failed = node.failed();
         *saboteur.0.lock().unwrap() = Some(actor);

@@ -4,10 +4,10 @@ mod honest;
 
 use crate::{
     preconfirmations::{
-        LONG, Recording, TO, pass_until, preconfirming, seal, send, until_included,
-        until_preconfirmed, whole, world,
+        LONG, Recording, TO, pass_until, preconfirming, rollup, seal, send, until_included,
+        until_preconfirmed, whole,
     },
-    support::{ADVANCE, L2_CHAIN, World, is_settled, provider_of, signed_with, until},
+    support::{ADVANCE, DevnetRollup, L2_CHAIN, is_settled, provider_of, signed_with, until},
 };
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs::ordered_trie_root_with_encoder,
@@ -54,10 +54,11 @@ const POST_WITHIN: u64 = 1_800;
 /// A rollup whose sequencer has a bond, and a second stream of prefixes under its signature. Only
 /// tests have one: the node has no way to sign what it did not build.
 pub(crate) struct Bonded {
-    pub(crate) world: World,
+    pub(crate) rollup: DevnetRollup,
     pub(crate) bonds: Address,
     domain: Domain,
-    pub(crate) rollup: Address,
+    /// The rollup contract.
+    pub(crate) contract: Address,
     /// Key of the sequencer.
     key: PrivateKeySigner,
     stream: broadcast::Sender<PrefixItem>,
@@ -73,16 +74,16 @@ pub(crate) struct Watching {
 
 impl Bonded {
     async fn new(accounts: &[&str]) -> Result<Self> {
-        let world = world(accounts).await?;
+        let rollup = rollup(accounts).await?;
         let code = tokio::task::spawn_blocking(|| {
             let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
             Ok::<_, eyre::Report>(artifacts.get("PreconfBonds")?.init_code.clone())
         });
-        let request = TransactionRequest::default().from(world.l1.addresses()[0]);
+        let request = TransactionRequest::default().from(rollup.l1.addresses()[0]);
         let request = request.create().input(code.await??.into());
-        let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+        let receipt = rollup.provider.send_transaction(request).await?.get_receipt().await?;
         let bonds = receipt.contract_address.ok_or_eyre("not deployed")?;
-        let bonded = Self::of(world, bonds).await?;
+        let bonded = Self::of(rollup, bonds).await?;
         bonded.deposit(BOND).await?;
         Ok(bonded)
     }
@@ -98,9 +99,9 @@ impl Bonded {
         change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
     ) -> Result<Self> {
         let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
-        let world = World::changed_with(accounts.collect(), change).await?;
-        let bonds = Deployment::read(&world.deployment())?.preconf_bonds;
-        Self::of(world, bonds).await
+        let rollup = DevnetRollup::changed_with(accounts.collect(), change).await?;
+        let bonds = Deployment::read(&rollup.deployment())?.preconf_bonds;
+        Self::of(rollup, bonds).await
     }
 
     pub(crate) async fn deposit(&self, wei: u128) -> Result<()> {
@@ -109,22 +110,22 @@ impl Bonded {
 
     pub(crate) async fn deposit_of(&self, account: Address, wei: u128) -> Result<()> {
         let deposit = IPreconfBonds::depositCall { account }.abi_encode();
-        self.world.l1_call_from(account, self.bonds, U256::from(wei), deposit).await?;
+        self.rollup.l1_call_from(account, self.bonds, U256::from(wei), deposit).await?;
         Ok(())
     }
 
-    async fn of(world: World, bonds: Address) -> Result<Self> {
-        let deployment = Deployment::read(&world.deployment())?;
-        let key = PrivateKeySigner::from_slice(&world.l1.keys()[1].to_bytes()[..])?;
+    async fn of(rollup: DevnetRollup, bonds: Address) -> Result<Self> {
+        let deployment = Deployment::read(&rollup.deployment())?;
+        let key = PrivateKeySigner::from_slice(&rollup.l1.keys()[1].to_bytes()[..])?;
         let (stream, server) = stream().await?;
         Ok(Self {
             bonds,
             domain: Domain { l1_chain_id: deployment.l1_chain_id, contract: bonds },
-            rollup: deployment.rollup,
+            contract: deployment.rollup,
             key,
             stream,
             server,
-            world,
+            rollup,
         })
     }
 
@@ -134,13 +135,13 @@ impl Bonded {
 
     /// An honest sequencer with long blocks.
     async fn sequencer(&self, folder: &Path) -> Result<RollupNode> {
-        let config = preconfirming(&self.world, folder, LONG)?;
+        let config = preconfirming(&self.rollup, folder, LONG)?;
         Ok(RollupNode::start(self.config(config)).await?)
     }
 
     /// A watcher that follows a node, and the second stream.
     pub(crate) async fn watch(&self, feed: &RollupNode, folder: Option<&Path>) -> Result<Watching> {
-        let secret = B256::from_slice(&self.world.l1.keys()[2].to_bytes()[..]);
+        let secret = B256::from_slice(&self.rollup.l1.keys()[2].to_bytes()[..]);
         let watch = WatchConfig {
             reporter: Some(Signer::new("reporter_key", secret)?),
             ..WatchConfig::default()
@@ -162,7 +163,7 @@ impl Bonded {
             watch: Some(watch),
             feeds: vec![format!("ws://{}", feed.server().addresses()[0])],
             data_dir: folder.map(Path::to_owned),
-            ..self.config(self.world.config(Role::Follower { sequencer }))
+            ..self.config(self.rollup.config(Role::Follower { sequencer }))
         };
         let node = RollupNode::start(config).await?;
         until("the second stream", &node, || async { Ok(self.stream.receiver_count() > 0) })
@@ -177,7 +178,7 @@ impl Bonded {
         let transactions_root = ordered_trie_root_with_encoder(&list, put);
         let header = Header { transactions_root, ..header.clone() };
         let message = Preconfirmation {
-            rollup: self.rollup,
+            rollup: self.contract,
             block_hash: header.hash_slow(),
             schema: FORK.schema(),
             is_sealed,
@@ -203,8 +204,8 @@ impl Bonded {
 
     /// Header of a first block of the L2, of which only the inputs are right.
     async fn first_header(&self) -> Result<Header> {
-        let deployment = Deployment::read(&self.world.deployment())?;
-        let head = self.world.provider.get_block_by_number(Default::default()).await?;
+        let deployment = Deployment::read(&self.rollup.deployment())?;
+        let head = self.rollup.provider.get_block_by_number(Default::default()).await?;
         Ok(Header {
             parent_hash: deployment.genesis_hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -224,16 +225,16 @@ impl Bonded {
     /// Has the contract judge an accusation at L1's head, without sending it. Returns its refusal.
     async fn try_accuse(&self, accusation: Accusation) -> Result<Option<Refused>> {
         let input = accuse_calldata(accusation, B256::ZERO);
-        let request = TransactionRequest::default().from(self.world.l1.addresses()[2]);
+        let request = TransactionRequest::default().from(self.rollup.l1.addresses()[2]);
         let request = request.to(self.bonds).input(input.into());
-        let Err(error) = self.world.provider.call(request).await else { return Ok(None) };
+        let Err(error) = self.rollup.provider.call(request).await else { return Ok(None) };
         let data = error.as_error_resp().and_then(|answer| answer.as_revert_data());
         let data = data.ok_or_else(|| eyre::eyre!("no error of the contract: {error}"))?;
         Ok(Some(Refused::abi_decode(&data)?))
     }
 
     pub(crate) async fn bond(&self) -> Result<u128> {
-        let contract = IPreconfBonds::new(self.bonds, &self.world.provider);
+        let contract = IPreconfBonds::new(self.bonds, &self.rollup.provider);
         Ok(contract.bonds(ADVANCE).call().await?.amount)
     }
 
@@ -300,9 +301,9 @@ async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
         [|it| it.state_root = B256::repeat_byte(1), |it| it.receipts_root = B256::repeat_byte(1)];
     for lie in lies {
         let bonded = Bonded::new(&["alice"]).await?;
-        let feed = bonded.world.follower(None).await?;
+        let feed = bonded.rollup.follower(None).await?;
         let mut watching = bonded.watch(&feed, None).await?;
-        let deployment = Deployment::read(&bonded.world.deployment())?;
+        let deployment = Deployment::read(&bonded.rollup.deployment())?;
         let config = ChainConfig::new(ChainSpec::constant(L2_CHAIN, FORK));
         let chain = Chain::new(&deployment.genesis, config)?;
         let timestamp = chain.head().header.timestamp + 1;
@@ -325,7 +326,7 @@ async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
 async fn equivocations_are_slashed() -> Result<()> {
     for is_sealed in [false, true] {
         let bonded = Bonded::new(&["alice"]).await?;
-        let feed = bonded.world.follower(None).await?;
+        let feed = bonded.rollup.follower(None).await?;
         let mut watching = bonded.watch(&feed, None).await?;
         let header = bonded.first_header().await?;
         let list = vec![invalid(1), invalid(2)];
@@ -355,7 +356,7 @@ async fn equivocations_are_slashed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_promise_is_slashed_after_restart() -> Result<()> {
     let (bonded, folder) = (Bonded::new(&["alice"]).await?, tempfile::tempdir()?);
-    let sequencer = bonded.world.sequencer().await?;
+    let sequencer = bonded.rollup.sequencer().await?;
     let watching = bonded.watch(&sequencer, Some(folder.path())).await?;
     let header = bonded.first_header().await?;
     bonded.publish(&bonded.signed(&header, true, vec![invalid(1)])?)?;
@@ -381,13 +382,13 @@ async fn broken_promise_is_slashed_after_restart() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn withheld_block_costs_a_twentieth() -> Result<()> {
     let bonded = Bonded::new(&["alice"]).await?;
-    let feed = bonded.world.follower(None).await?;
+    let feed = bonded.rollup.follower(None).await?;
     let mut watching = bonded.watch(&feed, None).await?;
     let header = bonded.first_header().await?;
     bonded.publish(&bonded.signed(&header, true, vec![invalid(1)])?)?;
-    pass_until(&bonded.world, &watching.node, header.timestamp + POST_WITHIN - 100).await?;
+    pass_until(&bonded.rollup, &watching.node, header.timestamp + POST_WITHIN - 100).await?;
     assert_eq!(watching.reports(), []);
-    pass_until(&bonded.world, &watching.node, header.timestamp + POST_WITHIN + 100).await?;
+    pass_until(&bonded.rollup, &watching.node, header.timestamp + POST_WITHIN + 100).await?;
     bonded.until_slashed(&mut watching, "late", BOND / 20).await?;
     feed.stop().await;
     watching.node.stop().await;
@@ -398,12 +399,12 @@ async fn withheld_block_costs_a_twentieth() -> Result<()> {
 async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
     let bonded = Bonded::new(&["alice"]).await?;
     let watch = Some(WatchConfig::default());
-    let follower = || bonded.world.config(Role::Follower { sequencer: None });
+    let follower = || bonded.rollup.config(Role::Follower { sequencer: None });
     let config = Config { watch: watch.clone(), ..follower() };
     let error = RollupNode::start(config).await.expect_err("no registry").to_string();
     assert!(error.contains("PreconfBonds"), "{error}");
-    let role = Role::Sequencer(Box::new(bonded.world.sequencer_config()?));
-    let config = bonded.config(Config { watch: watch.clone(), ..bonded.world.config(role) });
+    let role = Role::Sequencer(Box::new(bonded.rollup.sequencer_config()?));
+    let config = bonded.config(Config { watch: watch.clone(), ..bonded.rollup.config(role) });
     let error = RollupNode::start(config).await.expect_err("a sequencer").to_string();
     assert!(error.contains("follower"), "{error}");
     let config = bonded.config(Config { watch, ..follower() });
@@ -413,9 +414,9 @@ async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
 
 impl Watching {
     /// Waits until the watcher has made a turn with L1's head.
-    pub(crate) async fn until_judged(&self, world: &World) -> Result<()> {
+    pub(crate) async fn until_judged(&self, rollup: &DevnetRollup) -> Result<()> {
         until("the judgement", &self.node, || async {
-            let head = world.provider.get_block_number().await?;
+            let head = rollup.provider.get_block_number().await?;
             Ok(metric(&self.node, "rollup_watch_l1_head").await? == head)
         })
         .await

@@ -45,13 +45,13 @@ pub(crate) struct Relays {
 
 impl Duty {
     /// Sends as many messages as an anchor can cover, all of which are overdue and fail.
-    pub(crate) fn relays(scene: &mut DevnetRollup) -> Result<Self> {
+    pub(crate) fn relays(rollup: &mut DevnetRollup) -> Result<Self> {
         let relays = capacity::RELAYS as usize;
-        let (alice, message_queue) = (Key::named(SENDERS[0]), scene.rollup.message_queue);
+        let (alice, message_queue) = (Key::named(SENDERS[0]), rollup.rollup.message_queue);
         let (mut messages, mut around) = (Vec::new(), Vec::new());
         for number in 0..capacity::AHEAD {
             if number as usize == relays || number as usize == relays + 1 {
-                let now = scene.l1.read(message_queue, &IL1MessageQueue::checkpointCall {})?;
+                let now = rollup.l1.read(message_queue, &IL1MessageQueue::checkpointCall {})?;
                 around.push(Checkpoint::from(now));
             }
             let send = IL1MessageQueue::sendCall {
@@ -61,24 +61,24 @@ impl Duty {
                 fee: 0,
                 data: Bytes::new(),
             };
-            let sent = scene.l1.send(
+            let sent = rollup.l1.send(
                 &alice,
                 message_queue.into(),
                 U256::ONE,
                 send.abi_encode().into(),
                 1_000_000,
             )?;
-            messages.extend(scene.rollup.messages_in(&sent.block));
+            messages.extend(rollup.rollup.messages_in(&sent.block));
         }
         assert_eq!(messages.len() as u64, capacity::AHEAD);
-        scene.pass(DAY)?;
-        let (anchor, update) = scene.rollup.newest_anchor(&scene.l1, 0)?;
+        rollup.pass(DAY)?;
+        let (anchor, update) = rollup.rollup.newest_anchor(&rollup.l1, 0)?;
         let around = around.try_into().map_err(|_| eyre::eyre!("two checkpoints"))?;
         Ok(Self::Relays(Box::new(Relays { messages, anchor, update, around })))
     }
 
     /// Submits calls to the messenger that use up the bytes and the gas of the duty budget.
-    pub(crate) fn forced(scene: &mut DevnetRollup) -> Result<Self> {
+    pub(crate) fn forced(rollup: &mut DevnetRollup) -> Result<Self> {
         let (mut transactions, mut entries) = (Vec::new(), Vec::new());
         for name in SENDERS {
             let key = Key::named(name);
@@ -90,7 +90,7 @@ impl Duty {
                 data: vec![0xff; 3_380].into(),
             };
             let transaction = key.sign(TxEip1559 {
-                chain_id: scene.l2.chain().config().spec.chain_id(),
+                chain_id: rollup.l2.chain().config().spec.chain_id(),
                 gas_limit: capacity::DUTY_GAS / SENDERS.len() as u64,
                 max_fee_per_gas: GENEROUS,
                 to: L2_MESSENGER.into(),
@@ -98,32 +98,32 @@ impl Duty {
                 input: call.abi_encode().into(),
                 ..Default::default()
             });
-            entries.push(submit(scene, &transaction)?);
+            entries.push(submit(rollup, &transaction)?);
             transactions.push(transaction);
         }
         let footprint: u64 = entries.iter().map(|entry| entry.footprint).sum();
         assert!((capacity::DUTY_BYTES - 1_000..=capacity::DUTY_BYTES).contains(&footprint));
-        scene.pass(DAY)?;
+        rollup.pass(DAY)?;
         Ok(Self::Forced { transactions, entries, outcome: Outcome::Included })
     }
 
     /// Submits the maximum number of forced transactions that a block discharges, from as many
     /// accounts as the budget has proofs for.
-    pub(crate) fn evidence(scene: &mut DevnetRollup) -> Result<Self> {
+    pub(crate) fn evidence(rollup: &mut DevnetRollup) -> Result<Self> {
         let proofs = PROVEN;
         let mut entries = Vec::new();
         for number in 0..capacity::MAX_DISCHARGES {
             let transfer = Key::named(&format!("stranger {}", number % proofs)).sign(TxEip1559 {
-                chain_id: scene.l2.chain().config().spec.chain_id(),
+                chain_id: rollup.l2.chain().config().spec.chain_id(),
                 nonce: (number / proofs) as u64,
                 gas_limit: 21_000,
                 max_fee_per_gas: GENEROUS,
                 to: Key::named("bob").address().into(),
                 ..Default::default()
             });
-            entries.push(submit(scene, &transfer)?);
+            entries.push(submit(rollup, &transfer)?);
         }
-        scene.pass(DAY)?;
+        rollup.pass(DAY)?;
         Ok(Self::Forced { transactions: vec![], entries, outcome: Outcome::Invalid })
     }
 
@@ -205,12 +205,12 @@ impl Duty {
 /// budget of bytes.
 const PROVEN: usize = 8;
 
-fn submit(scene: &mut DevnetRollup, transaction: &Transaction) -> Result<ForcedTransaction> {
+fn submit(rollup: &mut DevnetRollup, transaction: &Transaction) -> Result<ForcedTransaction> {
     let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
     let alice = Key::named(SENDERS[0]);
     let data = call.abi_encode().into();
-    let forced = scene.rollup.forced;
-    let sent = scene.l1.send(&alice, forced.into(), U256::from(FORCED_FEE), data, 1_000_000)?;
+    let forced = rollup.rollup.forced;
+    let sent = rollup.l1.send(&alice, forced.into(), U256::from(FORCED_FEE), data, 1_000_000)?;
     // From Amsterdam on, ETH transfers also emit logs (EIP-7708).
     let mut logs = sent.receipt.logs.iter();
     let submitted = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());

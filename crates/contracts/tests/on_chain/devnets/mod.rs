@@ -11,9 +11,9 @@ use rollup::DevnetRollup;
 use wire::ProtocolFork;
 
 fn advances(fork: ProtocolFork, prepare: fn(&mut DevnetRollup) -> Result<Duty>) -> Result<()> {
-    let mut scene = DevnetRollup::new(fork)?;
-    let duty = prepare(&mut scene)?;
-    scene.advance_by_the_largest(&duty)
+    let mut rollup = DevnetRollup::new(fork)?;
+    let duty = prepare(&mut rollup)?;
+    rollup.advance_by_the_largest(&duty)
 }
 
 #[test]

@@ -176,11 +176,11 @@ fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
 
 /// Executes the transaction like the pool does on arrival, and builds the L1 block with it, which
 /// must reuse the cached verdict.
-fn assert_the_block_finds_the_verdict(world: &RollupPerWay, block: &ExecutedBlock) -> Result<()> {
-    let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
-    let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);
+fn assert_the_block_finds_the_verdict(devnet: &RollupPerWay, block: &ExecutedBlock) -> Result<()> {
+    let offered = devnet.l1.execute_tx(&devnet.operator, devnet.execute_tx(block)?)?;
+    let (state, header) = (devnet.l1.chain().state(), devnet.l1.next_header()?);
     let counts = || {
-        let execute = world.l1.chain().config().extension::<ExecuteExtension>();
+        let execute = devnet.l1.chain().config().extension::<ExecuteExtension>();
         execute.map(|it| it.verdicts.counts()).ok_or_eyre("there is EXECUTE")
     };
     let before = counts()?;
@@ -198,19 +198,19 @@ fn block_advances_by_each_way_with_documented_gas() -> Result<()> {
     let document = DOCUMENT.replace(',', "");
     let mut missing = Vec::new();
     for transfers in [1, 50, 200] {
-        let mut world = RollupPerWay::new()?;
+        let mut devnet = RollupPerWay::new()?;
         // The first block of a rollup initialises storage slots, which costs extra.
-        let first = world.block_of(1)?;
+        let first = devnet.block_of(1)?;
         for way in Way::ALL {
-            world.advance(way, &first)?;
+            devnet.advance(way, &first)?;
         }
-        let block = world.block_of(transfers)?;
-        assert_the_block_finds_the_verdict(&world, &block)?;
+        let block = devnet.block_of(transfers)?;
+        assert_the_block_finds_the_verdict(&devnet, &block)?;
         let (mut gas, mut memory) = ([0; 4], [0; 4]);
         for way in Way::ALL {
-            let sent = world.advance(way, &block)?;
+            let sent = devnet.advance(way, &block)?;
             gas[way as usize] = sent.gas_used;
-            memory[way as usize] = memory_of(&world.l1, &sent.block)?;
+            memory[way as usize] = memory_of(&devnet.l1, &sent.block)?;
         }
         let [calldata, kept, transaction, blobs] = gas;
         let name = if transfers == 1 { "1 transfer" } else { &format!("{transfers} transfers") };
@@ -246,20 +246,20 @@ fn rollup_calls_configured_execute_address() -> Result<()> {
 
 #[test]
 fn attack_witness_of_another_block_is_rejected() -> Result<()> {
-    let mut world = RollupPerWay::new()?;
-    let block = world.block_of(1)?;
-    let other = block_of(&world.l2, 1)?;
-    let good = world.execute_tx(&block)?;
-    let bad = ExecuteTx { witness: world.execute_tx(&other)?.witness, ..good.clone() };
+    let mut devnet = RollupPerWay::new()?;
+    let block = devnet.block_of(1)?;
+    let other = block_of(&devnet.l2, 1)?;
+    let good = devnet.execute_tx(&block)?;
+    let bad = ExecuteTx { witness: devnet.execute_tx(&other)?.witness, ..good.clone() };
     assert_ne!(bad.witness, good.witness);
-    let operator = world.operator.clone();
-    let sent = world.l1.send_execute_tx(&operator, bad)?;
+    let operator = devnet.operator.clone();
+    let sent = devnet.l1.send_execute_tx(&operator, bad)?;
     assert!(!sent.receipt.success);
     // The whole input in calldata is rejected too, outside a transaction of this type.
     let input = advance(&block.input()?);
-    let (to, gas) = (world.rollup(Way::Transaction).address.into(), TRANSACTION_GAS_CAP);
-    let sent = world.l1.send(&operator, to, U256::ZERO, input, gas)?;
+    let (to, gas) = (devnet.rollup(Way::Transaction).address.into(), TRANSACTION_GAS_CAP);
+    let sent = devnet.l1.send(&operator, to, U256::ZERO, input, gas)?;
     assert!(!sent.receipt.success);
-    world.advance(Way::Transaction, &block)?;
+    devnet.advance(Way::Transaction, &block)?;
     Ok(())
 }

@@ -32,7 +32,7 @@ fn kept(bytes: &[u8]) -> CodeReference {
 }
 
 /// An input, and three parts of it that are not adjacent.
-fn scene() -> (Vec<u8>, Vec<CodeReference>) {
+fn rollups() -> (Vec<u8>, Vec<CodeReference>) {
     let input: Vec<u8> =
         (0..2_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let parts = [100..133, 500..1_400, 1_900..2_000].map(|range| kept(&input[range]));
@@ -88,7 +88,7 @@ fn same(refused: &Refused) -> Option<KeptError> {
 
 #[test]
 fn input_with_references_assembles_to_original() {
-    let (input, codes) = scene();
+    let (input, codes) = rollups();
     let short = shorten(&input, &codes).expect("all are in it");
     let accounts: Vec<_> = codes.iter().map(account).collect();
     assert_eq!(short.bytes.len(), REFERENCES_AT + 3 * REFERENCE_LENGTH + 2_000 - 1_033);
@@ -114,7 +114,7 @@ fn input_with_references_assembles_to_original() {
 
 #[test]
 fn misplaced_references_are_rejected_by_both() {
-    let (input, codes) = scene();
+    let (input, codes) = rollups();
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
     let refused = |input: &[u8], error| assert_refused(input, &codes, &accounts, error);
@@ -155,7 +155,7 @@ fn misplaced_references_are_rejected_by_both() {
 
 #[test]
 fn only_immutable_code_is_accepted() {
-    let (input, codes) = scene();
+    let (input, codes) = rollups();
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
     let place = codes[1].account();
@@ -201,7 +201,7 @@ fn reference_can_fill_a_whole_code() {
 
 #[test]
 fn shorten_uses_longest_match() {
-    let (input, _) = scene();
+    let (input, _) = rollups();
     let codes = [kept(&input[10..40]), kept(&input[10..90]), kept(&input[10..60])];
     let short = shorten(&input, &codes).expect("they are in it");
     assert_eq!(short.kept, [(codes[1].account(), 80)]);
@@ -228,7 +228,7 @@ proptest! {
         cut in prop_oneof![3 => Just(None), 1 => any::<Index>().prop_map(Some)],
         more in vec(any::<u8>(), 0..3),
     ) {
-        let (input, codes) = scene();
+        let (input, codes) = rollups();
         let accounts: Vec<_> = codes.iter().map(account).collect();
         let mut short = shorten(&input, &codes).expect("all are in it").bytes.to_vec();
         for (at, value) in changes {

@@ -97,10 +97,10 @@ fn assert_other_hash(found: Result<Option<Address>, L1Error>, hash: B256) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
-    let scene = ProxiedL1::start().await?;
+    let l1 = ProxiedL1::start().await?;
     let gas_price = json!(U256::from(20 * GWEI));
     let authorization = Key::named("authority").authorize(Authorization {
-        chain_id: U256::from(scene.devnet.chain_id()),
+        chain_id: U256::from(l1.devnet.chain_id()),
         address: IDLE,
         nonce: 0,
     });
@@ -112,76 +112,76 @@ async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
         json!({ "type": "0x3", "blobs": [blob], "maxFeePerBlobGas": gas_price }),
         json!({ "type": "0x4", "authorizationList": [authorization] }),
     ];
-    let senders = scene.devnet.addresses().to_vec();
+    let senders = l1.devnet.addresses().to_vec();
     let mut sent = Vec::new();
     for (fields, from) in fields.into_iter().zip(&senders) {
-        sent.push((fields["type"].clone(), scene.send(*from, fields)?, *from));
+        sent.push((fields["type"].clone(), l1.send(*from, fields)?, *from));
     }
     for version in
         [ExecuteTxVersion::V1 { blob_hashes: Vec::new() }, ExecuteTxVersion::V2 { anchor: None }]
     {
         let account = sent.len();
-        sent.push((json!("0x5"), scene.send_execute_tx(account, version)?, senders[account]));
+        sent.push((json!("0x5"), l1.send_execute_tx(account, version)?, senders[account]));
     }
-    let (hash, sender) = scene.execute_tx(sent.len())?;
+    let (hash, sender) = l1.execute_tx(sent.len())?;
     sent.push((json!("0x5"), hash, sender));
     for (r#type, hash, sender) in sent {
-        let shown: Value = scene.ask("eth_getTransactionByHash", json!([hash]))?;
+        let shown: Value = l1.ask("eth_getTransactionByHash", json!([hash]))?;
         assert_eq!(shown["type"], r#type);
         assert_ne!(shown["blockHash"], Value::Null, "{type}");
-        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
+        assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
-    let scene = ProxiedL1::start().await?;
-    assert_eq!(scene.client.sender_of(B256::repeat_byte(7))?, None);
-    for sent in [scene.ethereum_tx(0)?, scene.execute_tx(1)?] {
+    let l1 = ProxiedL1::start().await?;
+    assert_eq!(l1.client.sender_of(B256::repeat_byte(7))?, None);
+    for sent in [l1.ethereum_tx(0)?, l1.execute_tx(1)?] {
         // The response contains the sender of the signed transaction.
-        let mut unsigned: Value = scene.ask("eth_getTransactionByHash", json!([sent.0]))?;
+        let mut unsigned: Value = l1.ask("eth_getTransactionByHash", json!([sent.0]))?;
         (unsigned["r"], unsigned["s"]) = (json!("0x0"), json!("0x0"));
         let read: RpcTransaction = serde_json::from_value(unsigned.clone())?;
         let hash = keccak256(read.inner.inner().encoded_2718());
-        scene.forge(move |transaction| *transaction = unsigned.clone());
-        assert_eq!(scene.client.sender_of(hash)?, None);
-        scene.assert_honest(sent)?;
+        l1.forge(move |transaction| *transaction = unsigned.clone());
+        assert_eq!(l1.client.sender_of(hash)?, None);
+        l1.assert_honest(sent)?;
     }
     // The hash of an impersonated account's transaction is not that of its encoding.
     let contract = Address::repeat_byte(0xc0);
-    scene.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
-    scene.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
-    let impersonated = scene.send(contract, json!({ "type": "0x2" }))?;
-    assert_other_hash(scene.client.sender_of(impersonated), impersonated);
+    l1.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
+    l1.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
+    let impersonated = l1.send(contract, json!({ "type": "0x2" }))?;
+    assert_other_hash(l1.client.sender_of(impersonated), impersonated);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_fields_do_not_change_sender() -> Result<()> {
-    let scene = ProxiedL1::start().await?;
+    let l1 = ProxiedL1::start().await?;
     for (r#type, sent, other) in [
-        ("0x2", scene.ethereum_tx(0)?, scene.ethereum_tx(1)?),
-        ("0x5", scene.execute_tx(2)?, scene.execute_tx(3)?),
+        ("0x2", l1.ethereum_tx(0)?, l1.ethereum_tx(1)?),
+        ("0x5", l1.execute_tx(2)?, l1.execute_tx(3)?),
     ] {
         let ((hash, sender), (other_hash, other_sender)) = (sent, other);
-        let shown: Value = scene.ask("eth_getTransactionByHash", json!([other_hash]))?;
+        let shown: Value = l1.ask("eth_getTransactionByHash", json!([other_hash]))?;
         assert_eq!(shown["type"], r#type);
 
-        scene.forge(move |transaction| transaction["from"] = json!(other_sender));
-        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
-        scene.forge(move |transaction| transaction["hash"] = json!(other_hash));
-        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
+        l1.forge(move |transaction| transaction["from"] = json!(other_sender));
+        assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
+        l1.forge(move |transaction| transaction["hash"] = json!(other_hash));
+        assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
 
         // Another transaction, with its own hash and with the requested one.
         let replaced = shown.clone();
-        scene.forge(move |transaction| *transaction = replaced.clone());
-        assert_other_hash(scene.client.sender_of(hash), hash);
-        scene.forge(move |transaction| {
+        l1.forge(move |transaction| *transaction = replaced.clone());
+        assert_other_hash(l1.client.sender_of(hash), hash);
+        l1.forge(move |transaction| {
             *transaction = shown.clone();
             transaction["hash"] = json!(hash);
         });
-        assert_other_hash(scene.client.sender_of(hash), hash);
+        assert_other_hash(l1.client.sender_of(hash), hash);
 
         // Signed fields, and each part of the signature: a change recovers another account, or
         // none.
@@ -191,26 +191,26 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
             ("r", json!("0x1")),
             ("s", json!("0x1")),
         ] {
-            scene.forge(move |transaction| transaction[field] = forged.clone());
-            assert_other_hash(scene.client.sender_of(hash), hash);
+            l1.forge(move |transaction| transaction[field] = forged.clone());
+            assert_other_hash(l1.client.sender_of(hash), hash);
         }
-        scene.forge(|transaction| {
+        l1.forge(|transaction| {
             let parity = if transaction["yParity"] == "0x0" { "0x1" } else { "0x0" };
             (transaction["yParity"], transaction["v"]) = (json!(parity), json!(parity));
         });
-        assert_other_hash(scene.client.sender_of(hash), hash);
-        scene.assert_honest((hash, sender))?;
+        assert_other_hash(l1.client.sender_of(hash), hash);
+        l1.assert_honest((hash, sender))?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_transaction_and_rpc_error_are_client_errors() -> Result<()> {
-    let scene = ProxiedL1::start().await?;
-    let (ethereum, execute) = (scene.ethereum_tx(0)?, scene.execute_tx(1)?);
+    let l1 = ProxiedL1::start().await?;
+    let (ethereum, execute) = (l1.ethereum_tx(0)?, l1.execute_tx(1)?);
     let is_refused = |(hash, _): (B256, Address), change: fn(&mut Value)| {
-        scene.forge(change);
-        let found = scene.client.sender_of(hash);
+        l1.forge(change);
+        let found = l1.client.sender_of(hash);
         assert!(matches!(found, Err(L1Error::Client(_))), "{found:?}");
     };
     for sent in [ethereum, execute] {
@@ -224,17 +224,17 @@ async fn malformed_transaction_and_rpc_error_are_client_errors() -> Result<()> {
     is_refused(execute, |transaction| transaction["execute"] = Value::Null);
     is_refused(ethereum, |transaction| transaction["type"] = json!("0x7f"));
 
-    scene.proxy.honest();
-    scene.proxy.intercept(|request| {
+    l1.proxy.honest();
+    l1.proxy.intercept(|request| {
         let error = json!({ "code": -32_602, "message": "not for you" });
         let id: Value = serde_json::from_str(&testkit::id_of(request)).ok()?;
         Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string())
     });
-    let found = scene.client.sender_of(execute.0);
+    let found = l1.client.sender_of(execute.0);
     let Err(L1Error::Client(error)) = found else { panic!("{found:?}") };
     assert!(error.to_string().contains("not for you"), "{error}");
     for sent in [ethereum, execute] {
-        scene.assert_honest(sent)?;
+        l1.assert_honest(sent)?;
     }
     Ok(())
 }

@@ -165,7 +165,7 @@ fn prefix(transactions: &[u8], is_sealed: bool) -> Prefix {
 }
 
 #[derive(Debug, Default)]
-struct World {
+struct Cluster {
     store: Arc<Mutex<Store>>,
     nodes: [Node; 2],
     signed: Vec<Promised>,
@@ -173,7 +173,7 @@ struct World {
     transactions: u8,
 }
 
-impl World {
+impl Cluster {
     /// Makes a step. Returns `false` if it is not possible.
     fn step(&mut self, step: Step) -> bool {
         match step {
@@ -289,14 +289,14 @@ impl World {
 /// Plays a schedule after node 0 has become the leader, and returns the number of signatures, or
 /// `None` if its last step is not possible.
 fn play(schedule: &[Step]) -> Option<usize> {
-    let mut world = World::default();
-    world.step(Step::Lead(0));
+    let mut cluster = Cluster::default();
+    cluster.step(Step::Lead(0));
     let mut is_possible = true;
     for step in schedule {
-        is_possible = world.step(*step);
-        world.require_no_conflict(schedule);
+        is_possible = cluster.step(*step);
+        cluster.require_no_conflict(schedule);
     }
-    is_possible.then_some(world.signed.len())
+    is_possible.then_some(cluster.signed.len())
 }
 
 /// Plays all schedules that begin with this one, and returns their number and that of signatures.

@@ -42,7 +42,7 @@ pub(crate) const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d
 pub(crate) const PATIENCE: Duration = Timeout::LIMIT;
 
 /// A deployed rollup.
-pub(crate) struct World {
+pub(crate) struct DevnetRollup {
     pub(crate) l1: Devnet,
     pub(crate) provider: DynProvider,
     pub(crate) message_queue: Address,
@@ -52,7 +52,7 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
-impl World {
+impl DevnetRollup {
     /// Deploys a rollup that anyone may advance on a new devnet.
     pub(crate) async fn new() -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), None).await

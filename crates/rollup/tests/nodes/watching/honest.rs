@@ -83,9 +83,9 @@ async fn first_prefix(node: &RollupNode) -> Result<PrefixUpdate> {
 async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
     for is_reorged in [true, false] {
         let (bonded, folder) = (Bonded::new(&["alice"]).await?, tempfile::tempdir()?);
-        let world = &bonded.world;
+        let rollup = &bonded.rollup;
         let sequencer = bonded.sequencer(folder.path()).await?;
-        let deposited = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+        let deposited = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
         let condition = deposited.block_hash.ok_or_eyre("not included")?;
         // The block that is opened next has an anchor that covers the deposit.
         until("the deposit", &sequencer, || async {
@@ -104,10 +104,10 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
         };
         if is_reorged {
             let nothing: [(); 0] = [];
-            let before: Value = world.provider.raw_request("evm_snapshot".into(), nothing).await?;
-            world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+            let before: Value = rollup.provider.raw_request("evm_snapshot".into(), nothing).await?;
+            rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
             until("another prefix", &sequencer, || async {
-                world.provider.anvil_mine(Some(1), None).await?;
+                rollup.provider.anvil_mine(Some(1), None).await?;
                 let newest = first_prefix(&sequencer).await.ok();
                 Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
             })
@@ -118,16 +118,16 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
             assert_eq!((a.number, a.parent), (b.number, b.parent));
             assert_ne!(a.environment, b.environment);
             // L1 serves the hashes of the blocks before the current one.
-            world.provider.anvil_mine(Some(1), None).await?;
+            rollup.provider.anvil_mine(Some(1), None).await?;
             for other in [&second, &forged] {
                 let refused = bonded.try_accuse(accuse(other)).await?;
                 assert!(matches!(refused, Some(Refused::ConditionVoid(_))), "{refused:?}");
             }
-            let longest = world.provider.get_block_number().await?;
-            world.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
-            let missing = longest + 1 - world.provider.get_block_number().await?;
-            world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-            world.provider.anvil_mine(Some(missing), None).await?;
+            let longest = rollup.provider.get_block_number().await?;
+            rollup.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
+            let missing = longest + 1 - rollup.provider.get_block_number().await?;
+            rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+            rollup.provider.anvil_mine(Some(missing), None).await?;
             until("the first promise", &sequencer, || async {
                 Ok(sequencer.status().safe_head.hash == first.message.block_hash)
             })
@@ -147,12 +147,12 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
             }
             assert_eq!(bonded.bond().await?, BOND);
         } else {
-            world.provider.anvil_mine(Some(1), None).await?;
+            rollup.provider.anvil_mine(Some(1), None).await?;
             assert_eq!(bonded.try_accuse(accuse(&forged)).await?, None);
             let input = accuse_calldata(accuse(&forged), B256::ZERO);
-            let request = TransactionRequest::default().from(world.l1.addresses()[2]);
+            let request = TransactionRequest::default().from(rollup.l1.addresses()[2]);
             let request = request.to(bonded.bonds).input(input.into());
-            let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+            let receipt = rollup.provider.send_transaction(request).await?.get_receipt().await?;
             assert!(receipt.status());
             assert_eq!(bonded.bond().await?, 0);
         }
@@ -164,12 +164,12 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
 /// L1 does not have the block of the anchor yet, and may still have the same one.
 #[tokio::test(flavor = "multi_thread")]
 async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
-    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let sequencer = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let (rollup, folder) = (rollup(&["alice"]).await?, tempfile::tempdir()?);
+    let sequencer = RollupNode::start(preconfirming(&rollup, folder.path(), LONG)?).await?;
     let nothing: [(); 0] = [];
-    let before: Value = world.provider.raw_request("evm_snapshot".into(), nothing).await?;
-    world.provider.anvil_mine(Some(4), None).await?;
-    let deposited = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let before: Value = rollup.provider.raw_request("evm_snapshot".into(), nothing).await?;
+    rollup.provider.anvil_mine(Some(4), None).await?;
+    let deposited = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let condition = deposited.block_hash.ok_or_eyre("not included")?;
     until("the deposit", &sequencer, || async {
         Ok(sequencer.status().l1_head.is_some_and(|head| head.hash == condition))
@@ -180,9 +180,9 @@ async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
     let first = first_prefix(&sequencer).await?;
     assert_eq!(first.message.l1_hash, condition);
 
-    world.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
-    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.raw_request::<_, Value>("evm_revert".into(), (before,)).await?;
+    rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     until("L1's next blocks are awaited", &sequencer, || async {
         let status = sequencer.status();
         Ok(status.fault.is_some_and(|fault| fault.contains("contradicts")))
@@ -190,7 +190,7 @@ async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
     .await?;
     assert_eq!(sequencer.status().unsafe_head.number, 0);
     until("another prefix", &sequencer, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         let newest = first_prefix(&sequencer).await.ok();
         Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
     })
@@ -205,23 +205,23 @@ async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
 async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     let bonded = Bonded::new(&["alice", "bob"]).await?;
     let (folder, kept) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let (world, mut updates) = (&bonded.world, Vec::new());
+    let (rollup, mut updates) = (&bonded.rollup, Vec::new());
     let sequencer = bonded.sequencer(folder.path()).await?;
     let mut watching = bonded.watch(&sequencer, Some(kept.path())).await?;
     let recording = Recording::start(&sequencer).await?;
-    let _sent = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let _sent = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let first = send(&provider_of(&sequencer)?, "alice", 0).await?;
     until_preconfirmed(&sequencer, first).await?;
     let nothing: [(); 0] = [];
-    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
     let second = send(&provider_of(&sequencer)?, "bob", 0).await?;
     until("a prefix with both", &sequencer, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
+        rollup.provider.anvil_mine(Some(1), None).await?;
         let newest = metric(&watching.node, "rollup_watch_kept").await?;
         Ok(newest >= 2 && until_preconfirmed(&sequencer, second).await.is_ok())
     })
     .await?;
-    seal(world, &sequencer).await?;
+    seal(rollup, &sequencer).await?;
     until_included(&sequencer, second).await?;
     until("settlement", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
     let third = send(&provider_of(&sequencer)?, "alice", 1).await?;
@@ -229,8 +229,8 @@ async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     updates.extend(recording.end().await);
     sequencer.stop().await;
 
-    world.provider.anvil_increase_time(100).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
+    rollup.provider.anvil_increase_time(100).await?;
+    rollup.provider.anvil_mine(Some(1), None).await?;
     assert_eq!(watching.reports(), []);
     watching.node.stop().await;
     let sequencer = bonded.sequencer(folder.path()).await?;

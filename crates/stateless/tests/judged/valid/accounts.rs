@@ -24,12 +24,12 @@ fn with_storage_only() -> GenesisAccount {
 }
 
 /// A transaction that delegates the account of `key` to the code of `delegate`.
-fn delegation(world: &mut TestChain, key: &Key, delegate: Address) -> Transaction {
+fn delegation(chain: &mut TestChain, key: &Key, delegate: Address) -> Transaction {
     let authorization =
         Authorization { chain_id: U256::from(CHAIN_ID), address: delegate, nonce: 0 };
     Key::named("alice").sign(TxEip7702 {
         chain_id: CHAIN_ID,
-        nonce: world.nonce("alice"),
+        nonce: chain.nonce("alice"),
         gas_limit: 500_000,
         max_fee_per_gas: 10 * GWEI,
         to: Address::repeat_byte(0xbb),
@@ -43,11 +43,11 @@ fn clearing_absent_delegation_is_no_code_change() {
     let ghost = Key::named("ghost");
     let at = ghost.address();
     let changes = |delegate: Address| {
-        let mut world = TestChain::new(ProtocolFork::Amsterdam, |genesis| {
+        let mut chain = TestChain::new(ProtocolFork::Amsterdam, |genesis| {
             genesis.alloc.insert(at, with_storage_only());
         });
-        let transaction = delegation(&mut world, &ghost, delegate);
-        let block = world.block(vec![transaction]);
+        let transaction = delegation(&mut chain, &ghost, delegate);
+        let block = chain.block(vec![transaction]);
         let list = block.block.executed.block_access_list.expect("exists in Amsterdam");
         let list = BlockAccessList::decode(&mut &list[..]).expect("a list");
         let account = list.into_iter().find(|account: &AccountChanges| account.address == at);
@@ -63,14 +63,14 @@ fn clearing_absent_delegation_is_no_code_change() {
 fn storage_only_account_is_preserved_in_every_fork() {
     let ghost = Address::repeat_byte(0x9e);
     for fork in FORKS {
-        let mut world = TestChain::new(fork, |genesis| {
+        let mut chain = TestChain::new(fork, |genesis| {
             genesis.alloc.insert(ghost, with_storage_only());
         });
-        let before = world.chain.state().account(ghost).expect("reads");
-        let call = world.call(ghost, 100_000, vec![]);
-        world.block(vec![call]);
-        assert_eq!(world.chain.state().account(ghost).expect("reads"), before, "{fork}");
-        assert_eq!(world.chain.storage(ghost, U256::ONE).expect("reads"), U256::from(2));
+        let before = chain.chain.state().account(ghost).expect("reads");
+        let call = chain.call(ghost, 100_000, vec![]);
+        chain.block(vec![call]);
+        assert_eq!(chain.chain.state().account(ghost).expect("reads"), before, "{fork}");
+        assert_eq!(chain.chain.storage(ghost, U256::ONE).expect("reads"), U256::from(2));
     }
 }
 
@@ -90,23 +90,23 @@ fn empty_genesis_account_is_removed_only_as_beneficiary() {
     push(&mut code, empty(heir));
     code.push(op::SELFDESTRUCT);
     for fork in FORKS {
-        let mut world = TestChain::new(fork, |genesis| {
+        let mut chain = TestChain::new(fork, |genesis| {
             for number in [called, inner, heir, fees] {
                 genesis.alloc.insert(empty(number), GenesisAccount::default());
             }
             genesis.alloc.insert(caller, contract(&code));
         });
         let transactions =
-            vec![world.call(empty(called), 100_000, vec![]), world.call(caller, 300_000, vec![])];
-        let mut attributes = world.attributes();
+            vec![chain.call(empty(called), 100_000, vec![]), chain.call(caller, 300_000, vec![])];
+        let mut attributes = chain.attributes();
         attributes.fee_recipient = empty(fees);
-        let (block, rejected) = world.chain.build(&attributes, transactions).expect("builds");
+        let (block, rejected) = chain.chain.build(&attributes, transactions).expect("builds");
         assert!(rejected.is_empty(), "{rejected:?}");
         assert!(block.block.executed.receipts.iter().all(|receipt| receipt.success));
-        assert!(world.verify(&block, Default::default()).is_ok(), "{fork}");
-        world.chain.append(block).expect("appends");
+        assert!(chain.verify(&block, Default::default()).is_ok(), "{fork}");
+        chain.chain.append(block).expect("appends");
         let is_there =
-            |number| world.chain.state().account(empty(number)).expect("reads").is_some();
+            |number| chain.chain.state().account(empty(number)).expect("reads").is_some();
         assert_eq!([called, inner, heir, fees].map(is_there), [true, true, false, false], "{fork}");
     }
 }
@@ -115,21 +115,21 @@ fn empty_genesis_account_is_removed_only_as_beneficiary() {
 fn fees_and_withdrawals_cannot_overflow_balance() {
     let full = Address::repeat_byte(0xfe);
     for fork in FORKS {
-        let mut world = TestChain::new(fork, |genesis| {
+        let mut chain = TestChain::new(fork, |genesis| {
             let rich = GenesisAccount { balance: U256::MAX - U256::from(5), ..Default::default() };
             genesis.alloc.insert(full, rich);
         });
-        let mut attributes = world.attributes();
+        let mut attributes = chain.attributes();
         attributes.fee_recipient = full;
-        let mut transaction = world.transaction("bob", Address::repeat_byte(1), 100_000, vec![]);
+        let mut transaction = chain.transaction("bob", Address::repeat_byte(1), 100_000, vec![]);
         let free = Key::named("bob").sign(transaction.clone());
         transaction.max_priority_fee_per_gas = 1;
         let tipping = Key::named("bob").sign(transaction);
         let build = |transaction: &Transaction| {
-            world.chain.build(&attributes, vec![transaction.clone()]).expect("builds")
+            chain.chain.build(&attributes, vec![transaction.clone()]).expect("builds")
         };
         let (block, rejected) = build(&free);
-        assert!(rejected.is_empty() && world.verify(&block, Default::default()).is_ok());
+        assert!(rejected.is_empty() && chain.verify(&block, Default::default()).is_ok());
         match &build(&tipping).1[..] {
             [(0, Invalid::Transaction { index: 0, reason })] => {
                 assert!(reason.contains("fee recipient"), "{reason}");
@@ -138,11 +138,11 @@ fn fees_and_withdrawals_cannot_overflow_balance() {
         }
 
         let withdrawing = |amounts: &[u64]| {
-            let mut attributes = world.attributes();
+            let mut attributes = chain.attributes();
             let withdrawal =
                 |amount: &u64| Withdrawal { address: full, amount: *amount, ..Default::default() };
             attributes.withdrawals = amounts.iter().map(withdrawal).collect();
-            world.chain.build(&attributes, vec![]).map(|_| ())
+            chain.chain.build(&attributes, vec![]).map(|_| ())
         };
         assert_eq!(withdrawing(&[0, 0]), Ok(()), "{fork}");
         for amounts in [&[1][..], &[0, 1]] {
@@ -159,9 +159,9 @@ fn fees_and_withdrawals_cannot_overflow_balance() {
 fn factory_exists_from_first_amsterdam_block() {
     let factory = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
     for fork in FORKS {
-        let mut world = TestChain::new(fork, |_| {});
+        let mut chain = TestChain::new(fork, |_| {});
         assert_eq!(
-            !world.chain.code(factory).expect("reads").is_empty(),
+            !chain.chain.code(factory).expect("reads").is_empty(),
             fork >= ProtocolFork::Amsterdam
         );
         if fork < ProtocolFork::Amsterdam {
@@ -171,8 +171,8 @@ fn factory_exists_from_first_amsterdam_block() {
         let mut input = vec![0; 32];
         input.extend([op::PUSH1, 1, op::PUSH0, op::RETURN]);
         let created = factory.create2_from_code(B256::ZERO, &input[32..]);
-        let deploy = world.call(factory, 3_000_000, input);
-        world.block(vec![deploy]);
-        assert_eq!(world.chain.code(created).expect("reads")[..], [0]);
+        let deploy = chain.call(factory, 3_000_000, input);
+        chain.block(vec![deploy]);
+        assert_eq!(chain.chain.code(created).expect("reads")[..], [0]);
     }
 }

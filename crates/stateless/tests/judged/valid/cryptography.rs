@@ -49,12 +49,12 @@ impl EvmOverrides for HandedIn {
 
 #[test]
 fn host_cryptography_provides_senders_and_precompiles() {
-    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
-    let calls = (0..3).map(|_| world.call(SHA256, 50_000, vec![])).collect();
-    let block = world.offer(calls).0;
+    let mut chain = TestChain::new(ProtocolFork::Osaka, |_| {});
+    let calls = (0..3).map(|_| chain.call(SHA256, 50_000, vec![])).collect();
+    let block = chain.offer(calls).0;
     let verify = |host: Host| {
         let evm = HandedIn(host);
-        let verdict = world.verify(&block, VerifyOptions { evm: &evm, ..Default::default() });
+        let verdict = chain.verify(&block, VerifyOptions { evm: &evm, ..Default::default() });
         (verdict.map(drop), evm.0.senders.into_inner())
     };
     assert_eq!(verify(Host::default()), (Ok(()), 3));
@@ -66,15 +66,15 @@ fn host_cryptography_provides_senders_and_precompiles() {
 
 #[test]
 fn senders_are_recovered_once_unless_threads_race() {
-    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
+    let mut chain = TestChain::new(ProtocolFork::Osaka, |_| {});
     // Two full batches and a part of one.
-    let calls = (0..70).map(|_| world.call(SHA256, 50_000, vec![])).collect();
-    let block = world.offer(calls).0;
+    let calls = (0..70).map(|_| chain.call(SHA256, 50_000, vec![])).collect();
+    let block = chain.offer(calls).0;
     for threads in 1..=3 {
         let evm = HandedIn(Host::default());
         let threads = NonZeroUsize::new(threads).expect("at least one");
         let options = VerifyOptions { evm: &evm, threads, ..Default::default() };
-        world.verify(&block, options).expect("a valid block");
+        chain.verify(&block, options).expect("a valid block");
         let asked = evm.0.senders.into_inner();
         assert!(asked == 70 || asked > 70 && threads.get() > 1, "{asked} with {threads} threads");
     }

@@ -38,7 +38,7 @@ fn deposit() -> Vec<u8> {
 }
 
 struct Deposits {
-    world: TestChain,
+    chain: TestChain,
     contract: Address,
 }
 
@@ -46,14 +46,14 @@ impl Deposits {
     fn new(fork: ProtocolFork, topic: B256) -> Self {
         let address = Address::repeat_byte(0xd0);
         let spec = ChainSpec::constant(CHAIN_ID, fork).with_deposit_contract(address);
-        let world = TestChain::on(fork, ChainConfig::new(spec), |genesis| {
+        let chain = TestChain::on(fork, ChainConfig::new(spec), |genesis| {
             genesis.alloc.insert(address, contract(&logs_under(topic)));
         });
-        Self { world, contract: address }
+        Self { chain, contract: address }
     }
 
     fn log(&mut self, data: Vec<u8>) -> Transaction {
-        self.world.call(self.contract, 300_000, data)
+        self.chain.call(self.contract, 300_000, data)
     }
 }
 
@@ -62,7 +62,7 @@ fn malformed_deposit_log_invalidates_block() {
     for fork in FORKS {
         let mut good = Deposits::new(fork, DEPOSIT);
         let transaction = good.log(deposit());
-        let block = good.world.block(vec![transaction]);
+        let block = good.chain.block(vec![transaction]);
         let requests = block.block.executed.requests.expect("exist since Prague");
         assert_eq!(requests[0].len(), 1 + 192, "{fork}");
 
@@ -80,7 +80,7 @@ fn malformed_deposit_log_invalidates_block() {
         for data in bad {
             let mut deposits = Deposits::new(fork, DEPOSIT);
             let transaction = deposits.log(data.clone());
-            let (block, rejected) = deposits.world.offer(vec![transaction]);
+            let (block, rejected) = deposits.chain.offer(vec![transaction]);
             assert!(block.block.transactions.is_empty());
             match &rejected[..] {
                 [(0, Invalid::Transaction { reason, .. })] => {
@@ -91,7 +91,7 @@ fn malformed_deposit_log_invalidates_block() {
             // With another topic it is a log like any other.
             let mut others = Deposits::new(fork, B256::repeat_byte(1));
             let transaction = others.log(data);
-            others.world.block(vec![transaction]);
+            others.chain.block(vec![transaction]);
         }
     }
 }
@@ -103,11 +103,11 @@ fn chain_without_deposit_contract_has_no_deposits() {
         // The last one is a precompile, where no code of a genesis runs.
         for at in [SYSTEM, mainnets, Address::with_last_byte(1)] {
             for data in [deposit(), vec![1, 2, 3]] {
-                let mut world = TestChain::new(fork, |genesis| {
+                let mut chain = TestChain::new(fork, |genesis| {
                     genesis.alloc.insert(at, contract(&logs_under(DEPOSIT)));
                 });
-                let call = world.call(at, 300_000, data);
-                let block = world.block(vec![call]);
+                let call = chain.call(at, 300_000, data);
+                let block = chain.block(vec![call]);
                 assert!(block.block.executed.receipts[0].success);
                 let requests = block.block.executed.requests.expect("exist since Prague");
                 assert!(requests.iter().all(|request| request.first() != Some(&0)), "{fork} {at}");

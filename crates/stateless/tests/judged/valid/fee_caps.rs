@@ -35,14 +35,14 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
 #[test]
 fn maximum_fee_is_below_2_pow_128() {
     let largest = U256::from(u128::MAX / 21_000);
-    let mut world = TestChain::new(ProtocolFork::Osaka, |genesis| {
+    let mut chain = TestChain::new(ProtocolFork::Osaka, |genesis| {
         let alice = genesis.alloc.get_mut(&Key::named("alice").address()).expect("is rich");
         alice.balance = U256::MAX >> 1;
     });
     let transaction = decode_transaction(&transfer_with_cap(largest)).expect("can be read");
     assert_eq!(transaction.encoded_2718(), transfer_with_cap(largest));
-    let block = world.block(vec![transaction]);
-    world.verify(&block, VerifyOptions::default()).expect("a block with the largest cap");
+    let block = chain.block(vec![transaction]);
+    chain.verify(&block, VerifyOptions::default()).expect("a block with the largest cap");
 
     let calldata = block.input().expect("encodes");
     let verdict_with_cap = |cap: U256| {
@@ -52,7 +52,7 @@ fn maximum_fee_is_below_2_pow_128() {
         input.request.payload.transactions = ByteLists::from(&transactions[..]);
         let header = header_of(&input.request, input.fork).expect("has a header");
         input.request.payload.block_hash = header.hash_slow();
-        let spec = &world.chain.config().spec;
+        let spec = &chain.chain.config().spec;
         let verdict = UncheckedBlocks::decode(&input)
             .and_then(|blocks| blocks.verify(spec, VerifyOptions::default(), |_| {}));
         verdict.map(|_| ()).map_err(BlockError::from)

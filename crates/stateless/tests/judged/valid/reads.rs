@@ -79,20 +79,20 @@ fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (TestChain,
 /// Like [`block`], with this code of the callee.
 fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (TestChain, ExecutedBlock) {
     let caller = calls(gas, kind);
-    let mut world = TestChain::new(fork, genesis(callee, &caller));
-    let call = world.call(CALLER, 1_000_000, vec![]);
-    let (block, rejected) = world.offer(vec![call]);
+    let mut chain = TestChain::new(fork, genesis(callee, &caller));
+    let call = chain.call(CALLER, 1_000_000, vec![]);
+    let (block, rejected) = chain.offer(vec![call]);
     assert!(rejected.is_empty(), "{rejected:?}");
     assert!(block.block.executed.receipts[0].success);
-    (world, block)
+    (chain, block)
 }
 
 /// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of
 /// its slots.
-fn holds(world: &TestChain, block: &ExecutedBlock, address: Address, slot: Option<u8>) -> bool {
+fn holds(chain: &TestChain, block: &ExecutedBlock, address: Address, slot: Option<u8>) -> bool {
     let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
-    let head = world.chain.head();
-    let proof = world.chain.prove(head, address, &slots).expect("proves");
+    let head = chain.chain.head();
+    let proof = chain.chain.prove(head, address, &slots).expect("proves");
     let nodes = proof.nodes.iter().chain(proof.slots.iter().flat_map(|slot| &slot.nodes));
     let held = |node: &Bytes| block.witness.state.binary_search(node).is_ok();
     nodes.into_iter().all(held)
@@ -105,16 +105,16 @@ fn out_of_gas_call_reads_callee_and_delegate() {
     // Gas for the pushes, but too little for a warm account, a cold account, or a cold delegation.
     for (fork, instruction) in FORKS.into_iter().flat_map(|fork| CALLS.map(|kind| (fork, kind))) {
         for gas in [50, 400, 2_800] {
-            let (world, block) = block(fork, instruction, gas, op::CALL);
+            let (chain, block) = block(fork, instruction, gas, op::CALL);
             let read = (ProtocolFork::Prague..ProtocolFork::Amsterdam).contains(&fork);
             let what = format!("{fork}, {instruction:#x} with {gas}");
             if read {
-                assert!(holds(&world, &block, TARGET, None), "{what}");
-                assert!(holds(&world, &block, DELEGATE, None), "{what}");
+                assert!(holds(&chain, &block, TARGET, None), "{what}");
+                assert!(holds(&chain, &block, DELEGATE, None), "{what}");
                 let code = Bytes::from_static(&[op::JUMPDEST, op::STOP]);
                 assert!(block.witness.codes.contains(&code), "{what}");
             } else if gas < 2_000 {
-                assert!(!holds(&world, &block, TARGET, None), "{what}");
+                assert!(!holds(&chain, &block, TARGET, None), "{what}");
             }
         }
     }
@@ -124,11 +124,11 @@ fn out_of_gas_call_reads_callee_and_delegate() {
 fn pre_prague_value_call_reads_only_callee() {
     for (instruction, value) in CALLS.into_iter().flat_map(|kind| [(kind, 0), (kind, 1)]) {
         let callee = on_target(instruction, value);
-        let (world, block) = block_of(ProtocolFork::Cancun, &callee, 400, op::CALL);
+        let (chain, block) = block_of(ProtocolFork::Cancun, &callee, 400, op::CALL);
         let read = (instruction, value) == (op::CALL, 1);
         let what = format!("{instruction:#x} with a value of {value}");
-        assert_eq!(holds(&world, &block, TARGET, None), read, "{what}");
-        assert!(!holds(&world, &block, DELEGATE, None), "{what}");
+        assert_eq!(holds(&chain, &block, TARGET, None), read, "{what}");
+        assert!(!holds(&chain, &block, DELEGATE, None), "{what}");
         let delegation = [&[0xef, 0x01, 0x00][..], DELEGATE.as_slice()].concat();
         assert!(!block.witness.codes.contains(&Bytes::from(delegation)), "{what}");
     }
@@ -138,9 +138,9 @@ fn pre_prague_value_call_reads_only_callee() {
 fn out_of_gas_selfdestruct_reads_beneficiary() {
     for fork in FORKS {
         for (gas, kind) in [(1_000, op::CALL), (5_100, op::CALL), (50_000, op::STATICCALL)] {
-            let (world, block) = block(fork, op::SELFDESTRUCT, gas, kind);
+            let (chain, block) = block(fork, op::SELFDESTRUCT, gas, kind);
             let read = fork < ProtocolFork::Amsterdam;
-            assert_eq!(holds(&world, &block, TARGET, None), read, "{fork} with {gas}");
+            assert_eq!(holds(&chain, &block, TARGET, None), read, "{fork} with {gas}");
         }
     }
 }
@@ -153,9 +153,9 @@ fn sstore_in_static_call_reads_slot() {
             // No more than the stipend: execution stops before the read.
             (2_300, op::STATICCALL, false),
         ] {
-            let (world, block) = block(fork, op::SSTORE, gas, kind);
+            let (chain, block) = block(fork, op::SSTORE, gas, kind);
             let read = enough && fork < ProtocolFork::Amsterdam;
-            assert_eq!(holds(&world, &block, CALLEE, Some(SLOT)), read, "{fork} with {gas}");
+            assert_eq!(holds(&chain, &block, CALLEE, Some(SLOT)), read, "{fork} with {gas}");
         }
     }
 }
@@ -168,10 +168,10 @@ fn witness_contains_no_unspecified_reads() {
             let mut code = on_target(instruction, 0);
             code.remove(0);
             let caller = calls(50_000, op::CALL);
-            let mut world = TestChain::new(fork, genesis(&code, &caller));
-            let call = world.call(CALLER, 1_000_000, vec![]);
-            let (block, _) = world.offer(vec![call]);
-            assert!(!holds(&world, &block, TARGET, None), "{fork} {instruction:#x}");
+            let mut chain = TestChain::new(fork, genesis(&code, &caller));
+            let call = chain.call(CALLER, 1_000_000, vec![]);
+            let (block, _) = chain.offer(vec![call]);
+            assert!(!holds(&chain, &block, TARGET, None), "{fork} {instruction:#x}");
         }
     }
 }

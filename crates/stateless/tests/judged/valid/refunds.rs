@@ -44,7 +44,7 @@ fn authority(number: u64) -> Key {
 }
 
 struct Filler {
-    world: TestChain,
+    chain: TestChain,
     fork: ProtocolFork,
     next_slot: u64,
     authorized: u64,
@@ -53,8 +53,8 @@ struct Filler {
 
 impl Filler {
     fn new(fork: ProtocolFork, gas_limit: u64, seed: u64) -> Self {
-        let world = TestChain::new(fork, genesis(gas_limit));
-        Self { world, fork, next_slot: 0, authorized: 0, random: Random::new(seed) }
+        let chain = TestChain::new(fork, genesis(gas_limit));
+        Self { chain, fork, next_slot: 0, authorized: 0, random: Random::new(seed) }
     }
 
     /// Gas beyond the intrinsic gas of a transaction.
@@ -71,7 +71,7 @@ impl Filler {
         let keys = slots.clone().map(|slot| U256::from(slot).into()).collect();
         let input =
             slots.flat_map(|slot| [slot, 0]).flat_map(|word| U256::from(word).to_be_bytes::<32>());
-        let mut transaction = self.world.transaction("alice", STORE_AT, 0, input.collect());
+        let mut transaction = self.chain.transaction("alice", STORE_AT, 0, input.collect());
         let item = |number: u64| AccessListItem {
             address: Address::left_padding_from(&(1_000 + number).to_be_bytes()),
             storage_keys: vec![],
@@ -103,7 +103,7 @@ impl Filler {
             to: Address::repeat_byte(0xbb),
             ..Default::default()
         };
-        transaction.nonce = self.world.nonce("alice");
+        transaction.nonce = self.chain.nonce("alice");
         let signed = Key::named("alice").sign(transaction.clone());
         transaction.gas_limit = intrinsic_gas(&signed, self.fork) + self.spare(1_000);
         Key::named("alice").sign(transaction)
@@ -128,7 +128,7 @@ fn full_blocks_with_maximum_refunds_are_valid() {
                     _ => filler.clearing(),
                 })
                 .collect();
-            let (block, rejected) = filler.world.offer(offered);
+            let (block, rejected) = filler.chain.offer(offered);
             assert!(!rejected.is_empty() && !block.block.transactions.is_empty(), "{fork}: full");
             let gas_limit = block.block.header.gas_limit;
             blocks += 1;
@@ -144,7 +144,7 @@ fn full_blocks_with_maximum_refunds_are_valid() {
 #[test]
 fn set_code_transactions_on_existing_accounts_are_valid() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Bpo2] {
-        let mut world = TestChain::new(fork, genesis(131_000));
+        let mut chain = TestChain::new(fork, genesis(131_000));
         let mut transactions = Vec::new();
         for index in 0..2 {
             let authorization_list = (0..2)
@@ -158,7 +158,7 @@ fn set_code_transactions_on_existing_accounts_are_valid() {
                 .collect();
             transactions.push(Key::named("alice").sign(TxEip7702 {
                 chain_id: CHAIN_ID,
-                nonce: world.nonce("alice"),
+                nonce: chain.nonce("alice"),
                 gas_limit: 71_000,
                 max_fee_per_gas: 10 * GWEI,
                 to: Address::repeat_byte(0xbb),
@@ -167,7 +167,7 @@ fn set_code_transactions_on_existing_accounts_are_valid() {
             }));
         }
         assert!(exceeds_the_plain_sum(&transactions, 131_000, fork));
-        let block = world.block(transactions);
+        let block = chain.block(transactions);
         assert_eq!(block.block.header.gas_used, 2 * (71_000 - 71_000 / 5), "{fork}");
     }
 }
@@ -175,9 +175,9 @@ fn set_code_transactions_on_existing_accounts_are_valid() {
 #[test]
 fn gas_bound_is_exact_without_refunds() {
     // Calldata: the floor of EIP-7623 is never refunded.
-    let mut world = TestChain::new(ProtocolFork::Osaka, |_| {});
+    let mut chain = TestChain::new(ProtocolFork::Osaka, |_| {});
     let floor = 21_000 + 40 * 1_000;
-    let data = world.call(Address::repeat_byte(0xbb), floor, vec![1; 1_000]);
+    let data = chain.call(Address::repeat_byte(0xbb), floor, vec![1; 1_000]);
     let bound =
         |count: usize, limit, fork| check_transactions(&vec![data.clone(); count], limit, fork);
     let osaka = ProtocolFork::Osaka;
@@ -186,7 +186,7 @@ fn gas_bound_is_exact_without_refunds() {
         Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, least: 3 * floor, transactions: 3 };
     assert_eq!(bound(3, 3 * floor - 1, osaka), Err(reason));
     // Before the floor was introduced, a transfer counts four fifths of its gas.
-    let transfer = world.call(Address::repeat_byte(0xbb), 21_000, vec![]);
+    let transfer = chain.call(Address::repeat_byte(0xbb), 21_000, vec![]);
     for (fork, least) in [(ProtocolFork::Cancun, 168_000), (osaka, 210_000)] {
         let check = |limit| check_transactions(&vec![transfer.clone(); 10], limit, fork);
         assert_eq!(check(least), Ok(()), "{fork}");
@@ -205,7 +205,7 @@ fn gas_bound_is_exact_without_refunds() {
 fn state_and_chain_build_equal_blocks() {
     let mut filler = Filler::new(ProtocolFork::Osaka, 900_000, 7);
     let offered: Vec<_> = (0..12).map(|_| filler.clearing()).collect();
-    let (block, _) = filler.world.offer(offered);
+    let (block, _) = filler.chain.offer(offered);
     let recovered: Vec<_> = block
         .block
         .transactions
@@ -217,9 +217,9 @@ fn state_and_chain_build_equal_blocks() {
             signed: true,
         })
         .collect();
-    let state = filler.world.chain.state();
-    let header = state.open_header(&filler.world.attributes()).expect("a header");
+    let state = filler.chain.chain.state();
+    let header = state.open_header(&filler.chain.attributes()).expect("a header");
     let built = BlockBuilder::new(&state).build(&header, &[], &recovered).expect("builds");
     assert_eq!(built.executed.block.hash, block.block.hash);
-    assert!(filler.world.verify(&block, VerifyOptions::default()).is_ok());
+    assert!(filler.chain.verify(&block, VerifyOptions::default()).is_ok());
 }

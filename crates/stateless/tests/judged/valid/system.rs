@@ -77,9 +77,9 @@ fn block_may_deploy_system_contract_it_calls() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Deploys { code: canonical, at_the_end: false };
     let config = ChainConfig::new(spec).with_extension(Arc::new(deploys));
-    let mut world = TestChain::on(ProtocolFork::Cancun, config, |_| {});
-    let transfer = world.call(Address::repeat_byte(1), 21_000, vec![]);
-    let block = world.block(vec![transfer]);
+    let mut chain = TestChain::on(ProtocolFork::Cancun, config, |_| {});
+    let transfer = chain.call(Address::repeat_byte(1), 21_000, vec![]);
+    let block = chain.block(vec![transfer]);
     assert_eq!(block.fork, ProtocolFork::Prague);
     assert!(!block.block.executed.receipts.is_empty());
 }
@@ -88,13 +88,13 @@ fn block_may_deploy_system_contract_it_calls() {
 fn absent_required_contract_invalidates_block() {
     let fork = ProtocolFork::Osaka;
     for missing in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
-        let world = TestChain::new(fork, |genesis| {
+        let chain = TestChain::new(fork, |genesis| {
             genesis.alloc.remove(&missing.address);
         });
-        let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
+        let (block, _) = chain.chain.build(&chain.attributes(), vec![]).expect("builds");
         assert_eq!(block.block.provable, missing.optional, "{}", missing.address);
         for system_code in [SystemCode::Canonical, SystemCode::Any] {
-            let outcome = world.verify(&block, VerifyOptions { system_code, ..Default::default() });
+            let outcome = chain.verify(&block, VerifyOptions { system_code, ..Default::default() });
             match outcome {
                 Ok(_) => assert!(missing.optional, "{}", missing.address),
                 Err(Invalid::SystemCode { address, got, .. }) => {
@@ -112,12 +112,12 @@ fn deployed_foreign_system_code_is_refused() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Arc::new(Deploys { code: foreign, at_the_end: true });
     let config = ChainConfig::new(spec).with_extension(deploys);
-    let world = TestChain::on(ProtocolFork::Cancun, config, |_| {});
-    let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
+    let chain = TestChain::on(ProtocolFork::Cancun, config, |_| {});
+    let (block, _) = chain.chain.build(&chain.attributes(), vec![]).expect("builds");
     let verify = |system_code| {
         let options =
-            VerifyOptions { system_code, evm: world.chain.config(), ..Default::default() };
-        world.verify(&block, options)
+            VerifyOptions { system_code, evm: chain.chain.config(), ..Default::default() };
+        chain.verify(&block, options)
     };
     match verify(SystemCode::Canonical) {
         Err(Invalid::SystemCode { got, .. }) => assert_eq!(got, keccak256([0])),

@@ -1,6 +1,6 @@
 //! Judgement of all messages on all L1 chains that there were.
 
-use super::{DOMAIN, L2Block, MAX_LAG, Shown, World};
+use super::{DOMAIN, L2Block, MAX_LAG, Shown, Simulation};
 use alloy_primitives::B256;
 use preconf::{
     evidence::{SignedHeader, first_difference},
@@ -8,7 +8,7 @@ use preconf::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-impl World {
+impl Simulation {
     /// Block with this number on the L1 chain with this head.
     fn ancestor(&self, head: B256, number: u64) -> Option<B256> {
         let mut cursor = head;

@@ -1,10 +1,10 @@
 //! What L1 does, and what strangers post.
 
-use super::{DEEPEST, FINAL, L1Block, L2Block, MAX_LAG, POST_DELAY, SLOT, TIMEOUT, World};
+use super::{DEEPEST, FINAL, L1Block, L2Block, MAX_LAG, POST_DELAY, SLOT, Simulation, TIMEOUT};
 use crate::prefix::L1Condition;
 use alloy_primitives::B256;
 
-impl World {
+impl Simulation {
     pub(super) fn reorganise(&mut self) {
         let depth = 1 + self.random.below(DEEPEST);
         let kept = self.canonical.len().saturating_sub(depth as usize).max(1);

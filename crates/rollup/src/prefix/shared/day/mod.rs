@@ -244,7 +244,7 @@ struct Counts {
 }
 
 #[derive(Debug)]
-struct World {
+struct Simulation {
     random: Random,
     time: u64,
     l1: B256Map<L1Block>,
@@ -266,7 +266,7 @@ struct World {
     counts: Counts,
 }
 
-impl World {
+impl Simulation {
     fn new(seed: u64) -> Self {
         let header = Header { timestamp: BEGIN, ..Header::default() };
         let first = L1Block {
@@ -351,12 +351,12 @@ impl World {
 }
 
 /// Signs a block with another timestamp than a message about the same parent has.
-fn forge(world: &World) -> Shown {
+fn forge(simulation: &Simulation) -> Shown {
     let holds = |it: &&Shown| {
         let message = &it.prefix.promised.message;
-        message.is_unconditional() || world.is_on_l1((message.l1_block, message.l1_hash))
+        message.is_unconditional() || simulation.is_on_l1((message.l1_block, message.l1_hash))
     };
-    let last = world.shown.iter().rev().find(holds);
+    let last = simulation.shown.iter().rev().find(holds);
     let prefix = &last.unwrap().prefix;
     let header = Header::decode(&mut &prefix.header[..]).unwrap();
     let mut rlp = Vec::new();
@@ -372,15 +372,15 @@ fn forge(world: &World) -> Shown {
 fn day_of_honest_signers_has_no_fault() {
     let setting = |name, default| env::var(name).map_or(default, |it| it.parse().unwrap());
     let (hours, seed) = (setting("ENSHRINE_MODEL_HOURS", 3), setting("ENSHRINE_MODEL_SEED", 50));
-    let mut world = World::new(seed);
-    while world.time < BEGIN + hours * 3_600 {
-        world.tick();
+    let mut simulation = Simulation::new(seed);
+    while simulation.time < BEGIN + hours * 3_600 {
+        simulation.tick();
     }
-    let verdicts = world.verdicts();
+    let verdicts = simulation.verdicts();
     eprintln!(
         "{hours} hours, {} messages, {:?}\n{} pairs, {} by blocks of the rollup, {} late, {:#?}",
-        world.shown.len(),
-        world.counts,
+        simulation.shown.len(),
+        simulation.counts,
         verdicts.pairs,
         verdicts.posted,
         verdicts.late,
@@ -392,9 +392,9 @@ fn day_of_honest_signers_has_no_fault() {
     for reason in reasons.into_iter().take(if hours < 48 { 3 } else { 4 }) {
         assert!(verdicts.refused(reason) > 0, "nothing was refused as {reason}");
     }
-    let idle = world.counts.longest_idle;
+    let idle = simulation.counts.longest_idle;
     assert!(idle <= LONGEST_IDLE, "no block was made for {idle} L1 blocks");
-    let forged = forge(&world);
-    world.shown.push(forged);
-    assert!(!world.verdicts().faults.is_empty(), "the judgement finds no fault");
+    let forged = forge(&simulation);
+    simulation.shown.push(forged);
+    assert!(!simulation.verdicts().faults.is_empty(), "the judgement finds no fault");
 }

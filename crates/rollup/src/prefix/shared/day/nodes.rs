@@ -1,7 +1,7 @@
 //! What the two nodes do.
 
 use super::{
-    FINAL, L2Block, MAX_LAG, Node, OpenBlock, SLICES, SLOT, Shown, Stop, TICK, TIMEOUT, World,
+    FINAL, L2Block, MAX_LAG, Node, OpenBlock, SLICES, SLOT, Shown, Simulation, Stop, TICK, TIMEOUT,
     prove,
 };
 use crate::{
@@ -18,7 +18,7 @@ use alloy_rlp::Decodable as _;
 use derive::{Events, L1Cost, L1Header, PostedBlock};
 use std::{collections::BTreeMap, sync::Arc};
 
-impl World {
+impl Simulation {
     pub(super) fn transaction(&mut self) -> Bytes {
         self.fresh().repeat(2).into()
     }
