@@ -183,27 +183,27 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
         }
         None => None,
     };
+    let raw = Bytes::from(raw);
+    let calldata = Bytes::from(submitCall { raw: raw.clone() }.abi_encode());
+    if *json {
+        let document = json!({
+            "to": deployment.map(|deployment| deployment.forced),
+            "transaction": raw,
+            "transactionHash": transaction.trie_hash(),
+            "sender": sender,
+            "nonce": transaction.nonce(),
+            "gasLimit": transaction.gas_limit(),
+            "feeCap": fee_cap.as_ref().map(FeeCap::to_json),
+            "calldata": calldata,
+        });
+        say!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        say!("{}", hex::encode_prefixed(&calldata));
+    }
     complain(format_args!(
         "send wei with the call: the inbox demands minimumFee(gas limit, footprintOf(transaction)), and returns \
          the rest"
     ));
-    let raw = Bytes::from(raw);
-    let calldata = Bytes::from(submitCall { raw: raw.clone() }.abi_encode());
-    if !json {
-        say!("{}", hex::encode_prefixed(&calldata));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let document = json!({
-        "to": deployment.map(|deployment| deployment.forced),
-        "transaction": raw,
-        "transactionHash": transaction.trie_hash(),
-        "sender": sender,
-        "nonce": transaction.nonce(),
-        "gasLimit": transaction.gas_limit(),
-        "feeCap": fee_cap.as_ref().map(FeeCap::to_json),
-        "calldata": calldata,
-    });
-    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }
 
