@@ -271,3 +271,53 @@ fn chain(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{BufReader, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    /// Starts a member whose responses are too long for its gateway.
+    fn long_member() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = testkit::read_http(&mut BufReader::new(&stream));
+                let body = r#"{"code":8,"message":"grpc: received message larger than max"}"#;
+                let head = format!("HTTP/1.1 500 .\r\nContent-Length: {}", body.len());
+                let _ = write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}");
+            }
+        });
+        url
+    }
+
+    /// Otherwise no node could read long records until the member is back.
+    #[tokio::test]
+    async fn dead_member_does_not_hide_long_response() {
+        let dead = || format!("http://127.0.0.1:{}", testkit::free_port().unwrap());
+        for (endpoints, is_too_long) in [
+            (vec![long_member(), long_member(), dead()], true),
+            (vec![dead(), long_member(), dead()], true),
+            (vec![dead(), long_member()], true),
+            (vec![dead(), dead()], false),
+        ] {
+            let config = LeaseConfig {
+                endpoints,
+                credentials: None,
+                ca: None,
+                identity: None,
+                url: String::new(),
+                work_timeout: Duration::ZERO,
+            };
+            let gateway = Gateway::new(&config).unwrap();
+            let answer = gateway.post("/v3/kv/range", &json!({}), Duration::from_secs(60)).await;
+            let error = answer.unwrap_err();
+            assert_eq!(error.is_too_long(), is_too_long, "{error}: {:?}", config.endpoints);
+        }
+    }
+}
