@@ -328,6 +328,25 @@ mod tests {
         }
     }
 
+    /// Otherwise a leader could write more than the next one reads.
+    #[test]
+    fn repeated_transactions_count_in_length() {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
+        let mut journal = SharedJournal::default();
+        journal.join(handle()).unwrap();
+        for count in 1..=9 {
+            journal.record(&prefix(1, count, false), true).unwrap();
+        }
+        let records = handle().read(0).unwrap();
+        let bytes: usize = records.iter().map(|it| it.bytes.len()).sum();
+        // 1 + 2 + … + 9
+        assert_eq!(journal.length().0, bytes + 45 * REPEATED);
+        let mut next = SharedJournal::default();
+        next.join(handle()).unwrap();
+        assert_eq!(next.length(), journal.length());
+    }
+
     /// Also if so much is recorded that further blocks get no record.
     #[test]
     fn records_say_whether_earlier_ones_may_be_missing() {
