@@ -4,18 +4,18 @@ use crate::{
     PLENTY, execute,
     support::{
         host::{CALL, Host, Seen, WARM_CALL},
-        l2::{L2, resealed, without_witness},
+        l2::{CHAIN_ID, ETHER, L2, resealed, transfer, without_witness},
     },
 };
-use alloy_primitives::{Address, B256, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use codec::Encode as _;
 use enshrine_execute::{
     Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, PrecompileCall, Refused,
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
-use testkit::Blobs;
-use variants::{BlobSource, DialectName, Dialects, Drake, NoForm};
+use testkit::{Blobs, DraftL2, mutations, mutations_of_draft, rich_genesis};
+use variants::{BlobSource, DialectCall, DialectName, Dialects, DraftBlock, Drake, NoForm};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 /// A claim about a block in Drake's dialect.
@@ -54,6 +54,15 @@ fn good() -> (Vec<u8>, B256) {
     let l2 = L2::new(ProtocolFork::Osaka);
     let pre = l2.chain.head().header.state_root;
     (l2.calldata(2), pre)
+}
+
+/// A valid call in the dialect of the EIP-8079 draft.
+fn good_draft() -> DialectCall {
+    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
+    let l2 = DraftL2::new(genesis, CHAIN_ID, ProtocolFork::Osaka).unwrap();
+    let values = DraftBlock { anchor: B256::repeat_byte(7), burned_fees: 0 };
+    let built = l2.build(values, vec![transfer(0, 25_000), transfer(1, 25_000)]).unwrap();
+    DialectCall { calldata: built.calldata, blobs: Vec::new() }
 }
 
 fn ask(calldata: &[u8], gas: u64) -> Result<(bool, u64), ExecuteError> {
@@ -214,6 +223,116 @@ fn non_canonical_calldata_fails_the_call() {
     // A trace that ends at a word boundary has no padding.
     let even = vec![0; 64];
     assert!(!ask(&claim.encode(&even), PLENTY).unwrap().0);
+}
+
+/// Number of mutated inputs and calls: 10,000, unless `ENSHRINE_MUTATED` sets another.
+fn mutated() -> u64 {
+    std::env::var("ENSHRINE_MUTATED").map_or(10_000, |count| count.parse().expect("a number"))
+}
+
+#[test]
+fn drake_answer_agrees_with_execution_specs() {
+    let (input, pre) = good();
+    let execute = execute();
+    let (mut valid, mut invalid) = (0, 0);
+    for mutated in mutations(&input, mutated()).chain([input.clone()]) {
+        let verdict = execute.run(&mutated, PLENTY).is_ok();
+        let calldata = Claim::of(&mutated, pre).encode(&mutated);
+        assert_eq!(ask(&calldata, PLENTY).unwrap().0, verdict);
+        if verdict { valid += 1 } else { invalid += 1 }
+    }
+    assert!(valid >= 1 && invalid > mutated() * 9 / 10, "{valid} valid, {invalid} invalid");
+}
+
+/// Blobs of a test; the first byte of a hash is the position of its blob.
+#[derive(Debug)]
+struct Held(Vec<Vec<u8>>);
+
+impl BlobSource for Held {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(usize::from(versioned_hash[0])).cloned().map(Bytes::from)
+    }
+}
+
+/// Returns `true` if EXECUTE accepts the call in its dialect. A negative answer counts as a
+/// refusal.
+fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> bool {
+    let hashes: Vec<_> = (0..call.blobs.len() as u8).map(B256::repeat_byte).collect();
+    let source: Arc<dyn BlobSource> = Arc::new(Held(call.blobs.clone()));
+    let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.remove(0);
+    let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &hashes };
+    match execute.answer(&*own, precompile, PLENTY) {
+        Ok(answer) => answer.output.len() >= 43 || answer.output[..] == B256::with_last_byte(1)[..],
+        Err(ExecuteError::Internal(error)) => panic!("{error}"),
+        Err(_) => false,
+    }
+}
+
+#[test]
+fn mutated_calls_get_verdict_of_their_input() {
+    let (input, _) = good();
+    let execute = execute();
+    for dialect in DialectName::OF_ETHEREUM {
+        let is_draft = dialect == DialectName::Draft8079;
+        let good = if is_draft { good_draft() } else { dialect.encode(&input).unwrap() };
+        assert!(is_accepted(&execute, dialect, &good), "{dialect}");
+        let (mut readable, mut refused) = (0, 0);
+        let calls: Box<dyn Iterator<Item = Vec<u8>>> = match is_draft {
+            true => Box::new(mutations_of_draft(&good.calldata, mutated())),
+            false => Box::new(mutations(&good.calldata, mutated())),
+        };
+        for calldata in calls {
+            let decoded = dialect.decode(&calldata, &good.blobs);
+            readable += u64::from(decoded.is_ok());
+            let expected =
+                decoded.is_ok_and(|input| dialect.run(&execute, &calldata, &input).is_ok());
+            let call = DialectCall { calldata, blobs: good.blobs.clone() };
+            assert_eq!(is_accepted(&execute, dialect, &call), expected, "{dialect}");
+            refused += u64::from(!expected);
+        }
+        assert!(refused > mutated() * 9 / 10, "{dialect}: {refused} refused");
+        assert!(readable > 0, "{dialect}: no mutated call has an input");
+    }
+}
+
+#[test]
+fn mutated_inputs_get_equal_verdicts_in_all_dialects() {
+    let (input, _) = good();
+    let execute = execute();
+    for mutated in mutations(&input, mutated()).chain([input.clone()]) {
+        let expected = execute.run(&mutated, PLENTY).is_ok();
+        for dialect in [
+            DialectName::Drake,
+            DialectName::Blobs,
+            DialectName::Nested,
+            DialectName::Headers,
+            DialectName::HeadersBlobs,
+        ] {
+            let call = dialect.encode(&mutated);
+            let got = call.is_ok_and(|call| is_accepted(&execute, dialect, &call));
+            assert_eq!(got, expected, "{dialect}");
+        }
+    }
+}
+
+#[test]
+fn no_input_causes_internal_error() {
+    let (input, _) = good();
+    let execute = execute();
+    let mut reasons = std::collections::BTreeSet::new();
+    for mutated in mutations(&input, 10_000) {
+        match execute.run(&mutated, PLENTY) {
+            Err(reason @ (ExecuteError::Internal(_) | ExecuteError::Panic(_))) => {
+                panic!("{reason}")
+            }
+            Err(ExecuteError::Invalid(_)) => reasons.insert("invalid"),
+            Err(ExecuteError::Decode(_)) => reasons.insert("decode"),
+            Err(ExecuteError::Rules(_)) => reasons.insert("rules"),
+            Err(_) => reasons.insert("other"),
+            Ok(_) => reasons.insert("valid"),
+        };
+    }
+    assert!(["invalid", "decode", "rules"].iter().all(|reason| reasons.contains(reason)));
 }
 
 /// A dialect that fails in the way that its calldata selects.

@@ -1,19 +1,21 @@
 //! For any bytes, EXECUTE returns a result or an error and never panics.
 
 use super::support::{
-    Case, generated, real, rehash,
+    Case, generated, items, real, rehash,
     relink::{Part, owned, relink},
 };
 use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, TxKind, U256};
 use codec::Encode as _;
+use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
 use std::collections::BTreeMap;
-use testkit::{
-    Key, Random, resealed,
-    tampered::{CHANGES, Draft, scramble},
+use testkit::{Key, Random};
+use wire::{
+    ByteLists, Records, StatelessInput,
+    layout::{self, payload as at},
 };
 
 const RUNS: u64 = 120_000;
@@ -33,6 +35,66 @@ const EDGES: [u64; 12] = [
     u64::MAX - 1,
     u64::MAX,
 ];
+
+/// Changes bytes anywhere, preferably in the parts that are decoded.
+fn change_bytes(random: &mut Random, bytes: &mut Vec<u8>, others: &[&Case]) {
+    for _ in 0..=random.index(3) {
+        if bytes.len() < 8 {
+            return;
+        }
+        let len = bytes.len();
+        let decoded = len.min(1_200);
+        match random.index(10) {
+            0..=2 => bytes[random.index(decoded)] ^= random.mask(),
+            3 => bytes[random.index(len)] ^= random.mask(),
+            // An integer of eight bytes, or an offset of four.
+            4 => {
+                let place = random.index(decoded - 7);
+                bytes[place..place + 8].copy_from_slice(&random.pick(&EDGES).to_le_bytes());
+            }
+            5 => {
+                let place = random.index(decoded - 3);
+                let old = u32::from_le_bytes(bytes[place..place + 4].try_into().unwrap());
+                let near = [old.wrapping_add(4), old.wrapping_sub(4), len as u32, u32::MAX];
+                let new = *random.pick(&near);
+                bytes[place..place + 4].copy_from_slice(&new.to_le_bytes());
+            }
+            6 => bytes.truncate(random.index(len)),
+            7 => {
+                let count = random.index(40);
+                let more = random.bytes(count);
+                let place = random.index(len);
+                bytes.splice(place..place, more);
+            }
+            8 => {
+                let place = random.index(len);
+                let end = len.min(place + random.index(64));
+                bytes.drain(place..end);
+            }
+            _ => {
+                let other = &random.pick(others).bytes;
+                let place = random.index(len.min(other.len()));
+                let end = len.min(other.len()).min(place + random.index(200));
+                bytes[place..end].copy_from_slice(&other[place..end]);
+            }
+        }
+    }
+}
+
+/// Updates the block hash if the bytes still decode and have a header.
+fn rehash_bytes(bytes: &mut [u8]) {
+    let Ok(input) = StatelessInput::decode(bytes) else { return };
+    let Some(header) = header_of(&input.request, input.fork) else { return };
+    let payload = if input.fork >= wire::ProtocolFork::Prague {
+        layout::PAYLOAD_IN_CALLDATA
+    } else {
+        layout::REQUEST_IN_CALLDATA + layout::request::FIXED_CANCUN
+    };
+    let place = payload + at::BLOCK_HASH;
+    if let Some(place) = bytes.get_mut(place..place + 32) {
+        place.copy_from_slice(&header.hash_slow()[..]);
+    }
+}
 
 /// Changes one part of the state, the codes or the ancestors, and all hashes above it.
 fn make_up_state(random: &mut Random, case: &Case) -> Vec<u8> {
@@ -94,24 +156,59 @@ fn change_item(random: &mut Random, item: &[u8]) -> Vec<u8> {
     item
 }
 
-/// Changes fields and lists of the block and its witness.
-fn change_parts(random: &mut Random, case: &Case) -> Option<Vec<u8>> {
-    let mut draft = Draft::new(&case.input());
-    let place = random.index(draft.transactions.len());
-    if random.one_in(3)
-        && let Some(transaction) = draft.transactions.get_mut(place)
-        && let Some(signed) = sign_another(random, transaction)
-    {
-        *transaction = signed.into();
-        // A claimed gas that does not stop execution halfway.
-        draft.request.payload.gas_used = draft.request.payload.gas_limit;
-    } else {
-        for _ in 0..=random.index(3) {
-            let (_, change) = random.pick(CHANGES);
-            change(&mut draft, random);
+/// Changes lists of the body.
+fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
+    let mut input = case.input();
+    let other = random.pick(others).input();
+    let payload = &mut input.request.payload;
+    let mut transactions: Vec<_> =
+        items(payload.transactions).into_iter().map(<[u8]>::to_vec).collect();
+    let mut withdrawals: Vec<_> = payload.withdrawals.iter().copied().collect();
+    let mut hashes: Vec<_> = input.request.versioned_hashes.iter().copied().collect();
+    let mut access_list = payload.block_access_list.to_vec();
+    let requests = input.request.execution_requests.typed();
+    let mut requests: Vec<_> =
+        requests.iter().map(|(kind, data)| [&[*kind][..], *data].concat()).collect();
+    match random.index(9) {
+        0..=1 if !transactions.is_empty() => {
+            let place = random.index(transactions.len());
+            if let Some(signed) = sign_another(random, &transactions[place]) {
+                transactions[place] = signed;
+                // A claimed gas that does not stop execution halfway.
+                payload.gas_used = payload.gas_limit;
+            }
         }
+        2 if !transactions.is_empty() => {
+            let place = random.index(transactions.len());
+            transactions[place] = change_item(random, &transactions[place]);
+        }
+        3 if !transactions.is_empty() => {
+            let place = random.index(transactions.len());
+            transactions.remove(place);
+        }
+        4 => transactions
+            .extend(items(other.request.payload.transactions).iter().map(|t| t.to_vec())),
+        5 => {
+            let mut record = [0; 44];
+            record.copy_from_slice(&random.bytes(44));
+            withdrawals.push(record);
+        }
+        6 if !access_list.is_empty() => access_list = change_item(random, &access_list),
+        7 => {
+            let kind = random.index(requests.len());
+            requests[kind].extend(random.bytes([192, 76, 116, 184, 68][kind]));
+        }
+        _ => hashes = other.request.versioned_hashes.iter().copied().collect(),
     }
-    draft.encode().map(Into::into)
+    let views: Vec<&[u8]> = transactions.iter().map(Vec::as_slice).collect();
+    payload.transactions = ByteLists::from(&views[..]);
+    payload.withdrawals = Records::new(&withdrawals);
+    payload.block_access_list = &access_list;
+    input.request.versioned_hashes = Records::new(&hashes);
+    input.request.execution_requests =
+        codec::requests_from_typed(&requests).expect("whole records");
+    rehash(&mut input);
+    input.encode()
 }
 
 /// Signs another transaction from the sender of this one, if the sender's key is known.
@@ -171,21 +268,15 @@ fn no_bytes_make_execute_panic() {
         // Each run can be reproduced on its own.
         let mut random = Random::new(0x00e8_c07e ^ run << 32);
         let case = *random.pick(&cases);
-        let changed = match random.index(10) {
-            0..=2 => Some(make_up_state(&mut random, case)),
-            3..=5 => change_parts(&mut random, case),
-            _ => None,
+        let mut bytes = match random.index(10) {
+            0..=2 => make_up_state(&mut random, case),
+            3..=4 => change_body(&mut random, case, &cases),
+            _ => case.bytes.clone(),
         };
-        let mut bytes = Bytes::from(changed.unwrap_or_else(|| case.bytes.clone()));
         if bytes == case.bytes || random.one_in(8) {
-            for _ in 0..=random.index(3) {
-                // An empty input has no byte to change.
-                if !bytes.is_empty() {
-                    bytes = scramble(&bytes, &mut random);
-                }
-            }
+            change_bytes(&mut random, &mut bytes, &cases);
             if random.one_in(2) {
-                bytes = resealed(&bytes, |_| {}).map_or(bytes, Into::into);
+                rehash_bytes(&mut bytes);
             }
         }
         let execute = &executes[usize::from(random.one_in(4))];
