@@ -185,3 +185,19 @@ fn what_packed_files_import_is_packed_or_declared() {
         assert_eq!(manifest["dependencies"]["solady"], declared["solady"].as_str());
     }
 }
+
+#[test]
+fn imports_are_found_in_any_form() {
+    let source = r#"pragma solidity ^0.8.24;
+
+import "a/A.sol";
+import {
+    B,
+    C
+} from "./B.sol";
+import * as D from "d/D.sol";
+// import {E} from "e/E.sol";
+string constant F = "f/F.sol";
+"#;
+    assert_eq!(imports(source), ["a/A.sol", "./B.sol", "d/D.sol"]);
+}

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::Path,
     process::{Command, Output, Stdio},
+    time::SystemTime,
 };
 
 const PINNED: [&str; 5] =
@@ -29,6 +30,10 @@ fn stderr(output: &Output) -> String {
 fn at_once(first: &mut Command, second: &mut Command) -> [Output; 2] {
     let children = [first.spawn().unwrap(), second.spawn().unwrap()];
     children.map(|child| child.wait_with_output().unwrap())
+}
+
+fn written(file: &Path) -> (SystemTime, String) {
+    (file.metadata().unwrap().modified().unwrap(), fs::read_to_string(file).unwrap())
 }
 
 #[test]
@@ -59,9 +64,12 @@ fn fresh_clone_is_set_up_once() {
     }
 
     // A completed set-up runs nothing and prints nothing, so it does not need Node.js.
+    let stamps = ["node_modules/.enshrine-stamp", "lib/forge-std/.stamp"].map(|s| root.join(s));
+    let before = stamps.each_ref().map(|stamp| written(stamp));
     let output = setup(root, Some("")).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
+    assert_eq!(stamps.each_ref().map(|stamp| written(stamp)), before);
 
     // The first two calls of the compiler find no cache.
     let version = || {
