@@ -11,6 +11,7 @@ mod ending;
 mod execute;
 mod exit;
 mod failover;
+mod force;
 mod forge;
 mod init;
 mod installed;
