@@ -26,7 +26,7 @@ pub struct Promised {
 /// All promises of a signer that may still be evidence.
 ///
 /// No two promises that pass [`Self::check`] one after the other are evidence of an
-/// [`equivocation`](crate::faults::equivocation), whatever L1 reorgs occur: a second header for a
+/// [`equivocation`](crate::faults::equivocation), for any L1 reorgs: a second header for a
 /// parent extends the first one, or its timestamp is after the first promise has ended, or the
 /// first promise is void on every L1 chain on which the second one is not. L1 cannot include either
 /// block on a chain on which the promise about the other one is valid, because the block's anchor
@@ -272,8 +272,8 @@ impl Promises {
     }
 }
 
-/// Returns `true` if L1's canonical chain has another block at this number. Number zero stands for
-/// no condition or no anchor.
+/// Returns `true` if L1's canonical chain has another block at this number. Number zero means that
+/// there is no condition or no anchor.
 fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
     number > 0 && is_replaced(number, hash)
 }

@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// A page that is too long is requested once, whatever follows.
+    /// Only the first page that is too long is requested twice.
     #[test]
     fn long_records_are_read_in_short_pages() {
         let mut requests = 0;

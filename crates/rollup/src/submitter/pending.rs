@@ -1,4 +1,4 @@
-//! The submitter's transactions that L1 has not included for good.
+//! The submitter's transactions that are in flight, or that an L1 reorg may still remove.
 
 use super::InFlight;
 use crate::l1::L1View;

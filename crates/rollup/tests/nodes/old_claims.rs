@@ -65,7 +65,7 @@ async fn message_of_any_age_is_claimed() -> Result<()> {
         let (value, input) = (U256::from(ETHER), send.abi_encode().into());
         transactions.push(l2.sign(&alice, L2_MESSENGER.into(), value, input, 200_000)?);
     }
-    // The genesis has Alice's ETH, which nobody deposited.
+    // Alice's ETH is in the genesis, so the queue holds no deposit to pay her withdrawals from.
     rollup.provider.anvil_set_balance(rollup.message_queue, rich(100 * ETHER).balance).await?;
     let mut posted = 0;
     for number in 1..=age + 1 {

@@ -117,7 +117,7 @@ fn answers(log: &BridgeLog, l1: &ScriptedL1) -> String {
     let sent = (log.first_sent()..=log.sent_len()).map(|it| (log.sent(it).unwrap(), parties(it)));
     let forced = (0..=log.forced_len()).map(|it| log.forced(it));
     let (sent, forced): (Vec<_>, Vec<_>) = (sent.collect(), forced.collect());
-    // Without a file, the oldest claims are dropped whatever their indexes are.
+    // Without a file, claims are dropped in the order of L1, not by index.
     let positions: BTreeMap<_, _> =
         l1.blocks.iter().flat_map(|it| &it.events.claimed).map(|it| it.index).zip(0..).collect();
     let highest = positions.iter().rev().take(LIMIT);
