@@ -256,3 +256,25 @@ async fn terms(provider: RootProvider, rollup: Address, at: B256) -> Result<Post
     let delay = rollup_contracts::if_present(async { delay.call().await }).await?;
     Ok(PostTerms { policy, delay, duties })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        batcher::tests::RULES,
+        watch::book::tests::{DOMAIN, ROLLUP},
+    };
+
+    /// A view of an earlier L1 block lacks the posted blocks, which L1 would reject.
+    #[test]
+    fn next_post_waits_for_block_of_last() {
+        let watch = Arc::new(Watch::open(None, ROLLUP, DOMAIN).unwrap());
+        let mut poster = Poster::new(watch, RULES, L1Limits::default());
+        for (has_succeeded, first) in [(true, 20), (false, 22)] {
+            let (signer, hash) = (Address::ZERO, B256::ZERO);
+            poster.sent = Some(Posting { signer, number: 3, hash, count: 1 });
+            assert!(poster.included(20, has_succeeded).is_some());
+            assert!(!poster.retry.is_due(first - 1) && poster.retry.is_due(first), "{first}");
+        }
+    }
+}
