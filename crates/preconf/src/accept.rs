@@ -99,7 +99,7 @@ pub enum Unacceptable {
     /// The header is malformed.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// The header is not the one whose hash is signed.
+    /// The header does not have the signed hash.
     #[error("header hash {got}, expected {expected}")]
     HeaderMismatch {
         /// Hash of the header.
@@ -120,7 +120,7 @@ pub enum Unacceptable {
         /// Hash of the client's head.
         expected: B256,
     },
-    /// The block would have another fork.
+    /// The message has the schema id of another fork.
     #[error("preconfirmation with schema id {got}, expected {expected:?}")]
     Schema {
         /// Schema id of the message.
@@ -128,7 +128,7 @@ pub enum Unacceptable {
         /// Schema id at the block's timestamp.
         expected: Option<SchemaId>,
     },
-    /// L1 does not have the block on which the promise depends.
+    /// L1's chain does not have the block on which the promise depends.
     #[error("the promise depends on L1 block {number} ({hash}), which L1 does not have")]
     Condition {
         /// Number of the L1 block.
@@ -136,7 +136,7 @@ pub enum Unacceptable {
         /// Its hash.
         hash: B256,
     },
-    /// The promise depends on an L1 block so old that evidence may no longer be accepted.
+    /// The promise depends on an L1 block that is too old for evidence to be accepted.
     #[error("the promise depends on L1 block {number}, more than {limit} before L1's head {head}")]
     ConditionTooDeep {
         /// Number of the L1 block.

@@ -1,6 +1,6 @@
 //! Evidence of faults: arguments for `PreconfBonds`, built from received messages.
 //!
-//! Each constructor returns an [`Accusation`] only if [`faults`], whose rules are those of the
+//! Each constructor returns an [`Accusation`] only if [`faults`], which implements the rules of the
 //! contract, finds a fault.
 
 use crate::{
@@ -114,15 +114,15 @@ impl Accusation {
         context: &Context<'_>,
     ) -> Result<(Self, Offence), Refusal> {
         let (first, second) = (a.signed.as_signed(), b.signed.as_signed());
-        let judge =
+        let check =
             |proof: &TransactionEvidence| faults::equivocation(&first, &second, proof, context);
-        let (transaction, offence) = with_least_proof(a.transactions, b.transactions, judge)?;
+        let (transaction, offence) = with_least_proof(a.transactions, b.transactions, check)?;
         let (a, b) = (a.signed.clone(), b.signed.clone());
         Ok((Self::Equivocation { a, b, transaction }, offence))
     }
 
-    /// Accuses the signer of a message by the rollup's block at that height, whose transactions are
-    /// `theirs`.
+    /// Accuses the signer of a message with the rollup's block at that height, whose transactions
+    /// are `theirs`.
     ///
     /// # Errors
     ///
@@ -134,15 +134,17 @@ impl Accusation {
         context: &Context<'_>,
     ) -> Result<(Self, Offence), Refusal> {
         let signed = block.signed.as_signed();
-        let judged = Canonical { header: &canonical.header, hash: keccak256(&canonical.header) };
-        let judge = |proof: &TransactionEvidence| faults::broken(&signed, judged, proof, context);
-        let (transaction, offence) = with_least_proof(block.transactions, theirs, judge)?;
+        let rollup_block =
+            Canonical { header: &canonical.header, hash: keccak256(&canonical.header) };
+        let check =
+            |proof: &TransactionEvidence| faults::broken(&signed, rollup_block, proof, context);
+        let (transaction, offence) = with_least_proof(block.transactions, theirs, check)?;
         let signed = block.signed.clone();
         Ok((Self::Broken { signed, canonical, transaction }, offence))
     }
 
-    /// Accuses the signer of a header by the input of a block with another outcome. Does not run
-    /// EXECUTE: the caller has executed the block.
+    /// Accuses the signer of a header with the input of a block with another outcome. Does not run
+    /// EXECUTE, since the caller has executed the block.
     ///
     /// # Errors
     ///
@@ -164,7 +166,7 @@ impl Accusation {
         Ok((Self::Lie { signed: signed.clone(), header, input }, offence))
     }
 
-    /// Accuses the signer of a block that the rollup's head has not reached in time; the arguments
+    /// Accuses the signer of a block that the rollup's head has not reached in time. The arguments
     /// are those of [`faults::late`].
     ///
     /// # Errors
@@ -181,7 +183,7 @@ impl Accusation {
         Ok((Self::Late { signed: signed.clone() }, offence))
     }
 
-    /// Kind of the fault.
+    /// Returns the kind of the fault.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Equivocation { .. } => Fault::Equivocation,
@@ -191,7 +193,7 @@ impl Accusation {
         }
     }
 
-    /// The first message, which the commitment contains.
+    /// Returns the first message, which the commitment contains.
     pub const fn first(&self) -> &SignedHeader {
         match self {
             Self::Equivocation { a: signed, .. }
@@ -209,21 +211,21 @@ impl Accusation {
     }
 }
 
-/// Judges without transaction proofs first, since the contract does not read them if the headers
-/// suffice.
+/// Checks without transaction proofs first, since the contract does not read them if the headers
+/// are sufficient.
 fn with_least_proof(
     ours: &[Bytes],
     theirs: &[Bytes],
-    judge: impl Fn(&TransactionEvidence) -> Result<Offence, Refusal>,
+    check: impl Fn(&TransactionEvidence) -> Result<Offence, Refusal>,
 ) -> Result<(TransactionEvidence, Offence), Refusal> {
     let none = TransactionEvidence::default();
-    match judge(&none) {
+    match check(&none) {
         Ok(offence) => return Ok((none, offence)),
         Err(Refusal::Proof(_) | Refusal::NotInConflict) => {}
         Err(refusal) => return Err(refusal),
     }
     let evidence = first_difference(ours, theirs);
-    let offence = judge(&evidence)?;
+    let offence = check(&evidence)?;
     Ok((evidence, offence))
 }
 
@@ -242,10 +244,10 @@ pub fn first_difference(ours: &[Bytes], theirs: &[Bytes]) -> TransactionEvidence
 /// Reason why an input does not prove a lie.
 #[derive(Debug, thiserror::Error)]
 pub enum LieRefused {
-    /// It is not the input of one block.
+    /// The bytes are not the input of one block.
     #[error(transparent)]
     Input(#[from] DecodeError),
-    /// It does not prove that the signed header is false.
+    /// The input does not prove that the signed header is false.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }

@@ -1,4 +1,4 @@
-//! Strict reading of a header, and two fingerprints of it.
+//! Strict decoding of a header, and two fingerprints of it.
 
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{Decodable, Header};
@@ -15,7 +15,7 @@ const TIMESTAMP: usize = 11;
 /// hash, hash of the block access list.
 const OUTCOMES: [usize; 6] = [STATE_ROOT, 5, 6, 10, 20, 21];
 
-/// Fields of a header that the judgement of a preconfirmation reads.
+/// Header fields that determine whether a preconfirmation is a fault.
 ///
 /// The outcome of execution depends only on the schema id and the items that `inputs` covers, so of
 /// two headers with equal `inputs` and different hashes, at most one is valid.
@@ -41,9 +41,9 @@ pub struct HeaderSummary {
 impl HeaderSummary {
     /// Maximum length of a header, in bytes.
     pub const MAX_LEN: usize = 1024;
-    /// Minimum number of items: up to the withdrawals root of Shanghai.
+    /// Minimum number of items, up to the withdrawals root (Shanghai).
     pub const MIN_ITEMS: usize = 17;
-    /// Maximum number of items: up to the slot number of Amsterdam.
+    /// Maximum number of items, up to the slot number (Amsterdam).
     pub const MAX_ITEMS: usize = 23;
 
     /// Reads a header from RLP, which must be one list of strings in canonical form.
@@ -123,10 +123,10 @@ fn fingerprint(items: &[&[u8]], is_covered: impl Fn(usize) -> bool) -> B256 {
     keccak256(preimage)
 }
 
-/// Reasons for which a header is rejected.
+/// Reasons why a header is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// The header is longer than any that can be signed.
+    /// The header exceeds the maximum length.
     #[error("header: {got} bytes, at most {limit} are allowed")]
     TooLong {
         /// Bytes found.
@@ -146,7 +146,7 @@ pub enum HeaderError {
     /// The list has too few or too many items.
     #[error("header: {got} items, expected {least} to {most}")]
     Items {
-        /// Number of items up to the first that is too many.
+        /// Number of items, counted up to the first excess one.
         got: usize,
         /// Minimum number.
         least: usize,

@@ -1,8 +1,8 @@
 //! Preconfirmations: signed promises of a sequencer about the next L2 blocks, and their faults.
 //!
-//! A [`Preconfirmation`] names the hash of a complete header, so a promise is a block that could be
-//! sealed and posted. It is signed as EIP-712 typed data and travels with the header in a
-//! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, [`faults`] judges
+//! A [`Preconfirmation`] contains the hash of a complete header, so a promise is a block that could
+//! be sealed and posted. It is signed as EIP-712 typed data and sent with the header in a
+//! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, [`faults`] checks
 //! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`, and [`evidence`]
 //! builds the arguments of the contract. [`Promises`] decides whether a signer may sign a message,
 //! so that none of its messages is evidence.
@@ -43,7 +43,6 @@ pub use header::{HeaderError, HeaderSummary};
 pub use message::{Domain, Preconfirmation, SignatureError, recover, signer_digest};
 pub use promises::{Conflict, IsReplaced, Promised, Promises};
 pub use proof::{EMPTY_TRIE, ProofError, prove_transaction, transaction_hash_at};
-// Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
-// `alloy` of `keccak`).
+// Linked for the Keccak-256 hook that alloy calls (feature `alloy` of `keccak`).
 use keccak as _;
 pub use update::PrefixUpdate;

@@ -1,4 +1,4 @@
-//! The signed message, and who has signed it.
+//! The signed message, and recovery of its signer.
 
 use alloy_primitives::{Address, B256, Signature};
 use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain};
@@ -56,13 +56,13 @@ impl Domain {
 pub struct Preconfirmation {
     /// The rollup's contract on L1.
     pub rollup: Address,
-    /// Hash of a complete header: the block that would be posted if no transaction followed.
+    /// Hash of a complete header, of the block that would be posted if no transaction followed.
     pub block_hash: B256,
     /// Schema id of the single input under which the outcomes in the header hold. A header does not
     /// contain its fork.
     pub schema: SchemaId,
-    /// `true`: this is the block. `false`: the block will have the same environment, and begin with
-    /// exactly these transactions.
+    /// `true` if this is the block; `false` if the block will have the same environment and begin
+    /// with exactly these transactions.
     pub is_sealed: bool,
     /// Number of the L1 block on which the promise depends; zero with a zero hash for none.
     pub l1_block: u64,
@@ -135,7 +135,7 @@ pub fn recover(digest: B256, signature: &[u8]) -> Result<Address, SignatureError
     signature.recover_address_from_prehash(&digest).map_err(|_| SignatureError::NoKey)
 }
 
-/// Reasons for which a signature is rejected.
+/// Reasons why a signature is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The signature has another length.
@@ -152,7 +152,7 @@ pub enum SignatureError {
         /// The byte found.
         got: u8,
     },
-    /// s is in the upper half of the group order: another signature of the same key exists.
+    /// s is in the upper half of the group order, so the signature is malleable.
     #[error("signature: s {s} is above half of the group order")]
     HighS {
         /// The value found.
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// Computed by an independent program in pure Python.
+    /// The values were computed by an independent Python program.
     #[test]
     fn digests_match_known_values() {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Promises of a signer, and the check whether it may sign another header.
+//! Promises of a signer, which determine whether it may sign another header.
 
 use crate::{HeaderSummary, Preconfirmation};
 use alloy_primitives::B256;
@@ -18,7 +18,7 @@ pub struct Promised {
     /// Hashes of the transactions of its block.
     pub transactions: Vec<B256>,
     /// Number and hash of the L1 block that the block's anchor names; number 0 if the block has no
-    /// new anchor, or if it is unknown. The rollup accepts the block, signed or not, only on L1
+    /// new anchor, or if it is unknown. The rollup only accepts the block, signed or not, on L1
     /// chains that contain this L1 block.
     pub anchor: (u64, B256),
 }
@@ -46,7 +46,7 @@ pub struct Promises {
 /// A header that contradicts an earlier promise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "block {number} on {parent}: {got} contradicts {promised}, which binds until {until} or until L1 replaces block {l1_block}"
+    "block {number} on {parent}: {got} contradicts {promised}, which is binding until {until} or until L1 replaces block {l1_block}"
 )]
 pub struct Conflict {
     /// Number of the block.
@@ -68,14 +68,15 @@ pub type IsReplaced<'a> = &'a dyn Fn(u64, B256) -> bool;
 
 impl Promises {
     /// Creates an empty list. A promise binds the signer for `binds_for` seconds from the timestamp
-    /// of its block, i.e. until L1 no longer accepts the block. That is longer than the promise can
-    /// be broken: until then any account may post the signed block, which would break a promise
-    /// about another block.
+    /// of its block, i.e. until L1 no longer accepts the block. This is longer than the promise can
+    /// be broken, because until then any account may post the signed block, which would break a
+    /// promise about another block.
     pub const fn new(binds_for: u64) -> Self {
         Self { binds_for, by_parent: BTreeMap::new(), unsigned: BTreeMap::new() }
     }
 
-    /// Seconds from the timestamp of a block for which its promise binds the signer.
+    /// Returns the time for which a promise binds the signer, in seconds from the timestamp of its
+    /// block.
     pub const fn binds_for(&self) -> u64 {
         self.binds_for
     }
@@ -132,8 +133,8 @@ impl Promises {
         is_replaced: IsReplaced<'_>,
     ) -> Result<(), Conflict> {
         let (promises, _) = self.of_parent(new);
-        // After L1 has returned to the chain of an earlier promise, that promise is valid again,
-        // and those that contradict it are void.
+        // Once L1 has returned to the chain of an earlier promise, that promise is valid again, and
+        // those that contradict it are void.
         let continues = |old: &Promised| {
             let is_continued =
                 |it: &&Promised| !is_gone(it.condition(), is_replaced) && it.allows(new);
@@ -185,7 +186,7 @@ impl Promises {
         }
     }
 
-    /// Adds a block that is sealed unsigned; L1 may include it even if it is replaced. Returns
+    /// Adds a block that is sealed unsigned, which L1 may include even if it is replaced. Returns
     /// `false` if the block is already known, or if there are too many blocks for this parent.
     pub fn add_unsigned(&mut self, block: Promised) -> bool {
         let key = (block.header.number, block.header.parent);
@@ -279,12 +280,12 @@ fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
 }
 
 impl Promised {
-    /// Number and hash of the L1 block on which the promise depends.
+    /// Returns number and hash of the L1 block on which the promise depends.
     const fn condition(&self) -> (u64, B256) {
         (self.message.l1_block, self.message.l1_hash)
     }
 
-    /// Returns `true` if the other header keeps this promise: it is the same header, or it extends
+    /// Returns `true` if the other header keeps this promise, i.e. is the same header or extends
     /// this prefix.
     fn allows(&self, other: &Self) -> bool {
         if self.header.environment != other.header.environment

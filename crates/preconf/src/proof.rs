@@ -1,4 +1,4 @@
-//! Proofs of transactions against a transactions root, as `TransactionProof.sol` reads them.
+//! Proofs of transactions against a transactions root, in the format of `TransactionProof.sol`.
 
 use alloy_primitives::{B256, Bytes, b256, keccak256};
 use alloy_rlp::Header;
@@ -8,12 +8,12 @@ use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
 pub const EMPTY_TRIE: B256 =
     b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
-/// Most nibbles of a key: the RLP of an index below 2^16.
+/// Maximum number of nibbles of a key, which is the RLP of an index below 2^16.
 const MAX_NIBBLES: usize = 6;
 
-/// Returns the trie nodes from the transactions root to the transaction at `index`, or to the node at
-/// which the path ends if there is none; none for the empty trie. `transactions` are all transactions
-/// of the block, as EIP-2718 encodings.
+/// Returns the trie nodes from the transactions root to the transaction at `index`, or to the node
+/// at which the path ends if there is none. Empty for the empty trie. `transactions` are all
+/// transactions of the block, as EIP-2718 encodings.
 pub fn prove_transaction(transactions: &[Bytes], index: usize) -> Vec<Bytes> {
     if transactions.is_empty() {
         return Vec::new();
@@ -70,7 +70,7 @@ pub fn transaction_hash_at(
     Err(ProofError::Incomplete { nodes: nodes.len() })
 }
 
-/// Where the path leads from a node.
+/// Result of following the path through a node.
 enum Step {
     Next(B256),
     Nothing,
@@ -135,10 +135,10 @@ fn short_path(bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
     Some((nibbles, first & 0x20 != 0))
 }
 
-/// Reasons for which a proof is rejected.
+/// Reasons why a proof is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// The hash of a node is not the one in its parent, or the root.
+    /// The hash of a node differs from that in its parent, or from the root.
     #[error("node {node} of the proof: hash {got}, expected {expected}")]
     Hash {
         /// Index of the node.
@@ -181,7 +181,7 @@ mod tests {
         transaction_hash_at(keccak256(&leaf), 0, &[leaf.into()])
     }
 
-    /// No real trie has such leaves, but a signer may sign the root of a forged one.
+    /// A real trie has no such leaves, but a signer may sign the root of a forged one.
     #[test]
     fn leaf_path_must_be_the_whole_key() {
         assert_eq!(at_index_zero(&[0x20, 0x80]), Ok(Some(keccak256("tx"))));

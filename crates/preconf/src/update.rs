@@ -1,4 +1,4 @@
-//! What a sequencer publishes for each prefix.
+//! Message that a sequencer publishes for each prefix.
 
 use crate::{HeaderSummary, Preconfirmation};
 use alloy_primitives::{Bytes, FixedBytes};
@@ -25,9 +25,9 @@ pub struct PrefixUpdate {
     pub signature: FixedBytes<65>,
     /// RLP of the header whose hash the message contains.
     pub header: Bytes,
-    /// Number of transactions of the block before those below.
+    /// Number of transactions of the block before `transactions`.
     pub first: u32,
-    /// Transactions from there to the end of the prefix, as EIP-2718 encodings.
+    /// Transactions from index `first` to the end of the prefix, as EIP-2718 encodings.
     pub transactions: Vec<Bytes>,
     /// Tip that the sequencer suggests, in wei per gas.
     pub tip: u128,
@@ -271,7 +271,7 @@ mod tests {
             prop_assert_eq!(PrefixUpdate::decode(&encoded), Ok(before));
         }
 
-        /// What decodes is canonical: it encodes to the same bytes.
+        /// Decoding only accepts the canonical encoding.
         #[test]
         fn changed_updates_never_panic(
             position in 0usize..230,

@@ -1,6 +1,6 @@
-//! Faults of a sequencer, judged as `contracts/sequencing/preconf/Faults.sol` judges them.
+//! Faults of a sequencer, by the rules of `contracts/sequencing/preconf/Faults.sol`.
 //!
-//! | fault | what proves it |
+//! | fault | proof |
 //! |---|---|
 //! | [`equivocation`] | two signed messages that cannot both be kept |
 //! | [`broken`] | a signed message, and the rollup's own block in its place |
@@ -9,11 +9,11 @@
 //!
 //! Each function returns the [`Offence`], or the [`Refusal`] with which the contract would revert.
 
-mod judge;
+mod checks;
 mod promise;
 mod refusal;
 
-pub use judge::{Canonical, Executed, TransactionEvidence, broken, equivocation, late, lie};
+pub use checks::{Canonical, Executed, TransactionEvidence, broken, equivocation, late, lie};
 pub use promise::{Context, Offence, Promise, Signed};
 pub use refusal::Refusal;
 

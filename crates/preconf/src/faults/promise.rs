@@ -15,7 +15,7 @@ pub struct Signed<'a> {
     pub header: &'a [u8],
 }
 
-/// State of L1 at the time of the judgement.
+/// State of L1 at the time of a check.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Domain of the messages.
@@ -69,7 +69,7 @@ impl Promise {
         Ok(Self { message, signer, account: (context.account_of)(signer), header })
     }
 
-    /// Checks that the promise is not void: L1 contains the block on which it depends.
+    /// Checks that the promise is not void, i.e. L1 contains the block on which it depends.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Promise {
         }
     }
 
-    /// Timestamp from which another block no longer breaks the promise, in seconds.
+    /// Returns the timestamp from which another block no longer breaks the promise, in seconds.
     pub fn end(&self, context: &Context<'_>) -> u128 {
         u128::from(self.header.timestamp) + u128::from(context.post_within)
     }

@@ -1,4 +1,4 @@
-//! Reasons for which evidence does not prove a fault.
+//! Reasons why evidence does not prove a fault.
 
 use crate::{HeaderError, ProofError, SignatureError};
 use alloy_primitives::{Address, B256};
@@ -62,8 +62,8 @@ pub enum Refusal {
         /// Number of the L1 block.
         l1_block: u64,
     },
-    /// The promise is void: L1 does not contain the block on which it depends.
-    #[error("L1 block {l1_block} has the hash {got}, the promise depends on {expected}")]
+    /// The promise is void, because L1 does not contain the block on which it depends.
+    #[error("L1 block {l1_block} has the hash {got}, but the promise depends on {expected}")]
     ConditionVoid {
         /// Number of the L1 block.
         l1_block: u64,
@@ -108,7 +108,7 @@ pub enum Refusal {
         expected: u64,
     },
     /// Execution results in the signed header.
-    #[error("execution gives the signed header")]
+    #[error("execution results in the signed header")]
     OutcomesEqual,
     /// The block may still be posted in time.
     #[error("not late before {from}")]
@@ -117,7 +117,7 @@ pub enum Refusal {
         from: u128,
     },
     /// The account was penalized for a delay less than `LATE_PERIOD` ago.
-    #[error("punished for delay until {until}")]
+    #[error("already penalized for a delay until {until}")]
     LateAlready {
         /// Timestamp until which it is not penalized again, in seconds.
         until: u64,

@@ -1,11 +1,11 @@
-//! Headers of known values, and malformed ones.
+//! Tests with known values and malformed headers.
 
 use super::*;
 use alloy_consensus::Header as Consensus;
 use alloy_primitives::{Address, B64, Bloom, U256, b256};
 use proptest::prelude::*;
 
-/// The sample whose values an independent program computed, in pure Python.
+/// Returns the sample, whose expected values an independent Python program computed.
 fn sample() -> Consensus {
     Consensus {
         parent_hash: B256::repeat_byte(1),

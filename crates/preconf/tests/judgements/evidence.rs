@@ -1,5 +1,5 @@
-//! Evidence built from messages and transactions exists if and only if a judgement finds a fault,
-//! and has the same verdict.
+//! Evidence can be built from messages and transactions if and only if a check finds a fault, with
+//! the same result.
 
 use crate::{
     INDICES, evidence,
@@ -27,7 +27,7 @@ const fn block<'a>((message, signed): &'a (Message, SignedHeader)) -> SignedBloc
     SignedBlock { signed, transactions: message.transactions.as_slice() }
 }
 
-/// If two blocks differ, the index that proves it is found.
+/// If two blocks differ, the index of the difference is found.
 #[test]
 fn equivocation_is_built_wherever_judged() {
     let (all, context) = (received(), context());
@@ -70,7 +70,7 @@ fn broken_promise_is_built_wherever_judged() {
                 faults::broken(&s.0.signed(), canonical, &proof, &context).is_ok()
             });
             let built = Accusation::broken(block(s), posted, &c.0.transactions, &context);
-            // Its header was changed after the hash was signed.
+            // The header was changed after the hash was signed.
             let is_own = c.0.name != "changed header" && c.0.name != "no header";
             assert_eq!(built.is_ok() && is_own, is_judged, "{} {}", s.0.name, c.0.name);
             let Ok((Accusation::Broken { signed, canonical, transaction }, offence)) = built else {

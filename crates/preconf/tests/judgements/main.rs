@@ -1,4 +1,4 @@
-//! Judgements of all pairs of many messages, as in `test/vectors/preconfirmations.json`. The test
+//! Checks of all pairs of many messages against `test/vectors/preconfirmations.json`. The test
 //! `test/sequencing/preconf/Judgements.t.sol` compares the same file with the contract.
 //!
 //! `ENSHRINE_WRITE_VECTORS=yes` writes the file.
@@ -55,20 +55,20 @@ const fn letter(verdict: &Result<Offence, Refusal>) -> char {
     }
 }
 
-/// Judges a message by the header of another one as the rollup's block.
+/// Checks a message with the header of another one as the rollup's block.
 fn judge_broken(s: &Signed<'_>, c: &Signed<'_>, proof: &TransactionEvidence) -> char {
     let canonical = Canonical { header: c.header, hash: c.message.block_hash };
     letter(&broken(s, canonical, proof, &context()))
 }
 
-/// Judges a message by the header of another one as that of a valid block of Osaka.
+/// Checks a message with the header of another one as that of a valid Osaka block.
 fn judge_lie(s: &Signed<'_>, c: &Signed<'_>) -> char {
     let block_hash = c.message.block_hash;
     let executed = Executed { schema: SchemaId::OSAKA, chain_id: CHAIN_ID, block_hash };
     letter(&lie(s, c.header, &executed, CHAIN_ID, &context()))
 }
 
-/// Head, time and end of the last punishment: in time, too late for the same second, and after it.
+/// Head, time and end of the last penalty.
 const TIMES: [(u64, u64, u64); 6] = [
     (NUMBER - 1, TIMESTAMP + POST_WITHIN, 0),
     (NUMBER - 1, TIMESTAMP + POST_WITHIN + 1, 0),
@@ -161,8 +161,8 @@ fn judgements_match_the_file() {
         fs::write(FILE, &found).unwrap();
     }
     assert!(fs::read_to_string(FILE).unwrap() == found, "run with ENSHRINE_WRITE_VECTORS=yes");
-    // The messages reach every verdict, apart from those on proofs, chain ids and hashes, which
-    // are tested below.
+    // The messages cover every verdict, except those on proofs, chain ids and hashes, which are
+    // tested below.
     let all: Value = serde_json::from_str(&found).unwrap();
     let seen = ["equivocation", "broken", "lie", "late"].map(|it| all[it].to_string()).concat();
     for letter in "+limshranquvecdxotwg".chars() {

@@ -1,5 +1,5 @@
-//! Judgements of more than 100,000 pairs of messages, and of as many whose evidence was changed, as
-//! in `test/vectors/judgements.bin`. `test/sequencing/preconf/ManyJudgements.t.sol` compares the same
+//! Checks of more than 100,000 pairs of messages, and of as many with mutated evidence, against
+//! `test/vectors/judgements.bin`. `test/sequencing/preconf/ManyJudgements.t.sol` compares the same
 //! file with the contract.
 
 use crate::{
@@ -38,7 +38,7 @@ fn messages() -> Vec<Message> {
     all
 }
 
-/// Changes one thing in a message. The contract's test makes the same change for the same indices.
+/// Mutates a message. The contract's test applies the same mutation for the same indices.
 fn mutated(it: &Message, i: usize, j: usize) -> Message {
     let random = keccak256([(i as u16).to_be_bytes(), (j as u16).to_be_bytes()].concat());
     let position = usize::from(u16::from_be_bytes([random[1], random[2]]));
@@ -51,7 +51,7 @@ fn mutated(it: &Message, i: usize, j: usize) -> Message {
         }
     };
     match random[0] % 8 {
-        // With the hash of the changed header, the signature is that of another account.
+        // With the hash of the mutated header, the signature recovers to another account.
         0..3 => {
             flip(&mut it.header);
             if random[4].is_multiple_of(2) {
@@ -73,7 +73,7 @@ fn mutated(it: &Message, i: usize, j: usize) -> Message {
     it
 }
 
-/// Judgement of two messages by their indices.
+/// Check of two messages, by their indices.
 type Judge<'j> = &'j dyn Fn(usize, usize) -> char;
 
 #[test]
@@ -111,7 +111,7 @@ fn many_judgements_match_the_file() {
     assert!(file.0 == messages, "run with ENSHRINE_WRITE_VECTORS=yes");
     let expected = [file.1, file.2, file.3, file.4, file.5];
     for (kind, (judge, expected)) in judges.into_iter().zip(expected).enumerate() {
-        // The contract's test also judges every sixteenth row, unless it is thorough.
+        // The contract's test also checks every sixteenth row by default.
         for i in (0..all.len()).step_by(16) {
             let row = row(judge, i);
             assert_eq!(keccak256(&row), expected[i], "kind {kind}, row {i}: {row}");

@@ -1,4 +1,4 @@
-//! Signed messages that differ from one another in every way that a judgement distinguishes.
+//! Signed messages that differ in every way that a check distinguishes.
 
 use alloy_consensus::{Header, proofs::ordered_trie_root_with_encoder};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
@@ -21,7 +21,7 @@ pub(crate) const L1_HEAD: u64 = 300;
 pub(crate) const NUMBER: u64 = 7;
 pub(crate) const TIMESTAMP: u64 = 1_700_000_000;
 
-/// Key of an account with a bond, a signer that it has registered, and a stranger.
+/// Returns the key of an account with a bond, of its registered signer, or of an unrelated account.
 pub(crate) fn key(index: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(index)).unwrap()
 }
@@ -30,7 +30,8 @@ pub(crate) fn account_of(signer: Address) -> Address {
     if signer == key(2).address() { key(1).address() } else { signer }
 }
 
-/// Hashes of the L1 blocks from 100 to 199: their number in each byte. No others are available.
+/// Returns the hash of an L1 block from 100 to 199, which consists of bytes with its number. No
+/// other hashes are available.
 pub(crate) fn l1_hash(number: u64) -> Option<B256> {
     (100..200).contains(&number).then(|| B256::repeat_byte(number as u8))
 }
@@ -39,7 +40,7 @@ pub(crate) fn context() -> Context<'static> {
     Context { domain: DOMAIN, account_of: &account_of, l1_hash: &l1_hash, post_within: POST_WITHIN }
 }
 
-/// Transactions of a block, each as a letter.
+/// Returns the transactions of a block, one per letter.
 pub(crate) fn transactions(letters: &str) -> Vec<Bytes> {
     letters.bytes().map(|letter| vec![letter; 40].into()).collect()
 }
@@ -80,7 +81,7 @@ struct Draft {
 }
 
 impl Draft {
-    /// An unsealed prefix with one transaction, on a block of L1.
+    /// Creates an unsealed prefix with one transaction and an L1 block as the condition.
     fn new() -> Self {
         Self {
             header: Header {
@@ -143,7 +144,7 @@ fn changed(name: &str, change: impl FnOnce(&mut Draft)) -> Message {
     draft.finish(name)
 }
 
-/// All messages.
+/// Returns all messages.
 pub(crate) fn messages() -> Vec<Message> {
     let mut all = honest();
     all.extend(conflicting());
@@ -245,7 +246,7 @@ pub(crate) fn malformed() -> Vec<Message> {
     all.push(resigned("trailing byte", &|it| it.push(0)));
     all.push(resigned("truncated", &|it| it.truncate(600)));
     all.push(resigned("too long", &|it| it.resize(1025, 0)));
-    // The header of the list has three bytes; the parent hash follows.
+    // The parent hash follows the list header of three bytes.
     all.push(resigned("hash of another length", &|it| it[3] = 0x9f));
     all.push(resigned("list as parent", &|it| it[3] = 0xe0));
     all.push(resigned("sixteen items", &|it| {

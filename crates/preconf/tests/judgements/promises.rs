@@ -1,4 +1,4 @@
-//! Messages that a signer may sign after earlier ones, and the judgement of all pairs.
+//! Messages that a signer may sign after earlier ones, and checks of all pairs.
 
 use crate::messages::trie;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
@@ -19,7 +19,7 @@ const POST_WITHIN: u64 = 1_800;
 const MAX_LAG: u64 = 2 * POST_WITHIN;
 const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
 
-/// A header with these transactions, and the message about it.
+/// Returns a header with these transactions, and the message about it.
 fn candidate(
     parent: u8,
     timestamp: u64,
@@ -33,7 +33,7 @@ fn candidate(
         parent_hash: B256::repeat_byte(parent),
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         transactions_root: root,
-        // The state root is determined by the transactions, as in an execution.
+        // The transactions determine the state root, as in execution.
         state_root: keccak256(root),
         number: 7,
         timestamp,
@@ -53,11 +53,11 @@ fn candidate(
         l1_hash,
     };
     let transactions = raw.iter().map(keccak256).collect();
-    // Its condition is the L1 block of its anchor.
+    // The condition is the L1 block of the anchor.
     (Promised { message, header, transactions, anchor: (l1_block, l1_hash) }, rlp)
 }
 
-/// Likewise, with another anchor.
+/// Returns the candidate with another anchor.
 fn with_anchor(candidate: (Promised, Vec<u8>), anchor: (u64, B256)) -> Promised {
     Promised { anchor, ..candidate.0 }
 }
@@ -117,7 +117,7 @@ fn void_promise_may_be_replaced() {
     let unsigned = |l1_block| anchored(NONE, l1_block);
     assert!(promises.check_unsigned(&unsigned(99), replaced).is_err(), "L1 could include both");
     assert_eq!(promises.check_unsigned(&unsigned(100), replaced), Ok(()));
-    // L1 returns to the first chain: only headers that keep the first promise are allowed.
+    // Once L1 returns to the first chain, only headers that keep the first promise are allowed.
     promises.add(other(101));
     let first = candidate(1, 1_000, &[1], true, (100, old)).0;
     let back: IsReplaced<'_> = &|number, hash| (number, hash) == (101, new);
@@ -185,7 +185,7 @@ fn replaced_block_may_break_no_promise() {
     assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
-/// At the limit for a parent no promise is added; promises that have ended do not count.
+/// At the limit for a parent no promise is added. Promises that have ended do not count.
 #[test]
 fn many_promises_stop_no_blocks() {
     let mut promises = Promises::new(MAX_LAG);
@@ -218,12 +218,12 @@ fn promises_about_final_blocks_are_forgotten() {
     assert_eq!(promises.check(&other, CANONICAL), Ok(()));
 }
 
-/// An L1 that reorganizes, and returns to chains that it has left.
+/// Steps of an L1 that reorgs and returns to earlier chains.
 #[derive(Debug, Clone)]
 enum Step {
     /// A new L1 block.
     Extend,
-    /// Blocks from this depth on are replaced.
+    /// A reorg of this depth.
     Reorg(usize),
     /// An earlier chain is canonical again.
     Return(usize),
@@ -309,7 +309,7 @@ proptest! {
                     let rlp = candidate.1.clone();
                     let new = with_anchor(candidate, anchor);
                     let is_replaced = is_replaced(&chain);
-                    // If the least condition is refused, so are all higher ones.
+                    // If the lowest condition is rejected, so are all higher ones.
                     let parent_hash = new.header.parent;
                     let least = promises.least_condition(7, parent_hash, timestamp, &is_replaced);
                     let may_sign = |number: u64| {
@@ -320,7 +320,7 @@ proptest! {
                         promises.check(&new, &is_replaced).is_ok()
                     };
                     let is_new = |number: &u64| {
-                        // What was promised under the same condition may be continued.
+                        // A promise under the same condition may be continued.
                         !signed.iter().any(|(it, ..): &(Promised, _, _, _)| {
                             it.header.parent == parent_hash && it.message.l1_block == *number
                         })
@@ -363,7 +363,7 @@ proptest! {
                 let promise = Signed { message: a.message, signature: a_signature, header: a_rlp };
                 for chain in &chains {
                     let l1_hash = |number: u64| chain.get(number as usize).copied();
-                    // L1 includes a block only on chains that have its anchor, and not too late.
+                    // L1 only includes a block on chains that have its anchor, and not too late.
                     let (number, hash) = block.anchor;
                     let has_anchor = number == 0 || l1_hash(number) == Some(hash);
                     if !has_anchor || a.header.timestamp >= block.header.timestamp + MAX_LAG {
@@ -379,13 +379,13 @@ proptest! {
     }
 }
 
-/// Number and hash of an L1 block at this depth.
+/// Returns number and hash of the L1 block at this depth.
 fn block_at(chain: &[B256], depth: usize) -> (u64, B256) {
     let number = (chain.len() - 1).saturating_sub(depth);
     (number as u64, chain[number])
 }
 
-/// A node builds no block whose anchor is not on L1's chain.
+/// Returns `true` if the L1 block is on the chain, or none is named.
 fn is_named(chain: &[B256], (number, hash): (u64, B256)) -> bool {
     (number, hash) == NONE || chain.get(number as usize) == Some(&hash)
 }
@@ -399,7 +399,7 @@ fn context<'a>(l1_hash: &'a dyn Fn(u64) -> Option<B256>) -> Context<'a> {
     Context { domain: DOMAIN, account_of, l1_hash, post_within: POST_WITHIN }
 }
 
-/// Proof of the first transaction in which two blocks differ.
+/// Returns the proof of the first transaction in which two blocks differ.
 fn difference(ours: &[u8], theirs: &[u8]) -> TransactionEvidence {
     let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
     let at = differs.unwrap_or_else(|| ours.len().min(theirs.len())) as u32;

@@ -1,4 +1,4 @@
-//! Judgement of the four faults.
+//! Checks of the four faults.
 
 use crate::{
     HeaderSummary, ProofError,
@@ -55,12 +55,11 @@ pub struct Executed {
     pub block_hash: B256,
 }
 
-/// Judges two messages of one account for the same parent.
+/// Checks two messages of one account for the same parent.
 ///
 /// They are in conflict if their environments or schema ids differ, if they have the same inputs
-/// and different outcomes, if both are sealed and differ, or if a transaction differs, where a
-/// sealed block also has no transaction after its last one. A prefix and a block that begins with
-/// it are not in conflict.
+/// and different outcomes, if both are sealed and differ, or if a transaction differs or follows
+/// the last one of a sealed block. A prefix and a block that begins with it are not in conflict.
 ///
 /// # Errors
 ///
@@ -101,7 +100,8 @@ pub fn equivocation(
     }
 }
 
-/// Judges a message by the rollup's block at the same height, which any account may have posted.
+/// Checks a message against the rollup's block at the same height, which any account may have
+/// posted.
 ///
 /// # Errors
 ///
@@ -132,8 +132,8 @@ pub fn broken(
     }
 }
 
-/// Judges a signed header by a valid block with the same inputs. Condition and time limits do not
-/// apply, because execution on this parent is deterministic.
+/// Checks a signed header against a valid block with the same inputs. Condition and time limits do
+/// not apply, because execution on this parent is deterministic.
 ///
 /// # Errors
 ///
@@ -167,7 +167,7 @@ pub fn lie(
     Ok(promise.offence())
 }
 
-/// Judges whether a signed block is late, i.e. the rollup's head has not reached it in time.
+/// Checks whether a signed block is late, i.e. the rollup's head has not reached it in time.
 ///
 /// `head` is the number of the rollup's head, `now` the timestamp of the L1 block, and `late_until`
 /// the time until which the account is not penalized for another delay.
@@ -209,7 +209,7 @@ fn require_same_place(a: &HeaderSummary, b: &HeaderSummary) -> Result<(), Refusa
 }
 
 /// Checks that the promise had not ended at the timestamp of the later block. A block after the end
-/// does not break it: the signed block was late, which is another fault.
+/// does not break it; the signed block was late, which is another fault.
 fn require_in_force(promise: &Promise, later: u64, context: &Context<'_>) -> Result<(), Refusal> {
     let end = promise.end(context);
     if u128::from(later) >= end {
