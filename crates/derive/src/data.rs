@@ -1,4 +1,4 @@
-//! Data that L1 blocks refer to.
+//! Source of the data that L1 blocks refer to.
 
 use alloy_primitives::{
     Address, B256, Bytes,
@@ -11,7 +11,7 @@ use contracts::code_reference::CodeReference;
 /// [`derive()`](crate::derive) reports them as a [`Need`]. Implementations must not block; the
 /// caller fetches missing data.
 ///
-/// The data is not trusted: an input is used only if it contains the blocks that the rollup has
+/// The data is not trusted: an input is only used if it contains the blocks that the rollup has
 /// logged.
 pub trait DataAvailability {
     /// Returns the calldata of each call to the rollup in a transaction to another contract, in

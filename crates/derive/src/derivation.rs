@@ -37,10 +37,10 @@ pub enum Derived {
     Lacks(Need),
 }
 
-/// A transaction that has added an L2 block, and none of whose inputs contains it. L1 cannot have
-/// accepted such a transaction.
+/// None of a transaction's inputs contains an L2 block that it has added. L1 cannot have accepted
+/// such a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no input of L1 transaction {transaction} contains L2 block {number}, which it has added")]
+#[error("no input of L1 transaction {transaction} contains L2 block {number}, which it added")]
 pub struct DataMissing {
     /// Transaction hash.
     pub transaction: B256,
@@ -48,15 +48,14 @@ pub struct DataMissing {
     pub number: u64,
 }
 
-/// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order.
-/// If all L2 blocks of a transaction are `known`, for example from the unsafe feed, its inputs are
-/// not needed. This avoids requests for blobs, which consensus clients drop after some weeks, and
-/// for traces of internal calls, which not every L1 node supports.
+/// Derives an L1 block from its transactions with logs of the rollup's contracts, in order. If all
+/// L2 blocks of a transaction are `known`, for example from the unsafe feed, its inputs are not
+/// needed. This avoids requests for blobs, which consensus clients drop after some weeks, and for
+/// traces of internal calls, which not every L1 node supports.
 ///
 /// # Errors
 ///
-/// [`DataMissing`] if a transaction does not contain an L2 block that it has added. L1
-/// cannot have accepted such a transaction.
+/// [`DataMissing`] if a transaction does not contain an L2 block that it has added.
 pub fn derive(
     deployment: &Deployment,
     header: &L1Header,
@@ -207,7 +206,7 @@ fn inputs(
 }
 
 /// Joins heads of inputs with the witness of the enclosing transaction of type `0x05`. An input
-/// that is not a head of the transaction's block is returned unchanged, since it may be a whole
+/// that is not a head of the transaction's block is returned unchanged, since it may be a complete
 /// input.
 fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
     let join = |given: Bytes| {
@@ -246,7 +245,7 @@ pub fn assembled<E>(
     }
     let whole = references.assemble(|account| kept.get(&account));
     if let Err(reason) = &whole {
-        tracing::warn!(%reason, "ignored an input on L1 whose code references do not resolve");
+        tracing::warn!(%reason, "ignored L1 input with unresolved code references");
     }
     Ok(whole.ok().map(Bytes::from))
 }
@@ -296,15 +295,15 @@ pub fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     decoded.map(hashes).unwrap_or_default()
 }
 
-/// Completes an input that ends where its witness would start with an empty witness: a node
-/// executes blocks on its own state and does not need one. Any other input is returned unchanged.
+/// Appends an empty witness to an input that ends where its witness would start: a node executes
+/// blocks on its own state and does not need one. Any other input is returned unchanged.
 fn completed(input: Bytes) -> Bytes {
     with_empty_witness(&input).map_or(input, Bytes::from)
 }
 
 /// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`
-/// if EXECUTE cannot have accepted the input, which may happen since any caller of the rollup
-/// chooses the calldata.
+/// if EXECUTE cannot have accepted the input, since any caller of the rollup can choose the
+/// calldata.
 fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;

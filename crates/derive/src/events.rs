@@ -22,7 +22,7 @@ pub struct SentMessage {
 pub struct ClaimedMessage {
     /// Index of the message.
     pub index: u64,
-    /// `true` if its target has rejected it and its value was paid out.
+    /// `true` if its target rejected it and its value was paid out.
     pub is_refunded: bool,
     /// Number of the L1 block.
     pub l1_block: u64,
@@ -71,9 +71,8 @@ pub struct PostedBlock {
     pub last: BlockNumHash,
     /// Gas and prices of the transaction.
     pub cost: L1Cost,
-    /// EXECUTE input with the block, alone or in a batch; `None` if the node already had the block,
-    /// so that the blobs or calls with the input were not requested, and in lists that would
-    /// otherwise keep the inputs in memory.
+    /// EXECUTE input with the block, alone or in a batch. `None` if the node already had the block,
+    /// in which case the input was not requested, and in lists that must not keep inputs in memory.
     pub input: Option<Bytes>,
 }
 

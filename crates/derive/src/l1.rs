@@ -1,4 +1,4 @@
-//! L1 blocks as derivation reads them.
+//! L1 blocks as input of derivation.
 
 use crate::L1Cost;
 use alloy_primitives::{Address, B256, Bytes, Log, Sealed};
@@ -31,7 +31,7 @@ pub struct L1Transaction {
     pub input: Bytes,
     /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
-    /// The signed transaction if it has type `0x05`, since it contains the witness of the inputs in
+    /// The signed transaction if it has type `0x05`, which contains the witness of the inputs in
     /// its calldata.
     pub execute: Option<Arc<Sealed<SignedExecuteTx>>>,
     /// All logs of the transaction, in order.

@@ -3,8 +3,8 @@
 //! [`derive()`] is a pure function of an L1 block, its verified logs, and a [`DataAvailability`]
 //! with data that was fetched before. If some data is missing, it returns a [`Need`]; the caller
 //! fetches the data and derives the block again. The derived inputs and messages therefore depend
-//! only on the L1 chain, not on how it was read: at once or block by block, with or without reorgs
-//! in between, before or after a restart.
+//! only on the L1 chain, not on how it was read, e.g. at once or block by block, with or without
+//! intermediate reorgs, before or after a restart.
 //!
 //! This crate has no clock, no I/O and no threads. The `rollup` crate reads and verifies headers
 //! and logs, fetches data, and executes the derived inputs.

@@ -5,14 +5,13 @@ use alloy_primitives::{B256, Bytes, U256, keccak256};
 use contracts::code_reference::References;
 use wire::SchemaId;
 
-/// Maximum number of candidates in the calldata of one transaction. Inputs beyond it are found only
+/// Maximum number of candidates in the calldata of one transaction. Further inputs are only found
 /// by tracing.
 const MAX_CANDIDATES: usize = 64;
 
 /// Finds inputs in the calldata of a transaction to another contract: byte strings with a length
 /// prefix, as in every ABI, whose rolling hash the rollup has logged. Returns `None` if no
-/// candidates have a logged hash, because the contract has changed the bytes or read them
-/// elsewhere.
+/// candidates have a logged hash, i.e. the contract has changed the bytes or read them elsewhere.
 ///
 /// # Errors
 ///
@@ -51,8 +50,8 @@ fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes
     })
 }
 
-/// Returns the byte strings in calldata, with their length in the word before, that begin like an
-/// EXECUTE input.
+/// Returns the byte strings in calldata, prefixed by their length, that begin like an EXECUTE
+/// input.
 fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     const WORD: usize = 32;
     (WORD..data.len()).filter_map(|start| {

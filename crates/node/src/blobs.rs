@@ -21,7 +21,7 @@ pub struct BlobStore {
 #[derive(Default)]
 struct Known {
     by_hash: B256Map<Vec<Place>>,
-    /// Number of hashes at which entries of dropped sidecars are removed again.
+    /// Number of hashes at which entries of dropped sidecars are removed.
     sweep_at: usize,
 }
 
@@ -105,7 +105,7 @@ mod tests {
         store.insert(&first);
         assert_eq!(store.blob(&hash).unwrap(), vec![1; 131_072]);
         assert_eq!(store.blob(&other_hash), None);
-        // With the same blob in two transactions, one of them is enough.
+        // If two transactions have the same blob, one of them is sufficient.
         let again = Arc::new(Sidecar::clone(&first));
         store.insert(&again);
         drop(first);

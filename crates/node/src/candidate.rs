@@ -15,8 +15,8 @@ use executor::Invalid;
 use std::time::Instant;
 
 /// A block that is built, and verified if verification is enabled, but not yet part of the chain.
-/// Only [`seal`](crate::Node::seal) makes one, so [`append`](crate::Node::append) gets no block
-/// that skipped verification.
+/// Only [`seal`](crate::Node::seal) creates one, so [`append`](crate::Node::append) never gets a
+/// block that skipped verification.
 #[derive(Debug, Clone)]
 pub struct BlockCandidate {
     /// The block. It has a witness if it was verified, or if EXECUTE inputs are bounded.
@@ -32,7 +32,7 @@ pub struct BlockCandidate {
 
 impl BlockCandidate {
     /// Builds a block from a draft for this request, and verifies it if there are `rules`. `begun`
-    /// is the time at which the draft was begun.
+    /// is the time at which the draft was started.
     pub(crate) fn build(
         mut draft: Draft,
         request: &MineRequest,
@@ -77,7 +77,8 @@ impl BlockCandidate {
                 0 => break (built, rejected, cost),
                 1 if draft.first.is_empty() => {
                     let index = 0;
-                    let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
+                    let reason =
+                        format!("EXECUTE needs {got} gas with it, but at most {max} are allowed");
                     let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
                     in_vain.extend(draft.offered.first().map(|it| it.sender()));
                     too_expensive.extend(draft.offered.pop().map(|it| (*it.hash(), reason)));

@@ -15,7 +15,7 @@ pub enum TimeOfDay {
     #[default]
     System,
     /// Unix time in seconds, set by the test that shares the value, so that results do not depend
-    /// on how fast the test runs.
+    /// on the speed of the test.
     Manual(Arc<AtomicU64>),
 }
 
@@ -103,7 +103,7 @@ impl Clock {
         self.offset = self.offset.saturating_add(seconds);
     }
 
-    /// Sets the timestamp of the next block; the clock continues from there.
+    /// Sets the timestamp of the next block, from which the clock continues.
     pub const fn set_next(&mut self, timestamp: u64) {
         self.next = Some(timestamp);
     }

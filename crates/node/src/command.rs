@@ -1,4 +1,4 @@
-//! Commands: state changes of a node, as values.
+//! Commands that change the state of a node.
 
 use crate::{
     Backlog, BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
@@ -208,9 +208,9 @@ impl Command for SetForkchoice {
 }
 
 /// Makes a known block the head and removes the transactions of the new canonical blocks from the
-/// pool. Returns the transactions of the replaced blocks in their order. They are not added to the
-/// pool again, because it would reject those that depend on replaced blocks, such as a transaction
-/// that spends a deposit.
+/// pool. Returns the transactions of the replaced blocks in their order. They are not returned to
+/// the pool, which would reject those that depend on replaced blocks, such as a transaction that
+/// spends a deposit.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 
@@ -261,7 +261,7 @@ pub enum SetClock {
     Now(u64),
     /// Moves the clock forward by a number of seconds.
     Advance(i128),
-    /// Sets the timestamp of the next block; the clock continues from there.
+    /// Sets the timestamp of the next block, from which the clock continues.
     NextBlock(u64),
     /// Sets a fixed number of seconds between blocks; `None` follows the time of day again.
     Interval(Option<u64>),

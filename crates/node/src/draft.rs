@@ -1,4 +1,4 @@
-//! Inputs of the next block, and the block that they would make.
+//! Inputs of the next block, and the pending block built from them.
 
 use crate::{MineRequest, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
@@ -14,13 +14,13 @@ use variants::GasSchedule;
 /// The block that would be built now, and the state after it.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    /// The state after the block, over a store of its own. [`State::block`] is the block.
+    /// The state after the block, with a separate store. [`State::block`] is the block.
     pub state: State,
     /// Use of the EXECUTE input budget, if the block has one.
     pub used: Option<InputUse>,
     /// Number of executable transactions that did not fit.
     pub waiting: usize,
-    /// Request that the block was built for; `None` for a block that the node was given.
+    /// Request that the block was built for; `None` for an external block.
     pub(crate) key: Option<PendingKey>,
 }
 
@@ -159,7 +159,7 @@ impl Draft {
         self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
     }
 
-    /// Builds the block, with its witness if it will be verified or its input is bounded.
+    /// Builds the block, including its witness if it will be verified or its input is bounded.
     pub(crate) fn build(&self, verify: bool) -> Result<BlockBuilderOutcome, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();

@@ -119,7 +119,9 @@ pub enum Rejected {
         known: B256,
     },
     /// The pool is full of transactions that pay more.
-    #[error("the pool is full: the tip is {got} wei per gas, the lowest in the pool {least}")]
+    #[error(
+        "the pool is full: the tip is {got} wei per gas, but the lowest in the pool is {least}"
+    )]
     PoolFull {
         /// Maximum tip after the base fee, in wei per gas.
         got: u128,
@@ -148,9 +150,9 @@ pub enum Rejected {
         /// Maximum cost of the transaction, in wei.
         cost: U256,
     },
-    /// Too many gapped transactions wait for a missing nonce.
+    /// There are too many gapped transactions.
     #[error(
-        "a nonce of {sender} before that of the transaction is missing, and {limit} transactions wait for such a nonce: send the missing one first"
+        "a lower nonce of {sender} is missing, and {limit} transactions already wait for missing nonces: send the missing one first"
     )]
     GappedLimit {
         /// Sender of the transaction.
@@ -161,11 +163,13 @@ pub enum Rejected {
     /// The sender delegates to code, or a pending authorization would make it delegate, and it
     /// already has a pending transaction.
     #[error(
-        "{0} delegates to code (EIP-7702) and has a transaction waiting: one at a time is accepted"
+        "{0} delegates to code (EIP-7702) and already has the maximum of one pending transaction"
     )]
     Delegated(Address),
     /// The transaction contains an authorization of an account that has pending transactions.
-    #[error("{0}, which delegates to code (EIP-7702) in the transaction, has transactions waiting")]
+    #[error(
+        "{0}, which the transaction authorizes to delegate to code (EIP-7702), has pending transactions"
+    )]
     AuthorityReserved(Address),
     /// A legacy transaction without a chain id.
     #[error("the transaction has no chain id (EIP-155) and would be valid on every chain")]
@@ -223,11 +227,13 @@ pub enum Rejected {
     /// The transaction has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
-    /// The journal could not record the transaction, so the pool rejects it: a fault of the node.
+    /// The journal could not record the transaction, so the pool rejects it. This is a fault of the
+    /// node.
     #[error("failed to journal the transaction: {0}")]
     NotKept(String),
-    /// The pool admitted the transaction, but building its block failed: a fault of the node.
-    #[error("the transaction is in the pool, but no block could be made: {0}")]
+    /// The pool admitted the transaction, but building its block failed. This is a fault of the
+    /// node.
+    #[error("failed to build a block with the transaction: {0}")]
     Mining(Box<NodeError>),
     /// The state could not be read.
     #[error(transparent)]
@@ -248,18 +254,19 @@ pub enum NodeError {
         /// Hash of the head.
         head: B256,
     },
-    /// A block does not begin with the transactions that it has to begin with.
+    /// A block does not begin with the fixed transactions of its request.
     #[error("the block lacks transaction {transaction} at index {index}: {reason}")]
     PrefixLost {
-        /// Index at which the transaction has to be.
+        /// Required index of the transaction.
         index: usize,
         /// Hash of the transaction.
         transaction: B256,
         /// Reason why the builder left it out.
         reason: String,
     },
-    /// A block made by this node does not verify from its own witness: a fault of the node.
-    #[error("block {number} does not verify from its own witness: {reason}")]
+    /// A block built by this node fails verification from its own witness. This is a fault of the
+    /// node.
+    #[error("block {number} fails verification from its own witness: {reason}")]
     Unverified {
         /// Block number.
         number: u64,
@@ -268,11 +275,11 @@ pub enum NodeError {
     },
 }
 
-/// Reason why a block does not verify from its own witness.
+/// Reason why a block fails verification from its own witness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
     /// The block cannot be encoded as an EXECUTE input.
-    #[error("encoding: {0}")]
+    #[error("failed to encode the input: {0}")]
     Encoding(#[from] DecodeError),
     /// EXECUTE rejects the block.
     #[error(transparent)]

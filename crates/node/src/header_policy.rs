@@ -3,8 +3,8 @@
 use alloy_consensus::Header;
 use core::fmt;
 
-/// Changes headers beyond the protocol's rules, as a devnet may. A block with such a header is not
-/// [provable](chain::Block::provable).
+/// Changes headers beyond the protocol's rules, e.g. for a devnet. A block with such a header is
+/// not [provable](chain::Block::provable).
 pub trait HeaderPolicy: fmt::Debug + Send + Sync {
     /// Changes the header of a block that is about to be built.
     fn apply(&self, header: &mut Header);

@@ -1,4 +1,4 @@
-//! The handle of a node.
+//! Handle of a node.
 
 use crate::{
     BlockCandidate, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, NodeState,
@@ -17,8 +17,8 @@ use tokio::sync::{broadcast, watch};
 /// Delay before building is retried after a failure, if no block is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Maximum number of events that a subscriber can lag behind. If it lags further, it gets an error
-/// and misses the oldest events, so that slow subscribers do not use memory without bound.
+/// Maximum number of events that a subscriber can lag behind. Beyond this, it gets an error and
+/// misses the oldest events, so that slow subscribers cannot use unbounded memory.
 const EVENTS: usize = 16_384;
 
 /// Handle of a node, shared by its servers.
@@ -191,14 +191,14 @@ impl Node {
         self.mine_locked(request)
     }
 
-    /// Builds the next block, as [`Self::pending`] shows it, and appends it.
+    /// Builds the next block, as returned by [`Self::pending`], and appends it.
     pub fn mine_next(&self) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let request = self.inner.read().attributes.clone();
         self.mine_locked(&request)
     }
 
-    /// Builds blocks as long as they include executable transactions: one that fills a nonce gap
+    /// Builds blocks as long as they include executable transactions. One that fills a nonce gap
     /// makes its successors executable, which may need more than one block.
     fn mine_ready(&self) -> Result<(), NodeError> {
         let _one = self.mining.lock();
@@ -324,8 +324,8 @@ impl Node {
         Ok(self.inner.write().chain.insert(new)?)
     }
 
-    /// Returns the block that is [shown](Self::show_pending) as pending or, without one, the block
-    /// that would be built now, with the state after it.
+    /// Returns the block [set](Self::show_pending) as pending or, without one, the block that would
+    /// be built now, with the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let head = self.read(|node| node.chain.head().hash);
         if let Some(shown) = self.pending.shown_on(head) {
@@ -337,13 +337,13 @@ impl Node {
         })
     }
 
-    /// Shows a block as pending for as long as its parent is the head, instead of the block that
-    /// would be built. Requests then start no build. `used` is the use of the EXECUTE input budget.
-    /// Returns the state after the block.
+    /// Sets the pending block as long as its parent is the head, in which case requests do not
+    /// build one. `used` is the use of the EXECUTE input budget. Returns the state after the block.
     ///
     /// # Errors
     ///
-    /// [`NodeError::Stale`] if its parent is not the head; what is shown is unchanged.
+    /// [`NodeError::Stale`] if its parent is not the head, in which case the pending block is
+    /// unchanged.
     pub fn show_pending(
         &self,
         block: ExecutedBlock,
@@ -359,7 +359,7 @@ impl Node {
         Ok(state)
     }
 
-    /// Shows the block that would be built as pending again.
+    /// Unsets the pending block, so that the block that would be built is pending again.
     pub fn hide_pending(&self) {
         self.pending.hide();
     }

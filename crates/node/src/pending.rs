@@ -1,21 +1,21 @@
-//! The block that requests see as pending.
+//! The pending block.
 
 use crate::{NodeError, Pending, draft::Draft};
 use alloy_primitives::B256;
 use chain::Rejection;
 use parking_lot::Mutex;
 
-/// The pending block: one that the node was given, or else the one that would be built now.
+/// The pending block: an external one, or else the one that would be built now.
 #[derive(Debug, Default)]
 pub(crate) struct PendingBlocks {
-    /// The block that was built last.
+    /// The last built block.
     built: Mutex<Option<Pending>>,
-    /// Block that is shown as pending while its parent is the head.
+    /// External block, which is pending while its parent is the head.
     shown: Mutex<Option<Pending>>,
 }
 
 impl PendingBlocks {
-    /// Returns the block that is shown while this block is the head.
+    /// Returns the external block on this head, if there is one.
     pub(crate) fn shown_on(&self, head: B256) -> Option<Pending> {
         let shown = self.shown.lock();
         shown.as_ref().filter(|it| it.state.block().header.parent_hash == head).cloned()

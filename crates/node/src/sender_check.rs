@@ -9,7 +9,7 @@ use alloy_primitives::B256;
 use chain::{State, try_alone};
 use std::time::Instant;
 
-/// Checks of a transaction that need the sender, but no lock of the node.
+/// Checks of a transaction that need the sender's account, but not the node's lock.
 pub(crate) struct SenderCheck {
     state: State,
     may_owe: bool,
@@ -55,8 +55,8 @@ impl SenderCheck {
     }
 
     /// Verifies the L2 block in a transaction of type `0x05` ahead of its L1 block, within the
-    /// transaction's gas, so that block building finds the verdict cached. A transaction with a
-    /// nonce above `nonce`, the sender's next one, is skipped.
+    /// transaction's gas, so that block building finds the result cached. Skips a transaction with
+    /// a nonce above `nonce`, the sender's next one.
     ///
     /// This takes as long as executing the L2 block, so no lock of the node may be held.
     pub(crate) fn verify_ahead(&self, added: &PoolTransaction, nonce: u64) {
@@ -69,11 +69,12 @@ impl SenderCheck {
         let (hash, ms) = (added.hash(), begun.elapsed().as_millis());
         match outcome {
             Ok(Ok(())) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
-            // Keep it: it may be valid in the next block after other transactions of the pool.
+            // Keep it, because it may be valid in the next block after other transactions of the
+            // pool.
             Ok(Err(reason)) => {
-                tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead of its block");
+                tracing::debug!(%hash, ms, %reason, "ExecuteTx rejected ahead of its block");
             }
-            Err(error) => tracing::warn!(%hash, %error, "failed to run an ExecuteTx early"),
+            Err(error) => tracing::warn!(%hash, %error, "failed to verify ExecuteTx early"),
         }
     }
 }

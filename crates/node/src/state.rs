@@ -35,7 +35,7 @@ pub struct NodeState {
     pub(crate) pool_journal: Arc<dyn PoolJournal>,
     /// Observer of new blocks.
     pub(crate) observer: Arc<dyn Observer>,
-    /// States of snapshots, which are excluded from pruning.
+    /// States of snapshots, which are not pruned.
     pub(crate) pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
@@ -157,7 +157,7 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Removes the transactions of a block from the pool, and others whose nonces it has used.
+    /// Removes the transactions of a block from the pool, and others with the same nonces.
     pub(crate) fn forget_pooled(&mut self, block: &Block) {
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
             if let Some(mined) = self.pool.remove(transaction.hash())
@@ -189,8 +189,8 @@ impl NodeState {
         Ok(())
     }
 
-    /// Returns the version of the inputs of a transaction check. A result is valid while it is
-    /// unchanged.
+    /// Returns the version of the inputs of a transaction check. The result is valid while the
+    /// version is unchanged.
     pub(crate) fn checked_at(&self) -> (B256, u64) {
         (self.chain.head().hash, self.commands)
     }

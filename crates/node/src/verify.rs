@@ -1,4 +1,4 @@
-//! Verification of executed blocks as EXECUTE does it.
+//! Verification of executed blocks by the rules of EXECUTE.
 
 use crate::NodeError;
 use chain::{Block, ChainError, ChainReader, ExecutedBlock, State, verify_child};
@@ -41,7 +41,7 @@ pub(crate) type InputForm =
 
 /// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call.
 /// Returns `None` before Cancun, which has no input, and for a block with transactions of type
-/// `0x05`, which EXECUTE does not support: the chain verifies it from the same witness. A block
+/// `0x05`, which EXECUTE does not support; the chain verifies it from the same witness. A block
 /// that is posted to L1 is verified in the form used there. Only the senders come from the pool,
 /// which has recovered them from the same signatures.
 pub(crate) fn verify_from_witness(

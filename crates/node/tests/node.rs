@@ -418,7 +418,7 @@ fn old_blocks_are_reduced_to_headers() {
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
     assert_eq!(block(4).executed.receipts.len(), 1);
 
-    // The limit applies in the same way to the blocks that replace them.
+    // The limit also applies to the blocks that replace them.
     node.execute(Restore(early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);

@@ -40,7 +40,7 @@ fn attack_forged_verdict_fails_block_verification() {
     forge_verdict(&devnet, &tx);
     let raw = json!([devnet.raw(tx)]);
     let said = refused(&devnet.served.client, "eth_sendRawTransaction", raw);
-    assert!(said.contains("block 1 does not verify from its own witness"), "{said}");
+    assert!(said.contains("block 1 fails verification from its own witness"), "{said}");
     assert_eq!(number(&devnet.ask("eth_blockNumber", json!([]))), 0);
 
     // Without the forged verdict the call fails in the block, which verifies.

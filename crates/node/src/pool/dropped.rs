@@ -16,13 +16,13 @@ pub enum DropReason {
     #[error("evicted: the pool is full of transactions that pay more")]
     Evicted,
     /// The pool had too many gapped transactions.
-    #[error("evicted: too many transactions wait for a missing nonce")]
+    #[error("evicted: too many gapped transactions")]
     TooManyGapped,
     /// The missing nonce did not arrive in time.
-    #[error("expired: a nonce before it is missing for {0} blocks")]
+    #[error("expired: a lower nonce was missing for {0} blocks")]
     Expired(u64),
     /// The sender's balance no longer covers its pending transactions.
-    #[error("the sender's balance of {balance} wei does not cover its waiting transactions")]
+    #[error("the sender's balance of {balance} wei does not cover its pending transactions")]
     Unfunded {
         /// Balance of the sender, in wei.
         balance: alloy_primitives::U256,
@@ -35,7 +35,7 @@ pub enum DropReason {
     Invalid(String),
 }
 
-/// The transactions that were dropped last, with their reasons.
+/// The last dropped transactions, with the reasons.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dropped {
     order: VecDeque<B256>,

@@ -24,8 +24,8 @@ impl Pool {
         if !limits.holds_balances {
             return Ok(());
         }
-        // A gapped transaction may never be included, so its authorizations must not restrict the
-        // account.
+        // A gapped transaction may never become executable, so its authorizations must not restrict
+        // the account.
         let mut carriers = self.authorities.get(&sender).into_iter().flatten();
         let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
         if old.is_none() && waiting > 0 && is_open {
@@ -51,7 +51,7 @@ impl Pool {
     }
 
     /// Evicts transactions until a new one fits, or evicts none and fails. In a pool above its
-    /// limits, it evicts only enough to keep the current size.
+    /// limits, only evicts enough to keep the current size.
     pub(super) fn make_room(
         &mut self,
         new: &PoolTransaction,
@@ -239,7 +239,7 @@ impl Pool {
         }
     }
 
-    /// Removes a transaction from the eviction indexes; it stays in the queue of its sender.
+    /// Removes a transaction from the eviction indexes, but not from the queue of its sender.
     pub(super) fn forget(&mut self, gone: &PoolTransaction) {
         self.by_hash.remove(gone.hash());
         self.unplace(gone);

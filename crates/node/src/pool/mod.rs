@@ -80,12 +80,12 @@ pub struct Pool {
 
 impl Pool {
     /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. A
-    /// full pool evicts gapped transactions first, then executable ones that pay less: always the
-    /// last one of the sender with the cheapest transaction.
+    /// full pool evicts gapped transactions first, then the last transaction of the sender with the
+    /// cheapest executable one, if that pays less.
     ///
     /// # Errors
     ///
-    /// [`Rejected`]; the pool is unchanged.
+    /// [`Rejected`], in which case the pool is unchanged.
     pub fn add(
         &mut self,
         mut new: PoolTransaction,
@@ -306,10 +306,9 @@ impl Pool {
     }
 
     /// Deprioritizes a sender: its transactions are offered after all others for some blocks,
-    /// because the builder of this block executed one of them and did not include it. Otherwise, a
-    /// few accounts could use up the building time of every block for free. This also applies to
-    /// transactions that arrive later, because one that no block can include has already been
-    /// dropped.
+    /// because the builder of this block executed one of them without including it. Otherwise, a
+    /// few accounts could use up the building time of every block for free. Also applies to
+    /// transactions that arrive later.
     pub fn set_back(&mut self, sender: Address, block: u64) {
         self.version += 1;
         self.set_back.add(sender, block);

@@ -1,9 +1,9 @@
-//! Senders that are deprioritized, because their transactions were executed but not included.
+//! Penalties of senders whose transactions were executed but not included.
 
 use alloy_primitives::{Address, map::AddressMap};
 use std::collections::BTreeSet;
 
-/// Number of blocks for which a sender is deprioritized the first time; doubles each time.
+/// Number of blocks of a sender's first penalty. It doubles each time.
 const SET_BACK_BLOCKS: u64 = 8;
 
 /// Maximum number of blocks for which a sender is deprioritized, and for which its record is stored
@@ -12,12 +12,12 @@ const SET_BACK_BLOCKS: u64 = 8;
 /// An account whose transaction is executed but not included pays nothing, so only its position in
 /// the order limits how often it can cause that. An account that never pays soon costs the others
 /// one execution in 1,024 blocks, so an attacker needs new accounts. Each must be funded by an
-/// included transaction of at least 21,000 gas, or by a deposit; resetting the penalty of an
-/// account takes an included transaction, which costs the same. To exclude one class of gas limits
-/// from a block, an attacker needs as many accounts as executions fit into a quarter of the block's
-/// gas limit: one to four for calls above 1/16 of the block's gas limit, and about 65 for those
-/// below 1/256. Delaying the calls of one class therefore costs the fees of 21,000 to 1,400,000 gas
-/// per block. Transfers have a separate class.
+/// included transaction of at least 21,000 gas, or by a deposit. Resetting the penalty of an
+/// account requires an included transaction, which costs the same. To exclude one class of gas
+/// limits from a block, an attacker needs as many accounts as executions fit into a quarter of the
+/// block's gas limit: one to four for calls above 1/16 of the block's gas limit, and about 65 for
+/// those below 1/256. Delaying the calls of one class therefore costs the fees of 21,000 to
+/// 1,400,000 gas per block. Transfers have a separate class.
 const MAX_SET_BACK_BLOCKS: u64 = 1_024;
 
 /// Maximum number of records, of less than 200 bytes each: 6 MiB.
@@ -47,7 +47,7 @@ pub(super) struct SetBack {
 
 impl SetBack {
     /// Deprioritizes a sender after this block. Does nothing if it already was, because its
-    /// execution then used the gas that is reserved for such senders.
+    /// execution used the gas that is reserved for such senders.
     pub(super) fn add(&mut self, sender: Address, block: u64) {
         if self.contains(sender, block.saturating_sub(1)) {
             return;

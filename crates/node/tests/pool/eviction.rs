@@ -51,7 +51,7 @@ fn preconfirmed_transactions_are_neither_evicted_nor_replaced() {
     add(&mut pool, transaction("bob", 0, 5), 10, &limits).unwrap();
     let known = *first.hash();
     pool.set_preconfirmed([known].into_iter().collect());
-    // It does not count any more, so there is room for one more.
+    // It no longer counts, so one more transaction fits.
     add(&mut pool, transaction("carol", 0, 9), 10, &limits).unwrap();
     add(&mut pool, transaction("dave", 0, 9), 10, &limits).unwrap();
     assert!(pool.is_preconfirmed(&known) && pool.get(&known).is_some());

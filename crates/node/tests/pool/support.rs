@@ -8,10 +8,10 @@ use enshrine_node::{AdmissionContext, Pool, PoolLimits, PoolTransaction, Rejecte
 use std::sync::Arc;
 use testkit::Key;
 
-/// A balance that covers all costs in these tests.
+/// A balance that covers the costs of all tests.
 pub(crate) const RICH: u64 = u64::MAX;
 
-/// A plain transfer by a named account.
+/// Returns a transfer by a named account.
 pub(crate) fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
     let fields = TxEip1559 {
         chain_id: 1,
@@ -26,7 +26,7 @@ pub(crate) fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction 
     signed(name, fields)
 }
 
-/// A transaction of Alice's.
+/// Returns a transaction of Alice.
 pub(crate) fn pooled<T>(fields: T) -> PoolTransaction
 where
     T: SignableTransaction<Signature>,
@@ -64,22 +64,22 @@ pub(crate) fn add(
     pool.add(new, &context, bump, limits)
 }
 
-/// Context of an account with this next nonce and balance.
+/// Returns the context of an account with this next nonce and balance.
 pub(crate) fn context(nonce: u64, balance: u64) -> AdmissionContext {
     AdmissionContext { nonce, balance: U256::from(balance), ..AdmissionContext::default() }
 }
 
-/// Limits of the number of transactions, in total and per sender.
+/// Returns limits on the number of transactions, in total and per sender.
 pub(crate) fn limits(transactions: usize, per_sender: usize) -> PoolLimits {
     PoolLimits { transactions, per_sender, ..PoolLimits::default() }
 }
 
-/// Limits of a public node with few gapped transactions.
+/// Returns the limits of a public node with few gapped transactions.
 pub(crate) fn public() -> PoolLimits {
     PoolLimits { gapped: 4, gapped_per_sender: 2, gapped_lifetime: 10, ..PoolLimits::public() }
 }
 
-/// Senders, nonces and tips, in order.
+/// Returns senders, nonces and tips, in order.
 pub(crate) fn content(pool: &Pool) -> Vec<(Address, u64, u128)> {
     let mut all: Vec<_> = pool
         .iter()
@@ -93,7 +93,7 @@ pub(crate) fn content(pool: &Pool) -> Vec<(Address, u64, u128)> {
     all
 }
 
-/// Names of all senders, in alphabetical order.
+/// Returns the names of all senders, in alphabetical order.
 pub(crate) fn senders(pool: &Pool) -> Vec<&'static str> {
     let names = ["alice", "bob", "carol", "dave", "erin"];
     let has = |name: &&str| pool.of(Key::named(name).address()).next().is_some();
