@@ -12,7 +12,6 @@ use std::{
 pub(crate) struct Answered(Arc<Mutex<Option<Instant>>>);
 
 impl Answered {
-    /// Records a response.
     pub(crate) fn note(&self, now: Instant) {
         let mut last = self.0.lock();
         *last = Some(last.map_or(now, |last| last.max(now)));
@@ -34,7 +33,7 @@ mod tests {
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(answered.age(after(9)), None);
         answered.note(after(3));
-        // A response that is recorded late does not set the instant back.
+        // An older response that is recorded late does not lower the instant.
         answered.note(after(1));
         assert_eq!(answered.age(after(9)), Some(Duration::from_secs(6)));
         assert_eq!(answered.age(after(2)), Some(Duration::ZERO));

@@ -12,8 +12,8 @@ use std::{collections::BTreeMap, time::Duration};
 /// Maximum number of blobs read from a response; more than any block has.
 const MAX_BLOBS: usize = 128;
 
-/// Consensus clients of L1, requested in turn by the Beacon API. Their responses are verified: a
-/// blob is accepted only if its commitment hashes to the versioned hash.
+/// Client of one or more consensus clients of L1, tried in order. Blobs are verified: a blob is
+/// accepted only if its commitment hashes to the versioned hash.
 #[derive(Debug)]
 pub struct BlobClient {
     nodes: Vec<BlobNode>,
@@ -59,7 +59,7 @@ pub(crate) struct BeaconFacts {
 }
 
 impl BlobClient {
-    /// Creates a client of the nodes at these URLs.
+    /// Creates a client for the nodes at these URLs.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl BlobClient {
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         // Two hexadecimal digits per byte, and the JSON around them.
         let longest_answer = MAX_BLOBS * (2 * BLOB_LEN + 8) + 4_096;
-        // With other nodes, the next one is requested instead of the same one again.
+        // With several nodes, fail over instead of retrying the same node.
         let tries = if urls.len() > 1 { 1 } else { 3 };
         let options = ClientOptions { timeout, tries, longest_answer, ..ClientOptions::default() };
         let node = |url: &U| {
@@ -77,7 +77,7 @@ impl BlobClient {
         Ok(Self { nodes: urls.iter().map(node).collect::<Result<_, L1Error>>()? })
     }
 
-    /// Requests each node's facts about its chain. Returned with the node's URL.
+    /// Requests the chain facts of each node, and returns them with the node's URL.
     pub(crate) fn facts(&self) -> Vec<(RedactedUrl, Result<BeaconFacts, L1Error>)> {
         let facts = |node: &BlobNode| (node.client.address(), node.facts());
         self.nodes.iter().map(facts).collect()
@@ -107,7 +107,7 @@ impl BlobNode {
     fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let found = self.checked(header, hashes);
         if found.is_err() {
-            // The requested slot may have been wrong, if the node reported wrong genesis time or
+            // The slot may have been wrong, because the node had reported a wrong genesis time or
             // slot length.
             *self.slots.lock() = None;
         }

@@ -1,4 +1,4 @@
-//! Messages, claims and forced transactions of all of L1, for the RPC methods.
+//! Records of all messages, claims and forced transactions on L1, for the RPC methods.
 
 use crate::{
     l1::{
@@ -20,7 +20,8 @@ use std::{path::Path, sync::Arc};
 const SENT_BYTES: usize = 3 * 20 + 16 + 16 + 4 + 32 + 32 + 8 + 8 + 32;
 /// Length of an encoded [`ClaimRecord`], in bytes.
 const CLAIM_BYTES: usize = 8 + 1 + 8 + 32;
-/// Maximum number of remembered pauses, each of another L1 block: a reorg leaves one of them.
+/// Maximum number of remembered pauses, one per L1 block. Exceeds the depth of followed reorgs, so
+/// at least one of them remains after a reorg.
 const MAX_PAUSES: usize = 2 * MAX_HEADERS + 1;
 /// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].
 const FORCED_WORDS: usize = 11;
@@ -35,7 +36,6 @@ pub(crate) struct SentRecord {
     pub(crate) fee: u128,
     pub(crate) gas_limit: u32,
     pub(crate) data_hash: B256,
-    /// Hash of the message.
     pub(crate) hash: B256,
     pub(crate) l1_block: u64,
     pub(crate) timestamp: u64,
@@ -51,7 +51,6 @@ impl SentRecord {
 /// A message to L1 that was claimed or refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClaimRecord {
-    /// Index of the message.
     pub(crate) index: u64,
     pub(crate) is_refunded: bool,
     pub(crate) l1_block: u64,
@@ -68,12 +67,12 @@ pub(crate) struct ForcedRecord {
     pub(crate) discharged: Option<(u8, u64)>,
 }
 
-/// A list of which the newest entries are found.
+/// List whose lookups return only the newest `limit` entries.
 #[derive(Debug, Clone)]
 struct Records<T: Clone> {
     dropped: u64,
     entries: Vector<T>,
-    /// Number of entries that are found.
+    /// Maximum number of entries that lookups return.
     limit: usize,
 }
 
@@ -88,7 +87,7 @@ impl<T: Clone> Records<T> {
         self.dropped + self.entries.len() as u64
     }
 
-    /// Index of the oldest entry that is found.
+    /// Returns the index of the oldest entry that a lookup returns.
     fn first(&self) -> u64 {
         self.dropped.max(self.len().saturating_sub(self.limit as u64))
     }
@@ -109,17 +108,17 @@ impl<T: Clone> Records<T> {
         }
     }
 
-    /// Keeps this many of the oldest entries, including dropped ones.
+    /// Truncates the list to this length, which counts dropped entries.
     fn truncate(&mut self, length: u64) {
         self.dropped = self.dropped.min(length);
         self.entries.truncate(self.position(length).unwrap_or_default());
     }
 }
 
-/// Positions of the claims of messages with high indexes.
+/// Positions of the claims of the messages with the highest indexes.
 #[derive(Debug, Clone, Default)]
 struct Claimed {
-    /// Index from which all claims are known.
+    /// Message index from which all claims are known.
     from: u64,
     positions: OrdMap<u64, u64>,
 }
@@ -210,7 +209,7 @@ pub(crate) struct BridgeFiles {
 }
 
 impl BridgeFiles {
-    /// Opens or creates the files of a deployment in the folder of this file.
+    /// Opens or creates the files of a deployment next to this file.
     pub(crate) fn open_beside(path: &Path, subject: B256) -> Result<Self, DiskError> {
         Ok(Self {
             sent: Arc::new(SlotFile::open(&path.with_file_name(L1_MESSAGES), subject)?),
@@ -219,8 +218,8 @@ impl BridgeFiles {
     }
 }
 
-/// Records of all L1 blocks that were read. They are in files and in the checkpoint of L1's history,
-/// so they survive a restart, and reorgs remove them. Clones share their data.
+/// Records of all L1 blocks that were read. They are stored in files and in the checkpoint of L1's
+/// history, so they survive a restart. Clones share their data.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BridgeLog {
     /// Messages to the L2, each at the position of its index.
@@ -235,7 +234,7 @@ pub(crate) struct BridgeLog {
 }
 
 impl BridgeLog {
-    /// Sets the files with the settled records, and reads these.
+    /// Attaches the files with the settled records, and reads them.
     ///
     /// # Errors
     ///
@@ -255,7 +254,7 @@ impl BridgeLog {
         Ok(())
     }
 
-    /// Reads this many of the oldest claims.
+    /// Reads the oldest `count` claims.
     fn first_claimed(&self, count: u64) -> Result<Claimed, DiskError> {
         let mut claimed = Claimed::default();
         for position in 0..count {
@@ -341,9 +340,9 @@ impl BridgeLog {
         }
     }
 
-    /// Reads from the files what [`Self::cut_back`] needs: records after this L1 block that were
-    /// written early, and dropped ones that are found again without those after it. The log has the
-    /// same records before and after.
+    /// Reads the records that [`Self::cut_back`] needs back into memory: those after this L1 block
+    /// that were written to the files early, and dropped ones that will be within the limit again.
+    /// The log contains the same records before and after.
     pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
         self.sent.recall(stayed)?;
         self.claims.recall(stayed)?;
@@ -359,7 +358,7 @@ impl BridgeLog {
         let count = removed.iter().filter(is_known).count();
         let left = self.claimed.positions.len().saturating_sub(count);
         if self.claimed.from > 0 && left < self.claims.limit {
-            // Their indexes are in no order, so all are read, as at a start.
+            // Claims are not ordered by message index, so all are read, as at a start.
             let Claimed { from, positions } =
                 self.first_claimed(self.claims.len() - removed.len() as u64)?;
             let positions = positions.union(self.claimed.positions.clone());
@@ -368,8 +367,8 @@ impl BridgeLog {
         Ok(())
     }
 
-    /// Undoes the blocks after this one, of which none is in the files only; see [`Self::recall`].
-    /// `forced` is the number of forced transactions up to this block.
+    /// Removes the records of the blocks after this one, which [`Self::recall`] must have read into
+    /// memory. `forced` is the number of forced transactions up to this block.
     pub(super) fn cut_back(&mut self, stayed: u64, forced: u64) {
         self.sent.cut_back(stayed);
         self.parties.truncate(self.sent.len());
@@ -379,7 +378,7 @@ impl BridgeLog {
         self.forced.truncate(forced);
         let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= stayed);
         self.pauses.truncate(pauses);
-        // In the order of the queue: the discharged ones are the first.
+        // Entries are discharged in queue order, so the discharged ones come first.
         let mut at = partition_point(&self.forced.entries, |it| it.discharged.is_some());
         while let Some(last) = at.checked_sub(1)
             && let Some(entry) = self.forced.entries.get_mut(last)
@@ -390,12 +389,12 @@ impl BridgeLog {
         }
     }
 
-    /// Number of messages that were sent.
     pub(crate) fn sent_len(&self) -> u64 {
         self.sent.len()
     }
 
-    /// Index of the oldest message that a search finds. Files have older ones too.
+    /// Returns the index of the oldest message that a search covers. The files also contain older
+    /// ones.
     pub(crate) fn first_sent(&self) -> u64 {
         self.parties.first().max(self.sent.first())
     }
@@ -405,31 +404,30 @@ impl BridgeLog {
         self.sent.get(index)
     }
 
-    /// Returns a function that finds the accounts of a message to the L2. It is fast for successive
-    /// messages.
+    /// Returns a function that looks up the accounts of a message to the L2, which is fast for
+    /// successive indexes.
     pub(crate) fn sent_parties(&self) -> impl FnMut(u64) -> Option<Parties> {
         let mut entries = self.parties.entries.focus();
         move |index| entries.get(self.parties.position(index)?).copied()
     }
 
-    /// Returns what became of a message to L1, if it was claimed or refunded.
+    /// Returns the claim or refund of a message to L1, if there is one.
     pub(crate) fn claim(&self, index: u64) -> Result<Option<ClaimRecord>, DiskError> {
         let Some(position) = self.claimed.positions.get(&index) else { return Ok(None) };
         let dropped = || DiskError::malformed(ClaimRecord::WHAT, "dropped for lack of a file");
         self.claims.get(*position)?.ok_or_else(dropped).map(Some)
     }
 
-    /// Number of forced transactions that were submitted.
+    /// Returns the number of submitted forced transactions.
     pub(crate) fn forced_len(&self) -> u64 {
         self.forced.len()
     }
 
-    /// Index of the oldest forced transaction with a record.
+    /// Returns the index of the oldest forced transaction with a record.
     pub(crate) fn first_forced(&self) -> u64 {
         self.forced.first()
     }
 
-    /// Returns a forced transaction.
     pub(crate) fn forced(&self, index: u64) -> Option<&ForcedRecord> {
         self.forced.get(index)
     }
@@ -439,7 +437,6 @@ impl BridgeLog {
         self.pauses.back().map_or(0, |(_, until)| *until)
     }
 
-    /// Encodes the records.
     pub(super) fn save(&self, out: &mut Writer) {
         self.sent.save(out);
         self.claims.save(out);
@@ -461,7 +458,7 @@ impl BridgeLog {
         }
     }
 
-    /// Decodes the output of [`Self::save`], which [`Self::attach`] completes.
+    /// Decodes the output of [`Self::save`]. The result needs [`Self::attach`].
     pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, DiskError> {
         let (sent, claims) = (History::load(from)?, History::load(from)?);
         let dropped = from.word()?;

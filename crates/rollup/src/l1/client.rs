@@ -35,8 +35,8 @@ pub struct L1Client {
 }
 
 impl L1Client {
-    /// Creates a client of the nodes at these URLs. It uses the first until that fails or does not
-    /// respond for five seconds, then the next one.
+    /// Creates a client for the nodes at these URLs. It uses the first node until that fails or
+    /// does not respond for five seconds, then the next one.
     ///
     /// # Errors
     ///
@@ -86,12 +86,11 @@ impl L1Client {
         answer
     }
 
-    /// Returns the turn of the node in use, which changes when that node is left.
+    /// Returns the turn of the node in use, which changes with each failover.
     pub(crate) fn turn(&self) -> usize {
         self.client.turn()
     }
 
-    /// Returns the number of nodes.
     pub(crate) fn nodes(&self) -> usize {
         self.nodes.len().max(1)
     }

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// Estimate of L1's time. It advances with the local clock, whatever the local time, and is bounded
-/// by the timestamps of L1's head and of L1's next block. For the latter some L1 nodes report the
-/// current time, others the next slot, and the time of a development node may stand still or be
-/// years off.
+/// Estimate of L1's time. It advances with the local monotonic clock, and is bounded by the
+/// timestamps of L1's head and of L1's next block. For the latter, some L1 nodes report the current
+/// time and others the next slot; the time of a development node may stand still or be years off.
 ///
-/// A reported timestamp is in whole seconds, and was taken between the request and the response. So
-/// the clock starts at the response, but is corrected only if it was wrong at the request: a late
-/// response never sets back a correct clock, which would delay the next block. Between reports the
-/// upper bound grows by the time since the request, unless L1's time stood still.
+/// A reported timestamp is in whole seconds, and was taken between the request and the response.
+/// The clock therefore starts at the response, but is corrected only if it was wrong at the
+/// request: a late response must not set back a correct clock, because that would delay the next
+/// block. Between reports the upper bound grows by the time since the request, unless L1's time
+/// stood still.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct L1Clock {
     /// Estimated time, and the local time at which it was set.
@@ -22,7 +22,7 @@ pub(crate) struct L1Clock {
     /// Local time at which the timestamp of L1's next block last advanced.
     moved: Option<Instant>,
     /// `true` if L1's time was advancing at the last report.
-    goes_on: bool,
+    is_advancing: bool,
 }
 
 /// Time after which L1 is considered stalled if the timestamp of its next block does not advance
@@ -31,31 +31,30 @@ pub(crate) struct L1Clock {
 const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
-    /// Creates a clock without an estimate.
     pub(crate) const fn new() -> Self {
-        Self { shown: None, bounds: (0, 0), set: None, moved: None, goes_on: false }
+        Self { shown: None, bounds: (0, 0), set: None, moved: None, is_advancing: false }
     }
 
     /// Sets the clock by the timestamps of L1's head and next block, which L1 reported between
     /// these local times.
-    pub(crate) fn set(&mut self, asked: Instant, answered: Instant, head: u64, next: u64) {
+    pub(crate) fn set(&mut self, requested: Instant, responded: Instant, head: u64, next: u64) {
         let known = self.shown.is_some();
-        let (earliest, latest) = (self.running(asked), self.running(answered));
+        let (earliest, latest) = (self.running(requested), self.running(responded));
         if self.set.is_some() && next > self.bounds.1 {
-            self.moved = Some(answered);
+            self.moved = Some(responded);
         }
-        (self.bounds, self.set) = ((head, next), Some((asked, answered)));
+        (self.bounds, self.set) = ((head, next), Some((requested, responded)));
         // An estimate within the bounds is not changed, so that rounding loses no second.
         if !known || earliest > next {
-            self.shown = Some((next, answered));
+            self.shown = Some((next, responded));
         } else if latest < head {
-            self.shown = Some((head, answered));
+            self.shown = Some((head, responded));
         }
         // An L1 that reports the next slot does not advance for a whole slot, but is ahead of the
         // estimate.
         let is_behind = known && earliest < next;
-        self.goes_on =
-            self.moved.is_some_and(|moved| is_behind || since(answered, moved) < STANDSTILL);
+        self.is_advancing =
+            self.moved.is_some_and(|moved| is_behind || since(responded, moved) < STANDSTILL);
     }
 
     /// Returns L1's time, at most the last reported timestamp of L1's next block.
@@ -74,14 +73,15 @@ impl L1Clock {
     /// Returns the highest timestamp that L1's next block may have by now: the reported one, plus
     /// the time since the request, rounded up to whole seconds.
     pub(crate) fn next_block(&self, now: Instant) -> u64 {
-        let asked = self.set.filter(|_| self.goes_on).map(|(asked, _)| since(now, asked));
-        let seconds = asked.map_or(0, |time| time.as_millis().div_ceil(1_000));
+        let requested =
+            self.set.filter(|_| self.is_advancing).map(|(requested, _)| since(now, requested));
+        let seconds = requested.map_or(0, |time| time.as_millis().div_ceil(1_000));
         self.bounds.1.saturating_add(u64::try_from(seconds).unwrap_or(u64::MAX))
     }
 
     /// Returns the time since L1's last response; zero before the first.
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        self.set.map_or(Duration::ZERO, |(_, answered)| since(now, answered))
+        self.set.map_or(Duration::ZERO, |(_, responded)| since(now, responded))
     }
 
     fn running(&self, now: Instant) -> u64 {
@@ -115,7 +115,7 @@ mod tests {
         let mut clock = L1Clock::new();
         clock.set_at(begun, 1_000, 1_012);
         assert_eq!(clock.at(begun), 1_012);
-        // Without a new report the clock waits at the upper bound.
+        // Without a new report the clock stops at the upper bound.
         assert_eq!(clock.at(begun + seconds(60)), 1_012);
         // A stalled L1, whose time is behind.
         clock.set_at(begun + seconds(60), 1_000, 1_001);
@@ -136,7 +136,7 @@ mod tests {
             clock.set_at(begun + seconds(second), head, head + 12);
             seen.push(clock.at(begun + seconds(second)));
         }
-        // The clock starts at its upper bound, and waits there until the first slot has ended.
+        // The clock starts at its upper bound, and stops there until the first slot has ended.
         assert_eq!(seen[..12], [[1_012; 11].as_slice(), &[1_013]].concat());
         assert!(seen[11..].windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
     }
@@ -175,17 +175,17 @@ mod tests {
         let at = |time: u64| begun + Duration::from_millis(time);
         let l1_time = |time: u64| (1_000_000 + phase + time) / 1_000;
         let mut clock = L1Clock::new();
-        let (mut look, mut looks, mut asked) = (0, 0, None);
+        let (mut look, mut looks, mut requested) = (0, 0, None);
         let (mut last, mut block, mut blocks) = (0, 0, Vec::new());
         for time in 0..100_000 {
-            match asked {
+            match requested {
                 Some((from, until)) if time >= until => {
                     // The timestamp is taken at the beginning or at the end of the delay.
                     let answer = l1_time(if looks % 2 == 0 { from } else { until });
                     clock.set(at(from), at(until), answer - answer % 12, answer);
-                    (asked, look, looks) = (None, time + 100, looks + 1);
+                    (requested, look, looks) = (None, time + 100, looks + 1);
                 }
-                None if time >= look => asked = Some((time, time + delay(looks))),
+                None if time >= look => requested = Some((time, time + delay(looks))),
                 _ => {}
             }
             let next = clock.for_block(at(time));

@@ -22,8 +22,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// Number of L1 transactions for which the gas of the L2 blocks is cached. A new entry takes a read
-/// of all blocks of the L1 transaction.
+/// Number of L1 transactions for which the gas of the L2 blocks is cached. A cache miss reads all
+/// L2 blocks of the L1 transaction.
 const MAX_REMEMBERED: usize = 128;
 
 /// Finds the L1 transaction and the cost of L2 blocks, for the RPC methods. Sends no requests to
@@ -55,7 +55,7 @@ pub(crate) struct WithL1<T> {
     pub(crate) l1: Option<L1Fields>,
 }
 
-/// Returns the data of a block that has this share of the cost of its L1 transaction.
+/// Returns the cost of a block with this share of the cost of its L1 transaction.
 fn cost_of(posted: &PostedBlock, share: Option<U256>) -> BlockCost {
     let &PostedBlock { l1_block, transaction, first, last, cost, .. } = posted;
     let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;

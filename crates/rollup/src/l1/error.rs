@@ -29,7 +29,7 @@ pub enum L1Error {
     },
     /// The L1 nodes have different blocks at the same height.
     #[error(
-        "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
+        "the L1 nodes disagree on block {number}: {same} of {nodes} nodes have {got}, another has {expected}"
     )]
     Disagreement {
         /// Block number.
@@ -45,7 +45,7 @@ pub enum L1Error {
     },
     /// The L1 nodes respond differently about the contracts.
     #[error(
-        "the L1 nodes disagree on the state of L1: {same} of {nodes} nodes at most have the same answer, expected more than half"
+        "the L1 nodes disagree on the state of L1: at most {same} of {nodes} nodes have the same response, expected more than half"
     )]
     Undecided {
         /// Number of nodes with the most frequent response.
@@ -63,7 +63,7 @@ pub enum L1Error {
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
     /// A consensus client's response is not one of the Beacon API.
-    #[error("the consensus client of L1: {0}")]
+    #[error("consensus client of L1: {0}")]
     Beacon(String),
     /// A consensus client lacks a blob of a transaction.
     #[error(
@@ -98,27 +98,27 @@ pub enum L1Error {
         /// Maximum time for the response.
         limit: Duration,
     },
-    /// A thread for a request has panicked.
-    #[error("a thread with a request to L1 has panicked")]
+    /// A thread that sent a request has panicked.
+    #[error("a thread that sent a request to L1 panicked")]
     Thread,
     /// The file of L1's history cannot be read or written.
-    #[error("the file of L1's history: {0}")]
+    #[error("L1 history file: {0}")]
     Log(#[from] DiskError),
     /// A call to a contract on L1 failed.
-    #[error("a contract on L1: {0}")]
+    #[error("call to a contract on L1 failed: {0}")]
     Contract(#[from] alloy_contract::Error),
     /// The inputs of an `advance` cannot be found.
     #[error(transparent)]
     DataMissing(#[from] derive::DataMissing),
     /// The deployment is on another L1.
-    #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
+    #[error("L1 has chain id {got}, but the deployment is on chain {expected}")]
     OtherL1 {
         /// Chain id of the L1 node.
         got: u64,
         /// L1 chain id of the deployment.
         expected: u64,
     },
-    /// The deployment's address has another rollup, or none.
+    /// The contract at the deployment's address is not this rollup.
     #[error("the contract at {rollup} is not the rollup of the deployment: {reason}")]
     OtherRollup {
         /// The address.
@@ -163,14 +163,14 @@ pub enum L1Error {
     },
     /// An EXECUTE input cannot be encoded or decoded. If L1 has accepted it, L1 and this node
     /// disagree.
-    #[error("the input of L2 block {number} on L1: {source}")]
+    #[error("invalid input of L2 block {number} on L1: {source}")]
     Input {
         /// Block number.
         number: u64,
         /// The decoding error.
         source: DecodeError,
     },
-    /// EXECUTE rejects the block by which its prices are compared.
+    /// EXECUTE rejects the block that is used to compare its prices.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
         /// Block hash.
@@ -178,8 +178,8 @@ pub enum L1Error {
         /// EXECUTE's reason.
         reason: ExecuteError,
     },
-    /// The L2's chain cannot be read, or the block by which EXECUTE's prices are compared cannot be
-    /// built.
+    /// The L2's chain cannot be read, or the block that is used to compare EXECUTE's prices cannot
+    /// be built.
     #[error(transparent)]
     Chain(#[from] ChainError),
 }
@@ -228,38 +228,38 @@ where
     }
 }
 
-/// Returns `true` if a node has executed a call that reverts: it returns the data of a revert, or
-/// says so. Other error responses, such as that of a node with too many requests, say nothing about
-/// the call.
+/// Returns `true` if the error response is that of a reverted call: it has revert data, or its code
+/// or message reports a revert. Other error responses, such as that of a rate limit, do not depend
+/// on the call.
 pub(crate) fn is_revert_response(error: &TransportError) -> bool {
-    error.as_error_resp().is_some_and(says_reverted) || revert_data(error).is_some()
+    error.as_error_resp().is_some_and(reports_revert) || revert_data(error).is_some()
 }
 
-/// Clients word a revert differently: geth, reth, Erigon and Besu as `execution reverted`, in upper
-/// case too, and Nethermind as `VM execution error`.
-fn says_reverted(answer: &ErrorPayload) -> bool {
+/// The message differs between clients: geth, reth, Erigon and Besu have `execution reverted`, some
+/// in upper case, and Nethermind has `VM execution error`.
+fn reports_revert(answer: &ErrorPayload) -> bool {
     let message = answer.message.to_lowercase();
     // 3 is the code of a revert in the execution APIs.
     answer.code == 3 || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
 }
 
-/// Returns the data with which a call has reverted. Unlike [`ErrorPayload::as_revert_data`], it does
-/// not depend on the words of the client's message: without them, the data must be a selector and
-/// words. Other errors may have data too, such as the hash of a transaction or the id of a request.
+/// Returns the revert data of a call. Unlike [`ErrorPayload::as_revert_data`], it does not require
+/// a known message: without one, the data must be a selector followed by 32-byte words, since other
+/// errors may also have data, such as a transaction hash or a request id.
 pub fn revert_data(error: &TransportError) -> Option<Bytes> {
     let answer = error.as_error_resp()?;
     let text = answer.try_data_as::<String>().and_then(Result::ok);
     let data = text.and_then(|text| {
-        // Nethermind and OpenEthereum have put a word before the data.
+        // Nethermind and OpenEthereum prefix the data with a word.
         let data = text.strip_prefix("Reverted ").unwrap_or(&text);
-        // `Bytes` are parsed from text without the prefix, too.
+        // `Bytes` would also accept text without the prefix.
         data.starts_with("0x").then(|| data.parse::<Bytes>().ok()).flatten()
     });
-    data.filter(|data| data.len() % 32 == 4 || says_reverted(answer))
+    data.filter(|data| data.len() % 32 == 4 || reports_revert(answer))
         .or_else(|| answer.as_revert_data())
 }
 
-/// Errors of requests, which distinguish missing responses from error responses.
+/// Request errors that distinguish a missing response from an error response.
 pub(crate) trait Silence {
     /// Returns `true` if the node did not respond.
     fn is_silence(&self) -> bool;
@@ -339,7 +339,7 @@ mod tests {
         for data in [None, Some("Reverted"), Some("0x0")] {
             assert_eq!(revert_data(&response(-32_000, "execution reverted", data)), None);
         }
-        // Not a selector and words, so only the code or the message says what it is.
+        // Not a selector and words, so only the code or the message identifies a revert.
         for (code, message, length) in
             [(3, "", Some(5)), (-32_000, "reverted", Some(5)), (-32_000, "already known", None)]
         {

@@ -26,7 +26,7 @@ pub(crate) struct Capacity {
 }
 
 impl ExecuteRate {
-    /// Sets the rate; `None` without a market, when a unit of EXECUTE gas costs one gas.
+    /// Sets the rate; `None` without a market, where a unit of EXECUTE gas costs one gas.
     pub(crate) fn set(&self, rate: Option<Rate>) {
         *self.0.lock() = rate;
     }
@@ -59,8 +59,8 @@ fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }
 
-/// Limits of a block's input when it is built: the limit in L1 gas is converted to EXECUTE gas at
-/// the present price, and bytes have the present `byte_price`.
+/// Limits of a block's input at current prices: the limit in L1 gas is converted to EXECUTE gas,
+/// and bytes cost the current `byte_price`.
 #[derive(Debug, Clone)]
 pub(crate) struct PricedLimits {
     pub(crate) limits: InputLimits,

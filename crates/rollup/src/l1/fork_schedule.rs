@@ -18,7 +18,6 @@ pub(crate) struct L1Schedule {
     last: Option<L1Fork>,
 }
 
-/// A fork of L1.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct L1Fork {
@@ -50,7 +49,7 @@ pub(crate) enum Difference {
     },
     /// Both have a fork at that time, but different ones.
     #[error(
-        "L1 has at most {got} blobs in a block from {at} on, and the genesis of the L2 {expected}: their forks differ"
+        "L1 allows {got} blobs per block from {at} on, and the genesis of the L2 allows {expected}: their forks differ"
     )]
     Blobs {
         /// Timestamp of the fork.
@@ -63,7 +62,7 @@ pub(crate) enum Difference {
 }
 
 impl Difference {
-    /// Returns the timestamp from which the L1 rules and the L2 may differ.
+    /// Returns the timestamp from which the rules of L1 and the L2 may differ.
     pub(crate) const fn at(&self) -> u64 {
         match self {
             Self::OnlyL1 { at } | Self::OnlyL2 { at } | Self::Blobs { at, .. } => *at,
@@ -73,7 +72,7 @@ impl Difference {
 
 impl L1Schedule {
     /// Requests L1's schedule; `None` if L1 does not support `eth_config`, or its response has
-    /// another shape.
+    /// another format.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Records of L1 in their order, of which the settled ones are in a file.
+//! Ordered records of L1. Settled records are stored in a file.
 
 use crate::l1::partition_point;
 use core::fmt;
@@ -9,17 +9,17 @@ use std::sync::Arc;
 /// Number of remembered headers. Deeper reorgs are not followed.
 pub(super) const MAX_HEADERS: usize = 1_024;
 
-/// Number of records of each kind that are found: the newest ones, or those of the highest indexes.
-/// Sending a message costs gas of L1, but anyone can. Files have older ones too.
+/// Maximum number of records of each kind that a search covers: the newest ones, or those with the
+/// highest indexes. Bounded because anyone can send messages. The files also contain older ones.
 pub(super) const MAX_RECORDS: usize = 1 << 18;
 
-/// Maximum number of records in memory of which `limit` are found. Those of the blocks that a reorg
-/// removes are replaced by older ones.
+/// Maximum number of records in memory if a search covers `limit` of them. The reserve replaces the
+/// records that a reorg removes.
 pub(crate) const fn with_reserve(limit: usize) -> usize {
     limit + limit / 4
 }
 
-/// A record that takes `N` bytes in a file.
+/// A record with an encoding of `N` bytes.
 pub(super) trait Record<const N: usize>: Clone {
     /// Name in error messages.
     const WHAT: &'static str;
@@ -27,25 +27,23 @@ pub(super) trait Record<const N: usize>: Clone {
     /// Number of the L1 block of the event.
     fn l1_block(&self) -> u64;
 
-    /// Encodes the record.
     fn put(&self, out: &mut Writer);
 
-    /// Decodes the record.
     fn read(from: &mut Reader<'_>) -> Result<Self, DiskError>;
 }
 
 /// All records of a kind. Clones share their data.
 ///
 /// A record is written to the file once no followed reorg can remove it. Its slot does not change
-/// from then on, so clones of different L1 blocks read the same file. Only beyond the limit, records
-/// are written earlier, and a reorg replaces their slots.
+/// from then on, so clones of different L1 blocks read the same file. Records beyond the limit are
+/// written earlier, and a reorg may overwrite their slots.
 #[derive(Clone)]
 pub(super) struct History<T: Clone, const N: usize> {
     file: Option<Arc<SlotFile<N>>>,
     /// Number of records before those in memory: in the file, or dropped without one.
     settled: u64,
     recent: Vector<T>,
-    /// Number of records that are found without a file.
+    /// Maximum number of records that lookups return without a file.
     pub(super) limit: usize,
 }
 
@@ -55,7 +53,7 @@ impl<T: Clone, const N: usize> Default for History<T, N> {
     }
 }
 
-/// Without the file, whose handle differs between equal histories.
+/// Omits the file, because its handle differs between equal histories.
 impl<T: Clone + fmt::Debug, const N: usize> fmt::Debug for History<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file: _, settled, recent, limit: _ } = self;
@@ -72,17 +70,17 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         Self { file: self.file.clone(), limit: self.limit, ..Self::default() }
     }
 
-    /// Sets the file that has the settled records.
+    /// Sets the file with the settled records.
     pub(super) fn set_file(&mut self, file: &Arc<SlotFile<N>>) {
         self.file = Some(Arc::clone(file));
     }
 
-    /// Number of records, with those that were dropped.
+    /// Returns the number of records, including dropped ones.
     pub(super) fn len(&self) -> u64 {
         self.settled.saturating_add(self.recent.len() as u64)
     }
 
-    /// Position of the oldest record that is found.
+    /// Returns the position of the oldest record that a lookup returns.
     pub(super) fn first(&self) -> u64 {
         match self.file {
             Some(_) => 0,
@@ -106,7 +104,7 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         self.recent.push_back(record);
         let most = if self.file.is_some() { self.limit } else { with_reserve(self.limit) };
         if self.recent.len() > most {
-            // The next start rejects a file that lacks the record.
+            // Not fatal: the next start rejects a file that lacks the record.
             if let Err(error) = self.write_oldest() {
                 tracing::warn!(%error, "failed to record an event of L1");
             }
@@ -143,8 +141,8 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         self.file.as_ref().map_or(Ok(()), |file| file.sync())
     }
 
-    /// Reads the records after this L1 block that were written before they were settled back into
-    /// memory. After an error, all records are at the same positions as before.
+    /// Reads the records after this L1 block that were written early back into memory. After an
+    /// error, all records have the same positions as before.
     pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
         let is_removed = |it: &T| it.l1_block() > stayed;
         while self.recent.front().is_none_or(is_removed)

@@ -12,7 +12,7 @@ const MAX_REMEMBERED: usize = 256;
 const RETRY_BLOCKS: u64 = 32;
 /// Maximum number of accounts requested for one input, so that an input with many contracts does
 /// not delay posting.
-const MAX_ASKED: usize = 16;
+const MAX_REQUESTED: usize = 16;
 
 /// Cache of kept codes from the L1 node. They are verified: the bytes determine the account's
 /// address.
@@ -24,17 +24,17 @@ pub(crate) struct KeptCodes {
 }
 
 impl KeptCodes {
-    /// Returns those of the codes that are stored on L1 at its block `head`, or were when last
-    /// requested. Requests at most [`MAX_ASKED`] of the unknown ones, concurrently.
+    /// Returns the codes that are stored on L1 as of block `head`, or were at their last request.
+    /// Requests at most [`MAX_REQUESTED`] of the unknown ones, concurrently.
     pub(crate) fn among(
         &self,
         codes: Vec<CodeReference>,
         head: u64,
         codes_of: impl Fn(&[Address]) -> Result<Vec<Bytes>, L1Error>,
     ) -> Result<Vec<CodeReference>, L1Error> {
-        let asked = self.to_ask(&codes, head);
-        let answers = if asked.is_empty() { Vec::new() } else { codes_of(&asked)? };
-        for (account, code) in asked.iter().zip(&answers) {
+        let requested = self.to_request(&codes, head);
+        let answers = if requested.is_empty() { Vec::new() } else { codes_of(&requested)? };
+        for (account, code) in requested.iter().zip(&answers) {
             let Some(kept) = CodeReference::at(*account, code) else {
                 let mut missing = self.missing.lock();
                 if missing.len() == MAX_REMEMBERED {
@@ -51,19 +51,19 @@ impl KeptCodes {
     }
 
     /// Returns the accounts of these codes that must be requested from L1.
-    fn to_ask(&self, codes: &[CodeReference], head: u64) -> Vec<Address> {
+    fn to_request(&self, codes: &[CodeReference], head: u64) -> Vec<Address> {
         let (known, missing) = (self.known.lock(), self.missing.lock());
         let is_missing = |account: &Address| {
             missing.get(account).is_some_and(|last| (*last..*last + RETRY_BLOCKS).contains(&head))
         };
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         for account in codes.iter().map(CodeReference::account) {
-            let is_new = !known.contains_key(&account) && !asked.contains(&account);
-            if is_new && !is_missing(&account) && asked.len() < MAX_ASKED {
-                asked.push(account);
+            let is_new = !known.contains_key(&account) && !requested.contains(&account);
+            if is_new && !is_missing(&account) && requested.len() < MAX_REQUESTED {
+                requested.push(account);
             }
         }
-        asked
+        requested
     }
 
     /// Clears the cached codes after a reorg, or after L1 has rejected an `advance`: the accounts
@@ -90,7 +90,7 @@ impl KeptCodes {
 
     fn remember(&self, account: Address, kept: CodeReference) {
         let mut known = self.known.lock();
-        // All are dropped: which code is needed next is unknown, and another request is cheap.
+        // Drop all: it is unknown which code is needed next, and another request is cheap.
         if known.len() == MAX_REMEMBERED {
             known.clear();
         }
@@ -111,12 +111,12 @@ mod tests {
         let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
         let kept = CodeReference::new(input.slice(20..180)).unwrap();
         let short = shorten(&input, from_ref(&kept)).unwrap().bytes;
-        let (codes, asked) = (KeptCodes::default(), Cell::new(0));
+        let (codes, requested) = (KeptCodes::default(), Cell::new(0));
         let given = |given: &Bytes, code: Result<Vec<u8>, L1Error>| {
             let code = Cell::new(Some(code));
             let answer = |account| {
                 assert_eq!(account, kept.account());
-                asked.set(asked.get() + 1);
+                requested.set(requested.get() + 1);
                 code.take().unwrap().map(Bytes::from)
             };
             assembled(given.clone(), |account| codes.kept_at(account, &answer))
@@ -126,14 +126,14 @@ mod tests {
         assert_eq!(given(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
         assert!(given(&short, Err(L1Error::Thread)).is_err());
         assert_eq!(given(&short, Ok([&[0], &input[20..180]].concat())).unwrap().unwrap(), input);
-        assert_eq!(asked.get(), 4);
+        assert_eq!(requested.get(), 4);
         assert_eq!(given(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
-        assert_eq!(asked.get(), 4, "it is remembered");
+        assert_eq!(requested.get(), 4, "cached");
         // An input without references is returned unchanged; one with a malformed reference section
         // yields `None`.
         assert_eq!(given(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(given(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
-        assert_eq!(asked.get(), 4);
+        assert_eq!(requested.get(), 4);
     }
 
     #[test]
@@ -141,24 +141,24 @@ mod tests {
         let codes = KeptCodes::default();
         let kept = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
         let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
-        let (none, asked) = (Bytes::new(), Cell::new(0));
+        let (none, requested) = (Bytes::new(), Cell::new(0));
         let found = |head: u64, code: &Bytes| {
             let answer = |accounts: &[Address]| {
                 assert_eq!(accounts, [kept.account()]);
-                asked.set(asked.get() + 1);
+                requested.set(requested.get() + 1);
                 Ok(vec![code.clone()])
             };
             codes.among(vec![kept.clone()], head, answer).unwrap()
         };
         assert!(found(100, &none).is_empty());
         assert!(found(100 + RETRY_BLOCKS - 1, &code).is_empty());
-        assert_eq!(asked.get(), 1);
+        assert_eq!(requested.get(), 1);
         assert_eq!(found(100 + RETRY_BLOCKS, &code), from_ref(&kept));
-        assert_eq!(found(100, &none), from_ref(&kept), "it is remembered");
-        assert_eq!(asked.get(), 2);
+        assert_eq!(found(100, &none), from_ref(&kept), "cached");
+        assert_eq!(requested.get(), 2);
         codes.forget();
         assert!(found(99, &none).is_empty());
-        assert_eq!(asked.get(), 3);
+        assert_eq!(requested.get(), 3);
         // Another code at the account is not accepted.
         assert!(found(99 + RETRY_BLOCKS, &Bytes::from_static(b"\0other code")).is_empty());
     }
@@ -168,10 +168,10 @@ mod tests {
         let codes = KeptCodes::default();
         let kept: Vec<_> =
             (0..40_u8).map(|it| CodeReference::new(vec![it; 9].into()).unwrap()).collect();
-        let asked = Cell::new(0);
+        let requested = Cell::new(0);
         let found = |kept: Vec<CodeReference>| {
             let answer = |accounts: &[Address]| {
-                asked.set(asked.get() + accounts.len());
+                requested.set(requested.get() + accounts.len());
                 let code = |account| kept.iter().find(|code| code.account() == account).unwrap();
                 let codes = accounts.iter().map(|account| code(*account));
                 Ok(codes.map(|code| [&[0], &code.bytes()[..]].concat().into()).collect())
@@ -179,10 +179,10 @@ mod tests {
             codes.among(kept.clone(), 0, answer).unwrap().len()
         };
         for (times, expected) in
-            [(1, MAX_ASKED), (2, 2 * MAX_ASKED), (3, kept.len()), (4, kept.len())]
+            [(1, MAX_REQUESTED), (2, 2 * MAX_REQUESTED), (3, kept.len()), (4, kept.len())]
         {
             assert_eq!(found(kept.clone()), expected, "{times}");
-            assert_eq!(asked.get(), expected);
+            assert_eq!(requested.get(), expected);
         }
     }
 

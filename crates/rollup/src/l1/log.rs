@@ -21,11 +21,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Length of older records in bytes from which the file is compacted, if they are also twice as
-/// long as the records of the remembered headers.
+/// Length in bytes of the records that no reorg can reach, from which the file is compacted if they
+/// are also twice as long as the others.
 const COMPACT_FROM: u64 = 1 << 20;
 
-/// The open file.
 #[derive(Debug)]
 pub(super) struct L1Log {
     path: PathBuf,
@@ -38,7 +37,7 @@ pub(super) struct L1Log {
 }
 
 impl L1Log {
-    /// Hash that identifies a log's deployment.
+    /// Returns the hash that identifies a log's deployment.
     pub(super) fn subject(it: &Deployment) -> B256 {
         let contracts: [Address; 3] = [it.rollup, it.message_queue, it.forced];
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
@@ -71,7 +70,6 @@ impl L1Log {
         Ok(Self { path, subject, file, begins, retry_from: 0 })
     }
 
-    /// Appends a block's record.
     pub(super) fn append(&mut self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
         let begin = self.file.append(&encode(header, events))?;
         self.begins.push_back(begin);
@@ -87,21 +85,18 @@ impl L1Log {
         Ok(())
     }
 
-    /// Drops the offsets of this many of the oldest remembered headers. Their records stay in the
-    /// file.
+    /// Drops the offsets of the oldest `count` headers. Their records stay in the file.
     pub(super) fn forget_oldest(&mut self, count: usize) {
         self.begins.drain(..count.min(self.begins.len()));
         self.begins.shrink_to(2 * self.begins.len());
     }
 
-    /// Removes all records.
     pub(super) fn clear(&mut self) -> Result<(), L1Error> {
         self.begins.clear();
         self.file = RecordFile::replace(&self.path, self.subject, [])?;
         Ok(())
     }
 
-    /// Length of the file.
     pub(super) const fn length(&self) -> u64 {
         self.file.length()
     }
@@ -112,7 +107,7 @@ impl L1Log {
         self.length() - needed > COMPACT_FROM.max(2 * needed) && self.length() >= self.retry_from
     }
 
-    /// Length of the records of the remembered headers, in bytes.
+    /// Returns the length of the records of the remembered headers, in bytes.
     pub(super) fn needed(&self) -> u64 {
         self.begins.front().map_or(0, |first| self.length() - first)
     }
@@ -129,7 +124,7 @@ impl L1Log {
         let before = self.length();
         self.file = RecordFile::replace(&self.path, self.subject, bodies)?;
         self.begins = RecordFile::offsets(lengths).collect();
-        // Open entries may take much space: only a file that has doubled is compacted again, so the
+        // Open entries may take much space. Only a file that has doubled is compacted again, so the
         // work is proportional to the added records.
         self.retry_from = 2 * self.length();
         tracing::info!(before, after = self.length(), "compacted L1 history file");

@@ -33,8 +33,8 @@ use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of relayed messages that a poll drops. Each takes a read of the L2 state, whether
-/// the messenger stores the message for a retry.
+/// Maximum number of relayed messages that a poll drops. Each requires a read of the L2 state, to
+/// check whether the messenger stores the message for a retry.
 const MAX_FORGOTTEN: usize = 1_024;
 /// Maximum sleep between checks of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
@@ -58,7 +58,6 @@ pub(crate) struct L1Snapshot {
     pub(crate) clock: L1Clock,
 }
 
-/// Result of polling L1.
 #[derive(Debug)]
 pub(crate) struct L1Poll {
     pub(crate) update: L1Update,
@@ -74,7 +73,6 @@ pub(crate) struct Sequencing {
     pub(crate) promiser: Option<Promiser>,
 }
 
-/// State of the thread.
 #[derive(Debug)]
 pub(crate) struct L1Poller {
     reader: L1Reader,
@@ -88,7 +86,7 @@ pub(crate) struct L1Poller {
     /// Numbers of the latest L1 blocks, with the number of messages that the L2 had relayed at
     /// each.
     relayed: VecDeque<(u64, u64)>,
-    /// Number of messages stored for a retry after the last check of all.
+    /// Number of messages stored for a retry after the last check of all of them.
     kept_checked: usize,
 }
 
@@ -120,7 +118,7 @@ impl L1Poller {
     }
 
     /// Starts the thread, which polls L1 at this interval until `stop` is set. It requests the
-    /// terms of block production while the node is a sequencer by `shared`.
+    /// terms of block production while the node is a sequencer, according to `shared`.
     ///
     /// # Errors
     ///
@@ -183,26 +181,27 @@ impl L1Poller {
         let turn = client.turn();
         let newest = client.newest()?;
         let shown = (turn, newest.0.as_ref().map(|read| read.header.number));
-        // Requested while the blocks up to the head are read: with a latency of a second, each
+        // Requested concurrently with the blocks up to the head: at a latency of one second, each
         // sequential request would make the snapshot a second older.
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
-        let asks = head.and_then(|head| self.question(head));
-        let (read, asked, next) = thread::scope(|scope| {
+        let request = head.and_then(|head| self.terms_request(head));
+        let (read, requested, next) = thread::scope(|scope| {
             let next = scope.spawn(|| {
-                let asked = Instant::now();
-                client.agreed_timestamp(shown).map(|next| (asked, Instant::now(), next))
+                let requested = Instant::now();
+                client.agreed_timestamp(shown).map(|next| (requested, Instant::now(), next))
             });
-            let asked = asks.map(|question| {
+            let requested = request.map(|request| {
                 // Other nodes may not have the block yet, so the response of those that have it is
                 // not enough.
-                let head = question.head.hash;
+                let head = request.head.hash;
                 let client = &client;
-                (head, scope.spawn(move || Self::ask_terms(client, &question, Quorum::All)))
+                (head, scope.spawn(move || Self::request_terms(client, &request, Quorum::All)))
             });
             let read = self.reader.read_up_to(newest, &known);
-            let asked = asked
-                .map(|(head, asked)| (head, asked.join().unwrap_or_else(|_| Err(L1Error::Thread))));
-            (read, asked, next.join().unwrap_or(Err(L1Error::Thread)))
+            let requested = requested.map(|(head, requested)| {
+                (head, requested.join().unwrap_or_else(|_| Err(L1Error::Thread)))
+            });
+            (read, requested, next.join().unwrap_or(Err(L1Error::Thread)))
         });
         if let Some(stayed) = self.reader.reverted_to() {
             let kept = self.relayed.partition_point(|(at, _)| *at <= stayed);
@@ -211,18 +210,18 @@ impl L1Poller {
         let more = read?;
         // Only a sequencer needs the terms, and only at the head.
         let terms = match is_leading && !more {
-            true => self.terms(asked)?,
+            true => self.terms(requested)?,
             false => None,
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
             // L1 would reject a block with a later timestamp until its own time has reached it.
-            let (asked, answered, next) = next?;
-            self.clock.set(asked, answered, head, next.unwrap_or(head).max(head + 1));
+            let (requested, answered, next) = next?;
+            self.clock.set(requested, answered, head, next.unwrap_or(head).max(head + 1));
         }
         if !more {
             self.forget_relayed(&chain)?;
         }
-        // Nothing after this can fail, so the result is handed over exactly once.
+        // Nothing after this can fail, so the result is returned exactly once.
         let update = L1Update { more, ..self.reader.hand_over() };
         let view = Arc::clone(self.reader.view());
         Ok(L1Poll { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
@@ -234,8 +233,8 @@ impl L1Poller {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
         let (oldest, head) = (oldest.number, head.number);
-        // By the state of the safe block: unsafe blocks may be replaced, and their messages relayed
-        // again.
+        // Uses the state of the safe block: unsafe blocks may be replaced, and their messages
+        // relayed again.
         let safe = match view.advanced_head() {
             Some(head) => chain.find_block(&head.hash)?,
             None => None,
@@ -283,28 +282,28 @@ impl L1Poller {
     }
 
     /// Returns the request for the terms at an L1 block, if they are not known.
-    fn question(&self, head: L1Header) -> Option<Question> {
+    fn terms_request(&self, head: L1Header) -> Option<TermsRequest> {
         let account = self.sequencing.account?;
         let is_known = self.terms.as_ref().is_some_and(|(at, _)| *at == head.hash);
         let rollup = self.reader.view().deployment().rollup;
         let Sequencing { rules, promiser, .. } = self.sequencing;
-        (!is_known).then_some(Question { head, rollup, account, rules, promiser })
+        (!is_known).then_some(TermsRequest { head, rollup, account, rules, promiser })
     }
 
     /// Requests the terms at a block and the price of EXECUTE gas there from all nodes,
     /// concurrently.
-    fn ask_terms(
+    fn request_terms(
         client: &L1Client,
-        question: &Question,
+        request: &TermsRequest,
         quorum: Quorum,
     ) -> Result<PolledContracts, L1Error> {
-        let &Question { ref head, rollup, account, rules, promiser } = question;
+        let &TermsRequest { ref head, rollup, account, rules, promiser } = request;
         let (hash, base_fee) = (head.hash, head.base_fee);
         thread::scope(|scope| {
             // Decided separately: a node that does not respond to these requests, or lies, must not
             // stop the production of blocks.
             let promises = promiser.map(|promiser| {
-                scope.spawn(move || Self::ask_promises(client, promiser, head, quorum))
+                scope.spawn(move || Self::request_promise_terms(client, promiser, head, quorum))
             });
             let (duties, admission, rate) = client.most(quorum, |provider| async move {
                 let at = hash.into();
@@ -320,7 +319,7 @@ impl L1Poller {
     }
 
     /// Requests the conditions of promises at a block; `None` if they cannot be read.
-    fn ask_promises(
+    fn request_promise_terms(
         client: &L1Client,
         promiser: Promiser,
         head: &L1Header,
@@ -349,10 +348,10 @@ impl L1Poller {
     }
 
     /// Returns the terms at the head of the view. They are requested once for each L1 block; again
-    /// here if `asked` belongs to another block.
+    /// here if `requested` belongs to another block.
     fn terms(
         &mut self,
-        asked: Option<(B256, Result<PolledContracts, L1Error>)>,
+        requested: Option<(B256, Result<PolledContracts, L1Error>)>,
     ) -> Result<Option<Arc<Terms>>, L1Error> {
         let Some(head) = self.reader.view().head().cloned() else { return Ok(None) };
         if let Some((at, terms)) = &self.terms
@@ -361,18 +360,20 @@ impl L1Poller {
             return Ok(Some(Arc::clone(terms)));
         }
         let client = self.reader.client();
-        let asked = asked.filter(|(at, _)| *at == head.hash).map(|(_, asked)| asked);
-        // By now most nodes have the block. Only what has failed is requested again, since a
-        // snapshot waits for it.
-        let (terms, rate) = match (asked, self.question(head.clone())) {
-            (Some(asked), _) if client.nodes() == 1 => asked?,
+        let requested =
+            requested.filter(|(at, _)| *at == head.hash).map(|(_, requested)| requested);
+        // By now most nodes have the block. Only failed requests are repeated, because the snapshot
+        // waits for them.
+        let (terms, rate) = match (requested, self.terms_request(head.clone())) {
+            (Some(requested), _) if client.nodes() == 1 => requested?,
             (Some(Ok((mut terms, rate))), _) => {
                 if let (None, Some(promiser)) = (&terms.promises, self.sequencing.promiser) {
-                    terms.promises = Self::ask_promises(client, promiser, &head, Quorum::Answering);
+                    terms.promises =
+                        Self::request_promise_terms(client, promiser, &head, Quorum::Answering);
                 }
                 (terms, rate)
             }
-            (_, Some(question)) => Self::ask_terms(client, &question, Quorum::Answering)?,
+            (_, Some(request)) => Self::request_terms(client, &request, Quorum::Answering)?,
             (_, None) => return Ok(None),
         };
         self.check_duties(&terms.duties)?;
@@ -387,7 +388,7 @@ impl L1Poller {
 
 /// A request for the terms at an L1 block.
 #[derive(Debug)]
-struct Question {
+struct TermsRequest {
     head: L1Header,
     rollup: Address,
     account: Address,

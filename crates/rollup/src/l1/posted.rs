@@ -38,12 +38,11 @@ impl PostedFile {
         self.0.put(block.number, record)
     }
 
-    /// Syncs the file.
     pub(super) fn sync(&self) -> Result<(), DiskError> {
         self.0.sync()
     }
 
-    /// Returns the block with this number, if it was written. A corrupted record is logged and
+    /// Returns the block with this number, if there is a record. A corrupted record is logged and
     /// treated as absent.
     pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
         let read = self.0.get(number).and_then(|record| {

@@ -1,5 +1,4 @@
-//! Properties of L1 for which a rollup's blocks are built: its forks, its prices of EXECUTE, and
-//! its limits of a transaction.
+//! L1 properties that the L2 blocks are built for: forks, EXECUTE prices and transaction limits.
 
 use crate::{Config, InputLimits, L1Client, L1Error, L1Provider as _};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -20,7 +19,7 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessResult};
 
-/// Properties of L1 for which the L2 blocks are built, shared by the builder, the self-check, the
+/// L1 properties that the L2 blocks are built for, shared by the builder, the self-check, the
 /// planner, the submitter, and a follower that may be promoted. They are compared with L1 at the
 /// start, and after each `advance` that L1 rejected.
 ///
@@ -36,7 +35,7 @@ pub struct L1Profile {
     pub limits: L1Limits,
 }
 
-/// L1's reserve of a call may differ from the schedule's by one part in this number.
+/// Reciprocal of the tolerated difference between L1's reserve of a call and the schedule's.
 const TOLERANCE: u64 = 16;
 /// Maximum number of comparisons while the price of L1's market keeps changing.
 const MAX_CHECKS: usize = 8;
@@ -44,7 +43,7 @@ const MAX_CHECKS: usize = 8;
 const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
 impl L1Profile {
-    /// The configured profile for the L1 of a deployment.
+    /// Creates the configured profile for the L1 of a deployment.
     pub fn new(config: &Config, deployment: &Deployment) -> Self {
         let forks = Arc::new(spec_of(&deployment.genesis.config));
         Self { forks, execute: config.execute_gas, limits: config.l1_limits }
@@ -56,7 +55,7 @@ impl L1Profile {
         self
     }
 
-    /// EXECUTE with the prices of this L1, for blocks of its L2.
+    /// Returns EXECUTE with the prices of this L1, for blocks of its L2.
     pub fn execute(&self) -> Execute {
         self.priced(self.execute)
     }
@@ -68,12 +67,12 @@ impl L1Profile {
         Execute { gas: schedule.into(), networks, cryptography, ..following }
     }
 
-    /// Fork at a timestamp, but at least `least`.
+    /// Returns the fork at a timestamp, but at least `least`.
     pub(crate) fn fork_at(&self, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
         self.forks.fork_at(timestamp).map_or(least, |fork| fork.max(least))
     }
 
-    /// Limits of a block's input, with this minimum price per byte in wei.
+    /// Returns the limits of a block's input, with this minimum price per byte in wei.
     pub(crate) const fn input_limits(&self, byte_price: u128) -> InputLimits {
         InputLimits {
             bytes: Some(self.limits.input_bytes()),
@@ -117,7 +116,7 @@ impl L1Profile {
             }
             before = after;
         }
-        tracing::warn!("L1's price of EXECUTE changes at each poll, its prices are unknown");
+        tracing::warn!("failed to check EXECUTE prices, L1's market price changes at each poll");
         Ok(())
     }
 
@@ -156,8 +155,8 @@ impl L1Profile {
             return Ok(());
         }
         if !is_enough && !runs_with(PLENTY.saturating_sub(intrinsic))? {
-            // EXECUTE has another address or other forks: the prices are not the cause.
-            tracing::warn!(reserve, "L1 does not run EXECUTE, its prices are unknown");
+            // EXECUTE has another address or other forks, so the prices are not the cause.
+            tracing::warn!(reserve, "failed to check EXECUTE prices, L1 does not execute the call");
             return Ok(());
         }
         let mut fitting = None;
@@ -174,7 +173,7 @@ impl L1Profile {
     }
 }
 
-/// Gas limit of L1's latest block.
+/// Returns the gas limit of L1's latest block.
 pub(crate) fn block_gas(client: &L1Client) -> Result<Option<u64>, L1Error> {
     let provider = client.inner().provider().clone();
     let latest = BlockNumberOrTag::Latest;
@@ -187,7 +186,7 @@ pub(crate) fn has_market(client: &L1Client) -> Result<bool, L1Error> {
     Ok(rate(client, BlockId::latest(), 0)?.is_some())
 }
 
-/// Rate of L1's market after a block with this base fee; `None` if L1 has no market.
+/// Returns the rate of L1's market after a block with this base fee; `None` if L1 has no market.
 pub(crate) fn rate(
     client: &L1Client,
     block: BlockId,
@@ -196,7 +195,7 @@ pub(crate) fn rate(
     client.wait(rate_by(client.inner().provider().clone(), block, base_fee))
 }
 
-/// Returns [`rate`] by a single L1 node.
+/// Requests [`rate`] from a single L1 node.
 pub(crate) async fn rate_by(
     provider: RootProvider,
     block: BlockId,
@@ -211,7 +210,7 @@ pub(crate) async fn rate_by(
     Ok(price.map(|price| Rate { price, base_fee }))
 }
 
-/// Input of EXECUTE for an empty block on the genesis of an L2.
+/// Returns the EXECUTE input of an empty block on the genesis of an L2.
 fn first_block(deployment: &Deployment) -> Result<Bytes, L1Error> {
     let genesis = &deployment.genesis;
     let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;

@@ -12,10 +12,10 @@ use alloy_sol_types::sol;
 use contracts::bindings::{INativeRollup, IPreconfBonds};
 use std::time::Duration;
 
-/// Maximum time for all requests. Without a response no prefixes are signed, but blocks do not wait.
-/// It suffices for three requests one after the other with a latency of 600 ms.
+/// Maximum time for all requests. Without a response no prefixes are signed, but blocks do not
+/// wait. Enough for three sequential requests with a latency of 600 ms each.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Seconds after `readyAt` in which a change can be made; declared in `RollupRules`.
+/// Time after `readyAt` during which a change can be made, in seconds, as in `RollupRules`.
 const STALE_AFTER: u64 = 14 * 86_400;
 
 sol! {
@@ -23,7 +23,7 @@ sol! {
     interface IPromisePolicy {
         /// Account to which the role is offered; policies with several sequencers have none.
         function nextSequencer() external view returns (address);
-        /// Policy that determines the sequencers, of a policy that only adds a bond.
+        /// Policy that selects the sequencers, if this policy only adds a bond.
         function INNER() external view returns (address);
         /// Minimum bond in wei, of policies with a bond.
         function MIN_BOND() external view returns (uint256);
@@ -32,7 +32,7 @@ sol! {
     }
 }
 
-/// The sequencer whose promises are concerned.
+/// The sequencer that makes the promises.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Promiser {
     pub(crate) rollup: Address,
@@ -41,7 +41,8 @@ pub(crate) struct Promiser {
     pub(crate) bonds: Option<Address>,
 }
 
-/// What can end the role, the rules or the bond of a sequencer, as of an L1 block. Unverified.
+/// State that can end the role, the rules or the bond of a sequencer, as of an L1 block.
+/// Unverified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PromiseTerms {
     /// Account to which the role is offered.
@@ -53,7 +54,6 @@ pub(crate) struct PromiseTerms {
     timeout: u64,
 }
 
-/// Bond of the sequencer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bond {
     amount: U256,
@@ -63,7 +63,8 @@ struct Bond {
 }
 
 impl PromiseTerms {
-    /// Age of the rollup's head in seconds from which the policy lets any account advance.
+    /// Returns the age of the rollup's head in seconds from which the policy lets any account
+    /// advance.
     pub(crate) const fn timeout(&self) -> u64 {
         self.timeout
     }
@@ -148,8 +149,8 @@ async fn request(
     })
 }
 
-/// Returns the time from which the owner can make one of the changes that are ready at these times,
-/// at an L1 block with this timestamp. A change that was not made in time stays announced.
+/// Returns the earliest of these ready times from which the owner can make a change, as of
+/// `l1_time`. Stale changes are skipped: they stay announced, but can no longer be made.
 fn change_from(ready: impl Iterator<Item = u64>, l1_time: u64) -> Option<u64> {
     ready.filter(|ready| l1_time <= ready.saturating_add(STALE_AFTER)).min()
 }

@@ -1,4 +1,4 @@
-//! What a reader of L1 requires of it.
+//! Data source of an L1 reader.
 
 use crate::l1::{L1Error, L1Header, L1Transaction, ReadHeader};
 use alloy_eips::BlockNumberOrTag;
@@ -48,7 +48,8 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     fn is_agreed(&self, header: &L1Header) -> Result<bool, L1Error>;
 
     /// Returns the transactions of multiple blocks that have logs of these addresses, requested
-    /// concurrently, with all logs of each, as in the headers' roots. One result for each header.
+    /// concurrently, each with all its logs, verified against the headers' roots. One result per
+    /// header.
     fn transactions_of(
         &self,
         headers: &[ReadHeader],

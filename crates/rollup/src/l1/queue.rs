@@ -13,7 +13,6 @@ mod saved;
 /// anyone can send messages that fail.
 const MAX_KEPT: usize = 1 << 16;
 
-/// A message of the queue.
 #[derive(Debug, Clone)]
 struct Sent {
     message: Message,
@@ -29,7 +28,7 @@ pub enum KnownMessage {
     Hash(B256),
     /// The message was delivered, refunded or retried, and dropped from the queue.
     Settled,
-    /// The message and its hash were dropped because it is so old; the L2 may still keep it for a
+    /// The message and its hash were dropped because of its age; the L2 may still keep it for a
     /// retry.
     Forgotten,
     /// No such message was sent.
@@ -110,7 +109,8 @@ impl MessageQueue {
         self.checkpoints.truncate(first_gone);
     }
 
-    /// At most `most` messages below this index, from the first one that was not dropped.
+    /// Returns at most `most` messages below this index, starting with the first that was not
+    /// dropped.
     pub(crate) fn settled(&self, relayed: u64, most: usize) -> impl Iterator<Item = &Message> {
         let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         self.messages.iter().take(count.min(most)).map(|it| &it.message)
@@ -140,7 +140,7 @@ impl MessageQueue {
         self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
     }
 
-    /// Hashes of the dropped messages that the L2 keeps for a retry, by index.
+    /// Returns the hashes of the dropped messages that the L2 keeps for a retry, by index.
     pub(crate) const fn kept(&self) -> &OrdMap<u64, B256> {
         &self.kept
     }
@@ -152,7 +152,7 @@ impl MessageQueue {
         }
     }
 
-    /// Number of sent messages.
+    /// Returns the number of sent messages.
     pub fn len(&self) -> u64 {
         self.forgotten + self.messages.len() as u64
     }
@@ -162,7 +162,7 @@ impl MessageQueue {
         self.len() == 0
     }
 
-    /// Number of messages, checkpoints and hashes in memory.
+    /// Returns the number of messages, checkpoints and hashes in memory.
     pub fn held(&self) -> usize {
         self.messages.len() + self.checkpoints.len() + self.kept.len()
     }
@@ -179,10 +179,10 @@ impl MessageQueue {
         }
     }
 
-    /// Messages with indexes from `from` to below `to`; empty if the first was dropped.
+    /// Returns the messages with indexes in `from..to`; none if the first was dropped.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
-        // A range that begins with a dropped message is empty: its rest would be relayed with wrong
-        // indexes.
+        // A range that begins with a dropped message is empty, because the rest would be relayed
+        // with wrong indexes.
         let skipped = self.position(from).unwrap_or(usize::MAX);
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let from = skipped.min(self.messages.len());
@@ -191,13 +191,14 @@ impl MessageQueue {
         (from..to).filter_map(|at| self.messages.get(at)).map(|it| &it.message)
     }
 
-    /// Position of the message with this index in `messages`, if it was not dropped. The position
-    /// may be beyond the end.
+    /// Returns the position in `messages` of the message with this index, if it was not dropped.
+    /// The position may be beyond the end.
     fn position(&self, index: u64) -> Option<usize> {
         usize::try_from(index.checked_sub(self.forgotten)?).ok()
     }
 
-    /// Rolling hash over the first `count` messages; zero if it was dropped or is unknown.
+    /// Returns the rolling hash over the first `count` messages; zero if it was dropped or is
+    /// unknown.
     pub fn root_at(&self, count: u64) -> B256 {
         if count == self.forgotten {
             return self.forgotten_root;
@@ -206,7 +207,7 @@ impl MessageQueue {
         last.and_then(|last| self.messages.get(last)).map(|it| it.root).unwrap_or_default()
     }
 
-    /// The open checkpoint, i.e. the current state of the queue.
+    /// Returns the open checkpoint, i.e. the current state of the queue.
     pub fn state(&self) -> Checkpoint {
         let (id, l1_block, timestamp) = self.last;
         Checkpoint {
@@ -218,7 +219,8 @@ impl MessageQueue {
         }
     }
 
-    /// Latest checkpoint at the end of an L1 block that covers at most `most` messages.
+    /// Returns the latest checkpoint up to the end of an L1 block that covers at most `most`
+    /// messages.
     pub fn checkpoint_at(&self, l1_block: u64, most: u64) -> Checkpoint {
         let fits = |it: &Checkpoint| it.l1Block <= l1_block && it.count <= most;
         let now = self.state();
@@ -229,7 +231,7 @@ impl MessageQueue {
         found.unwrap_or(Checkpoint { id: 0, count: 0, l1Block: 0, timestamp: 0, root: B256::ZERO })
     }
 
-    /// Checkpoint with exactly this number of messages, if an anchor may refer to it.
+    /// Returns the checkpoint with exactly this number of messages, if an anchor may refer to it.
     pub fn checkpoint_of(&self, count: u64) -> Option<Checkpoint> {
         let now = self.state();
         if now.count == count {
@@ -239,8 +241,8 @@ impl MessageQueue {
         self.checkpoints.get(position).cloned()
     }
 
-    /// The two checkpoints around a number of relayed messages, for `settle`: the last one that
-    /// covers at most this number, and the next one (or the last one again, if there is none).
+    /// Returns the two checkpoints around a number of relayed messages, for `settle`: the last one
+    /// that covers at most this number, and the next one (or the last one again, if there is none).
     pub fn around(&self, relayed: u64) -> (Checkpoint, Checkpoint) {
         let now = self.state();
         if now.count <= relayed {

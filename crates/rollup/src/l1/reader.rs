@@ -58,7 +58,7 @@ pub struct L1Reader<P = L1Client> {
     /// Result that was not handed over yet.
     update: L1Update,
     /// `true` until L1 is known to have a block of the file. If a reorg replaced all of them while
-    /// the node was down, it reads L1 again from the deployment on.
+    /// the node was down, the node reads L1 again from the deployment on.
     may_start_anew: bool,
     /// Number of the first block of this node's L2 chain. Earlier L2 blocks are not needed.
     first: u64,
@@ -149,11 +149,7 @@ impl<P: L1Provider> L1Reader<P> {
         (self.log, self.posted) = (Some(log), Some(posted));
         self.may_start_anew = true;
         if let Some((number, l1_block)) = self.view.first_unknown(&known) {
-            tracing::warn!(
-                number,
-                l1_block,
-                "L2 block missing on disk, reading L1 again from its L1 block"
-            );
+            tracing::warn!(number, l1_block, "L2 block missing on disk, reading L1 again");
             let oldest = self.view.oldest().map_or(0, |header| header.number);
             self.cut_back(l1_block.checked_sub(1).filter(|stayed| *stayed >= oldest))?;
         }
@@ -222,7 +218,7 @@ impl<P: L1Provider> L1Reader<P> {
         self.update.reverted_to
     }
 
-    /// Returns the result since the last call.
+    /// Returns the result accumulated since the last call.
     pub(crate) fn hand_over(&mut self) -> L1Update {
         core::mem::take(&mut self.update)
     }
@@ -233,7 +229,7 @@ impl<P: L1Provider> L1Reader<P> {
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), L1Error> {
         let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
-        // No block is dropped or added for a header that only one of multiple nodes reports.
+        // Do not change the view for a header that only one of multiple nodes reports.
         if !is_known && !self.client.is_agreed(&latest.header)? {
             return Ok(());
         }
@@ -353,11 +349,11 @@ impl<P: L1Provider> L1Reader<P> {
         Ok(())
     }
 
-    /// Drops the blocks after this one; all for `None`.
+    /// Drops the blocks after this one, or all blocks for `None`.
     fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
-        // First: if it fails, neither the log nor the view has changed, and the next poll tries it
-        // again.
+        // Must come first: if it fails, neither the log nor the view has changed, and the next poll
+        // retries.
         Arc::make_mut(&mut self.view).recall(stayed)?;
         if let Some(log) = &mut self.log {
             match stayed {
@@ -371,7 +367,7 @@ impl<P: L1Provider> L1Reader<P> {
         Ok(())
     }
 
-    /// Adds the block after the head, with its transactions of the rollup.
+    /// Adds the next block, with its transactions that concern the rollup.
     fn read(
         &mut self,
         header: L1Header,
@@ -391,8 +387,8 @@ impl<P: L1Provider> L1Reader<P> {
                     Ok(Derived::Whole(events)) => break events,
                     Ok(Derived::Lacks(need)) => self.fetch(need, &header, &mut data)?,
                     Err(missing) => {
-                        // No header proves a trace, nor that an account has no code. With the
-                        // same node the next poll would fail again.
+                        // A header proves neither a trace nor the absence of code, and the same
+                        // node would return the same data at the next poll.
                         if !data.calls.is_empty() || !data.codes.is_empty() {
                             self.client.leave_node();
                         }
@@ -404,7 +400,7 @@ impl<P: L1Provider> L1Reader<P> {
         self.accept(header, events)
     }
 
-    /// Adds the events of the block after the head.
+    /// Adds the events of the next block.
     pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), L1Error> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {

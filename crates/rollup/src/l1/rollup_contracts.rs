@@ -70,7 +70,7 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rollup
 }
 
 /// Returns `None` if the contract has no such function. Other error responses, such as that of a
-/// node with too many requests, are errors: they must not count as an answer.
+/// rate limit, are errors.
 pub(crate) async fn if_present<T>(
     call: impl Future<Output = Result<T, alloy_contract::Error>>,
 ) -> Result<Option<T>, alloy_contract::Error> {
@@ -83,9 +83,9 @@ pub(crate) async fn if_present<T>(
     }
 }
 
-/// Requests what [`rollup_config`](RollupConfig) says about a rollup whose [`rules`] have been
-/// checked, for a node with this domain of preconfirmations. Client version and EXECUTE's schedule
-/// are the caller's to fill in.
+/// Requests the data of [`rollup_config`](RollupConfig) for a rollup whose [`rules`] have been
+/// checked, and a node with this domain of preconfirmations. The caller sets the client version and
+/// EXECUTE's schedule.
 pub(crate) fn config(
     client: &L1Client,
     deployment: &Deployment,
@@ -97,7 +97,7 @@ pub(crate) fn config(
     let max_lag = rules.max_lag;
     let facts = client.wait(async move {
         let contract = INativeRollup::new(rollup, &provider);
-        // At once: one after the other they would take seconds with a remote L1.
+        // Sequentially, these requests would take seconds with a remote L1.
         let calls = (contract.FORK_MODE(), contract.UPGRADE_DELAY(), contract.STATE_ROOTS());
         let own = async { tokio::try_join!(calls.0.call(), calls.1.call(), calls.2.call()) };
         tokio::try_join!(
@@ -115,7 +115,8 @@ pub(crate) fn config(
         forced_rules.delay,
         forced_rules.grace,
         rules.max_lag,
-        // Once for a silent sequencer, once for a block that processes only older entries.
+        // `open_after` counts twice: for a silent sequencer, and for a block that processes only
+        // older entries.
         rules.open_after,
         rules.open_after,
         CLAIM_TIME,
@@ -177,7 +178,7 @@ pub(crate) fn config(
     })
 }
 
-/// What the owner of a rollup can change.
+/// Parameters that the owner of a rollup can change.
 #[derive(Debug)]
 pub(crate) struct Changeable {
     pub(crate) owner: Option<Address>,
@@ -185,7 +186,7 @@ pub(crate) struct Changeable {
     pub(crate) preconfirmations: Option<PreconfirmationTerms>,
 }
 
-/// Requests what the owner of a rollup with this maximum lag can change.
+/// Requests the changeable parameters of a rollup with this maximum lag.
 pub(crate) fn changeable(
     client: &L1Client,
     rollup: Address,
@@ -313,7 +314,7 @@ pub(crate) struct Admission {
 
 impl PartialEq for Admission {
     fn eq(&self, other: &Self) -> bool {
-        // Ignores the reason of a rejection, because L1 clients word it differently.
+        // Ignores the reason of a rejection, because its text differs between L1 clients.
         let policy = |it: &Self| it.policy.as_ref().ok().copied();
         self.account == other.account
             && self.open_at == other.open_at

@@ -21,12 +21,10 @@ const PARTIAL: u8 = 2;
 /// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].
 const FORCED_WORDS: usize = 11;
 
-/// A record of the file.
 #[derive(Debug)]
 pub(super) enum Saved {
-    /// A block with its events.
     Block(L1Header, Box<Events>),
-    /// Open entries at a block. It replaces all records up to this block.
+    /// Open entries at a block. Replaces all records up to this block.
     Checkpoint(Box<Checkpoint>),
 }
 
@@ -45,7 +43,6 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Encodes the record.
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self {
             header,
@@ -102,7 +99,6 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
     Ok(Saved::Checkpoint(Box::new(checkpoint)))
 }
 
-/// Encodes the record of a block.
 pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     let mut out = Writer::default();
     out.byte(VERSION);
@@ -126,7 +122,6 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     out.0
 }
 
-/// Decodes a record.
 pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     let mut from = Reader::new(WHAT, body);
     match from.byte()? {
@@ -183,7 +178,6 @@ pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     out.raw(&cost.blob_gas_price.unwrap_or_default().to_be_bytes());
 }
 
-/// Decodes an L2 block on L1.
 pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskError> {
     Ok(PostedBlock {
         number: from.word()?,
@@ -230,7 +224,6 @@ fn read_header(from: &mut Reader<'_>) -> Result<L1Header, DiskError> {
     })
 }
 
-/// Encodes a message.
 pub(crate) fn put_message(out: &mut Writer, message: &Message) {
     for address in [message.sender, message.to, message.refund_to] {
         out.raw(address.as_slice());
@@ -242,7 +235,6 @@ pub(crate) fn put_message(out: &mut Writer, message: &Message) {
     out.string(&message.data);
 }
 
-/// Decodes a message.
 pub(crate) fn read_message(from: &mut Reader<'_>) -> Result<Message, DiskError> {
     let mut address = || from.array().map(Address::new);
     let (sender, to, refund_to) = (address()?, address()?, address()?);

@@ -3,7 +3,6 @@
 use crate::L1Error;
 use std::time::{Duration, Instant};
 
-/// A failed poll of L1.
 #[derive(Debug)]
 pub(crate) struct FailedPoll {
     pub(crate) error: L1Error,

@@ -1,4 +1,4 @@
-//! Tests that a history of L1 gives the same inputs however it is read.
+//! Tests that the inputs derived from an L1 do not depend on how it is read.
 
 use super::*;
 use crate::L1View;
@@ -26,7 +26,7 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
 
-/// An L1 block as the reader receives it.
+/// An L1 block as input of the reader.
 #[derive(Clone)]
 struct L1Block {
     header: L1Header,
@@ -35,7 +35,7 @@ struct L1Block {
     next: (u64, usize),
 }
 
-/// All data of L1 nodes, and the L2 blocks.
+/// Data of L1, and the L2 blocks.
 struct ScriptedL1 {
     deployment: Deployment,
     data: FetchedData,
@@ -44,7 +44,7 @@ struct ScriptedL1 {
 }
 
 impl ScriptedL1 {
-    /// Hash and input of consecutive L2 blocks.
+    /// Returns hash and input of consecutive L2 blocks.
     fn l2_blocks() -> Vec<(B256, Bytes)> {
         let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
         let genesis = rich_genesis(FORK, ["alice"], ETHER);
@@ -122,7 +122,7 @@ impl ScriptedL1 {
         transaction
     }
 
-    /// Returns a random block after another one.
+    /// Returns a random child block.
     fn block_behind(&mut self, random: &mut Random, parent: Option<&L1Block>) -> L1Block {
         let number = parent.map_or(self.deployment.l1_block, |it| it.header.number + 1);
         let mut next = parent.map_or((0, 0), |it| it.next);
@@ -144,7 +144,7 @@ impl ScriptedL1 {
         L1Block { header, transactions, next }
     }
 
-    /// Derives a block, and fetches data as they are needed.
+    /// Derives a block, and fetches data as needed.
     fn derived(&self, block: &L1Block) -> Events {
         let mut data = FetchedData::default();
         for _ in 0..100 {
@@ -167,7 +167,7 @@ impl ScriptedL1 {
     }
 }
 
-/// A transaction that submits a forced transaction.
+/// Returns a transaction that submits a forced transaction.
 fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     let transaction = ForcedTransaction {
         hash: keccak256(&raw),
@@ -190,7 +190,7 @@ fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     L1Transaction { hash, to, input, blob_hashes, execute: None, logs, cost }
 }
 
-/// A node that follows L1: its view, and the L2 blocks that it has derived.
+/// A node that follows L1, with its view and derived L2 blocks.
 struct Node {
     view: L1View,
     handed_on: Vec<PostedBlock>,
@@ -212,7 +212,7 @@ impl Node {
         self.handed_on.retain(|it| stayed.is_some_and(|stayed| it.l1_block <= stayed));
     }
 
-    /// Everything that was derived from L1.
+    /// Returns everything that was derived from L1.
     fn result(&self) -> impl PartialEq + core::fmt::Debug {
         let advanced =
             |it: &PostedBlock| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);

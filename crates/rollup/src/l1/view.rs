@@ -13,13 +13,12 @@ use contracts::Deployment;
 use disk::DiskError;
 use imbl::{Vector, vector};
 
-/// L1 from the block of the deployment on: the latest headers, and the entries that are open before
-/// them. Clones share all unchanged data: the polling thread publishes clones, so that no reader of
-/// the view waits for L1.
+/// L1 since the deployment: the latest headers, and the entries that are still open. Clones share
+/// all unchanged data: the polling thread publishes clones, so readers of the view never wait for
+/// L1.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
-    /// The latest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
     /// Records of all messages and forced transactions.
@@ -42,7 +41,6 @@ pub struct L1View {
 }
 
 impl L1View {
-    /// Creates a view without any block.
     pub(crate) fn new(deployment: Deployment) -> Self {
         Self {
             deployment,
@@ -104,7 +102,7 @@ impl L1View {
         &self.bridge
     }
 
-    /// Returns the records, for setting their files.
+    /// Returns the records, to attach their files.
     pub(super) const fn bridge_mut(&mut self) -> &mut BridgeLog {
         &mut self.bridge
     }
@@ -150,17 +148,16 @@ impl L1View {
         self.advanced.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// The oldest header that is remembered.
     pub(crate) fn oldest(&self) -> Option<&L1Header> {
         self.headers.front()
     }
 
-    /// Number of remembered headers.
+    /// Returns the number of remembered headers.
     pub(super) fn remembered(&self) -> usize {
         self.headers.len()
     }
 
-    /// Number of headers that remain if all after this L1 block are dropped; `None` drops all.
+    /// Returns the number of headers up to this L1 block; zero for `None`.
     pub(super) fn headers_up_to(&self, stayed: Option<u64>) -> usize {
         partition_point(&self.headers, |header| {
             stayed.is_some_and(|stayed| header.number <= stayed)
@@ -174,17 +171,18 @@ impl L1View {
         self.advanced.get(held).map(|block| (block.number, block.l1_block))
     }
 
-    /// Reads from the files what [`Self::cut_back`] removes and memory lacks.
+    /// Reads the records that [`Self::cut_back`] removes from the files into memory.
     ///
     /// # Errors
     ///
     /// [`DiskError`] if a file cannot be read. The view is then as before.
     pub(super) fn recall(&mut self, stayed: Option<u64>) -> Result<(), DiskError> {
-        // Without a common block, the records start anew.
+        // Without a common block, all records are dropped.
         stayed.map_or(Ok(()), |stayed| self.bridge.recall(stayed))
     }
 
-    /// Drops the blocks after this one, or all. A view with files needs [`Self::recall`] before.
+    /// Drops the blocks after this one, or all blocks for `None`. A view with files needs
+    /// [`Self::recall`] first.
     pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
             let (latest, bridge) = (self.latest, self.bridge.emptied());
@@ -204,8 +202,7 @@ impl L1View {
         self.discharged.truncate(discharged);
     }
 
-    /// Returns the open entries at the oldest remembered header. No other data from before it are
-    /// needed.
+    /// Returns the open entries at the oldest remembered header. No other earlier data is needed.
     ///
     /// # Errors
     ///
@@ -268,8 +265,8 @@ impl L1View {
     ///
     /// [`L1Error::Mismatch`] if they do not.
     pub(crate) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
-        // By number and by parent: a gap could omit a message, and the rolling hash of all later
-        // ones would be wrong.
+        // Checked by number and by parent: a gap could omit a message, and the rolling hash of all
+        // later ones would be wrong.
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         if header.number != number {
             return Err(L1Error::mismatch("number of a block", header.number, number));
@@ -294,17 +291,16 @@ impl L1View {
         self.headers.push_back(header);
     }
 
-    /// Number of remembered headers beyond [`MAX_HEADERS`].
+    /// Returns the number of remembered headers beyond [`MAX_HEADERS`].
     pub(super) fn surplus_headers(&self) -> usize {
         self.headers.len().saturating_sub(MAX_HEADERS)
     }
 
-    /// Drops this many of the oldest headers.
     pub(super) fn forget_oldest(&mut self, count: usize) {
         self.headers = self.headers.split_off(count.min(self.headers.len()));
     }
 
-    /// L2 blocks settled before the oldest remembered header, oldest first.
+    /// Returns the L2 blocks settled before the oldest remembered header, oldest first.
     pub(super) fn settled(&self) -> impl Iterator<Item = &PostedBlock> {
         let oldest = self.oldest().map_or(0, |header| header.number);
         let settled = partition_point(&self.advanced, |block| block.l1_block < oldest);
@@ -322,8 +318,8 @@ impl L1View {
         let advanced = self.settled().count();
         if advanced > 1 {
             let kept = self.advanced.split_off(advanced - 1);
-            // Dropped blocks that are not finalized yet are not reported as finalized until a later
-            // block is.
+            // A dropped block that is not finalized yet is reported as finalized only together with
+            // a later block.
             self.final_before = self.finalized_head();
             self.advanced = kept;
         }
@@ -340,7 +336,7 @@ impl L1View {
         self.forced_forgotten += settled as u64;
     }
 
-    /// Returns the queue of messages, for dropping relayed ones.
+    /// Returns the queue of messages, to drop relayed ones.
     pub(super) const fn messages_mut(&mut self) -> &mut MessageQueue {
         &mut self.messages
     }
@@ -350,12 +346,10 @@ impl L1View {
         self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }
 
-    /// Sets the latest L1 block.
     pub(super) const fn set_latest(&mut self, latest: u64) {
         self.latest = latest;
     }
 
-    /// Sets the latest final L1 block.
     pub(crate) const fn set_finalized(&mut self, finalized: u64) {
         self.finalized = finalized;
     }

@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
-/// Backoff of a node that did not respond, for which no request waits; it doubles each time.
+/// First backoff of a node that did not respond; it doubles each time. No request waits for a node
+/// in backoff.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// Maximum backoff.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// Seconds by which timestamps of the pending block may differ and still count as equal. A block
-/// may be as much ahead of L1 without a fault.
+/// Maximum difference in seconds of pending-block timestamps that count as equal. The sequencer
+/// tolerates as much in a block that is ahead of L1's time.
 const SPREAD: u64 = 2;
 /// Maximum difference in seconds of a node's time before the client switches to another node. Some
 /// nodes report the current time and others that of the next slot, and a node may lag behind.
@@ -29,8 +29,8 @@ const MAX_BEHIND: u64 = 2;
 /// Number of equal responses that decides a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quorum {
-    /// More than half of all nodes. For requests about a block that other nodes may not have yet,
-    /// since a node that is ahead of them would otherwise decide alone.
+    /// More than half of all nodes. Used for a block that other nodes may not have yet, where a
+    /// node that is ahead would otherwise decide alone.
     All,
     /// More than half of the nodes that respond.
     Answering,
@@ -40,7 +40,6 @@ pub(crate) enum Quorum {
 #[derive(Debug)]
 struct Answers<T> {
     given: Vec<(usize, T)>,
-    /// Number of nodes.
     nodes: usize,
     /// `true` if all other nodes are in backoff.
     is_complete: bool,
@@ -69,13 +68,12 @@ impl<T> Answers<T> {
 pub(super) struct Silent(Mutex<Vec<(u32, Option<Instant>)>>);
 
 impl Silent {
-    /// Creates the state of this number of nodes.
     pub(super) fn of(nodes: usize) -> Self {
         Self(Mutex::new(vec![(0, None); nodes]))
     }
 
-    /// Returns whether to wait for each node: for all if more than half of them are in backoff,
-    /// since a minority would decide.
+    /// Returns whether to wait for each node. If more than half of the nodes are in backoff, waits
+    /// for all, since a minority would decide otherwise.
     fn is_waited_for(&self, now: Instant) -> Vec<bool> {
         let all = self.0.lock();
         let is_awake = |until: &Option<Instant>| until.is_none_or(|until| until <= now);
@@ -98,7 +96,7 @@ impl Silent {
     }
 }
 
-/// Answers to a question to which an error response is an answer too, e.g. whether a transaction is
+/// Responses to a request whose error responses count as well, e.g. whether a transaction is
 /// accepted.
 #[derive(Debug)]
 pub(crate) struct Verdicts<T> {
@@ -115,7 +113,7 @@ impl<T> Verdicts<T> {
     }
 }
 
-/// L1's pending block by a node.
+/// L1's pending block, as reported by a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) struct Pending {
     /// Some nodes report none.
@@ -148,7 +146,7 @@ impl Answers<Option<Pending>> {
     }
 }
 
-/// L1's next block by all nodes.
+/// L1's next block, according to all nodes.
 #[derive(Debug, Clone, Copy)]
 struct NextBlock {
     timestamp: u64,
@@ -204,8 +202,8 @@ impl L1Client {
                 Ok(answers.given.swap_remove(at).1)
             }
             Err(same) => {
-                // The node in use may be the one that is wrong, which cannot be detected. For a
-                // quorum of all nodes it may just have a block that others do not have yet.
+                // The node in use may be the wrong one, which cannot be detected. With a quorum of
+                // all nodes it may just have a block that the others lack.
                 if quorum == Quorum::Answering {
                     self.client.leave_address(turn);
                 }
@@ -265,8 +263,9 @@ impl L1Client {
         Ok(Verdicts { all: answers.given.into_iter().map(|(_, answer)| answer).collect(), most })
     }
 
-    /// Returns the timestamp of the pending block; of multiple nodes the median, or that of more
-    /// than half of them if their times are equal but for seconds. `None` if no node reports one.
+    /// Returns the timestamp of the pending block. With multiple nodes, this is the time on which
+    /// more than half of them agree within [`SPREAD`], or else the median. `None` if no node
+    /// reports one.
     ///
     /// The client switches to the next node if the time of the node in use differs by more than a
     /// minute, or if its `head` is more than two blocks behind the majority.
@@ -300,7 +299,7 @@ impl L1Client {
     }
 
     /// Sends a request to all nodes, and returns their responses once they are decided or complete,
-    /// with an error of one of the nodes that have none. Pending requests are cancelled.
+    /// and the error of a node that failed. Cancels pending requests.
     fn ask_all<T, E, F>(
         &self,
         ask: impl Fn(RootProvider) -> F,
@@ -356,8 +355,8 @@ impl L1Client {
 }
 
 impl NextBlock {
-    /// Returns L1's next block according to the responses so far; `None` if they have none. The
-    /// node in use has the block `head`.
+    /// Returns L1's next block according to the responses so far; `None` if no node has reported
+    /// one. `head` is the head of the node in use.
     fn of(answers: &Answers<Option<Pending>>, head: Option<u64>) -> Option<Self> {
         let mut times: Vec<_> = answers.known().map(|pending| pending.timestamp()).collect();
         times.sort_unstable();
@@ -370,15 +369,15 @@ impl NextBlock {
         })
     }
 
-    /// Returns `true` if no further response is needed. Whether the node in use lags behind is
-    /// decided by all of them.
+    /// Returns `true` if no further response is needed. All responses are needed to decide whether
+    /// the node in use lags behind.
     fn is_decided(answers: &Answers<Option<Pending>>, head: Option<u64>) -> bool {
         Self::of(answers, head).is_some_and(|next| next.is_equal || answers.is_complete)
     }
 }
 
-/// Returns the lowest of equal timestamps of more than half of the nodes, if there are so many. If
-/// a majority of the nodes is honest, at least one of these timestamps is honest.
+/// Returns the lowest timestamp of a majority of nodes whose timestamps are equal within
+/// [`SPREAD`]. If a majority of the nodes is honest, at least one of these timestamps is.
 fn cluster(times: &[u64], nodes: usize) -> Option<u64> {
     let groups = times.windows(nodes / 2 + 1);
     groups.filter(|it| it[it.len() - 1] - it[0] <= SPREAD).map(|it| it[0]).next_back()
@@ -393,7 +392,7 @@ mod tests {
         Some(Pending { number: Some(U64::from(number)), timestamp: U64::from(timestamp) })
     }
 
-    /// Adds the answers in random order until the question is decided or complete.
+    /// Adds responses in random order until the request is decided or complete.
     fn arrived<T: Copy>(
         random: &mut Random,
         mut open: Vec<T>,

@@ -1,4 +1,4 @@
-//! Tests that a log that followed reorgs equals one that read only the L1 that remained.
+//! Tests that a log equals, after reorgs, one that has read only the final chain.
 
 use super::{
     tests::{events, files, header},
@@ -8,7 +8,7 @@ use crate::l1::{ClaimedMessage, Discharged};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::Random;
 
-/// Number of records of each kind that are found.
+/// Maximum number of records of each kind that lookups return.
 const LIMIT: usize = 16;
 /// Number of blocks that a reorg may replace.
 const OPEN: u64 = 4;
@@ -21,7 +21,7 @@ struct L1Block {
     discharged: u64,
 }
 
-/// L1 in which anything may happen that the contracts allow.
+/// Random L1 within the rules of the contracts.
 struct ScriptedL1 {
     random: Random,
     blocks: Vec<L1Block>,
@@ -87,7 +87,7 @@ impl ScriptedL1 {
         }
     }
 
-    /// A log that has read only these blocks.
+    /// Returns a log that has read only these blocks.
     fn rebuilt(&self, folder: Option<&Path>) -> BridgeLog {
         let mut log = limited(BridgeLog::default());
         if let Some(folder) = folder {
@@ -111,7 +111,7 @@ fn cut_back(log: &mut BridgeLog, l1: &ScriptedL1, stayed: u64) {
     log.cut_back(stayed, l1.blocks[stayed as usize].forced);
 }
 
-/// What the RPC methods can return.
+/// Returns everything that the RPC methods can return.
 fn answers(log: &BridgeLog, l1: &ScriptedL1) -> String {
     let mut parties = log.sent_parties();
     let sent = (log.first_sent()..=log.sent_len()).map(|it| (log.sent(it).unwrap(), parties(it)));

@@ -7,8 +7,8 @@ pub(super) fn header(number: u64) -> L1Header {
     L1Header { number, hash, parent, timestamp: 12 * number, base_fee: 1 }
 }
 
-/// A block with two messages, a forced transaction, a claim and a pause; it discharges the
-/// forced transaction of the block before.
+/// Returns the events of a block with two messages, a forced transaction, a claim and a pause,
+/// which discharges the forced transaction of the previous block.
 pub(super) fn events(number: u64) -> Events {
     let message = |index| Message {
         sender: Address::repeat_byte(1),
@@ -106,7 +106,7 @@ fn saved_records_are_read_back_unchanged() {
     }
 }
 
-/// Answers about all messages and claims.
+/// Returns the lookups of all messages and claims.
 fn answers(log: &BridgeLog) -> String {
     let mut parties = log.sent_parties();
     let sent = (0..=log.sent_len()).map(|it| (log.sent(it).unwrap(), parties(it)));
@@ -126,7 +126,7 @@ fn restarted(saved: &[u8], folder: &Path) -> Result<BridgeLog, DiskError> {
     Ok(read)
 }
 
-/// A log with files, whose blocks before this one are settled.
+/// Returns a log with files, whose blocks before `oldest` are settled.
 fn settled(folder: &Path, blocks: u64, oldest: u64) -> BridgeLog {
     let mut log = filled(blocks);
     log.attach(&files(folder)).unwrap();
@@ -146,7 +146,7 @@ fn settled_records_have_same_answers() {
     let read = restarted(&bytes(&log), folder.path()).unwrap();
     assert_eq!(format!("{read:?}"), format!("{log:?}"));
     assert_eq!(answers(&read), answers(&log));
-    // The oldest block that a reorg leaves.
+    // The oldest block that a reorg can leave.
     log.cut_back(4, 5);
     assert_eq!(answers(&log), answers(&filled(5)));
     log.take(&header(5), &events(5));
@@ -156,7 +156,7 @@ fn settled_records_have_same_answers() {
     assert_eq!(answers(&log.emptied()), answers(&BridgeLog::default()));
 }
 
-/// Slots after those of a checkpoint may be there or not, in whole or in part.
+/// Slots after those of a checkpoint may be complete, partial or missing.
 #[test]
 fn log_killed_at_any_write_is_equal() {
     let folder = tempfile::tempdir().unwrap();
@@ -198,7 +198,7 @@ fn damaged_or_lost_settled_record_is_rejected() {
         fs::write(&path, &whole).unwrap();
         assert!(is_read());
     }
-    // More than there are.
+    // More records than there are.
     for (count, expected) in [(8_u64, true), (9, false), (u64::MAX, false)] {
         let changed = [&count.to_be_bytes()[..], &saved[8..]].concat();
         assert_eq!(restarted(&changed, folder.path()).is_ok(), expected, "{count}");
@@ -212,7 +212,7 @@ fn records_stay_in_memory_if_unwritable() {
     log.settle(6);
     assert_eq!(bytes(&log), bytes(&filled(6)), "without files");
     log.attach(&files(folder.path())).unwrap();
-    // The slot of this position is beyond any file.
+    // The slot of this position exceeds any file.
     let saved = [&(u64::MAX / 2).to_be_bytes()[..], &1_u32.to_be_bytes()].concat();
     let claim = log.claim(99).unwrap().unwrap();
     let mut out = Writer::default();
@@ -225,7 +225,7 @@ fn records_stay_in_memory_if_unwritable() {
     assert_eq!(full.get(u64::MAX / 2).unwrap(), Some(claim));
 }
 
-/// More than the memory holds, within the blocks that a reorg may replace.
+/// The blocks that a reorg may replace have more records than fit into memory.
 #[test]
 fn reorg_removes_records_beyond_limit_of_memory() {
     const PER_BLOCK: u64 = 1 << 10;
@@ -294,7 +294,7 @@ fn reorg_removes_accounts_beyond_limit_of_memory() {
 #[test]
 fn unreadable_record_stops_reorg() {
     let folder = tempfile::tempdir().unwrap();
-    // Written before they were settled, in effect.
+    // Equivalent to records that were written before they were settled.
     let mut log = settled(folder.path(), 6, 6);
     let before = log.clone();
     for path in ["messages.l1", "claims.l1"].map(|name| folder.path().join(name)) {

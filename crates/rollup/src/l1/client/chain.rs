@@ -80,7 +80,7 @@ impl L1Provider for L1Client {
         for node in self.nodes.iter().map(Arc::clone) {
             let sender = sender.clone();
             thread::spawn(move || {
-                // Fails if enough other nodes have responded, so that the receiver was dropped.
+                // Fails if the receiver was dropped because enough other nodes have responded.
                 let _ = sender.send(hash_at(&node, number));
             });
         }
@@ -141,8 +141,8 @@ impl L1Provider for L1Client {
             .request("debug_traceTransaction", (transaction, options))
             .map_err(L1Error::from)
             .inspect_err(|error| {
-                // After a missing response the client uses the next node by itself. A node that
-                // does not support the method never does.
+                // The client fails over on a missing response, but not if the node responds that it
+                // does not support the method.
                 if !error.is_silence() {
                     self.leave_node();
                 }

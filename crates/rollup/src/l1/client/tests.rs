@@ -1,4 +1,4 @@
-//! Tests of the sender of an L1 transaction, with a devnet over HTTP behind a proxy that forges
+//! Tests of the recovered sender of an L1 transaction, with a devnet behind a proxy that forges
 //! responses.
 
 use super::*;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::{GWEI, Key, Proxy, idle_execute_tx, with_allowance};
 use variants::{DialectName, Dialects};
 
-/// Account without code that all transactions call.
+/// Account without code, the target of all transactions.
 const IDLE: Address = Address::repeat_byte(0x1d);
 
 struct ProxiedL1 {
@@ -58,18 +58,18 @@ impl ProxiedL1 {
         self.ask("eth_sendRawTransaction", json!([Bytes::from(signed.encode())]))
     }
 
-    /// A transaction of type `0x05` with an allowance, and its sender.
+    /// Sends a transaction of type `0x05` with an allowance, and returns it with its sender.
     fn execute_tx(&self, account: usize) -> Result<(B256, Address)> {
         Ok((self.send_execute_tx(account, with_allowance())?, self.devnet.addresses()[account]))
     }
 
-    /// A transaction of type `0x02`, and its sender.
+    /// Sends a transaction of type `0x02`, and returns it with its sender.
     fn ethereum_tx(&self, account: usize) -> Result<(B256, Address)> {
         let from = self.devnet.addresses()[account];
         Ok((self.send(from, json!({ "type": "0x2" }))?, from))
     }
 
-    /// Changes the transaction in each response from now on.
+    /// Changes the transaction in each later response.
     fn forge(&self, change: impl Fn(&mut Value) + Send + 'static) {
         self.proxy.set(move |_, answer| {
             let mut answer: Value = serde_json::from_str(&answer).ok()?;
@@ -78,8 +78,8 @@ impl ProxiedL1 {
         });
     }
 
-    /// Checks that the client finds the sender with honest responses, so that only a forged
-    /// response made it fail.
+    /// Checks that the client finds the sender with honest responses, i.e. only a forged response
+    /// made it fail.
     fn assert_honest(&self, (hash, sender): (B256, Address)) -> Result<()> {
         self.proxy.honest();
         assert_eq!(self.client.sender_of(hash)?, Some(sender), "{hash}");
@@ -148,7 +148,7 @@ async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
         assert_eq!(l1.client.sender_of(hash)?, None);
         l1.assert_honest(sent)?;
     }
-    // The hash of an impersonated account's transaction is not that of its encoding.
+    // The hash of an impersonated account's transaction differs from that of its encoding.
     let contract = Address::repeat_byte(0xc0);
     l1.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
     l1.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
@@ -173,7 +173,7 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
         l1.forge(move |transaction| transaction["hash"] = json!(other_hash));
         assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
 
-        // Another transaction, with its own hash and with the requested one.
+        // Another transaction, with its own hash and with the requested hash.
         let replaced = shown.clone();
         l1.forge(move |transaction| *transaction = replaced.clone());
         assert_other_hash(l1.client.sender_of(hash), hash);
@@ -183,7 +183,7 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
         });
         assert_other_hash(l1.client.sender_of(hash), hash);
 
-        // Signed fields, and each part of the signature: a change recovers another account, or
+        // Signed fields, and each part of the signature. A change recovers another account, or
         // none.
         for (field, forged) in [
             ("value", json!("0x1")),

@@ -7,7 +7,6 @@ use contracts::bindings::INativeRollup::Checkpoint;
 use disk::{DiskError, Reader, Writer};
 
 impl MessageQueue {
-    /// Encodes the queue.
     pub(crate) fn save(&self, out: &mut Writer) {
         let Self { forgotten, forgotten_root, messages, kept, kept_from, checkpoints, last } = self;
         out.word(*forgotten);

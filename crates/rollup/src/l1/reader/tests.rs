@@ -45,7 +45,7 @@ fn hash(number: u64, branch: u8) -> B256 {
     keccak256([&number.to_be_bytes()[..], &[branch]].concat())
 }
 
-/// The next block: with messages, and every tenth with an L2 block.
+/// Returns the next block, with messages, and an L2 block in every tenth.
 fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
     let number = view.head().map_or(FIRST, |head| head.number + 1);
     let parent = view.head().map_or(B256::ZERO, |head| head.hash);
@@ -93,7 +93,7 @@ fn grow(reader: &mut L1Reader, blocks: u64, branch: u8) {
     }
 }
 
-/// Drops the messages up to the oldest remembered header, as the poller does. One in a hundred has
+/// Drops the messages up to the oldest remembered header, like the poller. One in a hundred has
 /// failed.
 fn settle(reader: &mut L1Reader) -> u64 {
     let oldest = reader.view.oldest().unwrap().number;
@@ -209,7 +209,7 @@ fn deepest_reorg_is_followed_after_restart_from_checkpoint() {
     }
 }
 
-/// If they are before the checkpoint of the file, L1 is read again from the deployment on.
+/// L1 is read again from the deployment on if they are before the file's checkpoint.
 #[test]
 fn l1_is_read_again_from_missing_l2_blocks() {
     let folder = tempfile::tempdir().unwrap();
@@ -221,7 +221,7 @@ fn l1_is_read_again_from_missing_l2_blocks() {
     drop(running);
     let copy = folder.path().join("copy");
     fs::copy(&path, &copy).unwrap();
-    // The latest L2 block is missing: only its L1 block and those after it are read again.
+    // The latest L2 block is missing, so only its L1 block and later ones are read again.
     let some = reader_knowing(&copy, &|hash| *hash != newest);
     assert_eq!(some.view.head().unwrap().number, head / 10 * 10 - 1);
     let none = reader_knowing(&path, &|_| false);
@@ -250,7 +250,7 @@ fn corrupt_checkpoint_is_never_loaded() {
     assert_eq!(format!("{:?}", reader(&path).view), expected);
 }
 
-/// Messages that the checkpoint does not have.
+/// These are messages after the checkpoint.
 #[test]
 fn lost_or_damaged_messages_are_read_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -280,11 +280,11 @@ fn lost_or_damaged_messages_are_read_again() {
     assert_eq!(format!("{:?}", reader(&path).view), expected);
 }
 
-/// An L1 without logs in memory.
+/// An in-memory L1 without logs.
 #[derive(Debug, Default)]
 struct MemoryL1 {
     headers: Mutex<Vec<L1Header>>,
-    /// `true` if other nodes do not have its headers.
+    /// `true` if other nodes lack its headers.
     is_alone: Mutex<bool>,
 }
 
