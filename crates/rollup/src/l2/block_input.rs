@@ -10,8 +10,8 @@ use wire::ProtocolFork;
 ///
 /// # Errors
 ///
-/// [`L2Error::Chain`] if the state before the block is pruned, or if the block is genesis,
-/// which has no input.
+/// [`L2Error::Chain`] if the state before the block is pruned, or if the block is the genesis
+/// block, which has no input.
 pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, L2Error> {
     let number = block.header.number;
     let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;

@@ -7,8 +7,8 @@ use chain::{Block, ChainError, ChainReader};
 use contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, bindings::IL1Anchor};
 use std::sync::Arc;
 
-/// Returns the new anchor of a block: the one in its header, if a `prove` call in its transactions
-/// has it.
+/// Returns the new anchor of a block: the one in its header, if one of its transactions is the
+/// `prove` call for it.
 pub(crate) fn proven_anchor<'a, T: Transaction + 'a>(
     header: &Header,
     mut transactions: impl Iterator<Item = &'a T>,
@@ -19,7 +19,7 @@ pub(crate) fn proven_anchor<'a, T: Transaction + 'a>(
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        // Anyone can call the contract with any anchor; the block proves only the one whose hash is
+        // Anyone can call the contract with any anchor; the block only proves the one whose hash is
         // in its header.
         let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)

@@ -11,7 +11,7 @@ use wire::DecodeError;
 /// Error of keeping the L2 in sync with L1 or with a sequencer.
 #[derive(Debug, thiserror::Error)]
 pub enum L2Error {
-    /// L1 does not have what the L2 needs.
+    /// L1 cannot be read, or lacks data of the L2.
     #[error(transparent)]
     L1(#[from] L1Error),
     /// The L2's chain cannot be read or extended.
@@ -22,7 +22,7 @@ pub enum L2Error {
     Node(#[from] NodeError),
     /// An EXECUTE input cannot be encoded or decoded. If L1 has accepted it, L1 and this node
     /// disagree.
-    #[error("the input of L2 block {number} on L1: {source}")]
+    #[error("invalid input of L2 block {number} on L1: {source}")]
     Input {
         /// Block number.
         number: u64,
@@ -59,7 +59,7 @@ pub enum L2Error {
     },
     /// L1 no longer includes the block of the snapshot from which this node started.
     #[error(
-        "L1 was reorganised and does not have block {first}, with which the chain of this node starts: import a snapshot of a final block into a new data directory"
+        "L1 was reorganised and does not include block {first}, the first of this node's chain: import a snapshot of a finalized block into a new data directory"
     )]
     SnapshotGone {
         /// Number of the L2 block.
@@ -75,13 +75,13 @@ pub enum L2Error {
     },
 }
 
-/// Errors of a node that serves unsafe blocks. None of the blocks of such a response is executed.
+/// Error in the response of a node that serves unsafe blocks. None of its blocks is executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
     /// The request failed, or the response is malformed.
     #[error("{0}")]
     Request(String),
-    /// The node did not respond within this number of seconds.
+    /// The node did not respond within this time, in seconds.
     #[error("no answer within {0} s")]
     Silent(u64),
     /// A response has more blocks than requested.
@@ -127,8 +127,8 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// A block was signed by an account that may not build blocks, or the signature is for another
-    /// block.
+    /// A block was signed by an account that is not trusted to build blocks, or the signature is
+    /// for another block.
     #[error(
         "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
     )]
@@ -142,7 +142,7 @@ pub enum FeedError {
     #[error("failed to check the signer with the rollup's policy: {0}")]
     Policy(String),
     /// The node serves none of the blocks that it claims to have.
-    #[error("no block behind {from}, expected those up to its head {head}")]
+    #[error("no block after {from}, expected those up to its head {head}")]
     Withheld {
         /// Number of the block after which blocks were requested.
         from: u64,
@@ -160,7 +160,7 @@ pub enum FeedError {
     /// The node repeatedly serves blocks that do not extend this node's chain.
     #[error("{0} responses whose blocks do not continue this chain")]
     InVain(usize),
-    /// The rollup is not known yet, or the node is stopping.
+    /// The node is starting or stopping.
     #[error("the node is not ready")]
     NotOpen,
 }

@@ -1,4 +1,4 @@
-//! The follower: imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
+//! Follower that imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
 
 use crate::{
     L2Error,
@@ -11,13 +11,13 @@ use chain::{Block, RecoveredTransaction};
 use std::sync::Arc;
 use wire::StatelessInput;
 
-/// Keeps the L2 in sync with L1, and ahead of L1 with a sequencer.
+/// Keeps the L2 in sync with L1, and with the unsafe blocks of a sequencer.
 #[derive(Debug)]
 pub struct Follower {
     sync: L2Syncer,
     /// `true` if a sequencer, or a caller of the Engine API, supplies unsafe blocks.
     has_feed: bool,
-    /// `true` while an L1 reorg has not been applied to the L2, for instance after an error.
+    /// `true` until an L1 reorg has been applied to the L2.
     is_reverted: bool,
     /// Transactions of replaced blocks, which later blocks may include.
     displaced: Vec<RecoveredTransaction>,
@@ -41,12 +41,12 @@ impl Follower {
         (self.sync, self.displaced)
     }
 
-    /// Transactions of replaced blocks.
+    /// Returns the transactions of replaced blocks.
     pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.displaced
     }
 
-    /// Notes that a sequencer supplies unsafe blocks from now on.
+    /// Records that a sequencer supplies unsafe blocks from now on.
     pub(crate) const fn has_sequencer(&mut self) {
         self.has_feed = true;
     }
@@ -67,7 +67,7 @@ impl Follower {
     /// [`L2Error`] if a block cannot be imported. Imported blocks are kept, and the next call
     /// continues after them.
     pub fn follow_l1(&mut self) -> Result<(), L2Error> {
-        // On an error the syncer keeps the displaced transactions until the next call.
+        // On error, the syncer keeps the displaced transactions until the next call.
         let update = self.sync.catch_up()?;
         self.is_reverted |= update.reverted;
         let mut displaced = update.displaced;
@@ -113,9 +113,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Removes transactions of replaced blocks once their nonces are used. Until then another L1
-    /// reorg may replace blocks with them, and this node may have to include them again as the
-    /// sequencer.
+    /// Removes transactions of replaced blocks once their nonces are used. Until then this node may
+    /// have to include them again as the sequencer.
     fn forget_used(&mut self) -> Result<(), L2Error> {
         if self.displaced.is_empty() {
             return Ok(());
@@ -165,8 +164,7 @@ impl Follower {
             return Err(L2Error::OtherL2 { got: decoded.chain_id, expected });
         }
         let new = self.sync.node.read(|node| import_unsafe(&node.chain, &decoded))?;
-        // Blocks of a leader that were never fetched from it may be replaced by the blocks of the
-        // next leader.
+        // The next leader may replace blocks that it has never fetched from the previous one.
         let mut displaced = Vec::new();
         let adopted = self.sync.adopt(new, &mut displaced);
         self.keep(displaced);

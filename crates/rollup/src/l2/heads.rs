@@ -14,13 +14,13 @@ pub(crate) struct Heads {
 
 impl HeadPolicy for Heads {
     fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String> {
-        // Callers may have a sequencer build payloads, but only the sequencer extends its head,
+        // Callers may request payloads from a sequencer, but only the sequencer extends its head,
         // since it must be able to post the blocks to L1.
         if self.shared.makes_blocks.load(Ordering::Relaxed) {
             let is_own = chain.head().hash == head.hash;
             return is_own
                 .then_some(())
-                .ok_or_else(|| "a sequencer chooses its head itself".to_owned());
+                .ok_or_else(|| "the head of a sequencer cannot be set".to_owned());
         }
         let status = self.shared.status.lock();
         let safe = status.safe_head;

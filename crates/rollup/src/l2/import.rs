@@ -7,9 +7,8 @@ use codec::OwnedWitness;
 use execute::{ExecuteError, Rules};
 use wire::{Input, StatelessInput};
 
-/// Returns the witness of an input with one block. A batch has one witness for all its blocks, and
-/// an input that was posted without its witness has an empty one; a complete witness contains the
-/// parent.
+/// Returns the witness of an input with one block, if it is complete, i.e. contains the parent. A
+/// batch has one witness for all its blocks, and the witness of an input may be empty.
 fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     match input {
         Input::Block(StatelessInput { witness, .. }) if !witness.headers.is_empty() => {
@@ -44,8 +43,8 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, 
 /// EXECUTE is not called, because it would execute the block a second time only to repeat what the
 /// import has verified: that the header follows from the parent's state. The sequencer's witness is
 /// not used, since it may lack nodes or contain extra ones. The import records the witness that
-/// this node stores and serves, so a false witness does not spread to other nodes. If L1 later
-/// rejects the sequencer's input, the block never becomes safe, like any block that is not posted.
+/// this node stores and serves, so a false witness does not propagate. If L1 later rejects the
+/// sequencer's input, the block never becomes safe, like any block that is not posted.
 ///
 /// # Errors
 ///
@@ -95,7 +94,7 @@ mod tests {
         (chain, new)
     }
 
-    /// The stored witness is the one that the import records, whatever the input contains.
+    /// The import stores the witness that it records, not that of the input.
     #[test]
     fn unsafe_block_is_imported_without_its_witness() {
         let (chain, new) = chain_and_block(Vec::new());
@@ -141,7 +140,7 @@ mod tests {
         assert!(blobs.is_err());
     }
 
-    /// Such as a block with withdrawals, which Ethereum allows.
+    /// Ethereum allows blocks with withdrawals; the rules of an L2 do not.
     #[test]
     fn unsafe_block_that_l2_rules_forbid_is_refused() {
         let withdrawal = Withdrawal { amount: 1, ..Withdrawal::default() };

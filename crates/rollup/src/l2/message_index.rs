@@ -1,5 +1,5 @@
-//! Index of the messages in the logs of the L2: where messages to L1 were sent, and where messages
-//! from L1 were delivered. The data stay in the logs.
+//! Index of the messages in the logs of the L2: the positions at which messages to L1 were sent and
+//! messages from L1 were handled.
 
 mod file;
 mod handlings;
@@ -27,14 +27,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Number of blocks whose hashes are remembered. After a deeper reorg the index is made anew.
+/// Number of blocks whose hashes are remembered. A deeper reorg rebuilds the index.
 const MAX_REORG: usize = 8_192;
-/// Number of events that are found in each direction, besides a [reserve](with_reserve). It bounds
-/// memory, at some 60 bytes an event. The oldest ones are dropped: anyone can send messages, and must
-/// not stop the index with them.
+/// Maximum number of events in each direction that lookups return, not counting a
+/// [reserve](with_reserve). Bounds memory at about 60 bytes per event: anyone can send messages.
+/// The oldest events are dropped.
 const MAX_EVENTS: usize = 1 << 18;
 
-/// A message to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentToL1 {
     /// Number of the L2 block.
@@ -58,7 +57,6 @@ struct Found {
     event: Event,
 }
 
-/// Error of opening the file.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
     #[error(transparent)]
@@ -67,18 +65,18 @@ enum OpenError {
     Disk(#[from] DiskError),
 }
 
-/// The index up to a block. With a file, a start reads only the newest blocks again.
+/// The index up to a block. With a file, a restart reads only the newest blocks again.
 #[derive(Debug)]
 pub(crate) struct MessageIndex {
-    /// Numbers and hashes of indexed blocks, ascending: each of the newest ones, and of those before
-    /// the start the last ones of the file's records.
+    /// Numbers and hashes of indexed blocks, ascending: all of the newest blocks, and from before
+    /// the start only the last block of each record of the file.
     blocks: VecDeque<BlockNumHash>,
     /// Index of the first message to L1 in the blocks of this node.
     first: u64,
     sent: VecDeque<SentToL1>,
     handlings: Handlings,
     file: Option<IndexFile>,
-    /// Number of events that are found in each direction.
+    /// Maximum number of events in each direction that lookups return.
     limit: usize,
 }
 
@@ -96,8 +94,8 @@ impl Default for MessageIndex {
 }
 
 impl MessageIndex {
-    /// Opens the index of a chain with its file. If the file cannot be used, the index is made
-    /// without it.
+    /// Opens the index of a chain with its file. If the file cannot be used, the index is rebuilt
+    /// in memory.
     pub(crate) fn open(path: &Path, chain: &ChainReader) -> Self {
         Self::with_file(path, chain).unwrap_or_else(|error| {
             tracing::warn!(path = %path.display(), %error, "failed to open the message index");
@@ -125,7 +123,6 @@ impl MessageIndex {
         Ok(index)
     }
 
-    /// Adds the events of a record.
     fn load(&mut self, events: Events) -> Result<(), DiskError> {
         let Events { first, sent, handled, .. } = events;
         if !sent.is_empty() {
@@ -143,13 +140,13 @@ impl MessageIndex {
         Ok(())
     }
 
-    /// Number of the newest indexed block.
+    /// Returns the number of the newest indexed block.
     pub(crate) fn head(&self) -> Option<u64> {
         self.blocks.back().map(|block| block.number)
     }
 
-    /// Indexes the blocks up to the head of the chain, for at most `time`, and undoes those that a
-    /// reorg has removed. Returns `true` if all are indexed.
+    /// Indexes the blocks up to the head of the chain, for at most `time`, and removes the events
+    /// of reorged blocks. Returns `true` if all blocks are indexed.
     pub(crate) fn catch_up(
         &mut self,
         chain: &ChainReader,
@@ -163,7 +160,7 @@ impl MessageIndex {
                 return Ok(false);
             }
             let Some(block) = chain.canonical_block(next)? else { return Ok(false) };
-            // The chain may change in between; the next call undoes what it has removed.
+            // The chain may change meanwhile; the next call handles the reorg.
             if self.blocks.back().is_some_and(|last| last.hash != block.header.parent_hash) {
                 return Ok(false);
             }
@@ -187,7 +184,7 @@ impl MessageIndex {
             scan.into_events().skip_while(|((number, ..), _)| *number < next).peekable();
         let from = chain.first_number();
         loop {
-            // Each record of the file ends where it would if all blocks were read.
+            // The records of the file end at the same blocks as without a scan.
             let before = self.file.as_ref().map_or(self.blocks.back().copied(), |it| it.end());
             let last = before.map_or(0, |block| block.number + 1) + (BLOCKS - 1);
             let last = last.max(from);
@@ -202,7 +199,7 @@ impl MessageIndex {
         }
     }
 
-    /// Undoes the blocks that a reorg has removed. Returns the number of the next block.
+    /// Removes the events of reorged blocks. Returns the number of the next block.
     fn undo_reorg(&mut self, chain: &ChainReader) -> Result<u64, ChainError> {
         while let Some(newest) = self.blocks.back() {
             if chain.canonical_hash(newest.number)? == Some(newest.hash) {
@@ -211,7 +208,7 @@ impl MessageIndex {
             self.undo();
         }
         let stayed = self.head();
-        // Also after a call that has failed in between.
+        // Not only if blocks were removed: an earlier call may have failed before this.
         self.write(|file| file.cut_back(stayed));
         if stayed.is_none() {
             *self = Self { file: self.file.take(), limit: self.limit, ..Self::default() };
@@ -219,7 +216,7 @@ impl MessageIndex {
         Ok(stayed.map_or(chain.first_number(), |number| number + 1))
     }
 
-    /// Makes a block the newest one, after the events up to it were added.
+    /// Sets the newest block, after the events up to it were added.
     fn extend_to(&mut self, block: BlockNumHash) {
         self.blocks.push_back(block);
         if self.blocks.len() > MAX_REORG {
@@ -274,10 +271,10 @@ impl MessageIndex {
         self.write(|file| file.replace(&records));
     }
 
-    /// Changes the file. After an error it is no longer used: the next start reads what it has.
+    /// Changes the file. After an error the file is not used until the next start.
     fn write(&mut self, change: impl FnOnce(&mut IndexFile) -> Result<(), DiskError>) {
         if let Some(Err(error)) = self.file.as_mut().map(change) {
-            tracing::warn!(%error, "failed to write the message index, it is in memory until restart");
+            tracing::warn!(%error, "failed to write the message index, keeping it in memory until restart");
             self.file = None;
         }
     }
@@ -287,7 +284,7 @@ impl MessageIndex {
         self.remove_after(self.head());
     }
 
-    /// Removes the events after a block; all without one.
+    /// Removes the events after a block, or all for `None`.
     fn remove_after(&mut self, stayed: Option<u64>) {
         let is_removed = |block: u64| stayed.is_none_or(|stayed| block > stayed);
         while self.sent.back().is_some_and(|sent| is_removed(sent.block)) {
@@ -308,7 +305,7 @@ impl MessageIndex {
     fn add(&mut self, found: Found) {
         match found.event {
             Event::Sent(sent) => {
-                // After a gap, which dropped events leave, the older ones are dropped too.
+                // After a gap due to dropped events, the older events are dropped too.
                 if found.index != self.sent_len() {
                     self.sent.clear();
                 }
@@ -326,17 +323,16 @@ impl MessageIndex {
         self.sent.is_empty()
     }
 
-    /// Number of messages to L1, including those before the first block of this node.
+    /// Returns the number of messages to L1, including those before the first block of this node.
     pub(crate) fn sent_len(&self) -> u64 {
         self.first + self.sent.len() as u64
     }
 
-    /// Index of the first message to L1 that is found.
+    /// Returns the index of the oldest message to L1 that a lookup returns.
     pub(crate) fn first_sent(&self) -> u64 {
         self.first.max(self.sent_len().saturating_sub(self.limit as u64))
     }
 
-    /// Returns a message to L1.
     pub(crate) fn sent(&self, index: u64) -> Option<SentToL1> {
         let position = index.checked_sub(self.first).filter(|_| index >= self.first_sent())?;
         self.sent.get(usize::try_from(position).ok()?).copied()

@@ -1,4 +1,4 @@
-//! The L2 of a node: the blocks that L1 and other nodes have, imported into its chain.
+//! Import of L2 blocks from L1 and from other nodes.
 
 pub(crate) mod block_input;
 pub(crate) mod contracts;

@@ -2,8 +2,8 @@
 //! node.
 //!
 //! Each record is an encoded transaction with checksums. A torn record at the end was never
-//! acknowledged. The file is written without `fsync`: it survives the process, and most of it
-//! survives a power loss.
+//! acknowledged. The file is written without `fsync`: it survives a crash of the process, but not
+//! completely a power loss.
 
 use crate::{L2Error, service::data_dir::POOL};
 use alloy_consensus::Transaction as _;
@@ -28,9 +28,10 @@ use std::{
 /// Length in bytes from which the file is rewritten without obsolete records.
 const REWRITE_FROM: u64 = 1 << 20;
 
-/// Open file of the pool.
+/// Open pool file.
 ///
-/// Writes are batched: the first waiting caller writes the transactions noted by all others.
+/// Writes are batched: the first waiting caller also writes the transactions that all others have
+/// noted.
 #[derive(Debug)]
 pub(crate) struct PoolLog {
     path: PathBuf,
@@ -44,7 +45,6 @@ pub(crate) struct PoolLog {
 #[derive(Debug, Default)]
 struct Noted {
     transactions: Vec<Bytes>,
-    /// Number of the last noted transaction.
     last: u64,
 }
 
@@ -61,7 +61,8 @@ struct End {
     rewritten: u64,
     /// Number of the last transaction that was written or failed to be written.
     tried: u64,
-    /// Transactions that could not be written, with the error, until it is reported to the sender.
+    /// Transactions that could not be written, with the error, until that is reported to the
+    /// sender.
     lost: BTreeMap<u64, String>,
 }
 
@@ -84,7 +85,7 @@ fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Replaces a corrupted file by one with its valid records, and keeps the corrupted one as
-/// `.damaged`. At any moment one of the two exists.
+/// `.damaged`. At least one of the two exists at any time.
 fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::read(path)?,
@@ -147,11 +148,11 @@ impl PoolLog {
         }
     }
 
-    /// Rewrites the file if it has grown, with the transactions of blocks above `safe` (which may
+    /// If the file has grown, rewrites it with the transactions of blocks above `safe` (which may
     /// be replaced), of replaced blocks, and of the pool.
     pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
         if let Err(error) = self.rewrite(node, safe, displaced) {
-            tracing::warn!(%error, "failed to compact the pool file, it keeps growing");
+            tracing::warn!(%error, "failed to compact the pool file");
         }
     }
 
@@ -165,8 +166,8 @@ impl PoolLog {
         if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
             return Ok(());
         }
-        // Nothing is noted concurrently: a thread that notes a transaction holds the node's lock,
-        // or is this thread. All noted transactions are in the pool or in `displaced`.
+        // No transaction is noted concurrently, because that requires the node's lock, or happens
+        // on this thread. All noted transactions are in the pool or in `displaced`.
         let (transactions, noted) = node.read(|node| {
             let (mut all, mut seen) = (Vec::<Bytes>::new(), B256Set::default());
             let head = node.chain.head().header.number;
@@ -188,7 +189,7 @@ impl PoolLog {
             }
             Ok::<_, DiskError>((all, self.noted.lock().take()))
         })?;
-        // The node's lock is released, so that blocks are made during the write.
+        // The node's lock is not held during the write, so that block production continues.
         match RecordFile::replace(&self.path, self.subject, slices(&transactions)) {
             Ok(file) => {
                 (end.rewritten, end.file, end.tried) = (file.length(), file, noted.last);
@@ -220,7 +221,7 @@ impl PoolJournal for PoolLog {
     }
 }
 
-/// The pool's file, and its transactions that the pool does not accept yet.
+/// The pool file, and its transactions that the pool does not accept yet.
 #[derive(Debug)]
 pub(crate) struct KeptPool {
     pub(crate) log: Arc<PoolLog>,
@@ -229,9 +230,9 @@ pub(crate) struct KeptPool {
 }
 
 impl KeptPool {
-    /// Opens the pool's file in the data directory, adds its transactions to the pool, and records
-    /// all transactions that the pool accepts from now on. The operator's transactions are skipped,
-    /// since they are created again.
+    /// Opens the pool file in the data directory, adds its transactions to the pool, and records
+    /// all transactions that the pool accepts from now on. Skips the operator's transactions, since
+    /// they are created again.
     ///
     /// # Errors
     ///
@@ -244,8 +245,8 @@ impl KeptPool {
     ) -> Result<Self, L2Error> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
         // Lift the limits while loading, since all of these transactions were acknowledged. The
-        // file also has those of replaced blocks, so there may be more than the pool's limits
-        // allow; and a rewritten file is not sorted, so most of them may have a nonce gap at first.
+        // file also contains those of replaced blocks, so there may be more than the limits allow;
+        // and a rewritten file is not sorted, so most of them may have a nonce gap at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
         let Offered { taken, refused } = offer(node, &kept, operator);
@@ -298,7 +299,7 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
         if waiting.contains(&hash) {
             offered.refused.push(recovered);
         } else {
-            // It was replaced or evicted before the restart, or is now.
+            // Replaced or evicted before the restart, or now.
             tracing::warn!(transaction = %hash, %reason, "dropped transaction");
             node.execute(DropTransaction { hash, reason: reason.to_string() });
         }
@@ -306,15 +307,15 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Hashes of the transactions without a nonce gap, taking the pool's transactions into account. If
-/// the others were kept, blocks would wait for them forever.
+/// Returns the hashes of the transactions without a nonce gap, counting the pool's transactions. If
+/// the others were kept, block production would wait for them forever.
 fn next_ones<'t>(
     node: &Node,
     transactions: impl Iterator<Item = &'t RecoveredTransaction>,
 ) -> B256Set {
     let mut by_sender = AddressMap::<BTreeMap<u64, B256>>::default();
     for it in transactions {
-        // The last transaction with a nonce has replaced the others.
+        // The last transaction with a nonce has replaced the earlier ones.
         let (nonce, hash) = (it.transaction.nonce(), *it.transaction.hash());
         by_sender.entry(it.sender).or_default().insert(nonce, hash);
     }
@@ -367,7 +368,7 @@ mod tests {
         PoolLog::open(path, B256::repeat_byte(1)).unwrap()
     }
 
-    /// Transactions added after that are read back as well.
+    /// Transactions that are added later are read back as well.
     #[test]
     fn torn_record_is_cut_and_file_kept() {
         let folder = tempfile::tempdir().unwrap();
@@ -432,7 +433,7 @@ mod tests {
         log.keep(numbers[2]).unwrap();
         let whole = fs::read(&path).unwrap();
         assert_eq!(open(&path).1.len(), 4);
-        // Notes before and after that one were written with it.
+        // The transactions noted before and after it were written in the same batch.
         log.keep(numbers[0]).unwrap();
         log.keep(numbers[3]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);

@@ -20,13 +20,13 @@ use wire::StatelessInput;
 
 /// Maximum number of inputs in one response to a follower, which bounds its size.
 pub(crate) const MAX_INPUTS: u64 = 64;
-/// Maximum number of stored signatures: far more than the backlog of blocks.
+/// Maximum number of stored signatures, far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;
 /// Pause before a failed signature is requested again.
 const SIGN_RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of accounts in the cache of policy responses.
 const MAX_ACCOUNTS: usize = 8;
-/// Lifetime of a cached response, since the policy may change.
+/// Lifetime of a cached response. The policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Minimum interval between requests to L1 about unknown accounts, which limits the requests that a
 /// peer can cause with signatures of random accounts.
@@ -40,10 +40,10 @@ pub(crate) struct SigningDomain {
 }
 
 impl SigningDomain {
-    /// Message whose Keccak hash is signed for a block.
+    /// Returns the message whose Keccak hash is signed for a block.
     ///
     /// It begins with `0x19 0x00` and an address, the prefix of data for a contract (EIP-191). The
-    /// key also signs transactions, and no transaction begins with these bytes.
+    /// key also signs transactions, none of which begins with these bytes.
     fn message(self, number: u64, hash: B256) -> Vec<u8> {
         let mut message = vec![0x19, 0x00];
         message.extend(self.rollup);
@@ -60,7 +60,7 @@ impl SigningDomain {
     }
 }
 
-/// The latest signatures by block hash, and the signing key of a node that can make blocks.
+/// The latest signatures by block hash, and the signing key of a node that can build blocks.
 #[derive(Debug, Default)]
 pub(crate) struct SignedBlocks {
     origin: OnceLock<(SigningDomain, Option<Signer>)>,
@@ -68,7 +68,7 @@ pub(crate) struct SignedBlocks {
 }
 
 impl SignedBlocks {
-    /// Sets the rollup, and the signing key of a node that can make its blocks.
+    /// Sets the rollup, and the signing key of a node that can build its blocks.
     pub(crate) fn open(&self, deployment: &Deployment, key: Option<Signer>) {
         let Deployment { rollup, l2_chain_id: chain_id, .. } = *deployment;
         // Set once, at the node's start.
@@ -81,7 +81,7 @@ impl SignedBlocks {
         self.kept.lock().0.get(hash).cloned()
     }
 
-    /// Signs a block, unless it has a signature. The signature covers the block and, through its
+    /// Signs a block, unless there is a signature. The signature covers the block and, through its
     /// hash, all its ancestors.
     fn sign(&self, number: u64, hash: B256) -> Result<(), SignerError> {
         let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
@@ -92,7 +92,7 @@ impl SignedBlocks {
         Ok(())
     }
 
-    /// Returns `true` if signing does not block: the key is local, or the node has no key.
+    /// Returns `true` if signing does not block, because the key is local or the node has none.
     fn signs_at_once(&self) -> bool {
         let key = self.origin.get().and_then(|(_, key)| key.as_ref());
         key.is_none_or(Signer::is_local)
@@ -116,8 +116,8 @@ impl SignedBlocks {
     }
 }
 
-/// Blocks of this node that are still to be signed. A remote signer may be slow, so blocks are
-/// signed on another thread, one after another and with retries, and sealing does not wait.
+/// Blocks of this node that are still to be signed. A remote signer may be slow, so another thread
+/// signs them sequentially, with retries, and sealing does not wait.
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
     waiting: VecDeque<BlockNumHash>,
@@ -129,14 +129,13 @@ pub(crate) struct BlockSigning {
 impl BlockSigning {
     /// Adds a block that this node has sealed, or that it adopts as the new sequencer.
     pub(crate) fn add(&mut self, block: BlockNumHash) {
-        // The signer has failed for hours: followers have the oldest blocks from L1 by then.
+        // The signer has failed for hours, so followers have read the oldest blocks from L1 by now.
         if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {
             self.waiting.pop_front();
         }
         self.waiting.push_back(block);
     }
 
-    /// Adds a block, if there is one.
     pub(crate) fn extend(&mut self, block: Option<BlockNumHash>) {
         if let Some(block) = block {
             self.add(block);
@@ -167,7 +166,7 @@ impl BlockSigning {
                 continue;
             }
             let signed = Arc::clone(signed);
-            // If no thread can be started, the next call tries again.
+            // If no thread can be started, the next call retries.
             self.pending = Probe::ask(move || signed.sign(number, hash)).ok();
             return;
         }
@@ -177,7 +176,7 @@ impl BlockSigning {
 /// Accounts whose signatures on blocks are accepted.
 #[derive(Debug)]
 pub(crate) enum FeedTrust {
-    /// Any account: without a policy the node at the configured URL is trusted.
+    /// Any account. Without a policy, the node at the configured URL is trusted.
     Url,
     /// These accounts.
     Accounts(Vec<Address>),
@@ -195,14 +194,13 @@ pub(crate) struct PolicyTrust {
 }
 
 impl FeedTrust {
-    /// Checks a node's response to a request for the blocks after `from`: they have to be
-    /// consecutive, of this rollup, and signed by trusted accounts. Unless every account is
-    /// trusted, returns only the blocks before the first unsigned one. Stores the signatures. May
-    /// wait for L1.
+    /// Checks a node's response to a request for the blocks after `from`: they must be consecutive,
+    /// of this rollup, and signed by trusted accounts. Unless every account is trusted, returns
+    /// only the blocks before the first unsigned one. Stores the signatures. May wait for L1.
     ///
     /// # Errors
     ///
-    /// [`FeedError`]; no block of the response may be executed then.
+    /// [`FeedError`] if no block of the response may be executed.
     pub(crate) fn check(
         &self,
         book: &SignedBlocks,
@@ -211,7 +209,7 @@ impl FeedTrust {
         answer: Vec<SignedInput>,
     ) -> Result<Vec<Bytes>, FeedError> {
         let Some((domain, _)) = book.origin.get() else { return Err(FeedError::NotOpen) };
-        // Before anything is decoded, to bound the work that an untrusted response can cause.
+        // Checked before decoding, to bound the work that an untrusted response can cause.
         if answer.len() > limit {
             return Err(FeedError::TooMany { got: answer.len(), limit });
         }
@@ -233,8 +231,8 @@ impl FeedTrust {
             }
             match (signature, self) {
                 (None, Self::Url) => {}
-                // The sequencer serves a block before its signer has responded. The blocks before
-                // it are accepted.
+                // The sequencer serves a block before its signer has responded. Accept the blocks
+                // before it.
                 (None, _) if !inputs.is_empty() => break,
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {
@@ -247,7 +245,7 @@ impl FeedTrust {
             }
             inputs.push(input);
         }
-        // Stored only now, so that nothing of a rejected response is passed on to other nodes.
+        // Stored only now, so that no signature of a rejected response is forwarded to other nodes.
         for (hash, signature) in signatures {
             book.keep(hash, signature);
         }
@@ -258,7 +256,7 @@ impl FeedTrust {
     ///
     /// # Errors
     ///
-    /// [`FeedError::WrongSigner`], or [`FeedError::Policy`] if L1 cannot be asked.
+    /// [`FeedError::WrongSigner`], or [`FeedError::Policy`] if the request to L1 fails.
     pub(crate) fn admits(&self, signer: Address, number: u64) -> Result<(), FeedError> {
         let is_admitted = match self {
             Self::Url => true,
@@ -280,8 +278,7 @@ impl PolicyTrust {
             {
                 return Ok(*is_admitted);
             }
-            // Requests about unknown accounts are rate-limited; accounts in the cache are not
-            // affected.
+            // Rate-limit requests about unknown accounts. Accounts in the cache are not affected.
             let newest = known.iter().map(|(.., at)| age(*at)).min();
             if newest.is_some_and(|newest| newest < ASK_INTERVAL) && found.is_none() {
                 return Ok(false);
@@ -290,7 +287,7 @@ impl PolicyTrust {
         let unasked = |error: L1Error| FeedError::Policy(error.to_string());
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
-        // The lock is not held here: L1 may be slow, and blocks of known accounts are accepted
+        // The lock is not held here: L1 may be slow, and blocks of known accounts must be accepted
         // meanwhile.
         let (rollup, rules) = (self.rollup, self.rules);
         let is_admitted = client.most(Quorum::Answering, |provider| async move {
@@ -311,7 +308,8 @@ impl PolicyTrust {
     }
 }
 
-/// Trusted signers of a feed: the configured accounts, or else the rollup's policy, if it has one.
+/// Returns the trusted signers of a feed: the configured accounts, or else the rollup's policy, if
+/// it has one.
 pub(crate) fn trust(
     accounts: &[Address],
     deployment: &Deployment,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Interval between two log lines.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sync progress from the first read L1 block to the latest.
+/// Sync progress from the first L1 block read to the latest.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
@@ -27,7 +27,6 @@ impl SyncProgress {
         tracing::info!(read, latest, l2, seconds_left = left, "syncing with L1");
     }
 
-    /// Records the end of the sync.
     pub(crate) fn end(&mut self) {
         if self.told.is_some() {
             tracing::info!("synced with L1");
@@ -36,7 +35,7 @@ impl SyncProgress {
     }
 }
 
-/// Estimated seconds for the remaining blocks; `None` before the first one was read.
+/// Estimates the seconds for the remaining blocks; `None` before the first one was read.
 fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
     // Checked arithmetic: `done` may be zero, and an L1 node may return any height.
     let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;

@@ -16,11 +16,10 @@ use std::{collections::VecDeque, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct L2Syncer {
     pub(crate) node: Arc<Node>,
-    /// The last view of L1.
     pub(crate) view: Arc<L1View>,
-    /// L2 blocks on L1 that this node has not imported, for instance after an error.
+    /// L2 blocks on L1 that this node has not imported yet.
     waiting: VecDeque<PostedBlock>,
-    /// Result of the current sync, kept over failed attempts.
+    /// Result of the current sync, kept across failed attempts.
     outcome: SyncOutcome,
     progress: SyncProgress,
 }
@@ -49,8 +48,8 @@ impl L2Syncer {
         self.view = view;
     }
 
-    /// Imports the L2 blocks on L1. Unsafe blocks on top are kept, unless L1 has other blocks at
-    /// their heights.
+    /// Imports the L2 blocks on L1. Keeps unsafe blocks on top, unless L1 has other blocks at their
+    /// heights.
     ///
     /// # Errors
     ///
@@ -61,17 +60,17 @@ impl L2Syncer {
             let (number, transaction) = (next.number, next.transaction);
             let canonical = self.chain().canonical_hash(number)?;
             // Compared before the import, which makes L1's block canonical.
-            let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
-            // Stored even if the import fails after the old blocks were removed.
+            let is_replaced = canonical.is_some_and(|canonical| canonical != next.hash);
+            // Restored even if the import fails after the old blocks were removed.
             let mut displaced = core::mem::take(&mut self.outcome.displaced);
-            let taken = self.take(next, &mut displaced);
+            let taken = self.import_posted(next, &mut displaced);
             self.outcome.displaced = displaced;
             taken?;
-            if gives_way {
+            if is_replaced {
                 self.outcome.overtaken_by = Some(transaction);
             }
-            // Removed only after the import: after an error, such as a full disk, the next call
-            // starts with the same block.
+            // Removed only after the import, so that after an error, such as a full disk, the next
+            // call starts with the same block.
             self.waiting.pop_front();
         }
         self.require_first()?;
@@ -102,14 +101,14 @@ impl L2Syncer {
         }
         self.waiting.drain(..first);
         if self.waiting.is_empty() {
-            // After a long sync the list would have the capacity for all L2 blocks.
+            // After a long sync, the list would keep the capacity for all L2 blocks.
             self.waiting.shrink_to(1_024);
         }
         Ok(())
     }
 
-    /// Checks that the first block of a chain from a snapshot is on L1, once L1 has been read up to
-    /// its head.
+    /// Once L1 has been read up to its head, checks that it includes the first block of a chain
+    /// from a snapshot.
     fn require_first(&self) -> Result<(), L2Error> {
         let first = self.chain().first_number();
         let genesis = self.view.deployment().genesis.number.unwrap_or_default();
@@ -138,9 +137,9 @@ impl L2Syncer {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Imports an L2 block on L1, makes it canonical, and adds the transactions of replaced blocks
-    /// to `displaced`.
-    fn take(
+    /// Imports an L2 block from L1, makes it canonical, and adds the transactions of replaced
+    /// blocks to `displaced`.
+    fn import_posted(
         &self,
         posted: &PostedBlock,
         displaced: &mut Vec<RecoveredTransaction>,
@@ -169,8 +168,8 @@ impl L2Syncer {
     ) -> Result<(), L2Error> {
         let parent = new.block.header.parent_hash;
         if self.chain().head().hash != parent {
-            // The parent first, so that `displaced` gets the transactions of all replaced blocks,
-            // and none of the new branch.
+            // Set the parent first, so that `displaced` gets the transactions of all replaced
+            // blocks, and none of the new branch.
             self.set_head(parent, displaced)?;
         }
         self.node.adopt(new)?;
@@ -188,7 +187,7 @@ impl L2Syncer {
         let from = self.chain().head().header.number;
         let replaced = self.node.execute(SetHead(hash))?;
         let to = self.chain().head().header.number;
-        tracing::warn!(from, to, transactions = replaced.len(), "L2 reorg: unsafe head moved back");
+        tracing::warn!(from, to, transactions = replaced.len(), "L2 reorg detected");
         displaced.extend(replaced);
         Ok(())
     }
@@ -208,10 +207,8 @@ impl L2Syncer {
     }
 }
 
-/// Result of syncing with L1.
 #[derive(Debug, Default)]
 pub(crate) struct SyncOutcome {
-    /// `true` if L1 was reorganised.
     pub(crate) reverted: bool,
     /// Transactions of L2 blocks that were replaced by those on L1.
     pub(crate) displaced: Vec<RecoveredTransaction>,

@@ -23,15 +23,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Pause before reconnecting.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// Pause between two responses with blocks, in which the worker imports them.
+/// Pause after a response with blocks, in which the worker imports them.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Timeout of a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
-/// Interval between two requests without a subscription.
+/// Polling interval without a subscription.
 const POLL: Duration = Duration::from_secs(1);
 /// Maximum wait for the signature of a served block, since the sequencer's signer may be remote.
 const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,12 +39,12 @@ const MAX_VAIN: usize = 100;
 /// last one may be long.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Source of unsafe blocks, by the node's role.
+/// Source of unsafe blocks, depending on the node's role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Followed {
     /// WebSocket URL of the sequencer, if it is known.
     sequencer: Option<String>,
-    /// `true` while this node makes the blocks.
+    /// `true` while this node is the sequencer.
     leads: bool,
 }
 
@@ -59,7 +57,7 @@ pub(crate) struct UnsafeBlockClient {
 }
 
 impl UnsafeBlockClient {
-    /// Creates a client of these nodes or, if there are none, of the sequencer.
+    /// Creates a client for these nodes or, if there are none, for the sequencer.
     pub(crate) fn new(relays: Vec<String>) -> Self {
         Self { relays: Arc::new(relays), ..Self::default() }
     }
@@ -69,12 +67,12 @@ impl UnsafeBlockClient {
         self.followed.send_replace(Followed { sequencer, leads: false });
     }
 
-    /// Stops receiving blocks, because this node makes them.
+    /// Disconnects while this node is the sequencer.
     pub(crate) fn rest(&self) {
         self.followed.send_replace(Followed { sequencer: None, leads: true });
     }
 
-    /// URL of the sequencer that the node follows, if it follows one.
+    /// Returns the URL of the sequencer that the node follows, if it follows one.
     pub(crate) fn sequencer(&self) -> Option<String> {
         self.followed.borrow().sequencer.clone()
     }
@@ -84,18 +82,18 @@ impl UnsafeBlockClient {
         !self.relays.is_empty()
     }
 
-    /// URL of the node to connect to after this number of failures.
+    /// Returns the URL of the node to connect to after this number of failures.
     fn url(&self, followed: &Followed, failures: usize) -> Option<String> {
         if followed.leads {
             return None;
         }
-        // In order and not at random, because the operator lists the preferred node first.
+        // In order rather than at random, because the operator lists the preferred node first.
         let relay = self.relays.get(failures % self.relays.len().max(1));
         relay.cloned().or_else(|| followed.sequencer.clone())
     }
 
-    /// Sends the inputs of new unsafe blocks to the channel `inputs`, shows signed prefixes of the
-    /// next block, and reconnects after errors.
+    /// Sends the inputs of new unsafe blocks to `inputs`, passes signed prefixes of the next block
+    /// to the node, and reconnects after errors.
     pub(crate) async fn read(self, prefixes: PrefixClient, inputs: Sender<Vec<Bytes>>) {
         let PrefixClient { node, shared, trust, .. } = &prefixes;
         let mut changes = self.followed.subscribe();
@@ -125,7 +123,6 @@ impl UnsafeBlockClient {
     }
 }
 
-/// Waits for a request with [`ANSWER_TIMEOUT`].
 async fn with_timeout<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {
@@ -149,12 +146,12 @@ async fn listen(
     );
     let provider =
         with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
-    // Subscribed before the first request, so that no block in between is missed. If the other node
-    // has no subscription left, this node polls it: its blocks matter more than their latency.
+    // Subscribe before the first request, so that no block in between is missed. If the other node
+    // has no subscription left, poll it: receiving its blocks late is better than not at all.
     let mut heads = match with_timeout(provider.subscribe_blocks().into_future()).await {
         Ok(heads) => Some(heads),
         Err(FeedError::Request(error)) => {
-            tracing::warn!(error, "feed of unsafe blocks has no subscription, polling");
+            tracing::warn!(error, "failed to subscribe to unsafe blocks, polling");
             None
         }
         Err(error) => return Err(error),
@@ -204,8 +201,8 @@ async fn listen(
                 Ok(Err(_)) => return Ok(()),
             }
         }
-        // Signed blocks that do not extend this chain: of a fork that the sequencer has abandoned,
-        // or with a wrong hash.
+        // These are signed blocks that do not extend this chain, e.g. of a fork that the sequencer
+        // has abandoned, or with a wrong hash.
         if in_vain > MAX_VAIN {
             return Err(FeedError::InVain(in_vain));
         }
@@ -231,7 +228,6 @@ async fn listen(
         if inputs.send(new).is_err() {
             return Ok(());
         }
-        // Gives the worker time to import the blocks.
         sleep(PAUSE).await;
     }
 }

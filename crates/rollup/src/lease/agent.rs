@@ -1,4 +1,4 @@
-//! Agent of a candidate: requests the lease from etcd as long as the node wants to lead.
+//! Agent that requests the lease from etcd while the node is a candidate.
 
 use super::{
     CandidateId, Leader, LeaseConfig, LeaseError, LeaseName, TTL_SECONDS,
@@ -24,11 +24,11 @@ const MAX_URL_BYTES: usize = 256;
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Interval between two attempts of a candidate to become the leader.
 const CANDIDATE_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum time for a request of a round, over all endpoints: enough for the timeouts of three
+/// Maximum time for a request of a round over all endpoints: long enough for timeouts of three
 /// members, and shorter than `HOLD`, so that a leader can still renew after a failed round.
 const ROUND_LIMIT: Duration = Duration::from_millis(3_000);
-/// Maximum time for a check of the fencing token, over all endpoints: enough to try a second
-/// member. Sealing waits for it.
+/// Maximum time for a check of the fencing token over all endpoints, enough to try a second member.
+/// Sealing waits for it.
 const CHECK_LIMIT: Duration = Duration::from_millis(2_000);
 
 const GRANT: &str = "/v3/lease/grant";
@@ -89,8 +89,8 @@ impl Lease {
         })
     }
 
-    /// Sets whether the node is ready to lead. A leader that is not resigns in the next round, so
-    /// it must have stopped making blocks before this call.
+    /// Sets whether the node is ready to lead. A leader that is no longer ready resigns in the next
+    /// round, so it must have stopped building blocks before this call.
     pub fn want(&self, wants: bool) {
         self.0.wants.store(wants, Ordering::SeqCst);
         if !wants {
@@ -98,10 +98,9 @@ impl Lease {
         }
     }
 
-    /// Records that the leader worked this time ago: it seals, posts, and gets answers from L1. A
-    /// leader without such a report for [`LeaseConfig::work_timeout`], e.g. because its threads
-    /// hang, resigns if another candidate requests the lease. Without another candidate it keeps
-    /// the lease.
+    /// Records that the leader was working `ago`: it seals, posts, and receives responses from L1.
+    /// A leader without such a report for [`LeaseConfig::work_timeout`], e.g. because its threads
+    /// hang, resigns if another candidate requests the lease.
     pub fn has_worked(&self, ago: Duration) {
         let worked = self.0.started.elapsed().saturating_sub(ago);
         let mut state = self.0.state.lock();
@@ -109,14 +108,14 @@ impl Lease {
     }
 
     /// Resigns immediately, so that the next leader need not wait until the election key is
-    /// deleted. The node must have stopped making blocks, and the task of [`Self::start`] must have
-    /// ended.
+    /// deleted. The node must have stopped building blocks, and the task of [`Self::start`] must
+    /// have ended.
     pub async fn resign(&self) {
         self.want(false);
         self.0.release().await;
     }
 
-    /// Returns `true` if the node requests or keeps the lease.
+    /// Returns `true` if the node requests or renews the lease.
     pub fn is_wanted(&self) -> bool {
         self.0.wants.load(Ordering::SeqCst)
     }
@@ -139,17 +138,17 @@ impl Lease {
         self.0.state.lock().left(self.0.started.elapsed(), token) > time
     }
 
-    /// The other node that leads, as recorded in etcd.
+    /// Returns the leader according to etcd, unless this node leads.
     pub fn leader(&self) -> Option<Leader> {
         self.0.state.lock().leader.clone()
     }
 
-    /// Reason why the last round of requests to etcd failed, if it did.
+    /// Returns the error of the last round of requests to etcd, if it failed.
     pub fn error(&self) -> Option<String> {
         self.0.state.lock().error.clone()
     }
 
-    /// Identity and URL of this node.
+    /// Returns the identity and URL of this node.
     pub fn own(&self) -> &Leader {
         &self.0.requests.own
     }
@@ -170,12 +169,13 @@ impl Lease {
         Ok(runtime.block_on(self.0.gateway.post(path, body, limit))?.body)
     }
 
-    /// Error of a response that is not one of etcd.
+    /// Returns the error for a malformed response of etcd.
     pub(super) fn malformed(&self, path: &'static str, body: &Value) -> LeaseError {
         self.0.gateway.malformed(path, body)
     }
 
-    /// Ends the term with this fencing token, since etcd no longer has its key.
+    /// Ends the term with this fencing token, since etcd no longer has its key, and returns the
+    /// error.
     pub(super) fn lost(&self, token: i64) -> LeaseError {
         self.0.lose(token);
         LeaseError::Lost { token }
@@ -240,7 +240,7 @@ impl Inner {
         }
         match leader {
             None => self.win(lease).await,
-            // The response to the creation was lost.
+            // The key was created, but the response was lost.
             Some((leader, token)) if leader.id == own => self.adopt(token).await,
             Some((_, token)) => self.depose(token).await,
         }
@@ -343,7 +343,7 @@ impl Inner {
             if is_idle {
                 state.bar(now);
                 let idle_ms = idle.as_millis();
-                tracing::error!(idle_ms, "leader cannot work, releasing the lease");
+                tracing::error!(idle_ms, "leader is idle, releasing the lease");
             } else if now.saturating_sub(state.barred.0) > MAX_BAR {
                 state.barred.1 = 0;
             }
@@ -382,7 +382,7 @@ impl Inner {
         }
     }
 
-    /// Resigns, and ends the etcd lease.
+    /// Resigns, and revokes the etcd lease.
     async fn release(&self) {
         let (lease, resignation) = {
             let mut state = self.state.lock();
@@ -392,7 +392,7 @@ impl Inner {
             state.is_announced = false;
             (state.lease.take(), state.tenure.resign(self.started.elapsed()))
         };
-        // If the requests fail, the lease expires on its own.
+        // Errors are ignored, because the lease also expires.
         if let Some((token, is_clean)) = resignation {
             let _ = self.post(TXN, &self.requests.resign(token, is_clean)).await;
         }

@@ -12,7 +12,7 @@ pub enum LeaseError {
     /// An endpoint is listed twice.
     #[error("the etcd endpoint {0} is listed twice")]
     Twice(RedactedUrl),
-    /// An endpoint is not a URL of HTTP or HTTPS.
+    /// An endpoint is not an HTTP or HTTPS URL.
     #[error("{url} is not the URL of an etcd endpoint: {reason}")]
     Url {
         /// The URL.
@@ -24,9 +24,9 @@ pub enum LeaseError {
     #[error("the etcd endpoint {0} is not a loopback address and has no TLS: use https")]
     Plain(RedactedUrl),
     /// A PEM file cannot be used.
-    #[error("{file} of the lease: {reason}")]
+    #[error("invalid PEM file of the lease, {file}: {reason}")]
     Pem {
-        /// Which file.
+        /// Kind of file.
         file: &'static str,
         /// Error of the parser.
         reason: String,
@@ -51,7 +51,7 @@ pub enum LeaseError {
         reason: String,
     },
     /// No etcd member has responded in time.
-    #[error("etcd at {url} has not answered within {} ms", .limit.as_millis())]
+    #[error("etcd at {url} has not responded within {} ms", .limit.as_millis())]
     Timeout {
         /// URL of the last member to which the request was sent.
         url: RedactedUrl,
@@ -59,7 +59,7 @@ pub enum LeaseError {
         limit: Duration,
     },
     /// A response exceeds the limit.
-    #[error("etcd at {url} sends more than {limit} bytes")]
+    #[error("etcd at {url} sent a response of more than {limit} bytes")]
     TooLong {
         /// URL of the member.
         url: RedactedUrl,
@@ -67,7 +67,7 @@ pub enum LeaseError {
         limit: usize,
     },
     /// etcd rejects a request.
-    #[error("etcd at {url} rejects {path}: {message} (code {code})")]
+    #[error("etcd at {url} rejected {path}: {message} (code {code})")]
     Rejected {
         /// URL of the member.
         url: RedactedUrl,
@@ -78,8 +78,8 @@ pub enum LeaseError {
         /// Message of etcd.
         message: String,
     },
-    /// A response is not one of etcd.
-    #[error("etcd at {url} answers {path} with HTTP status {status} and {excerpt:?}")]
+    /// A response is malformed.
+    #[error("etcd at {url} responded to {path} with HTTP status {status} and {excerpt:?}")]
     Malformed {
         /// URL of the member.
         url: RedactedUrl,
@@ -102,9 +102,9 @@ pub enum LeaseError {
         /// The fencing token.
         token: i64,
     },
-    /// etcd has a record with this number already, of this leader: the response to an earlier
+    /// This leader has already written a record with this number: the response to the earlier
     /// request was lost.
-    #[error("etcd has a record {number} already")]
+    #[error("record {number} already exists in etcd")]
     RecordExists {
         /// Number of the record.
         number: u64,
@@ -117,10 +117,10 @@ pub enum LeaseError {
         /// Maximum length.
         limit: usize,
     },
-    /// The records in etcd are longer than accepted, all together.
+    /// The total length of the records in etcd is longer than accepted.
     #[error("the records in etcd have {got} bytes, expected at most {limit}")]
     RecordsTooLong {
-        /// Length in bytes of those that were read.
+        /// Total length in bytes of those that were read.
         got: usize,
         /// Maximum length.
         limit: usize,
@@ -145,8 +145,8 @@ impl LeaseError {
             | Self::Timeout { .. }
             | Self::TooLong { .. }
             | Self::Malformed { .. } => true,
-            // Invalid argument, not found, permission denied, failed precondition: each member
-            // responds the same.
+            // Invalid argument, not found, permission denied, failed precondition: all members
+            // respond with the same error.
             Self::Rejected { code, .. } => !matches!(code, 3 | 5 | 7 | 9),
             _ => false,
         }

@@ -1,15 +1,15 @@
-//! Check that this node still leads, right before it acts as the leader.
+//! Check that this node still leads, immediately before it acts as the leader.
 
 use super::{Lease, LeaseError};
 use std::time::Duration;
 
-/// The right to act as the leader during one term. [`Default`] is the one of a node that needs no
-/// lease, which always may.
+/// The right to act as the leader during one term. The [`Default`] is that of a node without a
+/// lease, and is always valid.
 #[derive(Debug, Clone, Default)]
 pub struct Fence(Option<(Lease, i64)>);
 
 impl Fence {
-    /// Returns the fence of a lease's current term. It admits nothing if the lease is not held.
+    /// Returns the fence of a lease's current term. It is never valid if the lease is not held.
     pub fn of(lease: &Lease) -> Self {
         Self(Some((lease.clone(), lease.token().unwrap_or_default())))
     }
@@ -25,8 +25,8 @@ impl Fence {
     ///
     /// # Errors
     ///
-    /// [`LeaseError::Lost`] if the term has ended; [`LeaseError::NotHeld`] if its time is over; the
-    /// error of the last etcd member if none responds while the term lasts.
+    /// [`LeaseError::Lost`] if the term has ended, [`LeaseError::NotHeld`] if its time is over, and
+    /// the error of the last etcd member if none responds while the term lasts.
     pub fn check(&self) -> Result<(), LeaseError> {
         let Some((lease, token)) = &self.0 else { return Ok(()) };
         lease.check(*token)

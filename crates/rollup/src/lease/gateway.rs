@@ -1,4 +1,4 @@
-//! Client of etcd's JSON gateway: multiple endpoints, TLS, and a token for user and password.
+//! Client of etcd's JSON gateway, with multiple endpoints, TLS and password authentication.
 
 use super::{LeaseConfig, LeaseError};
 use client::RedactedUrl;
@@ -13,7 +13,7 @@ use std::{
 
 /// Timeout of a request to one member.
 const TIMEOUT: Duration = Duration::from_millis(1_000);
-/// Maximum length of a response in bytes: a page of records in base64 is shorter.
+/// Maximum length of a response in bytes, more than a page of records in base64.
 const MAX_RESPONSE: usize = 4 << 20;
 /// Maximum number of bytes of a response in an error.
 const EXCERPT: usize = 200;
@@ -46,7 +46,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A response, with the times before the request was sent.
+/// A response, with the time before the request was sent.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) body: Value,
@@ -70,7 +70,7 @@ impl Moment {
 pub(super) struct Gateway {
     http: reqwest::Client,
     endpoints: Vec<Url>,
-    /// Number of the endpoint that responded last.
+    /// Index of the endpoint that responded last.
     at: AtomicUsize,
     credentials: Option<Credentials>,
     token: Mutex<Option<String>>,
@@ -92,13 +92,13 @@ impl Gateway {
             endpoints.push(parsed);
         }
         let pem = |file, error: &reqwest::Error| LeaseError::Pem { file, reason: chain(error) };
-        // A response of any other server than the endpoint is not one of etcd.
+        // Only the endpoint itself may respond, so redirects and proxies are disabled.
         let mut http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
         let has_tls = endpoints.iter().any(|url| url.scheme() == "https");
         if let Some(ca) = ca {
             let bundle = Certificate::from_pem_bundle(ca).map_err(|it| pem("the CA", &it))?;
             if bundle.is_empty() {
-                let reason = "it contains no certificate".to_owned();
+                let reason = "the file contains no certificate".to_owned();
                 return Err(LeaseError::Pem { file: "the CA", reason });
             }
             http = http.tls_certs_only(bundle);
@@ -115,12 +115,12 @@ impl Gateway {
         Ok(Self { http, endpoints, at, credentials, token: Mutex::default() })
     }
 
-    /// Sends a request, to one endpoint after the other until one answers or the time is over.
+    /// Sends a request to one endpoint after another, until one responds or the time is over.
     ///
     /// # Errors
     ///
-    /// [`LeaseError`] of the last endpoint; or of one whose response was too long, since the others
-    /// have the same content, and the caller can request less.
+    /// [`LeaseError`] of the last endpoint, or of one whose response was too long: the others have
+    /// the same content, and the caller can request less.
     pub(super) async fn post(
         &self,
         path: &'static str,
@@ -141,7 +141,7 @@ impl Gateway {
                 outcome => return outcome,
             };
             tracing::debug!(%error, path, "etcd request failed");
-            // Requests of multiple threads must not skip an endpoint.
+            // Concurrent requests must not skip an endpoint.
             let next = (at + 1) % self.endpoints.len();
             let _ = self.at.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             tried += 1;
@@ -154,13 +154,13 @@ impl Gateway {
         }
     }
 
-    /// Error of a response that is not one of etcd.
+    /// Returns the error for a malformed response of etcd.
     pub(super) fn malformed(&self, path: &'static str, body: &Value) -> LeaseError {
         let at = self.at.load(Ordering::Relaxed) % self.endpoints.len();
         malformed(&self.endpoints[at], path, 200, body.to_string().as_bytes())
     }
 
-    /// Sends a request with a token, and with a new one if etcd does not know it any more.
+    /// Sends a request with a token, and repeats it with a new one if the token has expired.
     async fn authenticated(
         &self,
         endpoint: &Url,
@@ -222,7 +222,7 @@ impl Gateway {
         }
         let malformed = || malformed(endpoint, path, status.as_u16(), &answer);
         let body: Value = serde_json::from_slice(&answer).map_err(|_| malformed())?;
-        // Errors of a stream are nested, and come with status 200.
+        // Errors of a stream are nested, and have HTTP status 200.
         let error = body.get("error").filter(|it| it.is_object()).unwrap_or(&body);
         let code = error.get("code").or_else(|| error.get("grpc_code")).and_then(Value::as_i64);
         if let Some(code) = code {
@@ -237,13 +237,13 @@ impl Gateway {
     }
 }
 
-/// Parses the URL of an endpoint. Without TLS only loopback addresses are accepted: whoever can
-/// change messages can make two nodes lead, and whoever can read them learns the password.
+/// Parses the URL of an endpoint. Without TLS only loopback addresses are accepted, because an
+/// attacker on the network could make two nodes lead by changing messages, or read the password.
 fn endpoint(text: &str) -> Result<Url, LeaseError> {
     let wrong = |reason: String| LeaseError::Url { url: RedactedUrl::new(text), reason };
     let url: Url = text.parse().map_err(|error| wrong(format!("{error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("it contains a user, which belongs to the credentials".to_owned()));
+        return Err(wrong("the URL contains a user, which belongs in the credentials".to_owned()));
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
@@ -261,7 +261,7 @@ fn malformed(endpoint: &Url, path: &'static str, status: u16, answer: &[u8]) -> 
     LeaseError::Malformed { url: endpoint.into(), path, status, excerpt }
 }
 
-/// Formats an error with its sources: reqwest alone reports only "error sending request".
+/// Formats an error with its sources, because reqwest itself only reports "error sending request".
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

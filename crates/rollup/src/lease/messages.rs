@@ -5,11 +5,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-/// Maximum number of keys of an election that a request reads; those of the holder come first.
+/// Maximum number of keys of an election that a request reads. The holder's keys sort first.
 const MAX_KEYS: u64 = 16;
 
-/// Prefixes of the keys of a rollup's election and of its records, so that rollups can share an
-/// etcd cluster.
+/// Key prefixes of a rollup's election and records, so that rollups can share an etcd cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseName {
     election: String,
@@ -26,18 +25,20 @@ impl LeaseName {
         Self { election, records }
     }
 
-    /// Key of the holder, attached to its etcd lease. Its creation revision is the fencing token.
+    /// Returns the key of the holder, attached to its etcd lease. Its creation revision is the
+    /// fencing token.
     fn leader(&self) -> String {
         BASE64.encode(format!("{}leader", self.election))
     }
 
-    /// Key that each renewal writes, without a lease. It outlives the holder; only a holder that
-    /// resigns deletes it.
+    /// Returns the key that each renewal writes, without a lease. It outlives the holder; only a
+    /// holder that resigns deletes it.
     fn renewal(&self) -> String {
         BASE64.encode(format!("{}renewal", self.election))
     }
 
-    /// Key of a candidate that requests the lease, attached to the candidate's etcd lease.
+    /// Returns the key of a candidate that requests the lease, attached to the candidate's etcd
+    /// lease.
     fn waiting(&self, id: CandidateId) -> String {
         BASE64.encode(format!("{}waiting/{}", self.election, id.0))
     }
@@ -47,12 +48,12 @@ impl LeaseName {
         json!({ "key": key, "range_end": range_end, "limit": MAX_KEYS.to_string() })
     }
 
-    /// Key of a record. Keys are in the order of the numbers.
+    /// Returns the key of a record. Keys sort by number.
     pub(super) fn record(&self, number: u64) -> String {
         BASE64.encode(format!("{}{number:016x}", self.records))
     }
 
-    /// First key after those of all records.
+    /// Returns the first key after those of all records.
     pub(super) fn records_end(&self) -> String {
         after(&self.records)
     }
@@ -80,7 +81,7 @@ impl CandidateId {
     }
 }
 
-/// A candidate, as the holder of a lease.
+/// The holder of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leader {
@@ -99,7 +100,6 @@ pub struct Record {
     pub bytes: Bytes,
 }
 
-/// Requests of a candidate.
 #[derive(Debug)]
 pub(super) struct Requests {
     pub(super) name: LeaseName,
@@ -107,7 +107,6 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Reads the election.
     pub(super) fn read(&self) -> Value {
         self.name.range()
     }
@@ -120,7 +119,7 @@ impl Requests {
             json!({ "key": self.name.leader(), "value": value, "lease": lease.to_string() });
         json!({
             "compare": [self.is_created_at(0)],
-            // The range reads what was there before the puts of the same transaction.
+            // The range is read before the puts of the same transaction.
             "success": [
                 { "request_range": { "key": self.name.renewal() } },
                 { "request_put": leader },
@@ -130,8 +129,8 @@ impl Requests {
         })
     }
 
-    /// Renews the term with this token, if the election key still is the one of that term, and
-    /// reads the election.
+    /// Renews the term with this token, if the election key is still that of the term, and reads
+    /// the election.
     pub(super) fn renew(&self, token: i64) -> Value {
         json!({
             "compare": [self.is_created_at(token)],
@@ -143,12 +142,12 @@ impl Requests {
         })
     }
 
-    /// Checks that the election key still is the one with this token.
+    /// Checks that the election key still has this token.
     pub(super) fn check(&self, token: i64) -> Value {
         json!({
             "compare": [self.is_created_at(token)],
-            // Without this read etcd would treat the transaction as serializable, and a member that
-            // is partitioned from the others would respond with stale state.
+            // Without this read etcd would treat the transaction as serializable, and a partitioned
+            // member would respond with stale state.
             "success": [self.holder()],
         })
     }
@@ -158,8 +157,8 @@ impl Requests {
         json!({ "request_range": { "key": self.name.leader() } })
     }
 
-    /// Deletes the election key with this token, and the record of renewals if no earlier holder
-    /// can hold the lease any more.
+    /// Deletes the election key with this token, and the renewal if no earlier holder can still
+    /// hold the lease.
     pub(super) fn resign(&self, token: i64, is_clean: bool) -> Value {
         let mut keys = vec![self.name.leader()];
         if is_clean {
@@ -170,7 +169,7 @@ impl Requests {
         json!({ "compare": [self.is_created_at(token)], "success": deleted })
     }
 
-    /// Deletes the election key with this token if this renewal still is the last one.
+    /// Deletes the election key with this token if this renewal is still the last one.
     pub(super) fn depose(&self, token: i64, renewal: i64) -> Value {
         let is_last = json!({
             "key": self.name.renewal(),
@@ -184,7 +183,7 @@ impl Requests {
         })
     }
 
-    /// Announces that this candidate requests the lease.
+    /// Writes the key that announces this candidate.
     pub(super) fn wait(&self, lease: i64) -> Value {
         let key = self.name.waiting(self.own.id);
         json!({ "key": key, "value": "", "lease": lease.to_string() })
@@ -211,14 +210,13 @@ pub(super) struct Election {
     pub(super) leader: Option<(Leader, i64)>,
     /// Revision of the last renewal.
     pub(super) renewal: Option<i64>,
-    /// `true` if another candidate than this one requests the lease.
+    /// `true` if another candidate requests the lease.
     pub(super) is_contested: bool,
 }
 
-/// Result of a transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Committed {
-    /// `true` if the comparison held.
+    /// `true` if the comparison succeeded.
     pub(super) succeeded: bool,
     /// etcd's revision after the transaction.
     pub(super) revision: i64,
@@ -296,7 +294,7 @@ pub(super) fn granted(answer: Value) -> Option<i64> {
     serde_json::from_value::<Answer>(answer).ok().map(|it| it.id).filter(|id| *id != 0)
 }
 
-/// Parses the response to a keep-alive: `false` if the lease does not exist any more.
+/// Parses the response to a keep-alive: `false` if the lease no longer exists.
 pub(super) fn is_alive(answer: &Value) -> bool {
     let ttl = &answer["result"]["TTL"];
     ttl.as_str().and_then(|it| it.parse().ok()).or_else(|| ttl.as_i64()).is_some_and(|it| it > 0)
@@ -321,7 +319,7 @@ fn of_range(requests: &Requests, range: Range) -> Election {
     election
 }
 
-/// Numbers of 64 bits are strings in the gateway's JSON.
+/// The gateway encodes 64-bit numbers as JSON strings.
 fn number<'d, D: Deserializer<'d>>(from: D) -> Result<i64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -8,20 +8,19 @@
 //!
 //! # Time bounds
 //!
-//! Two candidates never hold the lease at once:
+//! Two candidates never hold the lease at the same time:
 //!
 //! - A renewal lets a candidate hold the lease for [`HOLD`] from before the request was sent.
 //! - A candidate that has created the election key holds the lease only [`TAKEOVER_WAIT`] after it
 //!   first saw the last renewal of the previous holder. That renewal was sent before it was seen,
-//!   and no later one can succeed, because the token has changed. So the previous holder's term has
-//!   ended, provided that the rates of their clocks differ by less than 10%.
-//! - Only a holder that resigns deletes the renewal, after it has stopped making blocks; its
-//!   successor waits for nothing. It never continues a term from which it has resigned, even if its
-//!   key is still there, since the resignation may arrive later.
+//!   and no later one can succeed, because the token has changed. The previous holder's term has
+//!   therefore ended, provided that the rates of their clocks differ by less than 10%.
+//! - Only a holder that resigns deletes the renewal, after it has stopped building blocks, so its
+//!   successor need not wait. It never continues a term from which it has resigned, even if its key
+//!   still exists, since the resignation may arrive later.
 //!
-//! The simulation in `model` finds two holders without the wait, without the margin for the clocks,
-//! and if a term from which a candidate has resigned is continued. It also bounds the time of a
-//! takeover.
+//! The simulation in `model` finds two holders if the wait, the margin for clock rates, or the rule
+//! on resigned terms is removed. It also bounds the time of a takeover.
 //!
 //! These rules only require that etcd's transactions are linearizable. They do not depend on when
 //! etcd expires a lease, because that is not a safe bound: a member that was suspended or blocked
@@ -32,14 +31,14 @@
 //! for [`TAKEOVER_WAIT`], in a transaction that fails if there was one in the meantime. A takeover
 //! takes up to about 6.5 seconds, and up to 8 if etcd elects a leader at the same time.
 //!
-//! A process that is suspended between the check of its token and the action may still act, but no
+//! A process that is suspended between the check of its token and the action may still act. But no
 //! node accepts its block without a signature, for which the time is checked again, and L1 orders
-//! what both nodes post.
+//! the transactions of both nodes.
 //!
 //! # Records
 //!
-//! The leader also keeps [records](SharedRecords) in etcd for its successors: the blocks of which it
-//! signs prefixes. Each request compares the fencing token, so a former leader adds none.
+//! The leader also stores [records](SharedRecords) in etcd for its successors: the blocks of which
+//! it signs prefixes. Each request compares the fencing token, so a former leader cannot add any.
 
 mod agent;
 mod error;
@@ -65,12 +64,11 @@ use std::time::Duration;
 /// Configuration of a candidate.
 #[derive(Debug, Clone)]
 pub struct LeaseConfig {
-    /// URLs of etcd members. Without TLS they have to be loopback addresses.
+    /// URLs of etcd members. Without TLS they must be loopback addresses.
     pub endpoints: Vec<String>,
     /// User and password, if etcd requires them.
     pub credentials: Option<Credentials>,
-    /// Certificates of the authorities that sign etcd's certificates, in PEM. Without them, those
-    /// of the system.
+    /// CA certificates that sign etcd's certificates, in PEM; by default those of the system.
     pub ca: Option<Vec<u8>>,
     /// Client certificate and its key, in PEM.
     pub identity: Option<Vec<u8>>,

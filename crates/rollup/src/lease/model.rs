@@ -1,5 +1,5 @@
-//! Simulation of candidates and an etcd that deletes the election key at any time, over a network
-//! that delays and loses messages, with clocks of different rates and restarting candidates.
+//! Simulation of candidates and an etcd that may delete the election key at any time, with a
+//! network that delays and loses messages, different clock rates and restarts.
 
 use super::tenure::Tenure;
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
@@ -12,7 +12,7 @@ const TIMEOUT: u64 = 1_000;
 /// Interval between two checks of who holds the lease, in milliseconds.
 const TICK: u64 = 20;
 
-/// Identity of a candidate: its number, and how often it has restarted.
+/// Identity of a candidate: its index, and its number of restarts.
 type Id = (usize, u64);
 
 /// Transactions, as in `messages`.
@@ -59,7 +59,7 @@ enum Event {
     Loss {
         candidate: usize,
     },
-    /// The candidate with the election key ends.
+    /// The candidate with the election key dies.
     Death,
     Tick,
 }
@@ -92,7 +92,6 @@ impl Candidate {
     }
 }
 
-/// Outcome of a run.
 #[derive(Debug, Default)]
 struct Outcome {
     /// Maximum number of simultaneous holders.
@@ -158,7 +157,7 @@ impl ElectionModel {
         self.events.push(Reverse((time, event)));
     }
 
-    /// Sends a message, which may arrive after its sender's timeout, or not at all.
+    /// Sends a message, which may arrive after the sender's timeout, or be lost.
     fn send(&mut self, now: u64, event: Event) {
         if self.loses && self.random.one_in(10) {
             return;
@@ -171,7 +170,7 @@ impl ElectionModel {
     fn ask(&mut self, now: u64, candidate: usize, request: Request) {
         let from = (candidate, self.candidates[candidate].restarts);
         self.send(now, Event::Arrival { from, request, sent: now });
-        // To another member too, because the first one has not responded.
+        // A request that is also sent to another member, because the first has not responded.
         if self.loses && self.random.one_in(20) {
             self.send(now, Event::Arrival { from, request, sent: now });
         }
@@ -325,14 +324,13 @@ impl ElectionModel {
     }
 }
 
-/// Number of runs.
 const RUNS: u64 = 2_000;
 
 fn runs(skew: u64, waits: bool) -> impl Iterator<Item = Outcome> {
     (0..RUNS).map(move |seed| ElectionModel::new(seed, skew, waits).run())
 }
 
-/// Clocks deviate by at most a twentieth, so that their rates are less than a tenth apart.
+/// Clocks deviate by at most 5%, so that their rates differ by less than the margin of 10%.
 #[test]
 fn two_candidates_never_hold_lease_at_once() {
     let mut changes = 0;
@@ -343,7 +341,7 @@ fn two_candidates_never_hold_lease_at_once() {
     assert!(changes > 4_000, "{changes}");
 }
 
-/// The holder dies, and etcd does not delete its key.
+/// The holder dies, but etcd does not delete its key.
 #[test]
 fn takeover_takes_at_most_ten_seconds() {
     for seed in 0..RUNS {

@@ -8,29 +8,28 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Maximum length of a record in bytes. etcd's limit of a request is 1.5 MiB, in which a record is
-/// encoded as base64.
+/// Maximum length of a record in bytes. etcd limits a request to 1.5 MiB, and a record is encoded
+/// as base64 in it.
 pub const MAX_RECORD: usize = 512 << 10;
-/// Number of records that a request reads: first many, and if these are too long for a response,
-/// few.
+/// Number of records per request: first many, and if these are too long for a response, few.
 const PAGES: [u64; 2] = [256, 4];
-/// Maximum number of bytes of all records that are read, with [`OVERHEAD`] for each. The leader stops
-/// adding records at a lower limit.
+/// Maximum total length of the records that are read, in bytes, plus [`OVERHEAD`] for each. The
+/// leader stops adding records at a lower limit.
 const MAX_BYTES: usize = 128 << 20;
-/// Number of bytes in memory of a record without content.
+/// Memory of a record without content, in bytes.
 const OVERHEAD: usize = 64;
-/// Time limit of an addition or removal. A signature waits for it, so it is short; the block is made
-/// without the signature otherwise.
+/// Time limit of an addition or removal. Short because a signature waits for it; without the
+/// signature, the block is built nevertheless.
 const WRITE_LIMIT: Duration = Duration::from_millis(500);
-/// Time limit of reading a page, over all endpoints.
+/// Time limit of reading a page over all endpoints.
 const LIMIT: Duration = Duration::from_millis(3_000);
 
 const TXN: &str = "/v3/kv/txn";
 const RANGE: &str = "/v3/kv/range";
 
-/// Records of a rollup's leaders, which are numbered. Only the holder of the lease can add and
-/// remove some: each request compares the fencing token, so a former leader that resumes after a
-/// pause changes nothing. Requests block the thread, which must not be one of the runtime.
+/// Numbered records of a rollup's leaders. Only the holder of the lease can add or remove them:
+/// each request compares the fencing token, so a former leader that resumes after a pause changes
+/// nothing. Requests block the thread, which must not be one of the runtime.
 #[derive(Debug, Clone)]
 pub struct SharedRecords {
     lease: Lease,
@@ -38,7 +37,7 @@ pub struct SharedRecords {
 }
 
 impl SharedRecords {
-    /// Returns the records as the holder of a lease in its current term uses them.
+    /// Returns a handle for the current term of a lease.
     pub fn of(lease: &Lease) -> Self {
         Self { lease: lease.clone(), token: lease.token().unwrap_or_default() }
     }
@@ -48,8 +47,8 @@ impl SharedRecords {
         lease.token() == Some(self.token)
     }
 
-    /// Reads the records from this number on. The term must not have ended: then they include all
-    /// that earlier leaders have added.
+    /// Reads the records from this number on. While the term lasts, they include all that earlier
+    /// leaders have added.
     ///
     /// # Errors
     ///
@@ -66,7 +65,7 @@ impl SharedRecords {
             .ok_or_else(|| self.lease.malformed(RANGE, &answer))
     }
 
-    /// Adds a record. If the response is lost, the record may exist nevertheless.
+    /// Adds a record. If the response is lost, the record may still exist.
     ///
     /// # Errors
     ///
@@ -87,7 +86,7 @@ impl SharedRecords {
     ///
     /// # Errors
     ///
-    /// As [`Self::append`].
+    /// Same as [`Self::append`].
     pub fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
         let request = self.remove_request(number);
         self.commit(&request, WRITE_LIMIT).map(|_| ())
@@ -149,9 +148,9 @@ impl SharedRecords {
     }
 }
 
-/// Reads all records from this number on, in pages: `read` returns at most as many as its second
-/// argument says, from the number in the first one on. Time is limited for each page only: with a
-/// limit for all, no node could ever lead after a journal that takes longer.
+/// Reads all records from this number on, in pages: `read(next, limit)` returns at most `limit`
+/// records from `next` on. Only the time for each page is limited, because a limit for all pages
+/// would prevent any node from leading once the journal takes longer.
 fn read_pages(
     from: u64,
     mut read: impl FnMut(u64, u64) -> Result<Vec<Record>, LeaseError>,
@@ -161,7 +160,7 @@ fn read_pages(
     let mut limit = many;
     loop {
         let page = match read(next, limit) {
-            // Those that follow are probably as long.
+            // The following records are probably as long.
             Err(error) if error.is_too_long() && limit > few => {
                 limit = few;
                 continue;
@@ -183,8 +182,7 @@ fn read_pages(
     }
 }
 
-/// Returns `true` if the records have ascending numbers from `from` on, so that the reader comes to
-/// an end.
+/// Returns `true` if the numbers ascend from `from` on, so that reading terminates.
 fn is_ascending(page: &[Record], from: u64) -> bool {
     page.first().is_none_or(|first| first.number >= from)
         && page.is_sorted_by(|one, next| one.number < next.number)
@@ -213,7 +211,7 @@ mod tests {
         assert!(is_ascending(&[last], u64::MAX), "no number after it");
     }
 
-    /// Also if they have no content, and however many follow.
+    /// Also if the records are empty.
     #[test]
     fn endless_records_are_bounded() {
         let records = |from: u64, count: u64, length: usize| -> Vec<Record> {

@@ -3,9 +3,9 @@
 use super::{CandidateId, Leader, messages::Election, tenure::Tenure};
 use std::time::{Duration, SystemTime};
 
-/// Time for which a leader that could not work does not request the lease, the first time.
+/// First pause of a leader that could not work before it requests the lease again.
 const FIRST_BAR: Duration = Duration::from_secs(10);
-/// Maximum of this time, which doubles each time.
+/// Maximum of this pause, which doubles each time.
 pub(super) const MAX_BAR: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct State {
     pub(super) lease: Option<i64>,
     /// `true` if the key that announces this candidate is attached to the lease.
     pub(super) is_announced: bool,
-    /// The other node that leads.
+    /// The leader, unless it is this node.
     pub(super) leader: Option<Leader>,
     /// Error of the last round.
     pub(super) error: Option<String>,
@@ -40,8 +40,8 @@ impl State {
         if current != token || now < from {
             return Duration::ZERO;
         }
-        // While a machine is suspended, its monotonic clock may stop but its wall clock advances,
-        // so both are checked. If the wall clock was set back, it counts as no elapsed time.
+        // While a machine is suspended, its monotonic clock may stop, but its wall clock advances,
+        // so both are checked. A wall clock that was set back counts as no elapsed time.
         let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
         until.saturating_sub(now.max(sent.saturating_add(slept)))
     }
@@ -52,13 +52,13 @@ impl State {
         self.confirmed = if is_newer { Some(sent) } else { self.confirmed };
     }
 
-    /// Records what a response contains about the election.
+    /// Records the state of the election in a response.
     pub(super) fn observe(&mut self, now: Duration, own: CandidateId, election: Election) {
         self.tenure.see(now, election.renewal);
         self.leader = election.leader.map(|(leader, _)| leader).filter(|it| it.id != own);
     }
 
-    /// Bars this node from requesting the lease, twice as long each time, since its standby may
+    /// Bars this node from requesting the lease. The pause doubles each time, since the standby may
     /// fail for the same reason.
     pub(super) fn bar(&mut self, now: Duration) {
         let (_, times) = self.barred;

@@ -1,18 +1,18 @@
-//! When a node holds the lease: rules that depend on etcd's transactions alone, and not on when
+//! Rules for when a node holds the lease. They depend only on etcd's transactions, and not on when
 //! etcd expires a lease.
 
 use std::time::Duration;
 
-/// Duration of the etcd lease to which the election key is attached, in seconds. The key of a dead
-/// node is deleted after it.
+/// Duration of the etcd lease to which the election key is attached, in seconds. etcd deletes the
+/// key of a dead node after this time.
 pub const TTL_SECONDS: u64 = 5;
 
-/// Time for which a node that takes over waits after it has seen the last renewal of the previous
-/// holder. Equal to [`TTL_SECONDS`], so that it normally has passed when etcd deletes the key.
+/// Time that a node waits before a takeover, after it has seen the last renewal of the previous
+/// holder. Equal to [`TTL_SECONDS`], so that it has normally passed when etcd deletes the key.
 pub const TAKEOVER_WAIT: Duration = Duration::from_secs(TTL_SECONDS);
 
-/// Time for which a renewal lets a node hold the lease, counted from before the request was sent: a
-/// tenth shorter than [`TAKEOVER_WAIT`], for clocks of different rates.
+/// Time for which a node holds the lease after a renewal, from before the request was sent. 10%
+/// shorter than [`TAKEOVER_WAIT`], because clock rates differ.
 pub const HOLD: Duration = Duration::from_millis(TTL_SECONDS * 1_000 * 9 / 10);
 
 /// State of a candidate. Times are of its own monotonic clock, from an arbitrary origin; revisions
@@ -59,7 +59,7 @@ impl Tenure {
     /// Records at `now` that the election key belongs to this candidate, although no response to
     /// its creation has arrived. It holds the lease only after a renewal: other candidates may have
     /// seen the creation long ago. Returns `false` if it has resigned from this term: the
-    /// resignation may still be on its way, and after it the next holder waits for nothing.
+    /// resignation may still be in flight, and after it the next holder does not wait.
     pub(super) const fn adopt(&mut self, now: Duration, token: i64) -> bool {
         if token <= self.resigned {
             return false;
@@ -90,18 +90,17 @@ impl Tenure {
         Some((token, not_before <= now))
     }
 
-    /// Returns the revision of the last renewal seen, if it no longer lets a candidate hold the
-    /// lease.
+    /// Returns the revision of the last renewal seen, if it has expired for any candidate.
     pub(super) fn overdue(&self, now: Duration) -> Option<i64> {
         self.seen.filter(|(_, at)| *at + TAKEOVER_WAIT <= now).map(|(renewal, _)| renewal)
     }
 
-    /// Fencing token of the current term, whether the lease is held already or not.
+    /// Returns the fencing token of the current term, even if the lease is not held yet.
     pub(super) fn token(&self) -> Option<i64> {
         self.own.map(|own| own.token)
     }
 
-    /// Time from which the lease is held, time until which it is, and its fencing token.
+    /// Returns the times from which and until which the lease is held, and its fencing token.
     pub(super) fn held(&self) -> Option<(Duration, Duration, i64)> {
         self.own.map(|own| (own.not_before, own.until, own.token))
     }

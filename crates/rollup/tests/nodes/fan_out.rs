@@ -237,7 +237,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
                 if from > 0 { blocks.into_iter().skip(1).collect() } else { blocks }
             }),
             ("expected at most", |_, blocks| blocks.iter().cycle().take(100).cloned().collect()),
-            ("no block behind", |_, _| Vec::new()),
+            ("no block after", |_, _| Vec::new()),
         ];
     let mut nonce = 1;
     for (expected, lie) in cases {

@@ -138,7 +138,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     let none: Value = l2.raw_request("rollup_getMessage".into(), ("l2ToL1", "0x1")).await?;
     assert!(none.is_null(), "{none}");
     let (text, data) = refusal("rollup_claimProof", json!(["0x1"])).await;
-    assert_eq!(text, "this node has no message 1 to L1: 1 were sent");
+    assert_eq!(text, "unknown message 1 to L1: 1 were sent");
     assert_eq!(data, json!({ "got": "0x1", "expected": "0x1" }));
 
     // The follower derives new blocks, also after a restart.
@@ -238,7 +238,7 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     let depth = rollup.provider.get_block_number().await? - before;
     rollup.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
     rollup.provider.anvil_mine(Some(depth + 1), None).await?;
-    until_fault(&node, "does not have block").await?;
+    until_fault(&node, "does not include block").await?;
     let url = format!("http://{}/health", node.server().addresses()[0]);
     assert_eq!(reqwest::get(&url).await?.status(), 503);
     node.stop().await;

@@ -1,8 +1,8 @@
-//! File of the message index, so that a start does not read all blocks again.
+//! File of the message index, so that a restart does not read all blocks again.
 //!
-//! Each record has the events of successive blocks, and begins where the one before ends. A reorg
-//! truncates the file. After a kill it lacks the newest blocks, and after damage those from the
-//! damaged record on; the index reads them again.
+//! Each record contains the events of successive blocks, and starts where the previous one ends. A
+//! reorg truncates the file. A killed node loses the newest blocks, and a corrupted file those from
+//! the corrupted record on; the index reads them again.
 
 use super::{Handled, Handling, SentToL1};
 use crate::parties::Parties;
@@ -14,13 +14,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Number of blocks after which a record is written: a start reads fewer than these again.
+/// Number of blocks per record. A restart reads fewer than these again.
 pub(super) const BLOCKS: u64 = 256;
 /// Maximum number of remembered records. After a deeper reorg the file is emptied.
 const MAX_ENDS: usize = 8_192;
-/// Length from which the file is compacted if it is twice as long as its content, in bytes.
+/// Length in bytes from which the file is compacted, if it is also twice as long as its content.
 const MIN_COMPACTED: u64 = 8 << 20;
-/// Upper bound of the length of an event and of a record without its events, in bytes.
+/// Upper bounds of the length of an event, and of a record without its events, in bytes.
 const EVENT_BYTES: u64 = 24;
 const RECORD_BYTES: u64 = 160;
 /// First byte of a record.
@@ -30,7 +30,7 @@ const WHAT: &str = "record of the message index";
 /// Events of successive blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Events {
-    /// Hash of the last block of the record before; zero in the first record.
+    /// Hash of the last block of the previous record; zero in the first record.
     pub(super) after: B256,
     /// The last block.
     pub(super) end: BlockNumHash,
@@ -41,19 +41,18 @@ pub(super) struct Events {
     pub(super) handled: Vec<(u64, Handled)>,
 }
 
-/// An open file of a chain.
 #[derive(Debug)]
 pub(super) struct IndexFile {
     path: PathBuf,
     subject: B256,
     file: RecordFile,
-    /// Offset of each record and its last block; the newest [`MAX_ENDS`].
+    /// Offset and last block of the newest [`MAX_ENDS`] records.
     ends: VecDeque<(u64, BlockNumHash)>,
 }
 
 impl IndexFile {
     /// Opens or creates the file of the chain whose first block has the hash `subject`, and passes
-    /// its records to the callback. The file is truncated before the first record that is damaged,
+    /// its records to the callback. The file is truncated at the first record that is corrupted,
     /// does not follow its predecessor, or is rejected.
     pub(super) fn open(
         path: &Path,
@@ -78,30 +77,29 @@ impl IndexFile {
             tracing::warn!(
                 path = %path.display(),
                 %cut,
-                "message index was damaged and is truncated, the blocks are indexed again"
+                "message index truncated, indexing the blocks again"
             );
         }
         Ok(Self { path: path.to_owned(), subject, file, ends })
     }
 
-    /// Last blocks of the records, ascending.
+    /// Returns the last blocks of the records, ascending.
     pub(super) fn ends(&self) -> impl DoubleEndedIterator<Item = BlockNumHash> + '_ {
         self.ends.iter().map(|(_, end)| *end)
     }
 
-    /// Last block of the newest record.
+    /// Returns the last block of the newest record.
     pub(super) fn end(&self) -> Option<BlockNumHash> {
         self.ends().next_back()
     }
 
-    /// Appends a record.
     pub(super) fn append(&mut self, events: &Events) -> Result<(), DiskError> {
         let offset = self.file.append(&events.encode())?;
         remember(&mut self.ends, offset, events.end);
         Ok(())
     }
 
-    /// Removes the records that end after a block; all without one.
+    /// Removes the records that end after a block, or all for `None`.
     pub(super) fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), DiskError> {
         let mut cut = None;
         while let Some((offset, end)) = self.ends.back()
@@ -111,20 +109,20 @@ impl IndexFile {
             self.ends.pop_back();
         }
         match cut {
-            // Records that are not remembered may end after it too.
+            // Records beyond `MAX_ENDS` may also end after it.
             Some(_) if self.ends.is_empty() => self.replace(&[]),
             Some(offset) => self.file.cut_back(offset),
             None => Ok(()),
         }
     }
 
-    /// Returns `true` if at least half of a long file is no longer needed for this number of events.
+    /// Returns `true` if the file is long, and at least half of it is no longer needed for this
+    /// number of events.
     pub(super) fn is_wasteful(&self, events: usize) -> bool {
         let content = events as u64 * EVENT_BYTES + self.ends.len() as u64 * RECORD_BYTES;
         self.file.length() > MIN_COMPACTED + 2 * content
     }
 
-    /// Atomically replaces all records.
     pub(super) fn replace(&mut self, records: &[Events]) -> Result<(), DiskError> {
         let bodies: Vec<_> = records.iter().map(Events::encode).collect();
         let replaced =

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// What an L2 transaction did with a message from L1. The numbers are those of the file.
+/// Effect of an L2 transaction on a message from L1. The values are those in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
     Delivered = 0,
@@ -11,7 +11,6 @@ pub(crate) enum Handling {
     Refunded = 3,
 }
 
-/// Handling of a message from L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handled {
     pub(crate) how: Handling,
@@ -21,19 +20,18 @@ pub(crate) struct Handled {
     pub(crate) transaction: u32,
 }
 
-/// A handling of a message from L1 in the order of the chain.
+/// A handling in the order of the chain.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     index: u64,
     handled: Handled,
-    /// Number of the handling of the same message before, which may be dropped.
+    /// Number of the previous handling of the same message, which may have been dropped.
     previous: Option<u64>,
 }
 
-/// The newest handlings.
+/// The newest handlings, numbered in the order of the chain.
 #[derive(Debug, Default)]
 pub(super) struct Handlings {
-    /// Number of dropped handlings.
     dropped: u64,
     entries: VecDeque<Entry>,
     /// Number of the last handling of each message.
@@ -66,7 +64,7 @@ impl Handlings {
         self.entries.push_back(Entry { index, handled, previous });
     }
 
-    /// Removes those in the newest blocks, for which `is_removed` returns `true`.
+    /// Removes the handlings in the newest blocks for which `is_removed` returns `true`.
     pub(super) fn remove_newest(&mut self, is_removed: impl Fn(u64) -> bool) {
         while let Some(entry) = self.entries.pop_back_if(|it| is_removed(it.handled.block)) {
             match entry.previous.filter(|previous| *previous >= self.dropped) {
@@ -76,7 +74,6 @@ impl Handlings {
         }
     }
 
-    /// Drops the oldest ones beyond `most`.
     pub(super) fn truncate_front(&mut self, most: usize) {
         while self.entries.len() > most
             && let Some(entry) = self.entries.pop_front()
@@ -88,7 +85,7 @@ impl Handlings {
         }
     }
 
-    /// Number of messages with a handling.
+    /// Returns the number of messages with a handling.
     #[cfg(test)]
     pub(super) fn messages(&self) -> usize {
         self.last.len()

@@ -1,4 +1,4 @@
-//! Memory of the indexes of messages in both directions.
+//! Tests of the memory use of the message indexes in both directions.
 
 use super::*;
 use crate::l1::{
@@ -21,8 +21,8 @@ fn account(number: u64, role: u8) -> Address {
     Address::from_word(keccak256([&number.to_be_bytes()[..], &[role]].concat()))
 }
 
-/// The records of L1, with claims of all messages to L1 in an order of their own. Without files, with
-/// as many forced transactions.
+/// Returns the records of L1, with claims of all messages to L1 in another order, and without files
+/// also as many forced transactions.
 fn filled_l1(messages: u64, files: Option<&BridgeFiles>) -> BridgeLog {
     let mut log = BridgeLog::default();
     if let Some(files) = files {
@@ -84,7 +84,7 @@ fn filled_l1(messages: u64, files: Option<&BridgeFiles>) -> BridgeLog {
     log
 }
 
-/// The index of the L2, with a message in both directions in each block.
+/// Returns the index of an L2 with one message in each direction per block.
 fn filled_l2(messages: u64) -> MessageIndex {
     let mut index = MessageIndex::default();
     for block in 0..messages {
@@ -116,7 +116,7 @@ fn indexes_of_100k_messages_take_20_mb() {
     assert!(of_l1 + of_l2 <= LIMIT, "{of_l1} + {of_l2} bytes, expected at most {LIMIT}");
 }
 
-/// Anyone can send messages, and must not fill the memory of a node without files.
+/// Anyone can send messages, so the memory of a node without files must be bounded.
 #[test]
 fn indexes_without_files_have_bounded_memory() {
     let most = [400_000, 440_000].map(|messages| {
@@ -129,6 +129,6 @@ fn indexes_without_files_have_bounded_memory() {
         of_l1 + of_l2
     });
     assert!(most[1] <= LIMIT_WITHOUT_FILES, "{most:?} bytes");
-    // The maps differ a little in their nodes.
+    // The nodes of the maps differ a little.
     assert!(most[1] - most[0] < most[0] / 50, "{most:?} bytes");
 }

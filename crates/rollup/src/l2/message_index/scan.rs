@@ -1,7 +1,7 @@
 //! Indexing of a long chain without its file.
 //!
 //! Blocks are stored by hash, so reading them by number takes a random read each. A scan visits
-//! them in the order in which they are stored, and decodes only those with logs of the messenger.
+//! them in storage order, and decodes only those with logs of the messenger.
 
 use super::{Event, Found, MAX_EVENTS, MAX_REORG, MessageIndex, events};
 use crate::l1::with_reserve;
@@ -10,30 +10,29 @@ use alloy_primitives::BloomInput;
 use chain::{Block, ChainError, ChainReader};
 use contracts::L2_MESSENGER;
 
-/// Number of the newest blocks that a scan leaves to be read by number, because a reorg may replace
-/// them in the meantime.
+/// Number of the newest blocks that a scan leaves out, because a reorg may replace them meanwhile.
+/// They are read by number.
 const LEFT: u64 = MAX_REORG as u64;
 /// Minimum number of blocks of a scan.
 const MIN_BLOCKS: u64 = 32_768;
 
-/// An event with its position in the chain: block, transaction and event.
+/// An event with its position in the chain: block, transaction and log.
 pub(super) type Placed = ((u64, u32, u32), Found);
 
-/// Events of the blocks that were visited so far.
+/// Events of the blocks visited so far.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    /// The first block.
     first: u64,
-    /// The last block.
     end: BlockNumHash,
-    /// First byte of the hashes that are visited next.
+    /// First byte of the block hashes that are visited next.
     next: u16,
     sent: Vec<Placed>,
     handled: Vec<Placed>,
 }
 
 impl Scan {
-    /// Starts a scan. `None` if the index lacks few blocks, or if the store cannot be scanned.
+    /// Starts a scan. Returns `None` if the index lacks only few blocks, or the store cannot be
+    /// scanned.
     pub(crate) fn begin(
         index: &MessageIndex,
         chain: &ChainReader,
@@ -106,13 +105,13 @@ impl Scan {
         let mut all = self.sent;
         all.extend(self.handled);
         all.sort_unstable_by_key(|(place, _)| *place);
-        // A block that was being written was visited twice.
+        // A block that was written during the scan may be visited twice.
         all.dedup_by_key(|(place, _)| *place);
         all.into_iter()
     }
 }
 
-/// Adds an event. Of too many, the index would drop the oldest.
+/// Adds an event, and drops the oldest ones beyond the index's limit.
 fn push(events: &mut Vec<Placed>, event: Placed) {
     events.push(event);
     if events.len() > 2 * with_reserve(MAX_EVENTS) {

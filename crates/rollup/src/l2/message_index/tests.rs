@@ -7,7 +7,7 @@ use executor::{ChainSpec, ExecutionOutcome, Receipt};
 use std::{fs, sync::Arc};
 use wire::ProtocolFork;
 
-/// Number of blocks of a chain: three records of the file, and some that are not in it.
+/// Number of blocks of a chain: three records of the file, and some unsaved blocks.
 const LENGTH: u64 = 3 * BLOCKS + 10;
 /// Block up to which its file has records.
 const SAVED: u64 = 3 * BLOCKS - 1;
@@ -87,7 +87,7 @@ fn whole(mut index: MessageIndex, chain: &Chain) -> MessageIndex {
     index
 }
 
-/// Requires the answers of an index that has read all blocks.
+/// Compares an index with one that has read all blocks.
 fn check(index: &MessageIndex, chain: &Chain) {
     let expected = whole(MessageIndex::default(), chain);
     assert_eq!(index.head(), Some(chain.head().header.number));
@@ -192,7 +192,7 @@ fn reorgs_are_followed_while_running_or_stopped() {
             };
             reorg(&mut chain, stayed, length, 2);
             follow(&chain);
-            // And back.
+            // Reorg back to the first branch.
             chain.set_head(&first).unwrap();
             follow(&chain);
             reorg(&mut chain, stayed, length, 3);
@@ -237,7 +237,7 @@ fn scanned_index_equals_one_that_read_all() {
         assert_eq!(scanned.handlings.len(), expected.handlings.len());
         assert!(fs::read(path(&name)).unwrap() == fs::read(path("expected")).unwrap());
     }
-    // Requests have indexed some of the blocks meanwhile.
+    // Requests may index some of the blocks during the scan.
     begun.adopt(scan(&chain, SAVED), chain.reader()).unwrap();
     assert_eq!(begun.head(), Some(SAVED));
     check(&whole(begun, &chain), &chain);
@@ -272,7 +272,7 @@ fn compacted_file_has_same_answers() {
     assert!(fs::read(&path).unwrap().len() < before.len() / 2);
     let (last, first) = (index.sent_len() - 1, index.first_sent());
     let expected = index.sent(last);
-    // It is appended to, and truncated.
+    // The compacted file can be extended and truncated.
     grow(&mut chain, LENGTH + BLOCKS, 1);
     drop(whole(index, &chain));
     let index = open(&path, &chain);
@@ -345,7 +345,7 @@ fn unusable_or_foreign_file_has_no_effect() {
     check(&open(folder.path(), &chain), &chain);
 }
 
-/// As many as a reserve has.
+/// The number of these events is limited by the reserve.
 #[test]
 fn reorg_lets_older_events_be_found() {
     let limited = |limit| MessageIndex { limit, ..MessageIndex::default() };
@@ -383,7 +383,7 @@ fn oldest_events_are_dropped_beyond_limit() {
     assert_eq!(index.sent(14).map(|it| it.block), Some(7));
     assert_eq!(index.handled(2), None);
     assert_eq!(index.handled(3).map(|it| it.block), Some(7));
-    // A reorg undoes what is left of its blocks.
+    // A reorg removes the remaining events of its blocks.
     index.undo();
     assert_eq!(index.handled(4).map(|it| it.block), Some(8));
     for _ in 0..2 {
