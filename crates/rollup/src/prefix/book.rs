@@ -11,19 +11,18 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// Number of updates that a subscriber can lag behind.
+/// Maximum number of updates that a subscriber may lag behind.
 const UPDATES: usize = 256;
 
-/// What a node has signed, or has received from the sequencer and executed.
+/// Newest prefix that a node has signed, or has received from the sequencer and executed.
 #[derive(Debug)]
 pub(crate) struct PrefixBook {
     newest: Mutex<Option<Arc<PublishedPrefix>>>,
     updates: broadcast::Sender<PrefixItem>,
-    /// Whether the node preconfirms, with the kind of the reason that was logged.
+    /// Whether the node preconfirms, and the kind of the last logged reason why not.
     state: Mutex<Option<(Option<Discriminant<NotPreconfirming>>, Preconfirming)>>,
 }
 
-/// A signed prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct PublishedPrefix {
     pub(crate) prefix: Prefix,
@@ -31,7 +30,6 @@ pub(crate) struct PublishedPrefix {
 }
 
 impl PublishedPrefix {
-    /// Number of the block.
     pub(crate) const fn number(&self) -> u64 {
         self.prefix.promised.header.number
     }
@@ -41,8 +39,8 @@ impl PublishedPrefix {
         self.prefix.promised.transactions.iter().position(|it| it == hash)
     }
 
-    /// Returns the update for a reader that has the first `first` transactions; `None` if there are
-    /// fewer, or if the update is too long for its format.
+    /// Returns the update for a reader that has the first `first` transactions; `None` if the
+    /// prefix has fewer, or if the update is too long to encode.
     pub(crate) fn update(&self, first: usize) -> Option<PrefixItem> {
         let Prefix { promised, header, transactions } = &self.prefix;
         let update = PrefixUpdate {
@@ -66,7 +64,6 @@ impl Default for PrefixBook {
 }
 
 impl PrefixBook {
-    /// Publishes a signed prefix.
     pub(crate) fn publish(&self, published: PublishedPrefix) {
         let mut newest = self.newest.lock();
         // Subscribers have the transactions of the previous prefix of the same block.
@@ -80,31 +77,29 @@ impl PrefixBook {
         *newest = Some(Arc::new(published));
     }
 
-    /// Forgets the prefix of a block that was given up.
+    /// Removes the prefix of an abandoned block.
     pub(crate) fn clear(&self) {
         *self.newest.lock() = None;
     }
 
-    /// Returns the newest prefix.
     pub(crate) fn newest(&self) -> Option<Arc<PublishedPrefix>> {
         self.newest.lock().clone()
     }
 
-    /// Subscribes to updates.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<PrefixItem> {
         self.updates.subscribe()
     }
 
-    /// Sets whether this node preconfirms the next block, and why not.
+    /// Sets whether this node preconfirms the next block, or the reason why not.
     pub(crate) fn set_state(&self, state: Result<(), &NotPreconfirming>) {
         let (kind, reason) =
             (state.err().map(mem::discriminant), state.err().map(ToString::to_string));
         let mut shown = self.state.lock();
-        // Logged once for each kind: the age in a reason grows each second.
+        // Log each kind only once, since the age in a reason changes every second.
         if shown.as_ref().is_none_or(|(before, _)| *before != kind) {
             match &reason {
-                Some(reason) => tracing::warn!(reason, "blocks are not preconfirmed"),
-                None => tracing::info!("blocks are preconfirmed"),
+                Some(reason) => tracing::warn!(reason, "preconfirmations stopped"),
+                None => tracing::info!("preconfirmations started"),
             }
         }
         *shown = Some((kind, Preconfirming { on: reason.is_none(), reason }));

@@ -25,9 +25,8 @@ use wire::DecodeError;
 
 /// Pause before reconnecting, also if the other node signs no prefixes.
 const RECONNECT: Duration = Duration::from_secs(2);
-/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum length of a WebSocket message: a block in hexadecimal.
+/// Maximum length of a WebSocket message in bytes, enough for a block in hexadecimal.
 const MAX_MESSAGE: usize = 4 << 20;
 
 /// Reads, checks and executes the prefixes of other nodes.
@@ -37,11 +36,11 @@ pub(crate) struct PrefixClient {
     pub(crate) shared: Arc<NodeHandle>,
     pub(crate) trust: Arc<FeedTrust>,
     pub(crate) domain: Domain,
-    /// Keeps all updates, if this node watches the sequencer.
+    /// Stores all updates as evidence, if this node watches the sequencer.
     pub(crate) watch: Option<Arc<Watch>>,
 }
 
-/// Reason why a prefix is not shown.
+/// Reason why a prefix is not applied.
 #[derive(Debug, thiserror::Error)]
 enum PrefixRefused {
     #[error(transparent)]
@@ -50,12 +49,12 @@ enum PrefixRefused {
     Unacceptable(#[from] Unacceptable),
     #[error(transparent)]
     Signer(#[from] FeedError),
-    #[error("L1 is not read yet")]
+    #[error("L1 has not been read yet")]
     NoView,
-    /// The transactions before the update are missing.
-    #[error("an update from transaction {first} on, {known} are known")]
+    /// Transactions before the update are missing.
+    #[error("update starts at transaction {first}, but only {known} are known")]
     Gap { first: u32, known: usize },
-    /// The signed header does not follow from the transactions.
+    /// The signed header is not the result of the transactions.
     #[error("the sequencer has signed a false result of block {number}: {source}")]
     Lie { number: u64, source: ChainError },
     #[error(transparent)]
@@ -64,7 +63,6 @@ enum PrefixRefused {
     Header(#[from] preconf::HeaderError),
 }
 
-/// What is done with an update.
 type Handle = fn(&PrefixClient, &PrefixItem) -> Result<(), PrefixRefused>;
 
 impl PrefixClient {
@@ -73,7 +71,8 @@ impl PrefixClient {
         self.follow_by(url, Self::apply).await;
     }
 
-    /// Like [`Self::follow`], but only keeps the updates: the node shows those of another one.
+    /// Like [`Self::follow`], but only stores the updates, because the node applies those of
+    /// another node.
     pub(crate) async fn watch(&self, url: &str) {
         self.follow_by(url, Self::keep).await;
     }
@@ -82,7 +81,7 @@ impl PrefixClient {
         loop {
             if let Err(error) = self.listen(url, handle).await {
                 let url = RedactedUrl::new(url);
-                tracing::debug!(%error, %url, "no signed prefixes");
+                tracing::debug!(%error, %url, "failed to follow signed prefixes, retrying");
             }
             sleep(RECONNECT).await;
         }
@@ -105,7 +104,7 @@ impl PrefixClient {
         let subscription = within(provider.get_subscription::<PrefixItem>(id)).await?;
         let mut updates = subscription.map_err(failed)?;
         let mut heads = self.node.subscribe();
-        // An update whose parent is not imported yet. Only the newest one matters.
+        // Newest update whose parent is not imported yet.
         let mut waiting = None;
         loop {
             let update = tokio::select! {
@@ -138,7 +137,7 @@ impl PrefixClient {
         }
     }
 
-    /// Requests the whole prefix of which an update is part.
+    /// Requests the complete prefix that an update belongs to.
     async fn whole(
         &self,
         provider: &RootProvider,
@@ -152,14 +151,14 @@ impl PrefixClient {
         answer.map_err(|error| FeedError::Request(error.to_string()))
     }
 
-    /// Executes on a thread that may block: the check may request the policy from L1.
+    /// Runs the handler on a blocking thread, because the check may request the policy from L1.
     async fn run_on_worker(&self, handle: Handle, item: PrefixItem) -> Result<(), PrefixRefused> {
         let client = self.clone();
         let applied = tokio::task::spawn_blocking(move || handle(&client, &item)).await;
         applied.unwrap_or_else(|error| Err(FeedError::Request(error.to_string()).into()))
     }
 
-    /// Keeps an update, if this node watches the sequencer.
+    /// Stores an update, if this node watches the sequencer.
     fn keep(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
         self.keep_decoded(&PrefixUpdate::decode(&item.ssz)?)
     }
@@ -172,10 +171,10 @@ impl PrefixClient {
         kept.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
     }
 
-    /// Checks and executes an update, and shows its block as pending.
+    /// Checks and executes an update, and sets its block as the pending block.
     fn apply(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
         let update = PrefixUpdate::decode(&item.ssz)?;
-        // First, because evidence includes what is not shown.
+        // Stored before any check, because rejected prefixes are evidence too.
         self.keep_decoded(&update)?;
         let view = self.shared.view.lock().clone().ok_or(PrefixRefused::NoView)?;
         let chain = self.node.read(|node| node.chain.detached());
@@ -233,15 +232,14 @@ impl PrefixClient {
 
     fn report(&self, refused: &PrefixRefused) {
         if matches!(refused, PrefixRefused::Lie { .. }) {
-            tracing::error!(%refused, "signed prefix refused");
+            tracing::error!(%refused, "rejected signed prefix");
             *self.shared.feed_fault.lock() = Some(refused.to_string());
         } else {
-            tracing::debug!(%refused, "signed prefix refused");
+            tracing::debug!(%refused, "rejected signed prefix");
         }
     }
 }
 
-/// Waits for a request with [`TIMEOUT`].
 async fn within<T>(request: impl IntoFuture<Output = T>) -> Result<T, FeedError> {
     timeout(TIMEOUT, request).await.map_err(|_| FeedError::Silent(TIMEOUT.as_secs()))
 }

@@ -5,10 +5,10 @@ use alloy_primitives::{B256, U256};
 use chain::{ChainError, State};
 use contracts::L1_ANCHOR;
 
-/// Depth of an L1 block below L1's head from which a younger one is named in its place: L1 knows
-/// the hashes of 8,191 blocks, so evidence can be given for hours.
+/// Depth below L1's head from which a newer L1 block is named instead. L1 stores the hashes of the
+/// last 8,191 blocks, so evidence about a block above this depth can be submitted for hours.
 const MAX_DEPTH: u64 = 4_096;
-/// Depth of the block that is named then. It implies all older ones.
+/// Depth of the block that is named instead, which implies all its ancestors.
 const NAMED_DEPTH: u64 = 64;
 
 /// L1 block without which a promise is void; zero for none.
@@ -26,9 +26,9 @@ pub(crate) fn anchor_number(state: &State) -> Result<u64, ChainError> {
 /// Returns the condition of a block with an anchor at this L1 block.
 ///
 /// An L1 reorganization makes the block invalid if it removes the L1 block of the anchor, and
-/// removes its parent if another account has posted the parent. So the later one of both is named,
-/// unless it is final. `is_own` returns `true` for the blocks that this node has signed, which it
-/// posts again. `least` is the lowest number that may be named.
+/// removes its parent if another account has posted the parent. The condition names the later one
+/// of both, unless it is final. `is_own` returns `true` for the blocks that this node has signed,
+/// since it would post these again. `least` is the lowest number that may be named.
 ///
 /// Returns `None` if L1 has not been read up to `least`.
 pub(crate) fn condition(
@@ -43,7 +43,7 @@ pub(crate) fn condition(
     if latest > head.number {
         return None;
     }
-    // A promise that replaces another one names a block in any case.
+    // A promise that replaces another one must always name a block.
     if least == 0 && latest <= view.finalized() {
         return Some(L1Condition::default());
     }
@@ -61,8 +61,8 @@ fn posted_by_others(view: &L1View, is_own: impl Fn(u64, B256) -> bool) -> Option
     recent.filter(|block| !is_own(block.number, block.hash)).map(|block| block.l1_block).next()
 }
 
-/// Returns `true` if L1's chain has another block than this one at this number. A number that has
-/// not been read, or is no longer remembered, counts as unchanged.
+/// Returns `true` if L1's chain has another block at this number. A block that has not been read,
+/// or is no longer remembered, counts as unchanged.
 pub(crate) fn is_replaced(view: &L1View, number: u64, hash: B256) -> bool {
     view.header(number).is_some_and(|header| header.hash != hash)
 }

@@ -1,4 +1,4 @@
-//! Errors of signing prefixes, and reasons for signing none.
+//! Errors of signing prefixes, and reasons for not signing any.
 
 use crate::{lease::LeaseError, signer::SignerError};
 use alloy_primitives::{Address, U256};
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum PrefixError {
     /// The journal cannot be opened.
-    #[error("journal of preconfirmations {}: {source}", path.display())]
+    #[error("failed to open the journal of preconfirmations {}: {source}", path.display())]
     Journal {
         /// Path of the journal.
         path: PathBuf,
@@ -18,26 +18,26 @@ pub enum PrefixError {
         source: DiskError,
     },
     /// The journal cannot be written, so the prefix must not be signed.
-    #[error("preconfirmation not recorded: {0}")]
+    #[error("failed to record a preconfirmation: {0}")]
     NotRecorded(DiskError),
     /// The journal is too long for further blocks without a signature.
-    #[error("journal of preconfirmations has {got} bytes; L1 finalizes no blocks")]
+    #[error("journal of preconfirmations is full with {got} bytes, until L1 finalizes blocks")]
     JournalFull {
         /// Length of the file in bytes.
         got: u64,
     },
     /// The journal in etcd cannot be read or written, so the prefix must not be signed.
-    #[error("journal of preconfirmations in etcd: {0}")]
+    #[error("failed to access the journal of preconfirmations in etcd: {0}")]
     NotShared(LeaseError),
     /// A record in etcd is malformed.
-    #[error("record {number} of the journal in etcd: {source}")]
+    #[error("malformed record {number} of the journal in etcd: {source}")]
     SharedRecord {
         /// Number of the record.
         number: u64,
         /// The error.
         source: DiskError,
     },
-    /// The records in etcd repeat so many transactions that reading them takes too long.
+    /// The records in etcd contain too many repeated transactions to be read.
     #[error(
         "the journal in etcd has {got} transactions up to record {number}, expected at most {limit}"
     )]
@@ -49,27 +49,27 @@ pub enum PrefixError {
         /// Maximum number.
         limit: usize,
     },
-    /// This node lacks blocks on which earlier leaders have made promises.
-    #[error("this node has block {got}, and earlier leaders have promised block {expected}")]
+    /// This node lacks blocks that earlier leaders have promised to extend.
+    #[error("head of this node is block {got}, but earlier leaders have promised block {expected}")]
     Behind {
         /// Number of the head.
         got: u64,
-        /// Number of the first recorded block whose promise is in force.
+        /// Number of the first recorded block with a promise in force.
         expected: u64,
     },
     /// The prefix contradicts an earlier signature.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The header is too long, or has items that the contracts do not know.
+    /// The header is too long, or has fields that the contracts do not support.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// The key gives no signature.
+    /// The signer returned no signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
 }
 
 impl PrefixError {
-    /// Returns `true` if a record or a signature of the prefix may exist nevertheless.
+    /// Returns `true` if a record or a signature of the prefix may exist despite the error.
     pub(crate) const fn may_be_recorded(&self) -> bool {
         matches!(self, Self::Signer(_) | Self::NotRecorded(_) | Self::NotShared(_))
     }
@@ -78,17 +78,17 @@ impl PrefixError {
 /// Reason why the next block is sealed without signed prefixes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPreconfirming {
-    /// The journal was lost or damaged, and no block of this process is on L1 yet. Until then, an
+    /// The journal was lost or corrupted, and no block of this process is on L1 yet. Until then, an
     /// unknown signature may bind the key.
     #[error(
-        "the journal of preconfirmations is not complete, and L1 has no block of this process yet"
+        "the journal of preconfirmations is incomplete, and L1 has no block of this process yet"
     )]
     JournalLost,
     /// The parent or an ancestor is neither on L1 nor in the journal in etcd, so the next leader may
     /// lack it.
-    #[error("the parent, or a block before it, is neither on L1 nor recorded in etcd")]
+    #[error("the parent or one of its ancestors is neither on L1 nor recorded in etcd")]
     ParentNotShared,
-    /// The journal in etcd is too long.
+    /// The journal in etcd exceeds its limit.
     #[error(
         "the journal in etcd has {got} bytes, at most {limit} allowed until L1 has more blocks"
     )]
@@ -101,11 +101,13 @@ pub enum NotPreconfirming {
     /// Anyone may post blocks.
     #[error("the rollup has no sequencing policy, so any account may post another block")]
     OpenPolicy,
-    /// L1 did not say whether the sequencer keeps its role and its bond.
+    /// The requests to L1 about the sequencer's role and bond failed.
     #[error("the policy, its changes and the bond could not be read from L1")]
     PolicyUnread,
     /// The role is offered to another account, which need not keep this node's promises.
-    #[error("the role of the sequencer is offered to {successor}, who need not keep its promises")]
+    #[error(
+        "the sequencer role is offered to {successor}, which need not keep this node's promises"
+    )]
     HandoverOffered {
         /// The account.
         successor: Address,
@@ -117,34 +119,33 @@ pub enum NotPreconfirming {
         from: u64,
     },
     /// The bond is smaller than the policy requires.
-    #[error("the bond is {got} wei, the policy requires {least}")]
+    #[error("the bond is {got} wei, but the policy requires {least}")]
     BondTooSmall {
         /// Bond in wei.
         got: U256,
         /// Minimum bond in wei.
         least: U256,
     },
-    /// The withdrawal of the bond is requested.
+    /// A withdrawal of the bond is pending.
     #[error("the withdrawal of the bond is requested")]
     BondWithdrawn,
     /// EXECUTE has become so expensive that earlier signed blocks may soon not fit into an L1
     /// transaction.
     #[error(
-        "1,000 EXECUTE gas cost {now} L1 gas, and {before} when the oldest signed block that is not on L1 was sealed"
+        "1,000 EXECUTE gas cost {now} L1 gas, but only {before} when the oldest signed block that is not on L1 was sealed"
     )]
     PriceRisen {
-        /// Present price.
+        /// Current L1 gas per 1,000 EXECUTE gas.
         now: u64,
-        /// Price at that block.
+        /// Price when that block was sealed.
         before: u64,
     },
-    /// The parent is the head on L1, and so much older that the policy may open before the promise
-    /// ends.
+    /// The parent is the head on L1, and so old that the policy may open before the promise ends.
     #[error(
         "the parent on L1 is {age} s older, at most {limit} s are safe before the policy opens"
     )]
     NearTimeout {
-        /// Seconds between the parent and the block.
+        /// Time between the parent and the block, in seconds.
         age: u64,
         /// Maximum number of seconds.
         limit: u64,
@@ -157,7 +158,7 @@ pub enum NotPreconfirming {
         /// Maximum age in seconds.
         limit: u64,
     },
-    /// A duty is overdue, so that L1 may soon accept blocks of any account.
+    /// A duty is overdue, so L1 may soon accept blocks of any account.
     #[error("a duty is overdue by {overdue} s, at most {limit} s allowed")]
     DutyOverdue {
         /// Seconds since the duty was due.
@@ -165,13 +166,13 @@ pub enum NotPreconfirming {
         /// Maximum number of seconds.
         limit: u64,
     },
-    /// The search for a transaction that L1 rejects replaces blocks.
+    /// Blocks are replaced to find a transaction that L1 rejects.
     #[error("blocks are replaced to find a transaction that L1 rejects")]
     Isolating,
     /// L1 has not been read up to the block on which the promise would depend.
     #[error("L1 has not been read up to the block on which the promise depends")]
     L1Behind,
-    /// A prefix could not be signed.
-    #[error("the last prefix was not signed: {0}")]
+    /// Signing the last prefix failed.
+    #[error("failed to sign the last prefix: {0}")]
     Failed(String),
 }

@@ -1,9 +1,9 @@
-//! File of the prefixes that this node is about to sign, and of the blocks that it seals without a
-//! signature.
+//! Journal file of the prefixes that this node is about to sign, and of the blocks that it seals
+//! without a signature.
 //!
-//! A record is synced to the disk before its prefix is signed, so after a crash the node knows every
-//! signature of its key. A record has the transactions that the previous record of the same block
-//! lacks.
+//! A record is synced to disk before its prefix is signed, so after a crash the node knows every
+//! signature of its key. A record only contains the transactions that the previous record of the
+//! same block lacks.
 
 use crate::{
     l2::contracts::proven_anchor,
@@ -36,14 +36,14 @@ const UNSIGNED: u8 = 2;
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     pub(crate) prefix: Prefix,
-    /// `false`: the block was sealed without a signature. It is recorded because L1 may include it
-    /// even if it is replaced, and for the next leader.
+    /// `false` if the block was sealed without a signature. It is recorded for the next leader, and
+    /// because L1 may include it even if it is replaced.
     pub(crate) is_signed: bool,
 }
 
 impl Recorded {
-    /// Returns `true` if the other one is a longer signed prefix of the same block under the same
-    /// condition, or that block.
+    /// Returns `true` if `other` is the same block, or a longer signed prefix of it under the same
+    /// condition.
     pub(super) fn is_shorter_than(&self, other: &Self) -> bool {
         let [own, others] = [self, other].map(|it| &it.prefix.promised);
         let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
@@ -56,7 +56,6 @@ impl Recorded {
     }
 }
 
-/// The open journal.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
@@ -64,18 +63,16 @@ pub(super) struct Journal {
     file: RecordFile,
     /// Records about blocks that are not final on L1, with the numbers of the blocks.
     records: VecDeque<(u64, Vec<u8>)>,
-    /// The last record.
     last: Option<Prefix>,
     /// Length of the file when it was last rewritten, in bytes.
     rewritten: u64,
 }
 
-/// A journal with the records that it had when it was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) journal: Journal,
     pub(super) records: Vec<Recorded>,
-    /// `false` if records were removed because they were damaged or incomplete.
+    /// `false` if corrupted or incomplete records were removed.
     pub(super) is_intact: bool,
 }
 
@@ -104,7 +101,7 @@ impl Journal {
             tracing::error!(
                 path = %path.display(),
                 %cut,
-                "journal of preconfirmations was damaged"
+                "journal of preconfirmations truncated"
             );
         }
         let (last, rewritten) = (all.last().map(|it| it.prefix.clone()), file.length());
@@ -112,11 +109,11 @@ impl Journal {
         Ok(Opened { journal, records: all, is_intact: cut.is_none() })
     }
 
-    /// Writes a prefix to the disk, or a block that is sealed without a signature.
+    /// Records a prefix, or a block that is sealed without a signature, and syncs the file.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotRecorded`]; the prefix must not be signed then.
+    /// [`PrefixError::NotRecorded`], after which the prefix must not be signed.
     pub(super) fn record(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
         let record = encode(prefix, is_signed, self.last.as_ref());
         let written = self.file.append(&record).and_then(|_| self.file.sync());
@@ -131,12 +128,12 @@ impl Journal {
         self.file.length()
     }
 
-    /// Removes the records of blocks up to this number, which are final on L1, once they are half of
-    /// a long file.
+    /// Removes the records of blocks up to this number, which are final on L1, once they take half
+    /// of a long file.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotRecorded`] if the file cannot be rewritten; it is unchanged then.
+    /// [`PrefixError::NotRecorded`] if the file cannot be rewritten, in which case it is unchanged.
     pub(super) fn forget_up_to(&mut self, number: u64) -> Result<(), PrefixError> {
         while self.records.front().is_some_and(|(first, _)| *first <= number) {
             self.records.pop_front();
@@ -152,7 +149,7 @@ impl Journal {
     }
 }
 
-/// Number of transactions that the previous record has already.
+/// Returns the number of transactions shared with the previous record.
 fn shared(prefix: &Prefix, previous: Option<&Prefix>) -> usize {
     let same = previous.filter(|it| {
         it.promised.header.environment == prefix.promised.header.environment
@@ -202,7 +199,8 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Record
         let environment = prefix.promised.header.environment;
         let previous = previous.filter(|it| it.promised.header.environment == environment);
         let previous = previous.filter(|_| first == len as u64).ok_or_else(|| {
-            let reason = format!("{first} transactions of the previous record, it has {len}");
+            let reason =
+                format!("shares {first} transactions with the previous record, which has {len}");
             DiskError::malformed(WHAT, reason)
         })?;
         prefix.prepend(previous);
@@ -210,11 +208,10 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Record
     Ok(Recorded { prefix, is_signed })
 }
 
-/// Returns the anchor that the transactions of a block prove. A transaction that is not decoded
-/// proves none.
+/// Returns the anchor that the transactions of a block prove. Undecodable transactions prove none.
 fn anchor_in(header: &[u8], transactions: &[Bytes]) -> Option<Anchor> {
     let header = Header::decode(&mut &*header).ok()?;
-    // Decoding is slow, and a block has many transactions.
+    // Decode only candidates, since a block has many transactions.
     let is_call = |raw: &&Bytes| raw.windows(L1_ANCHOR.len()).any(|at| at == L1_ANCHOR);
     let calls = transactions.iter().filter(is_call);
     let calls: Vec<_> = calls.filter_map(|raw| Transaction::decode_2718_exact(raw).ok()).collect();

@@ -1,8 +1,9 @@
 //! Signed prefixes: promises of the sequencer about the next block.
 //!
 //! Each prefix is a complete block. The [`PrefixSigner`] writes it to the [`journal`] before it
-//! signs, and signs nothing that contradicts an earlier signature. With a lease, the journal of all
-//! its holders is in etcd too ([`shared`]). The [`PrefixBook`] holds what the node serves to others.
+//! signs, and signs nothing that contradicts an earlier signature. With a lease, all holders also
+//! share a journal in etcd ([`shared`]). The [`PrefixBook`] contains the prefix that the node
+//! serves to others.
 
 mod book;
 mod client;
@@ -40,7 +41,7 @@ pub(crate) struct Prefix {
 }
 
 impl Prefix {
-    /// Describes a block.
+    /// Creates the prefix that consists of all transactions of `block`.
     ///
     /// # Errors
     ///
@@ -68,7 +69,8 @@ impl Prefix {
         Self::new(message, header.into(), transactions, anchor.as_ref())
     }
 
-    /// Puts together a message, its header, its transactions, and the anchor that they prove.
+    /// Creates a prefix from a message, its header and transactions, and the anchor that they
+    /// prove.
     pub(crate) fn new(
         message: Preconfirmation,
         header: Bytes,
@@ -82,8 +84,7 @@ impl Prefix {
         Ok(Self { promised, header, transactions })
     }
 
-    /// Adds the transactions of a shorter prefix of the same block before its own, with what is
-    /// known about them.
+    /// Prepends the transactions of a shorter prefix of the same block.
     fn prepend(&mut self, shorter: &Self) {
         self.transactions.splice(0..0, shorter.transactions.iter().cloned());
         let promised = &shorter.promised;

@@ -1,9 +1,9 @@
-//! Journal of the prefixes that the leaders of a rollup sign, in etcd.
+//! Journal in etcd of the prefixes that the leaders of a rollup sign.
 //!
 //! With a lease, a prefix is recorded in etcd before it is signed, as well as in the leader's own
-//! [journal](super::journal). The next leader reads the records, is bound by them like by
-//! signatures of its own, and makes the recorded blocks. A former leader can record nothing, so it
-//! can sign nothing new either.
+//! [journal](super::journal). The next leader reads the records, treats them like its own
+//! signatures, and builds the recorded blocks. A former leader cannot add records, so it cannot
+//! sign anything new either.
 
 use crate::{
     lease::{LeaseError, Record},
@@ -15,54 +15,52 @@ use disk::DiskError;
 use std::{collections::VecDeque, fmt};
 
 /// Length of all records, in bytes, above which no more prefixes are signed until L1 has the oldest
-/// blocks. A next leader has to read them, and etcd's default quota is 2 GB with its history.
+/// blocks. The next leader has to read them, and etcd's default quota is 2 GB including history.
 const MAX_BYTES: usize = 64 << 20;
-/// Maximum number of transactions in memory that a leader reads.
+/// Maximum number of transactions that a leader reads into memory.
 const MAX_TRANSACTIONS: usize = 1 << 22;
-/// Maximum number of transactions in all records that it reads, of which each may repeat those of
-/// the one before.
+/// Maximum number of transactions in all records that a leader reads. Each record may repeat those
+/// of the previous one.
 const MAX_REPEATED: usize = 1 << 26;
-/// Number of bytes that each transaction of a record counts, also if the one before has it: the next
-/// leader reads no more than [`MAX_REPEATED`].
+/// Bytes added to a record's length for each transaction, including repeated ones. Keeps the number
+/// of transactions that the next leader reads below [`MAX_REPEATED`].
 const REPEATED: usize = 2;
 const _: () = assert!(MAX_BYTES / 2 * 3 / REPEATED < MAX_REPEATED);
-/// Flag of all records but those of earlier versions.
+/// Flag of all records except those of earlier versions.
 const FORM: u8 = 0x80;
-/// Flag of a record that lacks the transactions of its block, which are too long.
+/// Flag of a record without the transactions of its block, because they are too long.
 const SHORTENED: u8 = 1;
-/// Flag of a record whose leader may have lacked earlier ones.
+/// Flag of a record by a leader that may have lacked earlier ones.
 const INCOMPLETE: u8 = 2;
-/// Number of records that are removed at once, so that not every block causes a request.
+/// Number of records that are removed together, so that not every block causes a request.
 const BATCH: usize = 64;
 const WHAT: &str = "a record of a preconfirmation in etcd";
 
-/// Store of the records, in which only the leader can change some.
+/// Store of the records, which only the leader can change.
 pub(crate) trait Records: fmt::Debug + Send {
     /// Reads the records from this number on.
     fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError>;
-    /// Adds a record.
     fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError>;
     /// Removes the records before this number.
     fn remove_before(&self, number: u64) -> Result<(), LeaseError>;
 }
 
-/// The shared journal, as the leader uses it in its current term.
+/// The shared journal in the leader's current term.
 #[derive(Debug)]
 pub(super) struct SharedJournal {
-    /// `None` as long as the node has not led.
+    /// `None` until the node has become the leader.
     records: Option<Box<dyn Records>>,
-    /// Number of the next record.
     next: u64,
     kept: VecDeque<Kept>,
     bytes: usize,
     /// Block of the last record.
     last: Option<Prefix>,
-    /// `false` if there is no record, as in an etcd that has lost its data, or if the leader that
-    /// added the last one may not have had all.
+    /// `false` if there is no record, e.g. because etcd has lost its data, or if the leader that
+    /// added the last record may have lacked some.
     is_complete: bool,
     /// Length of all records, in bytes, above which no more prefixes are signed.
     limit: usize,
-    /// Maximum number of transactions that are read, and of them with repeated ones.
+    /// Maximum number of transactions that are read, without and with repeated ones.
     most: [usize; 2],
 }
 
@@ -81,14 +79,14 @@ impl Default for SharedJournal {
     }
 }
 
-/// What the leader has to know about a record.
+/// Metadata of a record.
 #[derive(Debug)]
 struct Kept {
     record: u64,
     bytes: usize,
     block: u64,
     parent: B256,
-    /// Hash of the block if it is sealed, and the record has its transactions.
+    /// Hash of the block, if it is sealed and the record contains its transactions.
     sealed: Option<B256>,
 }
 
@@ -104,26 +102,26 @@ impl SharedJournal {
         self.load()
     }
 
-    /// Records a block, before its prefix is signed. `is_complete` is `false` if this node may lack
+    /// Records a block before its prefix is signed. `is_complete` is `false` if this node may lack
     /// earlier records.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotShared`]; the prefix must not be signed then. It is
-    /// [`LeaseError::RecordExists`] if the response to an earlier request was lost: its record has
-    /// to be [read](Self::load) first.
+    /// [`PrefixError::NotShared`], after which the prefix must not be signed. With
+    /// [`LeaseError::RecordExists`], the response to an earlier request was lost, and its record
+    /// must be [loaded](Self::load) first.
     pub(super) fn record(&mut self, prefix: &Prefix, is_complete: bool) -> Result<(), PrefixError> {
         self.append(prefix, true, if is_complete { FORM } else { FORM | INCOMPLETE })
     }
 
-    /// Records a block that is sealed without a signature, if it has no record. Without its
-    /// transactions, if they are too long: the next leader knows then that L1 may include it, and
-    /// signs nothing in its place. If all records are too long, a last one says that some are
-    /// missing, and the result is `false`.
+    /// Records a block that is sealed without a signature, unless it has a record. Omits its
+    /// transactions if they are too long; the next leader then still knows that L1 may include it,
+    /// and signs nothing in its place. If the journal is full, adds a last record that marks it as
+    /// incomplete, and returns `false`.
     ///
     /// # Errors
     ///
-    /// As [`Self::record`]; the record may exist, so the same block has to be sealed.
+    /// Same as [`Self::record`]. The record may exist, so the same block must be sealed.
     pub(super) fn record_unsigned(
         &mut self,
         block: &Prefix,
@@ -144,7 +142,7 @@ impl SharedJournal {
             }
         }
         let number = block.promised.header.number;
-        tracing::warn!(number, "block recorded without its transactions");
+        tracing::warn!(number, "recorded block without its transactions");
         let mut shortened = block.clone();
         shortened.transactions.clear();
         shortened.promised.transactions.clear();
@@ -162,9 +160,9 @@ impl SharedJournal {
         self.kept.iter().rev().any(|it| it.sealed == Some(hash))
     }
 
-    /// Returns `true` if the next leader has a block or can build it: L1 has the block, or the block
-    /// and all its ancestors down to one on L1 are recorded. One of them may have no record, if the
-    /// journal was incomplete or too long, although later blocks have one.
+    /// Returns `true` if the next leader has the block or can build it: L1 has the block, or the
+    /// block and all its ancestors down to one on L1 are recorded. An ancestor may lack a record
+    /// although later blocks have one, if the journal was incomplete or too long.
     pub(super) fn leads_to_l1(
         &self,
         block: BlockNumHash,
@@ -186,23 +184,23 @@ impl SharedJournal {
         false
     }
 
-    /// Returns `true` if the records have all blocks that L1 may include.
+    /// Returns `true` if the records cover all blocks that L1 may include.
     pub(super) const fn is_complete(&self) -> bool {
         self.is_complete
     }
 
-    /// Returns the length of all records in bytes, with [`REPEATED`] for each transaction, and the
-    /// limit for further ones.
+    /// Returns the length of all records in bytes, including [`REPEATED`] for each transaction, and
+    /// its limit.
     pub(super) const fn length(&self) -> (usize, usize) {
         (self.bytes, self.limit)
     }
 
-    /// Removes the records of blocks up to this number, which are on L1, but those of the last
-    /// block: a journal without records counts as lost.
+    /// Removes the records of blocks up to this number, which are on L1. Keeps those of the last
+    /// block, because a journal without records counts as lost.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::NotShared`]; the records are removed later then.
+    /// [`PrefixError::NotShared`], after which a later call removes the records.
     pub(super) fn forget_up_to(&mut self, number: u64) -> Result<(), PrefixError> {
         let Some(last) = self.kept.back().map(|it| it.block) else { return Ok(()) };
         let is_kept = |it: &Kept| it.block > number || it.block == last;
@@ -230,12 +228,11 @@ impl SharedJournal {
         Ok(())
     }
 
-    /// Reads the records that are not known yet. Of the prefixes of a block, only the longest one is
-    /// returned.
+    /// Reads new records. Returns only the longest prefix of each block.
     ///
     /// # Errors
     ///
-    /// As [`Self::join`].
+    /// Same as [`Self::join`].
     pub(super) fn load(&mut self) -> Result<Vec<Recorded>, PrefixError> {
         let Some(records) = &self.records else { return Ok(Vec::new()) };
         let (mut all, mut count, mut repeated) = (Vec::<Recorded>::new(), 0_usize, 0_usize);
@@ -249,7 +246,7 @@ impl SharedJournal {
             let mut recorded =
                 journal::decode(&bytes.slice(1..), self.last.as_ref()).map_err(malformed)?;
             if flags & FORM == 0 {
-                // Earlier versions had only a flag of signatures.
+                // Earlier versions only had a flag for signatures.
                 recorded.is_signed = flags == 1;
             }
             let flags = if flags & FORM == 0 { FORM } else { flags };
@@ -299,7 +296,7 @@ mod tests {
     use parking_lot::Mutex;
     use std::sync::Arc;
 
-    /// The next leader knows that L1 may include the block, and that it cannot build it.
+    /// The next leader knows that L1 may include the block, but cannot build it.
     #[test]
     fn long_block_is_recorded_without_transactions() {
         let store = Arc::new(Mutex::new(Store::default()));
@@ -328,7 +325,7 @@ mod tests {
         }
     }
 
-    /// Otherwise a leader could write more than the next one reads.
+    /// Otherwise a leader could write more than the next one may read.
     #[test]
     fn repeated_transactions_count_in_length() {
         let store = Arc::new(Mutex::new(Store::default()));
@@ -347,7 +344,7 @@ mod tests {
         assert_eq!(next.length(), journal.length());
     }
 
-    /// Also if so much is recorded that further blocks get no record.
+    /// Also if the journal is too long for further records.
     #[test]
     fn records_say_whether_earlier_ones_may_be_missing() {
         let store = Arc::new(Mutex::new(Store::default()));
@@ -371,7 +368,7 @@ mod tests {
             journal.record_unsigned(&prefix(number, 1, true), true).unwrap();
             assert!(!is_complete());
         }
-        assert_eq!(store.lock().len(), 5, "a record of the first one");
+        assert_eq!(store.lock().len(), 5, "only the first block is recorded");
     }
 
     #[test]
@@ -394,7 +391,7 @@ mod tests {
         }
     }
 
-    /// The memory for records of many prefixes is bounded.
+    /// Bounds the memory for records of many prefixes.
     #[test]
     fn longest_prefix_of_block_is_read() {
         let store = Arc::new(Mutex::new(Store::default()));
@@ -417,7 +414,7 @@ mod tests {
         let handle = || Box::new(Handle { store: Arc::clone(&store), term: 0 });
         let mut journal = SharedJournal::default();
         journal.join(handle()).unwrap();
-        // Six transactions at most in memory, and 1 + 2 + … + 5 + 1 in all records.
+        // At most six transactions in memory, and 1 + 2 + … + 5 + 1 in all records.
         (1..=5).for_each(|count| journal.record(&prefix(1, count, false), true).unwrap());
         journal.record(&prefix(2, 1, true), true).unwrap();
         for (most, expected) in [
@@ -442,7 +439,7 @@ mod tests {
         let hash = |number: u64| B256::repeat_byte(number as u8);
         let at = |number| BlockNumHash { number, hash: hash(number) };
         let mut journal = SharedJournal::default();
-        // No block 2, which was sealed before the journal was complete.
+        // Block 2 was sealed before the journal was complete.
         for (record, block) in [(0, 3), (1, 4), (2, 4)] {
             let sealed = (record != 1).then(|| hash(block));
             let parent = hash(block - 1);

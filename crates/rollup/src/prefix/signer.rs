@@ -1,4 +1,4 @@
-//! The only owner of the key for signatures on prefixes.
+//! Signer of prefixes, which owns the key.
 
 use crate::{
     RollupRules, Signer,
@@ -23,11 +23,11 @@ use std::{
 
 /// Extension of the file that exists while the journal may lack records.
 const INCOMPLETE: &str = "incomplete";
-/// Slot of L1, in seconds.
+/// Slot time of L1, in seconds.
 const L1_SLOT: u64 = 12;
 
-/// Signs prefixes, and refuses those that contradict an earlier signature. There is no way around
-/// the refusal.
+/// Signs prefixes, and rejects those that contradict an earlier signature. Nothing else can use the
+/// key for a prefix.
 #[derive(Debug)]
 pub(crate) struct PrefixSigner {
     domain: Domain,
@@ -37,10 +37,10 @@ pub(crate) struct PrefixSigner {
     journal: Journal,
     /// Journal of all holders of the lease, if the node has one.
     shared: Option<SharedJournal>,
-    /// The last recorded block of each parent, which has to be made as it is.
+    /// The last recorded block of each parent, which must be built unchanged.
     unfinished: BTreeMap<B256, Recorded>,
-    /// The longest signed prefix for each number, parent and condition that is not final: L1 may
-    /// return to the chain on which it holds.
+    /// The longest signed prefix for each number, parent and non-final condition. L1 may return to
+    /// the chain on which it is valid.
     signed: BTreeMap<(u64, B256), Vec<Prefix>>,
     /// State of a signer that may lack records.
     incomplete: Option<Incomplete>,
@@ -48,8 +48,8 @@ pub(crate) struct PrefixSigner {
     marker: PathBuf,
 }
 
-/// A signer that may lack records of signatures signs nothing until L1 has a block of this process:
-/// what it does not know of has a parent that is decided then.
+/// A signer that may lack records of signatures signs nothing until L1 includes a block of this
+/// process: from then on, L1 has decided the parent of any unknown signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Incomplete {
     /// This process has sealed no block.
@@ -59,8 +59,8 @@ enum Incomplete {
 }
 
 impl PrefixSigner {
-    /// Opens the signer of a sequencer. `has_history` tells that the data directory may have had a
-    /// journal that is lost.
+    /// Opens the signer of a sequencer. `has_history` is `true` if the data directory may have had
+    /// a journal that is now lost.
     ///
     /// # Errors
     ///
@@ -83,13 +83,13 @@ impl PrefixSigner {
             }
         };
         let was_incomplete = marker.exists();
-        // Before the journal is opened, which removes damaged records: a crash in between must not
-        // make it look complete.
+        // Create the marker before opening the journal, which removes corrupted records: a crash in
+        // between must not make the journal look complete.
         fs::File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("create"))?;
         let Opened { journal, records, is_intact } = Journal::open(path, rollup, key.address())?;
-        // One slot more than L1 accepts the block for: L1's time is an estimate.
+        // One slot longer than L1 accepts the block, because L1's time is an estimate.
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
-        // The last one: if it is sealed, the node may have stopped before it stored the block.
+        // Even if the last record is sealed, the node may have stopped before it stored the block.
         let last = records.last().cloned();
         let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
         let mut signed = BTreeMap::new();
@@ -114,40 +114,41 @@ impl PrefixSigner {
         })
     }
 
-    /// Describes whose promises these are, for the requests to L1.
+    /// Returns the sequencer that makes the promises, for requests to L1.
     pub(crate) fn promiser(&self) -> Promiser {
         let Self { rollup, domain, .. } = *self;
         let bonds = Some(domain.contract).filter(|contract| *contract != rollup);
         Promiser { rollup, account: self.key.address(), bonds }
     }
 
-    /// Shares the journal with the other holders of the lease, once this node [holds](Self::join)
-    /// it. Until then, it signs nothing.
+    /// Shares the journal with the other holders of the lease. The signer signs nothing until
+    /// [`Self::join`].
     pub(crate) fn with_shared_journal(self) -> Self {
         let mut signer = Self { shared: Some(SharedJournal::default()), ..self };
-        // The journal of this node lacks what others record: it does not suffice without the lease.
+        // This node's journal lacks the records of other nodes, so it is not sufficient without the
+        // lease.
         signer.mark_incomplete();
         signer
     }
 
-    /// Notes that another node may have signed with this key, also for the next start.
+    /// Records that another node may have signed with this key, which also applies after a restart.
     pub(crate) fn mark_incomplete(&mut self) {
         self.incomplete = Some(Incomplete::Waiting);
         if let Err(error) = fs::File::create(&self.marker).and_then(|file| file.sync_all()) {
-            tracing::error!(%error, marker = %self.marker.display(), "cannot create file");
+            tracing::error!(%error, marker = %self.marker.display(), "failed to create marker file");
         }
     }
 
-    /// Reads, at the start of a term, what earlier leaders have recorded, which binds this node
-    /// too. `is_own` returns `true` for the blocks of this node's chain.
+    /// Reads, at the start of a term, the records of earlier leaders, which bind this node too.
+    /// `is_own` returns `true` for the blocks of this node's chain.
     ///
-    /// Returns the block to which the node has to revert, if the newest promise in force is on
-    /// another branch of its chain: L1 may have returned to a chain that earlier leaders had left.
+    /// Returns the block to revert to, if the newest promise in force is on another branch. This
+    /// happens if L1 has returned to a chain that it had left.
     ///
     /// # Errors
     ///
-    /// [`PrefixError`] if etcd does not respond, or if this node lacks blocks on which others are
-    /// recorded. The node must not lead then.
+    /// [`PrefixError`] if etcd does not respond, or if this node lacks ancestors of recorded
+    /// blocks. In both cases the node must not lead.
     pub(crate) fn join(
         &mut self,
         records: impl Records + 'static,
@@ -174,9 +175,9 @@ impl PrefixSigner {
         Ok(root)
     }
 
-    /// Keeps the records of blocks that this node has to make: of each parent the last one, or the
-    /// one from which the newest promise in force descends. Returns the block of this node's chain
-    /// from which that promise descends, if the node has to revert to it.
+    /// Stores the records of blocks that this node has to build: for each parent the last one, or
+    /// the ancestor of the newest promise in force. Returns the block of this node's chain from
+    /// which that promise descends, if the node has to revert to it.
     fn promised_branch(
         &mut self,
         records: &[Recorded],
@@ -185,7 +186,7 @@ impl PrefixSigner {
         is_own: impl Fn(BlockNumHash) -> bool,
     ) -> Result<Option<BlockNumHash>, PrefixError> {
         let time = view.head().map_or(0, |head| head.timestamp);
-        // A branch with a block that L1 can no longer include is not made again.
+        // A branch with a block that L1 can no longer include is not rebuilt.
         let last_time = time.saturating_add(2 * L1_SLOT);
         let can_be_made = |promised: &Promised| {
             let (number, hash) = promised.anchor;
@@ -236,7 +237,7 @@ impl PrefixSigner {
             let HeaderSummary { number, hash, .. } = it.prefix.promised.header;
             !is_own(BlockNumHash { number, hash })
         });
-        // If L1 has another block after it, the promise cannot be kept.
+        // If L1 already includes a child of the block, the promise cannot be kept.
         let is_decided = |root: &BlockNumHash| view.advanced_hash(root.number + 1).is_some();
         Ok(newest.map(|(_, root)| root).filter(|root| *root != head && !is_decided(root)))
     }
@@ -246,15 +247,15 @@ impl PrefixSigner {
         !has_ended && !is_void(promised, view)
     }
 
-    /// The rollup of the messages.
+    /// Returns the rollup of the messages.
     pub(crate) const fn rollup(&self) -> Address {
         self.rollup
     }
 
-    /// Returns the block that was recorded last for this parent, before the start or by an earlier
-    /// leader, if its promise binds at this time; or else one of which L1 has returned to the chain.
-    /// It must be sealed as it is. A record without a signature does not bind once L1 is back on the
-    /// chain of an earlier promise, which it contradicts there.
+    /// Returns the last block recorded for this parent, before the start or by an earlier leader,
+    /// if its promise is in force; or else a signed block to whose chain L1 has returned. It must
+    /// be sealed unchanged. A record without a signature is not binding if it contradicts an
+    /// earlier promise to whose chain L1 has returned.
     pub(crate) fn unfinished_on(
         &self,
         parent: BlockNumHash,
@@ -273,7 +274,7 @@ impl PrefixSigner {
         })
     }
 
-    /// Forgets that block, since it was sealed or cannot be built again.
+    /// Drops that block, because it was sealed or cannot be rebuilt.
     pub(crate) fn forget_unfinished(&mut self, parent: BlockNumHash) {
         self.unfinished.remove(&parent.hash);
         self.signed.remove(&(parent.number.saturating_add(1), parent.hash));
@@ -289,7 +290,7 @@ impl PrefixSigner {
         self.incomplete.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
     }
 
-    /// Notes that all signatures are known.
+    /// Records that all signatures are known.
     fn mark_complete(&mut self) {
         if self.shared.is_some() {
             self.incomplete = None;
@@ -297,7 +298,7 @@ impl PrefixSigner {
         }
         match fs::remove_file(&self.marker) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
+                tracing::warn!(%error, marker = %self.marker.display(), "failed to remove marker file");
             }
             _ => self.incomplete = None,
         }
@@ -323,15 +324,15 @@ impl PrefixSigner {
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
 
-    /// Records a block before it is sealed, if it is not signed: L1 may include it even if it is
-    /// replaced, and the next leader could make another one in its place. A node that `signs`
-    /// nothing shares blocks only if another one has recorded some.
+    /// Records an unsigned block before it is sealed: L1 may include it even if it is replaced, and
+    /// the next leader could build another block in its place. A node that does not sign (`signs`)
+    /// only shares blocks if another node has recorded some.
     ///
     /// # Errors
     ///
-    /// [`PrefixError::Conflict`] if it contradicts a record whose response was lost, and
-    /// [`PrefixError::NotShared`]: the record may exist, so the same block has to be sealed. It is
-    /// [unfinished](Self::unfinished_on).
+    /// [`PrefixError::Conflict`] if it contradicts a record whose response was lost. After
+    /// [`PrefixError::NotShared`] the record may exist, so the same block must be sealed;
+    /// [`Self::unfinished_on`] returns it.
     pub(crate) fn record_sealed(
         &mut self,
         block: Prefix,
@@ -365,27 +366,27 @@ impl PrefixSigner {
                 _ => self.journal.record(&block, false),
             };
             if let Err(error) = recorded {
-                tracing::warn!(%error, number, "block without a signature not recorded");
+                tracing::warn!(%error, number, "failed to record unsigned block");
                 self.mark_incomplete();
             }
         }
         Ok(())
     }
 
-    /// Records a block without a signature that is about to be reverted, if it has no record. If it
-    /// cannot be recorded, nothing is signed until L1 has a block that is sealed from now on.
+    /// Records an unsigned block that is about to be reverted, unless it has a record. If this
+    /// fails, nothing is signed until L1 includes a block that is sealed from now on.
     pub(crate) fn record_reverted(&mut self, block: Prefix, view: &L1View) {
         let (promised, parent) = (block.promised.clone(), block.promised.header.parent);
         if let Err(error) = self.record_sealed(block, true, view) {
-            tracing::warn!(%error, number = promised.header.number, "reverted block not recorded");
+            tracing::warn!(%error, number = promised.header.number, "failed to record reverted block");
             self.unfinished.remove(&parent);
             self.promises.add_unsigned(promised);
             self.mark_incomplete();
         }
     }
 
-    /// Adds a record to the shared journal, if there is one. Records whose responses were lost bind
-    /// this node like the next leader, so `check` is made again after these.
+    /// Adds a record to the shared journal, if there is one. Records whose responses were lost are
+    /// loaded first, and `check` is repeated, because they bind this node too.
     fn share<T>(
         &mut self,
         record: impl Fn(&mut SharedJournal) -> Result<T, PrefixError>,
@@ -403,11 +404,11 @@ impl PrefixSigner {
         self.shared.as_mut().map(record).transpose()
     }
 
-    /// Notes a block that this process has sealed.
+    /// Records a block that this process has sealed.
     pub(crate) fn sealed(&mut self, number: u64, hash: B256) {
         let is_first = match self.incomplete {
             Some(Incomplete::Waiting) => true,
-            // It was reverted, and this block has its place.
+            // The first block was reverted, and this one replaces it.
             Some(Incomplete::Sealed { number: first, .. }) => number <= first,
             None => false,
         };
@@ -417,13 +418,13 @@ impl PrefixSigner {
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
     }
 
-    /// Lowest number of the L1 block that the anchor of another header for this parent, with this
-    /// timestamp, has to name.
+    /// Returns the lowest L1 block number that the anchor of another header for this parent, with
+    /// this timestamp, must name.
     pub(crate) fn least_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
         self.promises.least_anchor(number, parent, timestamp)
     }
 
-    /// Likewise of its condition.
+    /// Returns the lowest L1 block number that its condition must name.
     pub(crate) fn least_condition(
         &self,
         number: u64,
@@ -456,9 +457,9 @@ impl PrefixSigner {
         self.promises.is_excluded(block, &is_replaced)
     }
 
-    /// Returns `true` if another block than this one was promised for its parent, and this one was
-    /// not promised as sealed, or that promise is void. Both promises never hold on one L1 chain, but
-    /// neither looks void once the view has forgotten the L1 blocks that they name.
+    /// Returns `true` if another block was promised for this parent, and this block was either not
+    /// promised as sealed, or its promise is void. Two such promises are never valid on the same L1
+    /// chain, but neither looks void once the view has dropped the L1 blocks that they name.
     pub(crate) fn may_break(&self, number: u64, parent: B256, hash: B256, view: &L1View) -> bool {
         let signed = self.signed.get(&(number, parent)).into_iter().flatten();
         let is_kept =
@@ -466,8 +467,8 @@ impl PrefixSigner {
         self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
     }
 
-    /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
-    /// the signature may exist.
+    /// Records a prefix on disk, and signs it. If the signer fails, the record is kept, because the
+    /// signature may exist.
     ///
     /// # Errors
     ///
@@ -492,9 +493,9 @@ impl PrefixSigner {
         Ok(PublishedPrefix { prefix, signature: signature.as_bytes().into() })
     }
 
-    /// Drops what was signed about blocks up to `finalized`, which are final on L1, and the
-    /// transactions of promises that have ended at this time. The journal in etcd also drops the
-    /// blocks up to `safe`, which are on L1, if it is long.
+    /// Drops signatures on blocks up to `finalized`, which are final on L1, and the transactions of
+    /// promises that have ended by this time. A long journal in etcd also drops the blocks up to
+    /// `safe`, which are on L1.
     pub(crate) fn forget_up_to(&mut self, finalized: u64, safe: u64, time: u64) {
         self.promises.forget_up_to(finalized);
         self.signed = self.signed.split_off(&(finalized.saturating_add(1), B256::ZERO));
@@ -511,7 +512,7 @@ impl PrefixSigner {
             shared.forget_up_to(if got > limit / 2 { safe } else { finalized })
         });
         if let Err(error) = shortened.and(shared) {
-            tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
+            tracing::warn!(%error, "failed to compact the journal of preconfirmations");
         }
     }
 }
@@ -521,12 +522,13 @@ fn is_void(promised: &Promised, view: &L1View) -> bool {
     !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash)
 }
 
-/// Returns `true` if the block can be built again: its record may lack long transactions.
+/// Returns `true` if the block can be rebuilt. A record may lack its transactions if they are too
+/// long.
 fn has_transactions(promised: &Promised) -> bool {
     !promised.transactions.is_empty() || promised.header.transactions_root == EMPTY_TRIE
 }
 
-/// Adds what a record says.
+/// Adds a record to the promises and signatures.
 fn learn(
     promises: &mut Promises,
     signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>,
@@ -540,7 +542,7 @@ fn learn(
     }
 }
 
-/// Adds a signed prefix, instead of the shorter one of the same block.
+/// Adds a signed prefix, and replaces the shorter one of the same block.
 fn keep(signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>, prefix: Prefix) {
     let header = &prefix.promised.header;
     let all = signed.entry((header.number, header.parent)).or_default();

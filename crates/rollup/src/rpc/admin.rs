@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-/// Maximum wait until the worker thread begins a command; it may itself be waiting for L1.
+/// Maximum wait until the worker thread begins a command. The worker may be waiting for L1.
 const ROLE_CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Timeout of a request for another node's role.
 const PEER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,7 +41,7 @@ pub(crate) enum AdminCommand {
     /// Makes the node the sequencer. `force` skips the check for pending transactions of the
     /// account on L1.
     Promote { force: bool },
-    /// Makes the node a follower, of this sequencer if there is one.
+    /// Makes the node a follower of `sequencer`, if given.
     Demote { sequencer: Option<String> },
 }
 
@@ -50,28 +50,28 @@ pub(crate) enum AdminCommand {
 pub(crate) struct AdminRequest {
     command: AdminCommand,
     answer: SyncSender<Result<BlockNumHash, RoleError>>,
-    /// Set by the side that begins or withdraws the command first.
+    /// Set by the side that begins or withdraws the command, whichever is first.
     is_settled: Arc<AtomicBool>,
 }
 
 impl AdminRequest {
     /// Begins the command; `None` if it was withdrawn.
     pub(crate) fn begin(self) -> Option<(AdminCommand, Responder)> {
-        // The swap has one winner, so a command that the operator was told is withdrawn is never
-        // carried out.
+        // Only one side wins the swap, so a command that was reported as withdrawn is never
+        // executed.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
         (!is_withdrawn).then_some((self.command, Responder(self.answer)))
     }
 }
 
-/// Channel for the result of a command that was begun.
+/// Channel for the result of a command.
 #[derive(Debug)]
 pub(crate) struct Responder(SyncSender<Result<BlockNumHash, RoleError>>);
 
 impl Responder {
     /// Sends the result to the operator.
     pub(crate) fn send(self, outcome: Result<BlockNumHash, RoleError>) {
-        // The command was carried out even if the operator has disconnected.
+        // The command was executed even if the operator has disconnected.
         let _ = self.0.send(outcome);
     }
 }
@@ -109,12 +109,13 @@ struct PendingCommand {
 }
 
 impl PendingCommand {
-    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the command
-    /// if it does not begin in time.
+    /// Waits for the role change, and returns the L2 head at that time. Withdraws the command if it
+    /// does not begin in time.
     fn outcome(&self, patience: Duration) -> Result<BlockNumHash, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
-            // The worker has begun the command. Each request to L1 has a timeout, so it will end.
+            // The worker has begun the command, which ends because each request to L1 has a
+            // timeout.
             Err(_) if self.is_settled.swap(true, Ordering::SeqCst) => {
                 self.answered.recv().map_err(|_| RoleError::Silent)?
             }
@@ -129,7 +130,6 @@ impl Context for AdminHandle {
     }
 }
 
-/// Change of the switches.
 type Switch = fn(&mut Switches);
 
 /// Methods that set the switches of a sequencer; each returns all switches.
@@ -146,12 +146,12 @@ pub(crate) fn check(config: Option<&AdminConfig>) -> Result<(), AdminPortError> 
     let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
         return Ok(());
     };
-    let reason = format!("{address} can be reached from other machines: give a loopback address");
+    let reason = format!("{address} is reachable from other machines: use a loopback address");
     Err(AdminPortError::Config { field: "admin_addr", reason })
 }
 
 impl AdminToken {
-    /// Returns the token; creates its file if there is none.
+    /// Returns the token. Creates its file if it does not exist.
     fn load(&self) -> Result<AccessToken, AdminPortError> {
         let path = match self {
             Self::Given(token) => return Ok(token.clone()),
@@ -168,7 +168,7 @@ impl AdminToken {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = AccessToken::random();
                 create(path, &token).map_err(|error| failed(error.to_string()))?;
-                tracing::info!(path = %path.display(), "created token of the admin port");
+                tracing::info!(path = %path.display(), "created token file of the admin port");
                 Ok(token)
             }
             Err(error) => Err(failed(error.to_string())),
@@ -176,7 +176,7 @@ impl AdminToken {
     }
 }
 
-/// Reads the start of a file: a token is short, and the path may be that of a device.
+/// Reads the start of a file. The length is limited because the path may be that of a device.
 fn read_start(path: &Path) -> io::Result<String> {
     const LONGEST: u64 = 2 << 10;
     let mut text = String::new();
@@ -191,7 +191,7 @@ fn create(path: &Path, token: &AccessToken) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Serves the admin methods at an address that was [checked](check).
+/// Serves the admin methods at a [checked](check) address.
 ///
 /// # Errors
 ///
@@ -224,18 +224,19 @@ pub(crate) async fn serve(
     for (name, change) in SWITCHES {
         registry.execute(name, move |commands: &AdminHandle, _| {
             let kept = commands.shared.controls.set(change);
-            kept.map(switches)
-                .map_err(|error| RpcError::internal(format!("cannot store the change: {error}")))
+            kept.map(switches).map_err(|error| {
+                RpcError::internal(format!("failed to store the switches: {error}"))
+            })
         });
     }
     let AdminConfig { address, token } = config;
     let config = ServerConfig {
         hosts: vec![address.ip()],
         port: address.port(),
-        // Pages in a browser on this machine can reach the address, even under another name (DNS
-        // rebinding). They do not know the token, and cannot omit the Origin header.
+        // Web pages in a browser on this machine can reach the address, even under another name
+        // (DNS rebinding). They do not know the token, and cannot omit the Origin header.
         access: Access::local(Some(token.load()?)),
-        // An operator needs few connections; more are a mistake or an attack from this machine.
+        // An operator needs few connections. More are a mistake or a local attack.
         max_connections: 8,
         ..ServerConfig::default()
     };
@@ -252,15 +253,15 @@ fn refused(error: RoleError) -> RpcError {
     RpcError { data: error.data(), ..RpcError::new(error.code(), error.to_string()) }
 }
 
-/// Returns the number of the newest block of the node at a URL if it is a sequencer. A node that
-/// does not answer counts as a follower.
+/// Returns the number of the newest block of the node at a URL, if it is a sequencer. A node that
+/// does not respond counts as a follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
         provider.rollup_sync_status().await
     };
-    // A dead node must not keep its standby from taking over.
+    // A dead node must not block the promotion of its standby.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
     (status.role == Role::Sequencer).then_some(status.unsafe_head.number)
 }
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(refused(error).code, -32_029);
         assert!(asked.recv().unwrap().begin().is_none(), "it was withdrawn");
 
-        // A command that was begun in time is waited for, however long it takes.
+        // There is no timeout for a command that has begun in time.
         let pending = commands.send(AdminCommand::Promote { force: false }).unwrap();
         let (goes_on, waits) = channel();
         let (begun, begins) = channel();

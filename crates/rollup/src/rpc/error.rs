@@ -7,7 +7,7 @@ use rpc::{RpcError, ServeError};
 use rpc_types::codes::role;
 use serde_json::{Value, json};
 
-/// Creates an error with what was got and expected.
+/// Adds the found and the expected value to an error.
 pub(super) fn evidence(error: RpcError, got: u64, expected: u64) -> RpcError {
     let data = json!({
         "got": U64::from(got),
@@ -19,7 +19,7 @@ pub(super) fn evidence(error: RpcError, got: u64, expected: u64) -> RpcError {
 /// Reason why the admin port cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminPortError {
-    /// The address can be reached from other machines, or the token's file cannot be used.
+    /// The address is reachable from other machines, or the token file cannot be used.
     #[error("{field}: {reason}")]
     Config {
         /// Name of the field of the configuration.
@@ -32,11 +32,11 @@ pub enum AdminPortError {
     Serve(#[from] ServeError),
 }
 
-/// Reason why a node refuses to change its role.
+/// Reason why a node rejects a role change.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
     /// The node already has the role.
-    #[error("this node is a {got} already")]
+    #[error("this node is already a {got}")]
     Already {
         /// Role of the node.
         got: &'static str,
@@ -48,7 +48,7 @@ pub enum RoleError {
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// The node is not synced with L1, or has a fault.
-    #[error("L1 is read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
+    #[error("L1 has only been read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
     NotSynced {
         /// Newest L1 block that the node has read.
         got: u64,
@@ -67,7 +67,7 @@ pub enum RoleError {
     },
     /// The account has pending transactions on L1, sent by the node that used the key before.
     #[error(
-        "the account that advances has nonce {got} on L1, and {expected} with its pending transactions"
+        "the advance account has nonce {got} on L1, but {expected} with its pending transactions"
     )]
     Nonce {
         /// Nonce at L1's newest block.
@@ -93,14 +93,14 @@ pub enum RoleError {
         /// The policy's reason.
         reason: String,
     },
-    /// L1 does not answer, or the batcher cannot start.
+    /// L1 does not respond, or the batcher cannot start.
     #[error("not ready: {0}")]
     Unready(#[from] BatcherError),
-    /// Another node has the lease, or etcd does not answer. The node leads as soon as it gets the
-    /// lease.
-    #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no known node".to_owned(), ToString::to_string))]
+    /// Another node holds the lease, or etcd does not respond. This node leads as soon as it gets
+    /// the lease.
+    #[error("{} holds the lease: this node leads once it gets the lease", leader.as_ref().map_or_else(|| "no known node".to_owned(), ToString::to_string))]
     NoLease {
-        /// WebSocket URL of the node that has the lease, if it is known.
+        /// WebSocket URL of the node that holds the lease, if it is known.
         leader: Option<RedactedUrl>,
     },
     /// The worker thread has ended, or did not begin the command in time; the command is withdrawn.
@@ -129,7 +129,7 @@ impl From<L1Error> for RoleError {
 }
 
 impl RoleError {
-    /// JSON-RPC error code, one for each reason.
+    /// Returns the JSON-RPC error code, one for each reason.
     pub(super) const fn code(&self) -> i32 {
         match self {
             Self::Already { .. } => role::ALREADY,
@@ -146,7 +146,7 @@ impl RoleError {
         }
     }
 
-    /// Found and expected values for the `data` field of the JSON-RPC error.
+    /// Returns the found and expected values for the `data` field of the JSON-RPC error.
     pub(super) fn data(&self) -> Option<Value> {
         Some(match self {
             Self::Already { got } => json!({ "got": got }),

@@ -34,7 +34,7 @@ impl ForcedTransactions {
         let Some(record) = bridge.forced(index) else {
             let first = bridge.first_forced();
             if index < first {
-                let text = format!("this node has the forced transactions from {first} on");
+                let text = format!("this node only has the forced transactions from {first} on");
                 return Err(evidence(RpcError::server(text), index, first));
             }
             return Ok(None);
@@ -63,8 +63,8 @@ impl ForcedTransactions {
         let grace_until = due.saturating_add(rules.grace);
         let included = chain.transaction(&entry.hash)?.map(|(block, _)| block.header.number);
         let (outcome, finalized) = match (included, record.discharged) {
-            // L1 resolves the queue in order. A transaction that a block included before those
-            // ahead of it were due is later discharged as invalid, because its nonce is used.
+            // L1 resolves the queue in order. A transaction that was included before earlier
+            // entries were due is later discharged as invalid, because its nonce is used.
             (Some(block), _) => {
                 let finalized = view.finalized_head().map_or(0, |head| head.number);
                 (ForcedOutcome::Included, block <= finalized)

@@ -1,9 +1,9 @@
 //! Forwarding of users' transactions from a follower to the sequencer.
 //!
-//! A follower responds to a sent transaction with the sequencer's response, or rejects the
-//! transaction if it follows no sequencer: a hash would promise an inclusion that never happens. It
-//! stores a copy of accepted transactions. Transactions that it already has, because it was a
-//! sequencer before or followed another one, it offers to each sequencer that it follows.
+//! A follower responds to `eth_sendRawTransaction` with the sequencer's response. Without a
+//! sequencer it rejects the transaction, because a hash would promise an inclusion that never
+//! happens. It stores a copy of accepted transactions. It also offers the transactions that it has
+//! from earlier roles to each sequencer that it follows.
 
 use crate::{
     l2::unsafe_block_client::UnsafeBlockClient,
@@ -29,7 +29,7 @@ use std::{
 };
 
 /// Method of a sequencer for forwarded transactions. Unlike `eth_sendRawTransaction` it never
-/// forwards, so two followers of each other cannot forward a transaction in a loop.
+/// forwards, so nodes that follow each other cannot forward a transaction in a loop.
 pub(crate) const METHOD: &str = rpc_types::methods::SUBMIT.name;
 
 /// Error code of a sequencer that may accept the transaction later.
@@ -39,8 +39,8 @@ const BUSY: i64 = rpc::codes::BUSY as i64;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which this node's transactions are offered.
 const OFFER_INTERVAL: Duration = Duration::from_millis(500);
-/// Time after which a rejected transaction is offered again. It was acknowledged, and most reasons
-/// are temporary: the base fee, a nonce gap, the sender's balance, a full pool.
+/// Time after which a rejected transaction is offered again. It was acknowledged, and most
+/// rejections are temporary: base fee, nonce gap, sender's balance, full pool.
 const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Forwards users' transactions to the sequencer while this node is a follower.
@@ -52,7 +52,7 @@ pub(crate) struct Forwarder {
     has_callers: bool,
     /// URL and client of the last sequencer.
     client: Mutex<Option<(String, Arc<Client>)>>,
-    /// URL of the sequencer, and the transactions that it has accepted or rejected.
+    /// URL of the current sequencer, and the transactions that it has accepted or rejected.
     offered: Mutex<(Option<String>, Offers)>,
 }
 
@@ -69,12 +69,13 @@ impl Offers {
         self.0.insert(hash, Some(now + RETRY_INTERVAL));
     }
 
-    /// Returns `true` if a transaction is to be offered: it was not, or it was rejected a while ago.
+    /// Returns `true` if a transaction has not been offered yet, or was rejected [`RETRY_INTERVAL`]
+    /// ago.
     fn is_due(&self, hash: &B256, now: Instant) -> bool {
         self.0.get(hash).is_none_or(|again| again.is_some_and(|again| again <= now))
     }
 
-    /// Forgets the transactions that this node no longer has.
+    /// Removes the transactions that this node no longer has.
     fn retain(&mut self, held: &B256Set) {
         self.0.retain(|hash, _| held.contains(hash));
     }
@@ -117,7 +118,7 @@ impl Forwarder {
     }
 
     /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the
-    /// node is dropped. Each transaction is offered to each sequencer until it accepts it.
+    /// node is dropped. Each transaction is offered to each sequencer until that one accepts it.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
@@ -129,8 +130,8 @@ impl Forwarder {
                 continue;
             }
             let Some(url) = url else { continue };
-            // No reference to the node is held during requests, so that its files are closed when
-            // it ends. The pool is copied under its lock, and the requests are sent without it.
+            // Hold no reference to the node during requests, so that its files are closed when it
+            // ends. The pool is copied under its lock, and the requests are sent without the lock.
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
             // Transactions that have left the pool are dropped, so memory is bounded by the pool.
@@ -151,7 +152,8 @@ impl Forwarder {
                         self.offered.lock().1.rejected(hash, Instant::now());
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer rejected transaction");
                     }
-                    // Without an answer, this and all remaining ones are offered again later.
+                    // Without a response, this and all remaining transactions are offered again
+                    // later.
                     Err(_) => break,
                 }
                 if stop.load(Ordering::Relaxed) {
@@ -161,7 +163,7 @@ impl Forwarder {
         }
     }
 
-    /// Pending transactions of this node, ordered by nonce for each sender.
+    /// Returns the pending transactions of this node, ordered by nonce for each sender.
     fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
         let mut held = self.shared.requeued.lock().clone();
         node.read(|node| {
@@ -180,18 +182,18 @@ impl SendElsewhere for Forwarder {
             return Some(Err(error));
         }
         let is_builder = self.has_callers && self.feed.sequencer().is_none();
-        // Checked for each transaction and not at the start, since the role may change.
+        // Checked for each transaction rather than at the start, since the role may change.
         (!is_sequencer && !is_builder).then(|| self.forward(raw))
     }
 }
 
-/// Returns the sequencer's error response; `None` if it did not answer, or is not a sequencer.
+/// Returns the sequencer's error response; `None` if it did not respond, or is not a sequencer.
 fn answer(error: &ClientError) -> Option<&ErrorPayload> {
     let ClientError::Rpc(error) = error else { return None };
     error.as_error_resp().filter(|answer| answer.code != i64::from(NOT_SEQUENCER))
 }
 
-/// Returns the error for the user: that of the sequencer, or that it did not answer.
+/// Returns the error for the user: that of the sequencer, or that it did not respond.
 fn refusal(url: &str, error: &ClientError) -> RpcError {
     match answer(error) {
         Some(answer) => {

@@ -7,7 +7,6 @@ use chain::Block;
 use rpc::{Args, Hash, Registry, RpcError, convert};
 use std::sync::Arc;
 
-/// Ethereum's methods with additional fields about L1.
 pub(crate) fn register(methods: &mut Registry<RollupApi>) {
     methods.read("eth_getBlockByNumber", |rollup, args| {
         let block = rollup.api.block_by_number(args.required()?)?;
@@ -34,7 +33,7 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let Hash(hash) = args.required()?;
         let Some(inner) = rpc::receipt(&rollup.api, hash)? else { return Ok(None) };
         let chain = rollup.api.chain();
-        // The block in the receipt: after a reorg another block may include the transaction.
+        // Use the block of the receipt: after a reorg another block may include the transaction.
         let block = inner.inner.block_hash.map(|hash| chain.block(&hash)).transpose()?;
         let index = inner.inner.transaction_index.and_then(|it| usize::try_from(it).ok());
         let mut l1 = None;

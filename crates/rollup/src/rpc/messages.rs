@@ -41,7 +41,6 @@ pub(super) struct Messages<'r> {
     chain: ChainReader,
     safe: u64,
     finalized: u64,
-    /// Number of relayed messages.
     relayed: u64,
     /// Number of messages that the head's anchor covers.
     anchored: u64,
@@ -63,7 +62,7 @@ impl<'r> Messages<'r> {
         let view = rollup.shared.view.lock().clone();
         let view = view.ok_or_else(|| RpcError::server("L1 has not been read"))?;
         let chain = rollup.api.chain();
-        // From the view, which also has the claims: the status is published after it.
+        // Read from the view, to match its claims: the status is published later.
         let safe = view.advanced_head().map_or(0, |head| head.number);
         let finalized = view.finalized_head().map_or(0, |head| head.number);
         let config = rollup.shared.config.lock();
@@ -81,7 +80,7 @@ impl<'r> Messages<'r> {
         let limit = INDEX_TIME.min(api.options().limits.call_time);
         let begun = Instant::now();
         let expected = self.chain.head().header.number;
-        // While a long chain is indexed, requests would wait for each other.
+        // While a long chain is indexed, requests would block each other.
         let Some(mut index) = shared.messages.try_lock_for(limit) else {
             let text = format!("messages are being indexed up to block {expected}, try again");
             return Err(RpcError::server(text));
@@ -116,7 +115,7 @@ impl<'r> Messages<'r> {
         }
     }
 
-    /// Returns where a message to L1 was sent; `None` if no such message was sent.
+    /// Returns the position at which a message to L1 was sent; `None` if no such message was sent.
     fn sent_to_l1(&self, index: u64) -> Result<Option<SentToL1>, RpcError> {
         let messages = self.index()?;
         if let Some(sent) = messages.sent(index) {
@@ -124,7 +123,7 @@ impl<'r> Messages<'r> {
         }
         let (has_none, first) = (messages.has_sent_none(), messages.first_sent());
         drop(messages);
-        // The blocks of a node that starts from a snapshot may not have sent any.
+        // The blocks of a node that started from a snapshot may not have sent any.
         let first = match has_none {
             true => sent_after(&self.chain, self.chain.head()).map_err(internal)?,
             false => first,
@@ -139,8 +138,8 @@ impl<'r> Messages<'r> {
         Ok(MessagePage { messages, next })
     }
 
-    /// Returns the messages of a part of a page. It may be short: anyone can send messages whose
-    /// accounts have the same [short form](crate::parties::Parties).
+    /// Returns the messages of a part of a page. There may be few, because anyone can send messages
+    /// whose accounts have the same [short form](crate::parties::Parties).
     fn part(
         &self,
         direction: Direction,
@@ -192,18 +191,19 @@ impl<'r> Messages<'r> {
     ) -> Result<ClaimProof, RpcError> {
         let Some(sent) = self.sent_to_l1(index)? else {
             let len = sent_after(&self.chain, self.chain.head()).map_err(internal)?;
-            let text = format!("this node has no message {index} to L1: {len} were sent");
+            let text = format!("unknown message {index} to L1: {len} were sent");
             return Err(evidence(RpcError::server(text), index, len));
         };
-        // The chain may lack the newest block of the view, by which a message is claimable.
+        // The chain may lack the newest block of the view, against which a message is claimable.
         let safe = match self.view.advanced_head() {
             Some(head) if self.chain.canonical_hash(head.number)? == Some(head.hash) => head.number,
             _ => self.rollup.shared.status.lock().safe_head.number,
         };
         if sent.block > safe {
             let (got, expected) = (safe, sent.block);
-            let text =
-                format!("L1 has the blocks up to {got}, and message {index} is in {expected}");
+            let text = format!(
+                "message {index} is in block {expected}, but L1 only has the blocks up to {got}"
+            );
             return Err(evidence(RpcError::server(text), got, expected));
         }
         let (message, _) = self.logged(index, &sent)?;
@@ -218,7 +218,7 @@ impl<'r> Messages<'r> {
             message: with_data(&message),
             l2_block,
             state_root: block.header.state_root,
-            // The next block in the same place of the ring replaces the state root.
+            // The next block in the same slot of the ring buffer overwrites the state root.
             valid_until_block: l2_block + contracts::advance_plan::STATE_ROOTS - 1,
         })
     }
@@ -283,7 +283,7 @@ impl<'r> Messages<'r> {
             Some(Handling::Failed) => MessageState::Failed,
             Some(Handling::Parked) => MessageState::Parked,
             Some(Handling::Refunded) => MessageState::Refunded,
-            // It was handled before the first block of this node.
+            // The message was handled before the first block of this node.
             None => match self.chain.storage(L2_MESSENGER, kept_slot(sent.hash))?.as_limbs()[0] {
                 1 => MessageState::Failed,
                 2 => MessageState::Parked,
@@ -340,8 +340,8 @@ impl<'r> Messages<'r> {
     }
 }
 
-/// Returns `None` for a message that was not sent, and an error for one before the `first` one that
-/// this node has.
+/// Returns `None` for a message that was not sent, and an error for one before the `first` of this
+/// node.
 fn absent<T>(index: u64, first: u64) -> Result<Option<T>, RpcError> {
     if index >= first {
         return Ok(None);

@@ -31,8 +31,8 @@ use rpc_types::{
 };
 use std::sync::{Arc, atomic::Ordering};
 
-/// Total length of inputs after which a response ends, in bytes. Its hexadecimal form stays within
-/// the size limit of public ports.
+/// Total length of inputs after which a response ends, in bytes. Its hexadecimal form is within the
+/// response limit of public ports.
 const MAX_INPUT_BYTES: usize = 8 << 20;
 
 /// State shared by all `rollup_` methods.
@@ -137,13 +137,14 @@ impl RollupApi {
 
     fn config(&self) -> Result<RollupConfig, RpcError> {
         let config = self.shared.config.lock().clone();
-        let config = config.ok_or_else(|| RpcError::server("the rollup's rules are not read"))?;
+        let config =
+            config.ok_or_else(|| RpcError::server("the rollup's rules have not been read"))?;
         Ok(RollupConfig { client_version: self.api.options().client_version.clone(), ..config })
     }
 
-    /// Accepts a transaction forwarded by another node, if this node makes blocks.
+    /// Accepts a transaction forwarded by another node, if this node is the sequencer.
     fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
-        // Rejected and not forwarded: nodes that forward to each other would form a loop.
+        // Reject rather than forward, because nodes that forward to each other would form a loop.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
             let message = "this node is not the sequencer: transaction rejected";
             return Err(RpcError::new(rpc_types::codes::role::NOT_SEQUENCER, message));
@@ -152,8 +153,8 @@ impl RollupApi {
         rpc::submit(&self.api, decode_pooled(raw)?)
     }
 
-    /// State of a transaction; `None` if this node does not know it, or no longer has the reason
-    /// why it was dropped.
+    /// Returns the status of a transaction; `None` if this node does not know it, or no longer has
+    /// the reason why it was dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         let chain = self.api.chain();
         if let Some((found, index)) = chain.transaction(hash)? {
@@ -195,7 +196,7 @@ impl RollupApi {
         }))
     }
 
-    /// L1 transaction of a block and its cost; `None` for a block that is not on L1.
+    /// Returns the L1 transaction of a block and its cost; `None` for a block that is not on L1.
     fn block_cost(&self, id: BlockId) -> Result<Option<BlockCost>, RpcError> {
         let Some(block) = self.api.find_block(id)? else { return Ok(None) };
         Ok(self.shared.on_l1(&self.api.chain(), &block)?)
@@ -205,7 +206,7 @@ impl RollupApi {
         Ok(self.blocks_after(number)?.into_iter().map(|(_, input)| input).collect())
     }
 
-    /// The inputs with those signatures that this node has made or received.
+    /// Returns the inputs with the signatures that this node has made or received.
     fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
         let signed = |(block, input): (Arc<Block>, Bytes)| SignedInput {
             input,
@@ -224,7 +225,7 @@ impl RollupApi {
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push((block, input));
-            // Checked after adding the input: an input that exceeds the limit alone must still be
+            // Checked after adding the input: an input that alone exceeds the limit must still be
             // served, or no follower could continue.
             if bytes > MAX_INPUT_BYTES {
                 break;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 const MAX_LIMIT: u64 = 100;
 /// Number of entries of a page by default.
 const LIMIT: u64 = 25;
-/// Maximum number of records that a request looks at.
+/// Maximum number of records that a request scans.
 const MAX_SCANNED: u64 = 100_000;
-/// Maximum time for which a request looks at records.
+/// Maximum time for which a request scans records.
 const SCAN_TIME: Duration = Duration::from_millis(10);
 
-/// Parameters of a page, as they arrive.
+/// Unchecked parameters of a page.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Filter {
@@ -25,7 +25,6 @@ pub(super) struct Filter {
     limit: Option<Number>,
 }
 
-/// Parameters of a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page {
     /// Account that the entries concern.
@@ -34,7 +33,7 @@ pub(super) struct Page {
     limit: u64,
 }
 
-/// What a request may still look at.
+/// Remaining scan budget of a request.
 #[derive(Debug)]
 pub(super) struct Budget {
     begun: Instant,
@@ -51,9 +50,9 @@ impl Budget {
         self.scanned >= MAX_SCANNED || self.begun.elapsed() > self.time
     }
 
-    /// Counts a record. Returns `false` if it must not be looked at.
+    /// Counts a record. Returns `false` if the budget is exhausted.
     fn scan(&mut self) -> bool {
-        // The clock is read rarely: reading it takes longer than looking at a record.
+        // The clock is read rarely, because that takes longer than scanning a record.
         let reads_clock = self.scanned % 1_024 == 1_023;
         if self.scanned >= MAX_SCANNED || (reads_clock && self.is_spent()) {
             return false;
@@ -64,8 +63,8 @@ impl Budget {
 }
 
 impl Page {
-    /// Checks the parameters. The account is in the field `account` or `sender`, as `by_sender`
-    /// says.
+    /// Checks the parameters. The account is in the field `sender` if `by_sender`, or else in
+    /// `account`.
     pub(super) fn new(filter: Filter, by_sender: bool) -> Result<Self, RpcError> {
         let Filter { account, sender, before, limit } = filter;
         let (account, other, name) = match by_sender {
@@ -84,8 +83,8 @@ impl Page {
         Ok(Self { account, before, limit })
     }
 
-    /// Walks back over the indexes from `first` to below `len`, and returns the listed ones of the
-    /// page with the cursor of the next page.
+    /// Scans the indexes in `first..len` backwards, and returns those of the page and the cursor of
+    /// the next page.
     pub(super) fn walk(
         &self,
         first: u64,
@@ -106,8 +105,8 @@ impl Page {
         (found, None)
     }
 
-    /// Fills the page with entries of successive parts. `read` returns the entries of a part, of
-    /// which a [walk](Self::walk) may have found others, with the cursor of the next part.
+    /// Fills the page with entries of successive parts. `read` returns the entries of a part, which
+    /// may be fewer than the [walk](Self::walk) has found, and the cursor of the next part.
     pub(super) fn fill<T>(
         &self,
         mut budget: Budget,
@@ -166,7 +165,7 @@ mod tests {
         assert_eq!(page.walk(0, 0, &mut Budget::new(), |_| true), (vec![], None));
     }
 
-    /// Of the entries that a walk finds, most may be those of other accounts.
+    /// Most entries that a walk finds may belong to other accounts.
     #[test]
     fn pages_are_full_despite_foreign_entries() {
         for (limit, expected) in [
@@ -185,7 +184,7 @@ mod tests {
             });
             assert_eq!(filled.unwrap(), expected, "{limit}");
         }
-        // It ends if all are foreign.
+        // The walk ends even if all entries are foreign.
         let (found, next) = page("{}")
             .unwrap()
             .fill(unhurried(), |page, budget| {

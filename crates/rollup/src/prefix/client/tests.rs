@@ -64,7 +64,7 @@ impl Fixture {
         self.update_on(block, first, L1Condition::default())
     }
 
-    /// The update of a block, signed by the sequencer.
+    /// Returns the update of a block, signed by the sequencer.
     fn update_on(&self, block: &Block, first: usize, condition: L1Condition) -> PrefixUpdate {
         let prefix = Prefix::of(block, self.rollup, FORK.schema(), false, condition).unwrap();
         self.signed(PrefixUpdate {
@@ -88,7 +88,7 @@ impl Fixture {
         self.client.apply(&PrefixItem { ssz: update.encode().unwrap().into() })
     }
 
-    /// Balance of the recipient after the pending block.
+    /// Returns the balance of the recipient after the pending block.
     fn pending(&self) -> U256 {
         self.client.node.pending().unwrap().state.balance(TO).unwrap()
     }
@@ -115,7 +115,7 @@ fn missing_transactions_are_asked_for() {
     assert_eq!(fixture.pending(), U256::from(3));
 }
 
-/// A false outcome under the sequencer's own signature is reported as a fault.
+/// A wrong header that the sequencer has signed is reported as a fault.
 #[test]
 fn signed_lie_is_not_shown() {
     let fixture = Fixture::new();
@@ -171,7 +171,7 @@ fn foreign_or_false_messages_are_ignored() {
     let got = unacceptable(&fixture.signed(other));
     assert!(matches!(got, Unacceptable::HeaderMismatch { .. }), "{got}");
 
-    // Changed without a new signature, it recovers to another account.
+    // Without a new signature, a changed message recovers to another account.
     let mut other = good.clone();
     other.message.is_sealed = true;
     assert!(matches!(fixture.apply(&other), Err(PrefixRefused::Signer(_))));

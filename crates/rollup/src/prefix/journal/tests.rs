@@ -9,7 +9,7 @@ use std::fs;
 const ROLLUP: Address = Address::repeat_byte(0xa0);
 const ACCOUNT: Address = Address::repeat_byte(0xc0);
 
-/// A prefix of block `number` with `count` transactions.
+/// Returns a prefix of block `number` with `count` transactions.
 pub(in crate::prefix) fn prefix(number: u64, count: u8, is_sealed: bool) -> Prefix {
     let header = Header {
         number,
@@ -56,7 +56,7 @@ fn records_are_read_again_with_all_transactions() {
         journal.record(prefix, true).unwrap();
         lengths.push(journal.file.length() - before);
     }
-    // The third one has no transaction that the second one lacks.
+    // The third record adds no transactions to the second one.
     assert!(lengths[2] + 50 < lengths[0], "{lengths:?}");
     drop(journal);
     let Opened { mut journal, records, is_intact } = open(&path);
@@ -89,8 +89,7 @@ fn records_of_final_blocks_leave_long_file() {
     assert_eq!(numbers, (4_991..=5_000).collect::<Vec<_>>());
 }
 
-/// Whatever is damaged: the records that are read were written, and if one is missing, the journal
-/// says so.
+/// Records that are read were written before, and a missing one is detected.
 #[test]
 fn damaged_journal_is_never_intact() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,8 +107,8 @@ fn damaged_journal_is_never_intact() {
             let Opened { records, is_intact, .. } = open(&path);
             let count = records.len();
             same(&records, &all[..count]);
-            // A file that ends between two records is one of an earlier time; the caller knows
-            // whether there should be a file at all.
+            // A file that ends between two records equals an earlier one, so the damage cannot be
+            // detected.
             let at_boundary = damaged.len() < whole.len() && is_boundary(&whole, damaged.len());
             assert!(!is_intact || at_boundary, "byte {at}: {count} records");
         }
@@ -134,7 +133,7 @@ fn journal_of_another_account_is_not_read() {
     assert!(other.records.is_empty() && !other.is_intact);
 }
 
-/// After a restart it is known on which L1 chains the block can be included.
+/// A record determines the L1 chains that can include the block.
 #[test]
 fn record_has_anchor_of_its_block() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +148,7 @@ fn record_has_anchor_of_its_block() {
     let call = TxEip1559 { to: L1_ANCHOR.into(), input, ..TxEip1559::default() };
     let call = call.into_signed(Signature::test_signature()).encoded_2718();
     let mut journal = open(&path).journal;
-    // Any transaction can call the contract: only the anchor in the header counts.
+    // Any transaction can call the contract, so only the anchor in the header counts.
     for carried in [9, 10] {
         let mut prefix = prefix(carried, 2, true);
         let mut header = Header::decode(&mut &prefix.header[..]).unwrap();
@@ -166,7 +165,7 @@ fn record_has_anchor_of_its_block() {
     assert_eq!(anchors.collect::<Vec<_>>(), expected);
 }
 
-/// A record continues the whole previous one of the same block, or none.
+/// A record continues the complete previous record of the same block, or none.
 #[test]
 fn record_continues_only_its_own_block() {
     let record = encode(&prefix(1, 3, false), true, Some(&prefix(1, 2, false))).into();

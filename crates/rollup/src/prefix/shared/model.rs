@@ -1,9 +1,9 @@
 //! Model of two leaders that sign prefixes of one block, over an ideal store.
 //!
-//! A schedule is a list of steps: a node becomes the leader, makes a prefix whose record the store
-//! accepts, loses or accepts without a response, stops between record and signature, or seals. All
+//! A schedule is a list of steps: a node becomes the leader; builds a prefix whose record the store
+//! accepts, loses, or accepts without a response; stops between record and signature; or seals. All
 //! schedules of [`LENGTH`] steps are played, and longer random ones. Signatures never conflict, and
-//! the next leader can always seal what was recorded last, which has all signed prefixes.
+//! the next leader can always seal the last recorded block, which extends all signed prefixes.
 
 use super::*;
 use crate::{lease::MAX_RECORD, prefix::Prefix};
@@ -17,10 +17,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use testkit::Random;
 use wire::SchemaId;
 
-/// Length of the schedules that are all played.
+/// Length of the exhaustively played schedules.
 const LENGTH: usize = 5;
 
-/// What becomes of a request.
+/// Fate of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Answered,
@@ -29,7 +29,7 @@ pub(super) enum Fate {
     Lost,
 }
 
-/// A step of the node with this number.
+/// A step of the node with this index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Lead(usize),
@@ -62,13 +62,12 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Number of records.
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
 }
 
-/// The store, as the leader of a term uses it.
+/// Handle of the leader of a term.
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) store: Arc<Mutex<Store>>,
@@ -114,7 +113,7 @@ impl Records for Handle {
     }
 }
 
-/// A node, with what it knows since it became the leader.
+/// A node, with its state since it became the leader.
 #[derive(Debug)]
 struct Node {
     journal: SharedJournal,
@@ -138,7 +137,7 @@ impl Default for Node {
     }
 }
 
-/// A block with these transactions, each of a byte.
+/// Returns a block with these transactions of one byte each.
 fn prefix(transactions: &[u8], is_sealed: bool) -> Prefix {
     let root = keccak256(transactions);
     let base_fee_per_gas = Some(7);
@@ -169,12 +168,12 @@ struct Cluster {
     store: Arc<Mutex<Store>>,
     nodes: [Node; 2],
     signed: Vec<Promised>,
-    /// Number of transactions so far, each of which is a new one.
+    /// Number of transactions so far; each is unique.
     transactions: u8,
 }
 
 impl Cluster {
-    /// Makes a step. Returns `false` if it is not possible.
+    /// Runs a step. Returns `false` if it is not possible.
     fn step(&mut self, step: Step) -> bool {
         match step {
             Step::Lead(at) => self.lead(at),
@@ -198,7 +197,7 @@ impl Cluster {
         true
     }
 
-    /// A term begins: the node seals what is recorded.
+    /// Begins a term, in which the node seals the recorded block.
     fn lead(&mut self, at: usize) {
         let term = {
             let mut store = self.store.lock();
@@ -206,7 +205,7 @@ impl Cluster {
             store.term
         };
         let handle = Handle { store: Arc::clone(&self.store), term };
-        // A signature that is still to be made is of an earlier term.
+        // A pending signature belongs to an earlier term.
         let pending = self.nodes[at].pending.take();
         let mut node = Node { pending, ..Node::default() };
         let recorded = node.journal.join(Box::new(handle)).unwrap();
@@ -271,7 +270,7 @@ impl Cluster {
         true
     }
 
-    /// All signatures are prefixes of one chain.
+    /// Checks that all signatures are prefixes of one chain.
     fn require_no_conflict(&self, schedule: &[Step]) {
         let follows = |a: &Promised, b: &Promised| {
             let is_longer = !a.message.is_sealed && b.transactions.len() > a.transactions.len();

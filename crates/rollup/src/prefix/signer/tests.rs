@@ -22,7 +22,7 @@ fn view() -> L1View {
     L1View::new(bare_deployment(Address::repeat_byte(0xa0), Address::ZERO))
 }
 
-/// Neither by a signature nor by a block without one, also after a restart.
+/// Signed and unsigned blocks are rejected, also after a restart.
 #[test]
 fn conflicting_prefix_is_refused_and_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn conflicting_prefix_is_refused_and_not_recorded() {
     assert_eq!(lengths.collect::<Vec<_>>(), [2, 3]);
 }
 
-/// Its L1 transaction may be in flight, also after a restart.
+/// The L1 transaction of the unsigned block may be in flight, also after a restart.
 #[test]
 fn unsigned_block_lets_no_shorter_one_be_signed() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,12 +74,12 @@ fn sealed_prefix_may_be_unfinished_too() {
             |parent, time| open(&path).unfinished_on(BlockNumHash::new(0, parent), time, &view());
         let got = unfinished(parent, 3_611).map(|it| it.prefix.promised);
         assert_eq!(got, Some(last.promised));
-        assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");
+        assert!(unfinished(parent, 3_612).is_none(), "no longer in force");
         assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
     }
 }
 
-/// A view with this hash of L1 block 9.
+/// Returns a view with this hash of L1 block 9.
 fn view_with(l1_hash: B256) -> L1View {
     let mut view = view();
     let header = L1Header {
@@ -93,8 +93,8 @@ fn view_with(l1_hash: B256) -> L1View {
     view
 }
 
-/// A leader that stopped after an L1 reorg has left the record, and L1 is back. The record must
-/// not stop the sealing until the end of the first promise.
+/// The record is of a leader that stopped after an L1 reorg, and L1 has returned to the old chain.
+/// The record must not block sealing until the first promise ends.
 #[test]
 fn unsigned_record_yields_to_promise_in_force() {
     let folder = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ fn unsigned_record_yields_to_promise_in_force() {
     }
 }
 
-/// The view has the newest 1,024 L1 blocks.
+/// A view contains only the newest 1,024 L1 blocks.
 #[test]
 fn forgotten_conditions_revert_no_promised_block() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ fn transactions_of_ended_promises_are_dropped() {
 }
 
 /// A standby that lacks the parent of a promised block must not lead. One whose head is on another
-/// branch reverts to the block from which both descend.
+/// branch reverts to the common ancestor.
 #[test]
 fn promise_on_another_branch_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ fn promise_on_another_branch_is_noticed() {
     };
     let hash = |it: &Recorded| it.prefix.promised.header.hash;
     let [genesis, a, b] = [0, 1, 2].map(B256::repeat_byte);
-    // No signature on the first one, and another block in its place is recorded later.
+    // The first block is unsigned, and another block in its place is recorded later.
     let first = recorded(2, a, false);
     let promised = recorded(3, hash(&first), true);
     let mut other = recorded(2, a, false);
@@ -189,13 +189,14 @@ fn promise_on_another_branch_is_noticed() {
     assert_eq!(branch(&records, &[genesis, a, hash(&first)]), (Ok(None), vec![hash(&promised)]));
     let own = [genesis, a, hash(&first), hash(&promised), b];
     assert_eq!(branch(&records, &own).0, Ok(None), "the promise is kept");
-    let behind = "this node has block 0, and earlier leaders have promised block 3".to_owned();
+    let behind =
+        "head of this node is block 0, but earlier leaders have promised block 3".to_owned();
     assert_eq!(branch(&records, &[genesis]).0, Err(behind));
     let unsigned = Recorded { is_signed: false, ..promised };
     assert_eq!(branch(&[first, unsigned], &[genesis, a, b]).0, Ok(None), "nothing promised");
 }
 
-/// A promise is in force, and its parent is so old that L1 includes the branch no more.
+/// The promise is in force, but its parent is too old for L1 to include the branch.
 #[test]
 fn branch_that_ended_is_not_made_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +226,7 @@ fn branch_that_ended_is_not_made_again() {
     }
 }
 
-/// The first block of a signer that may lack records was reverted: the one in its place decides.
+/// If the first block of a signer that may lack records is reverted, its replacement counts.
 #[test]
 fn reverted_first_block_completes_journal_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -238,7 +239,7 @@ fn reverted_first_block_completes_journal_too() {
     assert_eq!(signer.incomplete, Some(Incomplete::Sealed { number: 5, hash: hashes[1] }));
 }
 
-/// Only etcd has the signatures of other nodes.
+/// Only etcd contains the signatures of other nodes.
 #[test]
 fn journal_alone_is_incomplete_after_lease() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,6 +247,6 @@ fn journal_alone_is_incomplete_after_lease() {
     assert!(open(&path).incomplete.is_none());
     let mut shared = open(&path).with_shared_journal();
     shared.mark_complete();
-    assert!(shared.incomplete.is_none(), "as long as it has the lease");
+    assert!(shared.incomplete.is_none(), "complete while it holds the lease");
     assert!(open(&path).incomplete.is_some());
 }

@@ -1,4 +1,4 @@
-//! What L1 does, and what strangers post.
+//! L1 of the simulation, and the blocks that other accounts post.
 
 use super::{DEEPEST, FINAL, L1Block, L2Block, MAX_LAG, POST_DELAY, SLOT, Simulation, TIMEOUT};
 use crate::prefix::L1Condition;
@@ -30,7 +30,7 @@ impl Simulation {
         }
     }
 
-    /// Makes a chain canonical that L1 has left, unless what replaced it is final.
+    /// Makes a reorged chain canonical again, unless the chain that replaced it is final.
     pub(super) fn return_to(&mut self, head: B256) {
         let mut chain = Vec::new();
         let mut cursor = head;
@@ -57,7 +57,7 @@ impl Simulation {
         let mut posted = Vec::new();
         let is_censored = self.time < self.censored_until;
         if !is_censored && !self.random.one_in(4) {
-            // Also the other node may have transactions in flight.
+            // The other node may have transactions in flight, too.
             let poster = self.nodes.iter().find(|node| node.leads).map_or(self.feed, |it| it.head);
             let of = if self.random.one_in(8) { self.feed } else { poster };
             let mut chain = self.chain_after(head, of).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Simulation {
         self.counts.longest_idle = self.counts.longest_idle.max(self.idle);
     }
 
-    /// Blocks from the child of `from` to `to`, if it is a descendant.
+    /// Returns the blocks after `from` up to `to`, if `to` is a descendant.
     pub(super) fn chain_after(&self, from: B256, to: B256) -> Option<Vec<B256>> {
         let (mut chain, mut cursor) = (Vec::new(), to);
         while cursor != from {
@@ -107,14 +107,14 @@ impl Simulation {
         Some(chain)
     }
 
-    /// `true` if L1's next block accepts this one after its parent.
+    /// Returns `true` if L1's next block accepts this block after its parent.
     fn is_valid(&self, hash: &B256) -> bool {
         let block = &self.l2[hash];
         let timestamp = block.header.timestamp;
         timestamp <= self.time && timestamp + MAX_LAG >= self.time && self.is_on_l1(block.anchor)
     }
 
-    /// A child of the rollup's head that any account may post, by a signature.
+    /// Returns a signed child of the rollup's head, which any account may post.
     fn postable(&self, head: B256) -> Option<B256> {
         let is_postable = |(hash, condition): &&(B256, L1Condition)| {
             let block = &self.l2[hash];

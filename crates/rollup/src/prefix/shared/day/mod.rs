@@ -1,21 +1,20 @@
-//! Model of a day: two signers that share a journal, and an L1 that does to them what it can.
+//! Simulation of a day with two signers that share a journal, and an adversarial L1.
 //!
-//! The time is simulated, the signers are real: each has its file, and both share the journal of
-//! the [model](super::model). L1 is reorganized every few minutes, and often returns to the chain
-//! that it has left; a node is killed every ten minutes, or suspended between record and signature;
-//! L1 includes none of their transactions for up to three hours; its time jumps; and strangers
-//! post signed blocks, and backdated ones once the policy lets them. At the end each pair of
-//! messages, and each message with each block that the rollup ever had in its place, is judged on
-//! every L1 chain that there was: only a delay may be a fault. No time without a block is longer
-//! than both nodes are away.
+//! The time is simulated, but the signers are real: each has its file, and both share the journal
+//! of the [model](super::model). L1 reorgs every few minutes, and often returns to the previous
+//! chain; a node is killed every ten minutes, or suspended between record and signature; L1 censors
+//! the nodes for up to three hours; its time jumps; and other accounts post signed blocks, and
+//! backdated ones once the policy allows it. At the end, each pair of messages, and each message
+//! with each block that the rollup ever had in its place, is checked on every L1 chain: only a
+//! delay may be a fault. Block production never stops for longer than both nodes are away.
 //!
-//! The model lacks execution, so EXECUTE rejects nothing and has no price, and no block is searched
-//! for the transaction that L1 rejects. It also lacks checkpoints, the operator's signer and its
-//! system transactions, forced transactions, and changes of the policy, the rules and the bond.
+//! The model has no execution, so EXECUTE rejects nothing and has no price, and no block is split
+//! to isolate a transaction that L1 rejects. It also has no checkpoints, operator transactions,
+//! forced transactions, or changes of the policy, the rules and the bond.
 //!
 //! `ENSHRINE_MODEL_HOURS` sets the length, `ENSHRINE_MODEL_SEED` the seed.
 
-mod judgement;
+mod checks;
 mod l1;
 mod nodes;
 
@@ -50,12 +49,11 @@ const SLOT: u64 = 12;
 const MAX_LAG: u64 = 3_600;
 const TIMEOUT: u64 = 7 * MAX_LAG / 4;
 const POST_DELAY: u64 = 300;
-/// Number of L1 blocks below the head that are final.
+/// Depth below the head at which L1 blocks are final.
 const FINAL: u64 = 64;
 /// Maximum depth of an L1 reorg, in blocks.
 const DEEPEST: u64 = 12;
-/// Maximum number of successive L1 blocks during which no block is made: both nodes may be away for
-/// ten, one after the other.
+/// Maximum number of successive L1 blocks without a new L2 block: each node may be away for ten.
 const LONGEST_IDLE: u64 = 24;
 /// Time of the first L1 block.
 const BEGIN: u64 = 1_000_000;
@@ -67,9 +65,9 @@ struct L1Block {
     number: u64,
     parent: B256,
     timestamp: u64,
-    /// L2 blocks that it adds.
+    /// L2 blocks posted in this L1 block.
     posted: Vec<B256>,
-    /// The rollup's head after it.
+    /// The rollup's head after this L1 block.
     head: B256,
 }
 
@@ -83,12 +81,12 @@ struct L2Block {
     transactions: Vec<Bytes>,
 }
 
-/// Anchor at an L1 block.
+/// Returns the anchor at an L1 block.
 fn l2_anchor((l1_block_number, l1_block_hash): (u64, B256)) -> Anchor {
     Anchor { l1_block_number, l1_block_hash, message_count: 0, message_root: B256::ZERO }
 }
 
-/// Transaction that proves an anchor on the L2, as the first one of its block.
+/// Returns the transaction that proves an anchor on the L2.
 fn prove(anchor: (u64, B256)) -> Bytes {
     let input = l2_anchor(anchor).prove_call().abi_encode().into();
     let call = TxEip1559 { to: L1_ANCHOR.into(), input, ..TxEip1559::default() };
@@ -105,7 +103,7 @@ impl L2Block {
             number: parent.header.number + 1,
             timestamp,
             transactions_root,
-            // Execution gives one result.
+            // A deterministic stand-in for the result of execution.
             state_root: keccak256([parent.hash, transactions_root].concat()),
             parent_beacon_block_root: Some(l2_anchor(anchor).hash()),
             base_fee_per_gas: Some(7),
@@ -134,7 +132,7 @@ impl L2Block {
     }
 }
 
-/// A message that was shown to anyone.
+/// A published message.
 #[derive(Debug)]
 struct Shown {
     prefix: Prefix,
@@ -148,14 +146,14 @@ struct OpenBlock {
     slices: u64,
 }
 
-/// Where a node stops that is killed or suspended.
+/// Point at which a node is killed or suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// Before it does anything.
+    /// Before any action.
     Idle,
     /// After the record of a prefix.
     Recorded,
-    /// After its signature was shown.
+    /// After its signature was published.
     Shown,
 }
 
@@ -165,14 +163,14 @@ struct Node {
     /// `None` while the process does not run.
     signer: Option<PrefixSigner>,
     view: L1View,
-    /// L1 blocks that the view has, from number 1 on.
+    /// L1 blocks of the view, from number 1 on.
     read: Vec<B256>,
     head: B256,
     /// `true` until the node learns that another one leads.
     leads: bool,
     term: u64,
     open: Option<OpenBlock>,
-    /// Signature that is shown, and block that is made the head, after a suspension.
+    /// Signature to publish, and block to make the head, after a suspension.
     unseen: Option<Shown>,
     unsealed: Option<L2Block>,
     /// Time until which the node is down or suspended.
@@ -181,7 +179,7 @@ struct Node {
 
 impl Node {
     fn new(genesis: B256) -> Self {
-        // A journal is synced for each signature, which takes no time there.
+        // The journal is synced for each signature, which is fast in memory.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         let mut node = Self {
@@ -216,7 +214,7 @@ impl Node {
         self.signer = Some(signer.with_shared_journal());
     }
 
-    /// Loses what is not on the disk.
+    /// Loses all state that is not on disk.
     fn kill(&mut self) {
         (self.signer, self.open, self.leads) = (None, None, false);
         (self.unseen, self.unsealed) = (None, None);
@@ -230,16 +228,16 @@ struct Counts {
     kills: u64,
     suspensions: u64,
     terms: u64,
-    /// Number of terms that began on another branch than the newest promise.
+    /// Number of terms that began on a branch without the newest promise.
     branches: u64,
     censored: u64,
     jumps: u64,
     backdated: u64,
     posted_by_strangers: u64,
     l2_blocks: u64,
-    /// Unsigned blocks that were noted as replaced.
+    /// Number of unsigned blocks that were recorded as replaced.
     replaced: u64,
-    /// Maximum number of successive L1 blocks during which no block was made.
+    /// Maximum number of successive L1 blocks without a new L2 block.
     longest_idle: u64,
 }
 
@@ -249,7 +247,7 @@ struct Simulation {
     time: u64,
     l1: B256Map<L1Block>,
     canonical: Vec<B256>,
-    /// Heads of chains that L1 has left, with the time from which it may return.
+    /// Heads of reorged chains, with the time from which L1 may return to them.
     left: Vec<(B256, u64)>,
     l2: B256Map<L2Block>,
     store: Arc<Mutex<Store>>,
@@ -260,7 +258,7 @@ struct Simulation {
     /// Sealed blocks that anyone may post, with the condition.
     sealed: Vec<(B256, L1Condition)>,
     censored_until: u64,
-    /// Number of L1 blocks since the last block was made.
+    /// Number of L1 blocks since the last new L2 block.
     idle: u64,
     fresh: u64,
     counts: Counts,
@@ -299,7 +297,7 @@ impl Simulation {
         }
     }
 
-    /// `true` once in this many seconds, on average.
+    /// Returns `true` once in this many seconds, on average.
     fn comes_every(&mut self, seconds: u64) -> bool {
         self.random.below(seconds / TICK) == 0
     }
@@ -313,7 +311,7 @@ impl Simulation {
         &self.l1[self.canonical.last().unwrap()]
     }
 
-    /// `true` if L1's chain has this block.
+    /// Returns `true` if L1's chain has this block.
     fn is_on_l1(&self, (number, hash): (u64, B256)) -> bool {
         self.canonical.get(number as usize - 1) == Some(&hash)
     }
@@ -350,7 +348,7 @@ impl Simulation {
     }
 }
 
-/// Signs a block with another timestamp than a message about the same parent has.
+/// Signs a block whose timestamp differs from that of a message about the same parent.
 fn forge(simulation: &Simulation) -> Shown {
     let holds = |it: &&Shown| {
         let message = &it.prefix.promised.message;
@@ -388,7 +386,7 @@ fn day_of_honest_signers_has_no_fault() {
     );
     assert!(verdicts.faults.is_empty(), "{}", verdicts.faults.join("\n\n"));
     let reasons = ["NotInConflict", "ConditionVoid", "ParentDiffers", "PromiseEnded"];
-    // In a day hardly a promise ends before L1 has its block.
+    // Within a day, promises rarely end before L1 includes their block.
     for reason in reasons.into_iter().take(if hours < 48 { 3 } else { 4 }) {
         assert!(verdicts.refused(reason) > 0, "nothing was refused as {reason}");
     }
@@ -396,5 +394,5 @@ fn day_of_honest_signers_has_no_fault() {
     assert!(idle <= LONGEST_IDLE, "no block was made for {idle} L1 blocks");
     let forged = forge(&simulation);
     simulation.shown.push(forged);
-    assert!(!simulation.verdicts().faults.is_empty(), "the judgement finds no fault");
+    assert!(!simulation.verdicts().faults.is_empty(), "the checks find no fault");
 }

@@ -1,4 +1,4 @@
-//! What the two nodes do.
+//! The two nodes of the simulation.
 
 use super::{
     FINAL, L2Block, MAX_LAG, Node, OpenBlock, SLICES, SLOT, Shown, Simulation, Stop, TICK, TIMEOUT,
@@ -32,7 +32,7 @@ impl Simulation {
             if node.signer.is_none() {
                 node.start(true);
             }
-            // Made before the suspension.
+            // Signed before the suspension.
             if let Some(shown) = self.nodes[at].unseen.take() {
                 self.show(shown);
             }
@@ -59,8 +59,8 @@ impl Simulation {
         }
     }
 
-    /// Returns the node that makes blocks. A node is elected if the leader is suspended; a leader
-    /// that resumes goes on without the lease, until it needs a record.
+    /// Returns the node that builds blocks. If the leader is suspended, another node is elected; a
+    /// leader that resumes continues without the lease until it needs a record.
     fn leader(&mut self) -> Option<usize> {
         let is_here = |node: &Node| node.away_until <= self.time && node.signer.is_some();
         let leads: Vec<_> = (0..2).filter(|at| self.nodes[*at].leads).collect();
@@ -110,7 +110,7 @@ impl Simulation {
         self.nodes[at].leads
     }
 
-    /// Sets a node's head to a block, unless L1 has another one in its chain.
+    /// Sets a node's head to a block, unless it conflicts with L1.
     fn follow(&mut self, at: usize, head: B256) {
         let safe = self.safe(at);
         let leads_to = self.chain_after(safe, head).is_some();
@@ -154,8 +154,8 @@ impl Simulation {
         node.view.set_finalized(finalized);
     }
 
-    /// Reverts to the parent of the first block that L1 can never accept, and to L1's chain if
-    /// others were faster.
+    /// Reverts to the parent of the first block that L1 can never accept, or to L1's chain if it
+    /// has other blocks.
     fn rebuild_lost(&mut self, at: usize) {
         let safe = self.safe(at);
         let Some(chain) = self.chain_after(safe, self.nodes[at].head) else {
@@ -181,7 +181,8 @@ impl Simulation {
         }
     }
 
-    /// Reverts to a block, after a note of the unsigned blocks after it, which L1 may still include.
+    /// Reverts to a block, after recording the unsigned blocks after it, which L1 may still
+    /// include.
     fn revert_to(&mut self, at: usize, parent: B256) {
         let chain = self.chain_after(parent, self.nodes[at].head).unwrap_or_default();
         let node = &mut self.nodes[at];
@@ -197,8 +198,8 @@ impl Simulation {
         node.head = parent;
     }
 
-    /// What a leader does in a slice. It stops after the record or the signature of a prefix if
-    /// `stop` is set.
+    /// Runs a slice of the leader. If `stop` is set, stops after the record or the signature of a
+    /// prefix.
     fn work(&mut self, at: usize, stop: Option<Stop>) {
         self.rebuild_lost(at);
         let parent = self.l2[&self.nodes[at].head].clone();
@@ -286,7 +287,7 @@ impl Simulation {
         if it.is_signed {
             let message = &it.prefix.promised.message;
             let named = L1Condition { number: message.l1_block, hash: message.l1_hash };
-            // A block is sealed with or without the signature.
+            // The block is sealed with or without the signature.
             let _ = self.sign(at, &block, true, named, stop);
         }
         self.commit(at, block, stop);
@@ -312,7 +313,6 @@ impl Simulation {
         }
     }
 
-    /// Signs a prefix, and shows it.
     fn sign(
         &mut self,
         at: usize,
@@ -339,7 +339,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Decides what becomes of the next request to the store.
+    /// Sets the fate of the next request to the store.
     fn set_fate(&mut self) {
         let fate = match self.random.below(64) {
             0 => Fate::Unanswered,
@@ -358,9 +358,9 @@ impl Simulation {
         self.shown.push(shown);
     }
 
-    /// Makes a block the head, unless the node stops before.
+    /// Makes a block the head, unless the node stops first.
     fn commit(&mut self, at: usize, block: L2Block, stop: Option<Stop>) {
-        // It stops before the record, or after it.
+        // Stops before or after the record.
         if stop.is_some() && self.random.one_in(2) {
             self.nodes[at].unsealed = Some(block);
             return;
@@ -389,7 +389,7 @@ impl Simulation {
             signer.forget_up_to(finalized, safe.unwrap_or(finalized), time);
         }
         node.head = hash;
-        // A former leader may seal a block that is recorded, which the next one seals too.
+        // A former leader may also seal a recorded block, which the next one seals too.
         if self.store.lock().term == node.term {
             self.feed = hash;
         }

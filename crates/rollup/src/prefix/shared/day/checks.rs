@@ -1,4 +1,4 @@
-//! Judgement of all messages on all L1 chains that there were.
+//! Checks of all messages against all L1 chains of the simulation.
 
 use super::{DOMAIN, L2Block, MAX_LAG, Shown, Simulation};
 use alloy_primitives::B256;
@@ -9,7 +9,7 @@ use preconf::{
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Simulation {
-    /// Block with this number on the L1 chain with this head.
+    /// Returns the block with this number on the L1 chain with this head.
     fn ancestor(&self, head: B256, number: u64) -> Option<B256> {
         let mut cursor = head;
         while self.l1.get(&cursor)?.number > number {
@@ -18,9 +18,9 @@ impl Simulation {
         (self.l1[&cursor].number == number).then_some(cursor)
     }
 
-    /// Judges on the L1 chain with this head.
-    fn judge<T>(&self, head: B256, judge: impl FnOnce(&Context<'_>) -> T) -> T {
-        judge(&Context {
+    /// Runs a check on the L1 chain with this head.
+    fn check<T>(&self, head: B256, check: impl FnOnce(&Context<'_>) -> T) -> T {
+        check(&Context {
             domain: DOMAIN,
             account_of: &|signer| signer,
             l1_hash: &|number| self.ancestor(head, number),
@@ -28,7 +28,8 @@ impl Simulation {
         })
     }
 
-    /// Heads of L1 chains on which two L1 blocks can be: the later one decides whether both are.
+    /// Returns the heads of the L1 chains that two L1 blocks can be on. The later block decides
+    /// whether both are.
     fn heads(&self, a: B256, b: B256) -> BTreeSet<B256> {
         let known = [a, b].into_iter().filter(|hash| self.l1.contains_key(hash));
         let heads: BTreeSet<_> = known.collect();
@@ -51,54 +52,54 @@ impl Simulation {
         for (number, all) in &by_number {
             for (index, a) in all.iter().enumerate() {
                 for b in &all[index + 1..] {
-                    self.judge_pair(a, b, &mut verdicts);
+                    self.check_pair(a, b, &mut verdicts);
                 }
                 for (l1_hash, block) in posted.get(number).into_iter().flatten() {
-                    self.judge_posted(a, *l1_hash, &self.l2[block], &mut verdicts);
+                    self.check_posted(a, *l1_hash, &self.l2[block], &mut verdicts);
                 }
-                self.judge_late(a, *number, &mut verdicts);
+                self.check_late(a, *number, &mut verdicts);
             }
         }
         verdicts
     }
 
-    fn judge_pair(&self, a: &Shown, b: &Shown, verdicts: &mut Verdicts) {
+    fn check_pair(&self, a: &Shown, b: &Shown, verdicts: &mut Verdicts) {
         verdicts.pairs += 1;
         let (first, second) = (a.signed(), b.signed());
         let proof = first_difference(&a.prefix.transactions, &b.prefix.transactions);
         for head in self.heads(first.message.l1_hash, second.message.l1_hash) {
-            let judged = self.judge(head, |it| {
+            let checked = self.check(head, |it| {
                 equivocation(&first.as_signed(), &second.as_signed(), &proof, it)
             });
-            verdicts.add("equivocation", judged, || format!("{a:?}\n{b:?}"));
+            verdicts.add("equivocation", checked, || format!("{a:?}\n{b:?}"));
         }
     }
 
-    fn judge_posted(&self, a: &Shown, l1_hash: B256, block: &L2Block, verdicts: &mut Verdicts) {
+    fn check_posted(&self, a: &Shown, l1_hash: B256, block: &L2Block, verdicts: &mut Verdicts) {
         let signed = a.signed();
         let header = alloy_rlp::encode(&block.header);
         let canonical = Canonical { header: &header, hash: block.hash };
         let proof = first_difference(&a.prefix.transactions, &block.transactions);
         for head in self.heads(signed.message.l1_hash, l1_hash) {
-            // On other chains the rollup does not have the block.
+            // On other chains the rollup does not include the block.
             if self.ancestor(head, self.l1[&l1_hash].number) == Some(l1_hash) {
                 verdicts.posted += 1;
-                let judged =
-                    self.judge(head, |it| broken(&signed.as_signed(), canonical, &proof, it));
-                verdicts.add("broken", judged, || format!("{a:?}\n{block:?}"));
+                let checked =
+                    self.check(head, |it| broken(&signed.as_signed(), canonical, &proof, it));
+                verdicts.add("broken", checked, || format!("{a:?}\n{block:?}"));
             }
         }
     }
 
-    /// Judges a message at the last L1 block before the rollup has its block.
-    fn judge_late(&self, a: &Shown, number: u64, verdicts: &mut Verdicts) {
+    /// Checks a message at the last L1 block before the rollup includes its block.
+    fn check_late(&self, a: &Shown, number: u64, verdicts: &mut Verdicts) {
         let number_at = |hash: &B256| self.l2[&self.l1[hash].head].header.number;
         let before = self.canonical.partition_point(|hash| number_at(hash) < number);
         let Some(last) = before.checked_sub(1).map(|at| self.canonical[at]) else { return };
         let (head, now) = (number_at(&last), self.l1[&last].timestamp);
         let signed = a.signed();
-        let judged = self.judge(last, |it| late(&signed.as_signed(), head, now, 0, it));
-        verdicts.late += u64::from(judged.is_ok());
+        let checked = self.check(last, |it| late(&signed.as_signed(), head, now, 0, it));
+        verdicts.late += u64::from(checked.is_ok());
     }
 }
 
@@ -112,7 +113,7 @@ impl Shown {
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     pub(super) pairs: u64,
-    /// Messages judged by a block of the rollup.
+    /// Number of messages checked against a block of the rollup.
     pub(super) posted: u64,
     pub(super) late: u64,
     pub(super) refusals: BTreeMap<(&'static str, String), u64>,
@@ -123,10 +124,10 @@ impl Verdicts {
     fn add(
         &mut self,
         fault: &'static str,
-        judged: Result<Offence, Refusal>,
+        checked: Result<Offence, Refusal>,
         what: impl FnOnce() -> String,
     ) {
-        match judged {
+        match checked {
             Ok(offence) => self.faults.push(format!("{fault}: {offence:?}\n{}", what())),
             Err(refusal) => {
                 let is_form = matches!(refusal, Refusal::Proof(_) | Refusal::Header(_));
