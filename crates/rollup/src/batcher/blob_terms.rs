@@ -30,7 +30,8 @@ impl BlobTerms {
             self.asked.as_ref().and_then(|(at, it)| Some((*at, it.answer()?)))
         {
             self.asked = None;
-            // A failed request is repeated, and waited for once the known price is too old.
+            // A failed request is repeated. The planner only waits for it once the known price is
+            // too old.
             self.known = answer.ok().and_then(Result::ok).map(|price| (at, price)).or(self.known);
         }
         match self.known {
@@ -51,10 +52,10 @@ impl BlobTerms {
     }
 }
 
-/// Requests the terms from L1, both concurrently.
+/// Requests both terms from L1 concurrently.
 fn ask(client: &L1Client) -> Answer {
     let provider = client.inner().provider().clone();
-    // EXECUTE for blobs reverts on empty calldata. Where it does not exist, the address has no
+    // EXECUTE for blobs reverts on empty calldata. If L1 does not support it, the address has no
     // code, so the call succeeds.
     let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
     let (called, price) = client.inner().wait(async move {

@@ -21,7 +21,7 @@ pub enum BatcherError {
     Chain(#[from] ChainError),
     /// An EXECUTE input cannot be encoded or decoded. If L1 has accepted it, L1 and this node
     /// disagree.
-    #[error("the input of L2 block {number} on L1: {source}")]
+    #[error("invalid input of L2 block {number} on L1: {source}")]
     Input {
         /// Block number.
         number: u64,
@@ -43,6 +43,6 @@ pub enum BatcherError {
         reason: ExecuteError,
     },
     /// The operating system cannot create a thread.
-    #[error("threads: {0}")]
+    #[error("failed to create a thread: {0}")]
     NoThread(io::Error),
 }

@@ -44,7 +44,7 @@ pub(super) struct BatcherChannel {
 
 impl BatcherChannel {
     /// Returns `true` if blocks were replaced, L1 was reorganised, or the thread was stopped since
-    /// the work was read. Nothing may be sent to L1 then.
+    /// the work was read. In these cases nothing may be sent to L1.
     pub(super) fn is_outdated(&self) -> bool {
         let commands = self.commands.lock();
         commands.forget || commands.went_back || commands.stop
@@ -74,15 +74,15 @@ impl BatcherHandle {
         self.channel.commands.lock().work = None;
     }
 
-    /// Passes on the size and cost of a sealed block, as measured by the self-check.
+    /// Sends the size and cost of a sealed block, as measured by the self-check.
     pub(crate) fn sealed(&self, block: &Block, cost: Option<InputCost>, footprint: BlockFootprint) {
         let measured = |cost| MeasuredBlock { cost, footprint: Arc::new(footprint) };
         let sealed = cost.map(|cost| (block.hash, measured(cost)));
         self.channel.commands.lock().sealed.extend(sealed);
     }
 
-    /// Facts of the pending blocks. The sequencer computes them, and the batcher composes evidence
-    /// from them.
+    /// Returns the facts of the pending blocks, which the sequencer computes and the batcher uses
+    /// for evidence.
     pub(crate) fn evidence(&self) -> &EvidenceBook {
         &self.channel.evidence
     }
@@ -102,11 +102,10 @@ impl BatcherHandle {
         (commands.went_back, commands.work) = (true, None);
     }
 
-    /// Returns the batcher's latest report.
     pub(crate) fn report(&self) -> Report {
         let mut report = self.channel.report.lock().clone();
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
-            report.not_submitted = Some("the thread that posts blocks to L1 has ended".to_owned());
+            report.not_submitted = Some("the batcher thread has ended".to_owned());
         }
         report
     }

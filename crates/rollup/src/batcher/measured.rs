@@ -1,4 +1,4 @@
-//! Costs of pending blocks, from the self-check at sealing or measured once.
+//! Costs of pending blocks, from the self-check at sealing or measured here.
 
 use crate::{BatcherError, L1Profile, l1::execute_rate::ExecuteRate};
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -9,15 +9,14 @@ use node::InputCost;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Cost and footprint of a block.
 #[derive(Debug, Clone)]
 pub(super) struct MeasuredBlock {
     pub(super) cost: InputCost,
     pub(super) footprint: Arc<BlockFootprint>,
 }
 
-/// Costs and footprints of blocks that are not on L1 yet. With them the blocks can be planned
-/// without executing them again.
+/// Costs and footprints of blocks that are not on L1 yet. Used to plan transactions without
+/// executing the blocks again.
 #[derive(Debug)]
 pub(super) struct MeasuredBlocks {
     blocks: B256Map<MeasuredBlock>,
@@ -61,7 +60,7 @@ impl MeasuredBlocks {
                 continue;
             }
             let hash = block.hash;
-            // One execution for the footprint, and one in EXECUTE for the underpriced work.
+            // One execution for the footprint, and one in EXECUTE for the gas of underpriced work.
             self.executions += 2;
             let footprint = Arc::new(chain.footprint_of(block)?);
             let bytes = alone(chain, block, &footprint, shortest_input)?;
@@ -104,7 +103,8 @@ impl MeasuredBlocks {
             let again =
                 repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
             let gas = again.map(|node| execute.gas.underpriced_work(&node)).sum();
-            // As if all nodes were loaded before the first block, so the reserve is never too low.
+            // Assumes that all nodes are loaded before the first block, so the reserve is never too
+            // low.
             work = WorkGas { spent: gas, peak: gas }.then(work);
             let number = blocks.first().map_or(0, |first| first.header.number);
             let input = batch.input();
@@ -125,8 +125,8 @@ impl MeasuredBlocks {
     }
 
     /// Returns `true` if these blocks, encoded one by one, would fill the bytes or the gas of an L1
-    /// transaction, so that waiting for more blocks gains nothing. Blocks that were not measured
-    /// yet are not counted.
+    /// transaction, so that waiting for more blocks has no benefit. Ignores blocks that were not
+    /// measured yet.
     pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
         let measured = blocks.iter().filter_map(|block| self.get(&block.hash));
         let (mut bytes, mut gas) = (0_usize, 0_u64);

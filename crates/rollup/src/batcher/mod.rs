@@ -1,6 +1,7 @@
-//! The batcher: posts sealed blocks to L1 on its own thread, so that sealing never waits for L1.
+//! The batcher, which posts sealed blocks to L1 on its own thread, so that sealing never waits for
+//! L1.
 //!
-//! `Batcher` decides when to post, and `planner` which blocks a transaction contains, and
+//! `Batcher` decides when to post. `planner` decides which blocks a transaction contains, and
 //! whether as calldata or in blobs.
 
 mod blob_backoff;
@@ -52,16 +53,15 @@ use wire::ProtocolFork;
 
 /// Maximum pause between two turns of the batcher.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
 /// Result of a turn of the batcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// All blocks are on L1 or in flight, or L1's pool has accepted the next of them.
-    Brought,
-    /// It was not time to post, or L1 has not responded yet.
-    Untried,
+    /// All blocks are on L1 or in flight, or L1's pool has accepted the next transaction.
+    Progressed,
+    /// Posting is not due, or L1 has not responded yet.
+    NotDue,
 }
 
 /// Posts blocks to L1.
@@ -74,7 +74,7 @@ pub(crate) struct Batcher {
     planner: AdvancePlanner,
     throughput: Throughput,
     last_submission: Instant,
-    /// Forks by which the transactions in flight were planned: for their gas, and for their blobs.
+    /// Forks for which the gas and the blobs of the transactions in flight were planned.
     planned_by: Option<(ProtocolFork, ProtocolFork)>,
     /// `true` while L1 may still have transactions that were abandoned because of a fork.
     replaces_for_fork: bool,
@@ -150,8 +150,8 @@ impl Batcher {
 
     fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
-        // L1's time at the last turn. L1 bounds the age of blocks by it, and it advances even while
-        // L1 does not respond.
+        // L1's time at the last turn. It advances even while L1 does not respond, and so does the
+        // age of blocks that L1 bounds.
         let mut looked: Option<u64> = None;
         let mut turned = Instant::now();
         loop {
@@ -164,8 +164,8 @@ impl Batcher {
                 if commands.stop {
                     return;
                 }
-                // Before the new work is processed: transactions of replaced blocks must not count
-                // as in flight.
+                // Must come before the new work: transactions of replaced blocks must not count as
+                // in flight.
                 if core::mem::take(&mut commands.forget) {
                     self.submitter.forget();
                     self.submitter.forget_landed();
@@ -174,8 +174,8 @@ impl Batcher {
                     self.submitter.l1_went_back();
                 }
                 self.planner.measured.extend(commands.sealed.drain(..));
-                // Use only the latest work, because older work would plan blocks that L1 has
-                // included since.
+                // Use only the latest work, because older work contains blocks that L1 has included
+                // since.
                 commands.work.clone()
             };
             pause = PAUSE;
@@ -190,11 +190,11 @@ impl Batcher {
             }
             if let Some(work) = work {
                 match self.submit(&work) {
-                    Ok(Outcome::Brought) => not_submitted = None,
-                    Ok(Outcome::Untried) => {}
+                    Ok(Outcome::Progressed) => not_submitted = None,
+                    Ok(Outcome::NotDue) => {}
                     Err(error) => {
-                        // Reported until the blocks are in flight, since most turns come before the
-                        // next attempt.
+                        // Keep the error until the blocks are in flight, since most turns make no
+                        // attempt.
                         let error = error.to_string();
                         if not_submitted.as_ref() != Some(&error) {
                             tracing::error!(error, "failed to post batch, retrying");
@@ -209,7 +209,7 @@ impl Batcher {
     }
 
     fn publish_report(&self, not_submitted: Option<String>) {
-        // The report is published under a short lock, so that readers of the status do not delay
+        // Hold the lock only to publish the report, so that readers of the status do not delay
         // posting.
         let status = SubmitterStatus {
             address: self.submitter.address(),
@@ -241,10 +241,10 @@ impl Batcher {
     /// [`BatcherError`] if L1 does not respond or rejects a transaction. The next call retries.
     fn submit(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
         let outcome = self.post_next(work)?;
-        // Progress only once L1's pool has accepted a transaction. Until then the last error stays
-        // reported.
+        // Report progress only once L1's pool has accepted a transaction. Until then the last error
+        // is kept.
         match self.submitter.take_accepted() {
-            true => Ok(Outcome::Brought),
+            true => Ok(Outcome::Progressed),
             false => Ok(outcome),
         }
     }
@@ -254,7 +254,7 @@ impl Batcher {
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
         let progress = self.submitter.step(&self.client, &work.view, work.l1_time());
-        match progress.or_else(|error| self.has_failed(work, error))? {
+        match progress.or_else(|error| self.on_failure(work, error))? {
             SubmitterProgress::Done(_) => {
                 has_news = true;
                 let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
@@ -285,43 +285,43 @@ impl Batcher {
         // transaction.
         let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
         let is_first = in_flight.is_none();
-        // L1 may still include abandoned transactions, which may fail there, so they are replaced
-        // without waiting for the interval.
+        // L1 may still include abandoned transactions, which may fail, so replace them without
+        // waiting for the interval.
         let is_urgent = !is_first && self.submitter.replaces();
         let is_due = is_urgent || self.last_submission.elapsed() >= self.config.submit_interval;
         let is_full =
             blocks.len() >= MAX_BLOCKS || self.planner.measured.fills_a_transaction(&blocks);
         let has_room = self.has_room(work, in_flight, is_full);
         if blocks.is_empty() && (is_first || has_news) {
-            return Ok(Outcome::Brought);
+            return Ok(Outcome::Progressed);
         }
         if blocks.is_empty() || !has_room || !is_full && !is_due {
-            return Ok(Outcome::Untried);
+            return Ok(Outcome::NotDue);
         }
-        // Set before the attempt, so that a failed one is retried after the interval and not at
+        // Set before the attempt, so that a failed one is retried after the interval rather than at
         // each turn.
         self.last_submission = Instant::now();
         let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
-            return Ok(Outcome::Untried);
+            return Ok(Outcome::NotDue);
         };
         // The candidate was planned while the previous transaction was being submitted; it is sent
         // only after L1's pool has accepted that one.
         let before = self.submitter.acknowledge();
-        before.or_else(|error| self.has_failed(work, error))?;
-        // Blocks may have been replaced during planning and L1's response. A transaction with
+        before.or_else(|error| self.on_failure(work, error))?;
+        // Blocks may have been replaced during planning or while waiting for L1. A transaction with
         // replaced blocks would fail and waste its gas, and so would one after a rejected one.
         if self.channel.is_outdated() || !is_first && !self.submitter.has_room() {
-            return Ok(Outcome::Untried);
+            return Ok(Outcome::NotDue);
         }
         self.rejections.on_sent(&candidate);
         let sent = self.submitter.submit(&self.client, &work.view, candidate);
-        sent.or_else(|error| self.has_failed(work, error))?;
+        sent.or_else(|error| self.on_failure(work, error))?;
         self.planner.most_blocks = MAX_BLOCKS;
-        Ok(Outcome::Untried)
+        Ok(Outcome::NotDue)
     }
 
-    /// Returns `true` if a transaction may be queued after those in flight. Of these either all
-    /// have blobs or none, as in `in_flight`.
+    /// Returns `true` if a transaction may be queued after those in flight. Either all of these
+    /// have blobs (`in_flight`) or none.
     fn has_room(&mut self, work: &Work, in_flight: Option<bool>, is_full: bool) -> bool {
         let Some(has_blobs) = in_flight else {
             self.goes_next_alone = false;
@@ -331,8 +331,8 @@ impl Batcher {
             return false;
         }
         // Pools do not allow pending transactions of both kinds for one account. While blobs may be
-        // used, blocks are queued after calldata only if they fill a transaction: the cheaper way
-        // is chosen when nothing is in flight.
+        // used, blocks are queued after calldata only if they fill a transaction, since the cheaper
+        // kind is chosen when nothing is in flight.
         match has_blobs {
             true => self.planner.blobs.is_proven() && self.planner.may_use_blobs(work),
             false => is_full || !self.planner.may_use_blobs(work),
@@ -358,8 +358,8 @@ impl Batcher {
         let kept = self.planner.kept_of(work, &input.bytes);
         let by_blobs = self.planner.by_blobs(work, &waiting, &input, &kept)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
-            // Skip planning until the transactions in flight are included: the result would be the
-            // same.
+            // Skip planning until the transactions in flight are included, because the result would
+            // be the same.
             self.goes_next_alone = true;
             return Ok(None);
         }
@@ -377,9 +377,9 @@ impl Batcher {
             self.goes_next_alone = true;
             return Ok(None);
         }
-        // The gas for checking evidence is known only from an estimate of L1.
+        // Only an estimate of L1 covers the gas for checking evidence.
         let is_plain = evidence.updates.is_empty() && !goes_alone;
-        // An L1 that simulates on its pending block would include the transactions that were
+        // An L1 node that simulates on its pending block would include the transactions that were
         // abandoned for a fork.
         self.replaces_for_fork &= self.submitter.replaces();
         let can_be_tried = is_first && !self.replaces_for_fork;
@@ -400,7 +400,7 @@ impl Batcher {
     }
 
     /// Reacts to an error of the submitter, and returns it.
-    fn has_failed<T>(&mut self, work: &Work, error: SubmitterError) -> Result<T, BatcherError> {
+    fn on_failure<T>(&mut self, work: &Work, error: SubmitterError) -> Result<T, BatcherError> {
         if let SubmitterError::BlobsRefused(_) = &error {
             self.planner.blobs.on_failure(work.l1_head());
             return Err(error.into());
@@ -420,8 +420,8 @@ impl Batcher {
     }
 
     /// Abandons the transactions in flight if they were planned for another fork than L1 has now,
-    /// or has soon: their gas limit may be too low, or L1 may no longer accept the proofs of their
-    /// blobs, so that they would be pending forever. The next transactions use their nonces.
+    /// or will have soon: their gas limit may be too low, or L1 may no longer accept their blob
+    /// proofs, so they would be pending forever. The next transactions use their nonces.
     fn replace_at_fork(&mut self, work: &Work) {
         let least = ProtocolFork::Cancun;
         let forks = (self.planner.fork_of_l1(work, least), self.planner.present_fork(work, least));

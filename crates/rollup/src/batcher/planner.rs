@@ -1,5 +1,5 @@
-//! Content of the next transaction: which blocks fit, and whether they are posted as calldata or in
-//! blobs. Of inputs in blobs, only the heads are calldata.
+//! Planner of the next transaction: which blocks fit, and whether they are posted as calldata or in
+//! blobs. For inputs in blobs, only the headers are calldata.
 
 use super::{Work, blob_backoff::BlobBackoff, blob_terms::BlobTerms, measured::MeasuredBlocks};
 use crate::{
@@ -35,7 +35,7 @@ const DISCHARGE_GAS: u64 = 150_000;
 pub(super) const MAX_BLOCKS: usize = 32;
 /// Number of L1 blocks without code references after an `advance` has failed.
 const RETRY_BLOCKS: u64 = 32;
-/// Seconds before an L1 fork from which transactions get the gas that they need after it.
+/// Time before an L1 fork, in seconds, from which transactions get the gas that they need after it.
 const FORK_MARGIN: u64 = 600;
 
 /// Blocks, and the input that contains all of them.
@@ -52,7 +52,7 @@ pub(super) struct AdvancePlanner {
     /// Facts of the pending blocks, shared with the sequencer.
     evidence: EvidenceBook,
     pub(super) measured: MeasuredBlocks,
-    /// Maximum number of blocks of the next `advance`; lower after L1 has rejected one.
+    /// Maximum number of blocks of the next `advance`, reduced after L1 has rejected one.
     pub(super) most_blocks: usize,
     pub(super) blobs: BlobBackoff,
     /// Blob base fee on L1, and its support for blobs.
@@ -92,13 +92,13 @@ impl AdvancePlanner {
         }
     }
 
-    /// Limits of a transaction on L1.
     pub(super) const fn limits(&self) -> &L1Limits {
         &self.profile.limits
     }
 
     /// Returns as many of the oldest blocks as fit into one L1 transaction, and their input: a
-    /// batch, whose blocks share a witness and a fork, or the shortest input of one block.
+    /// batch, in which all blocks have one witness and the same fork, or the shortest input of one
+    /// block.
     pub(super) fn what_fits(
         &mut self,
         work: &Work,
@@ -152,7 +152,7 @@ impl AdvancePlanner {
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
             return Ok(None);
         }
-        // L1's EXECUTE accepts no schema for a fork that L1 does not have.
+        // L1's EXECUTE rejects the schema of a fork that L1 does not have.
         let Some(fork) = work.chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok(None);
         };
@@ -166,8 +166,7 @@ impl AdvancePlanner {
         candidates.extend(in_blobs);
         let of_l1 = self.fork_of_l1(work, fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
-        // Compared by cost per block and not per transaction: blobs pay off only when they are
-        // full.
+        // Compared by cost per block, because blobs are only cheaper when they are full.
         let chosen = advance_plan::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -175,7 +174,7 @@ impl AdvancePlanner {
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
         let mut evidence = self.evidence_of(work, &blocks)?;
-        // The contract cannot read transactions from blobs.
+        // The contract cannot read transactions from blobs, so the evidence must prove them.
         prove_inclusions(&mut evidence, |index| {
             blocks.get(usize::try_from(index).ok()?).map(|block| &**block)
         });
@@ -210,7 +209,7 @@ impl AdvancePlanner {
 
     /// Returns references for the codes of an input that are stored on L1, so that the input need
     /// not contain them. Returns none for [`RETRY_BLOCKS`] after a failed `advance`: if the L1 node
-    /// reported a wrong code, the next `advance` must not fail for it too.
+    /// reported a wrong code, the next `advance` would fail too.
     pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
         if work.l1_head() < self.kept_again_at {
             return Vec::new();
@@ -232,7 +231,7 @@ impl AdvancePlanner {
             return Ok(());
         }
         let checked = self.profile.check(&self.client, work.view.deployment());
-        // Another node may respond differently, so that the next comparison passes.
+        // Another node may respond correctly, so that the next comparison passes.
         checked.inspect_err(|error| {
             if !error.is_silence() {
                 self.client.leave_node();
@@ -250,8 +249,8 @@ impl AdvancePlanner {
 
     /// Encodes the input as calldata, with references to codes on L1 where that is cheaper. Returns
     /// the calldata inputs and their gas limit; `None` if the estimate exceeds L1's limit and L1
-    /// `may_be_asked` for a better one. The last value is the gas needed beyond L1's estimate if L1
-    /// forks before it includes the transaction.
+    /// `may_be_asked` for a better one. The last value is the gas to add to L1's estimate in case
+    /// L1 forks before it includes the transaction.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
@@ -300,7 +299,7 @@ impl AdvancePlanner {
         self.profile.fork_at(work.l1_time(), of_block)
     }
 
-    /// Returns the plans by which as many of the oldest blocks as fit are posted in blobs.
+    /// Returns the plans to post as many of the oldest blocks as fit in blobs.
     fn in_blobs(
         &mut self,
         work: &Work,
@@ -315,7 +314,7 @@ impl AdvancePlanner {
         let of_l1 = self.fork_of_l1(work, fork);
         let admits = |posting: &AdvancePlan| posting.cost(of_l1, genesis, first).limit <= max_gas;
         self.measured.measure(&work.chain, &waiting[..count])?;
-        // A single block in blobs has the plain input, not the shortest form.
+        // In blobs, a single block has the plain input rather than the shortest one.
         advance_plan::ways_in_blobs(count, admits, |range| {
             self.measured.input_of(&work.chain, &waiting[range], Block::input)
         })
@@ -333,7 +332,7 @@ impl AdvancePlanner {
             return Ok(None);
         };
         if price > self.config.max_blob_fee {
-            self.blobs.warn_once("the blob base fee exceeds the configured maximum".to_owned());
+            self.blobs.warn_once("blob base fee exceeds the configured maximum".to_owned());
             return Ok(None);
         }
         self.blobs.has_no_reason();
@@ -348,7 +347,7 @@ pub(super) const fn depends_on_duties(evidence: &Evidence) -> bool {
     !evidence.relays.is_empty() || !evidence.forced.is_empty()
 }
 
-/// Returns the gas limit of a posting with its evidence, with an upper bound for checking each
+/// Returns the gas limit of a posting with its evidence, including an upper bound for checking each
 /// piece.
 fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
     let of = |evidence: Evidence| advance_plan::transaction_gas(fork, &posting.calldata(evidence));
@@ -361,8 +360,8 @@ fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: Pro
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
-/// Returns the sidecar of a posting on an L1 of this fork: with cell proofs since Osaka (EIP-7594),
-/// with one proof per blob before (EIP-4844).
+/// Returns the sidecar of a posting on an L1 of this fork, with cell proofs since Osaka (EIP-7594),
+/// or one proof per blob before (EIP-4844).
 fn sidecar_of(
     posting: &AdvancePlan,
     fork: ProtocolFork,

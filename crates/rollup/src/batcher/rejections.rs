@@ -1,20 +1,21 @@
-//! Rejections of the transaction that was sent last.
+//! Rejections of the last sent transaction.
 
 use crate::submitter::{SubmitterError, TxCandidate, is_execution_failure};
 use alloy_primitives::B256;
 
 /// Number of rejections after which EXECUTE on L1 is assumed never to accept a block. The first may
-/// be due to references to codes that are no longer on L1; after it no references are used.
+/// be due to references to codes that are no longer on L1, after which no references are used.
 pub(super) const MAX_REFUSALS: u32 = 3;
 
-/// The blocks in the transaction that was sent last, and the block that L1 rejected last.
+/// The blocks in the last sent transaction, and the last block that L1 rejected.
 #[derive(Debug)]
 pub(super) struct Rejections {
-    /// Number of blocks in the transaction that was sent last.
+    /// Number of blocks in the last sent transaction.
     sent_blocks: usize,
     /// Hash of the first of these blocks.
     sent_first: B256,
-    /// Block that EXECUTE on L1 rejected last, alone in its transaction, and how often.
+    /// Last block that EXECUTE on L1 rejected alone in its transaction, and the number of
+    /// rejections.
     refused: (B256, u32),
 }
 
@@ -29,7 +30,8 @@ impl Rejections {
         self.sent_first = candidate.blocks.first().map_or(B256::ZERO, |block| block.hash);
     }
 
-    /// Maximum number of blocks of the next transaction, after the last one was rejected.
+    /// Returns the maximum number of blocks of the next transaction, after the last one was
+    /// rejected.
     pub(super) fn fewer_blocks(&self) -> usize {
         (self.sent_blocks / 2).max(1)
     }

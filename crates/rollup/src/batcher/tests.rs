@@ -1,4 +1,4 @@
-//! Tests of the batcher with an L1 whose responses the tests choose.
+//! Tests of the batcher with a mock L1.
 
 mod blobs;
 mod order;
@@ -55,7 +55,7 @@ impl FakeL1 {
         it
     }
 
-    /// Responds with `answer(method, params)`, or with the default response if that is `None`.
+    /// Sets the responses to `answer(method, params)`, or the default response for `None`.
     pub(crate) fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
         let asked = Arc::clone(&self.asked);
         self.proxy.intercept(move |request| {
@@ -107,7 +107,7 @@ impl FakeL1 {
     }
 }
 
-/// The chain that a batcher posts, its view of L1, and its configuration.
+/// Chain, view of L1 and configuration of a batcher.
 pub(crate) struct BatcherSetup {
     pub(crate) l1: FakeL1,
     pub(crate) chain: Chain,
@@ -123,7 +123,7 @@ impl BatcherSetup {
         Self::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), 0)
     }
 
-    /// A fixture with this fork schedule, whose genesis block has this number.
+    /// Creates a fixture with this fork schedule and genesis block number.
     fn of(spec: ChainSpec, number: u64) -> Self {
         let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
         genesis.number = Some(number);
@@ -205,13 +205,12 @@ impl BatcherSetup {
     }
 }
 
-/// A header of L1.
 pub(crate) fn header(number: u64) -> L1Header {
     let (hash, parent) = (B256::repeat_byte(number as u8), B256::repeat_byte(number as u8 - 1));
     L1Header { number, hash, parent, timestamp: NOW, base_fee: 1_000_000_000 }
 }
 
-/// Events of an L1 block that includes these L2 blocks.
+/// Returns the events of an L1 block that includes these L2 blocks.
 pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
     let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
     let advanced = blocks.iter().map(|block| PostedBlock {
@@ -227,7 +226,7 @@ pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
     Events { advanced: advanced.collect(), ..Events::default() }
 }
 
-/// Numbers of the blocks of each transaction in flight.
+/// Returns the block numbers of each transaction in flight.
 fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     let of =
         |blocks: &[alloy_eips::BlockNumHash]| blocks.iter().map(|block| block.number).collect();
@@ -241,9 +240,9 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, BatcherError> {
         let outcome = batcher.submit(work)?;
         if batcher.submitter.is_sending() {
             let answer = batcher.submitter.acknowledge();
-            answer.or_else(|error| batcher.has_failed(work, error))?;
+            answer.or_else(|error| batcher.on_failure(work, error))?;
             return Ok(match batcher.submitter.take_accepted() {
-                true => Outcome::Brought,
+                true => Outcome::Progressed,
                 false => outcome,
             });
         }
@@ -254,7 +253,6 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, BatcherError> {
     }
 }
 
-/// Waits until the condition `what` holds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let timeout = Timeout::begin();
     while !holds() {
@@ -267,16 +265,16 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn new_blocks_follow_those_in_flight_exactly_once() {
     let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(fixture.l1.sent().len(), 0);
     fixture.blocks(2);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1, 2], vec![3]]);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
     assert_eq!(nonces, [0, 1]);
     // With the maximum number of transactions in flight, the next one waits.
@@ -284,7 +282,7 @@ fn new_blocks_follow_those_in_flight_exactly_once() {
     let mut batcher = fixture.batcher();
     submit(&mut batcher, &fixture.work()).unwrap();
     fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     assert_eq!(in_flight(&batcher), [vec![1, 2, 3]]);
 }
 
@@ -294,10 +292,10 @@ fn blocks_wait_for_interval_unless_they_fill_transaction() {
     fixture.config.submit_interval = Duration::from_secs(3_600);
     let mut batcher = fixture.batcher();
     fixture.blocks(MAX_BLOCKS - 1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     assert_eq!(fixture.l1.sent().len(), 0);
     let last = fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [(1..=MAX_BLOCKS as u64).collect::<Vec<_>>()]);
 
     let footprint = Arc::new(fixture.chain.footprint_of(&last[0]).unwrap());
@@ -323,11 +321,11 @@ fn nothing_is_sent_once_blocks_are_replaced() {
         let commands =
             BatcherCommands { forget: !stops, stop: stops, ..BatcherCommands::default() };
         *batcher.channel.commands.lock() = commands;
-        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
         assert_eq!(fixture.l1.sent().len(), 0);
     }
     *batcher.channel.commands.lock() = BatcherCommands::default();
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(fixture.l1.sent().len(), 1);
 }
 
@@ -342,9 +340,9 @@ fn rejection_halves_next_batch_down_to_one_block() {
         assert_eq!(batcher.planner.most_blocks, expected);
     }
     fixture.l1.answers(|_, _| None);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1]]);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2, 3, 4, 5]]);
 }
 
@@ -434,9 +432,9 @@ fn future_blocks_and_blocks_of_other_fork_wait() {
     submit(&mut batcher, &work).unwrap();
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
     // The third block waits for its timestamp, and not for the blocks before it.
-    assert_eq!(submit(&mut batcher, &work).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &work).unwrap(), Outcome::NotDue);
     fixture.now = blocks[2].header.timestamp;
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1, 2], vec![3]]);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Waiting time after which all observations are halved.
 const WINDOW: Duration = Duration::from_secs(120);
-/// Units per transaction in which inclusions are counted.
+/// Number of units per included transaction.
 pub(crate) const PARTS: u64 = 1_000;
 
 /// Number of transactions that L1 has included, and the time during which at least one was waiting.
@@ -31,13 +31,13 @@ impl Throughput {
         Self { slot, taken: 0, waited: Duration::ZERO }
     }
 
-    /// Adds waiting time: `by_l1` by L1's clock, and `here` by the local clock.
+    /// Adds waiting time, measured by L1's clock (`by_l1`) and by the local clock (`here`).
     pub(super) fn waited(&mut self, by_l1: Duration, here: Duration) {
-        // If L1's clock is set forward by hours, L1 has not produced blocks in them, so they are
-        // not waiting time.
+        // If L1's clock jumps forward by hours, L1 could not include anything in that time, so it
+        // is not waiting time.
         let time = by_l1.min(here.saturating_add(self.slot));
-        // Halved and not reset: the estimate adapts within one or two minutes if L1 stops, but a
-        // single slow block changes it little.
+        // Halved rather than reset: the estimate adapts within one or two minutes if L1 stops, but
+        // a single slow block changes it little.
         self.waited += time;
         if self.waited > WINDOW {
             (self.taken, self.waited) = (self.taken / 2, self.waited / 2);
@@ -121,7 +121,7 @@ mod tests {
         jumps.waited(seconds(100_000), Duration::from_millis(20));
         let after = jumps.within(seconds(60));
         assert!(after <= before && after * 5 > before * 4, "{after} of {before}");
-        // Time that has passed by the local clock too counts in full: L1 included nothing.
+        // Time that also passes on the local clock counts in full.
         steady.waited(seconds(100_000), seconds(100_000));
         assert!(steady.within(seconds(60)) < before / 50);
     }

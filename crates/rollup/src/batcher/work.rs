@@ -1,4 +1,4 @@
-//! The state from which the batcher posts blocks.
+//! Input of the batcher.
 
 use super::BatcherError;
 use crate::{
@@ -12,7 +12,7 @@ use wire::ProtocolFork;
 /// Consistent snapshot of the sequencer's state, from which the batcher posts blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
-    /// The chain. It contains all blocks that are on L1 by `view`.
+    /// The chain, which contains all blocks that `view` includes.
     pub(crate) chain: ChainReader,
     pub(crate) view: Arc<L1View>,
     /// State of the duties on L1 at the head of `view`.
@@ -26,7 +26,7 @@ impl Work {
         self.clock.at(Instant::now())
     }
 
-    /// Number of the latest L1 block that was read.
+    /// Returns the number of the latest L1 block that was read.
     pub(super) fn l1_head(&self) -> u64 {
         self.view.head().map_or(0, |head| head.number)
     }
@@ -37,13 +37,13 @@ impl Work {
         Ok(unsafe_blocks(&self.chain, &self.view)?)
     }
 
-    /// Returns the number of the rollup's genesis block, from which the contract's ring buffers
-    /// have filled. This node's chain may start later, from a snapshot.
+    /// Returns the number of the rollup's genesis block, the first in the contract's ring buffers.
+    /// This node's chain may start later, from a snapshot.
     pub(super) fn genesis_number(&self) -> u64 {
         self.view.deployment().genesis.number.unwrap_or_default()
     }
 
-    /// Returns how many of the oldest blocks are of this fork and not later than L1's time.
+    /// Returns how many of the oldest blocks have this fork and are not later than L1's time.
     pub(super) fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (&self.chain, self.l1_time());
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
@@ -65,7 +65,7 @@ pub(crate) fn unsafe_blocks(
     let mut blocks = Vec::new();
     let mut next = Arc::clone(chain.head());
     while next.hash != safe {
-        // The chain does not lead to the block on L1 yet.
+        // The chain does not extend the block on L1 yet.
         if next.header.number <= number {
             return Ok(Vec::new());
         }

@@ -1,4 +1,4 @@
-//! The submitter's account on L1, which is requested at each new L1 block.
+//! Tracker of the submitter's account on L1, which is requested at each new L1 block.
 
 use super::requests::{Account, account_at};
 use crate::{
@@ -27,11 +27,11 @@ struct AccountRequest {
 /// Pending transactions of this account from an earlier process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EarlierTransactions {
-    /// L1 has not reported yet whether there are any.
+    /// Not known yet.
     Unknown,
-    /// L1's pool has some. The account's nonce has been `used` since L1 block `since`.
+    /// L1's pool has some. The account's nonce is `used` since L1 block `since`.
     Waiting { used: u64, since: u64 },
-    /// There are none, or L1 has not included any for `bump_after` blocks.
+    /// There are none, or L1 has not included one for `bump_after` blocks.
     Gone,
 }
 
@@ -40,7 +40,6 @@ enum EarlierTransactions {
 pub(super) struct AccountAt {
     pub(super) account: Account,
     pub(super) view: Arc<L1View>,
-    /// Time of the request.
     pub(super) asked: Instant,
 }
 
@@ -78,7 +77,7 @@ impl AccountTracker {
         self.earlier != EarlierTransactions::Gone
     }
 
-    /// Has the account requested at the next poll, without a new L1 block.
+    /// Requests the account at the next poll, even without a new L1 block.
     pub(super) const fn ask_again(&mut self) {
         self.last_asked = None;
     }
@@ -88,8 +87,8 @@ impl AccountTracker {
         (self.asked, self.last_asked) = (None, None);
     }
 
-    /// Returns `true` if the account is to be requested: once per L1 block, and after a slot
-    /// without one.
+    /// Returns `true` if the account must be requested: once per L1 block, and after a slot without
+    /// one.
     pub(super) fn is_due(&self, view: &L1View, slot: Duration) -> bool {
         self.last_asked.is_none_or(|(head, when)| {
             let is_new = view.head().is_some_and(|now| now.hash != head);

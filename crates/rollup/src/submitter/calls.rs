@@ -1,4 +1,4 @@
-//! Calls of contracts on L1, one after the other, from the account of a watcher.
+//! Sequential calls to contracts on L1 from the account of a watcher.
 
 use super::{
     SubmitterConfig, TxData,
@@ -19,7 +19,7 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use contracts::advance_plan::L1Limits;
 use std::path::Path;
 
-/// Sends calls to contracts, and waits until L1 has included each. Its methods block on L1.
+/// Sends calls to contracts, one at a time until L1 has included it. Methods block on L1.
 #[derive(Debug)]
 pub(crate) struct CallSender {
     key: Signer,
@@ -42,22 +42,21 @@ struct Pending {
     raw: Bytes,
     /// Hash of the latest version, and of those with lower fees.
     hashes: Vec<B256>,
-    /// Number of those that are the call.
+    /// Number of these hashes that belong to the call rather than to an empty replacement.
     calls: usize,
     cost: u128,
-    /// Numbers of L1's head when it was last signed and last sent.
+    /// L1 head when it was last signed, and when it was last sent.
     signed_at: u64,
     sent_at: u64,
 }
 
-/// Maximum number of versions of a transaction, which differ in their fees.
+/// Maximum number of versions of a transaction with different fees.
 const MAX_VERSIONS: usize = 16;
-/// Gas of a commitment and an accusation, besides those by EXECUTE; rounded up.
+/// Gas of a commitment and an accusation without EXECUTE, rounded up.
 const EVIDENCE_GAS: u64 = 500_000;
 /// Gas of a transaction without calldata.
 const EMPTY_GAS: u64 = 21_000;
 
-/// What a call costs at most, and whether L1 accepts it now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallPrice {
     pub(crate) gas: u64,
@@ -65,24 +64,21 @@ pub(crate) struct CallPrice {
     pub(crate) cost: u128,
 }
 
-/// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Evidence,
-    /// Leaves half of the daily limit, and the cost of another call, for evidence: it expires, and
-    /// who needs it submitted may be who causes these calls.
+    /// Reserves half of the daily limit, and the cost of another call, for evidence: evidence
+    /// expires, and the accused may be the one who causes these calls.
     Posting,
 }
 
-/// State of the last call.
 #[derive(Debug)]
 pub(crate) enum CallState {
     /// L1 has not included it.
     Pending,
     /// L1 has included it.
     Included(Box<TransactionReceipt>),
-    /// Its nonce was used by another transaction, such as the empty one by which it was replaced
-    /// because it would revert.
+    /// Another transaction used its nonce, e.g. the empty replacement of a call that would revert.
     Lost,
 }
 
@@ -98,7 +94,7 @@ impl CallSender {
         Self { key, chain_id, config, limits, spending, pending: None }
     }
 
-    /// Persists the spending in this file, so that the daily limit counts across restarts.
+    /// Persists the spending in this file, so that the daily limit holds across restarts.
     ///
     /// # Errors
     ///
@@ -108,13 +104,13 @@ impl CallSender {
         Ok(self)
     }
 
-    /// Returns a secret of this account for evidence: the same after a restart.
+    /// Returns a secret of this account for evidence, which is the same after a restart.
     ///
     /// # Errors
     ///
-    /// [`SignerError`](crate::SignerError) if the key gives no signature.
+    /// [`SignerError`](crate::SignerError) if the key cannot sign.
     pub(crate) fn salt(&self, contract: Address, evidence: B256) -> Result<B256, SubmitterError> {
-        // Data for a contract (EIP-191), which no transaction and no typed data begins like.
+        // Data for a contract (EIP-191), whose prefix no transaction and no typed data has.
         let mut data = vec![0x19, 0x00];
         data.extend(contract);
         data.extend(b"enshrine salt of evidence");
@@ -122,7 +118,6 @@ impl CallSender {
         Ok(keccak256(self.key.sign_data(&data)?.as_bytes()))
     }
 
-    /// Address of the account.
     pub(crate) fn address(&self) -> Address {
         self.key.address()
     }
@@ -191,7 +186,7 @@ impl CallSender {
         let number = head.map_or(0, |head| head.number);
         self.spending.sending(nonce, cost)?;
         let sent = send(client, &Fence::default(), &raw);
-        // Without a response the pool may have it.
+        // Without a response, the pool may have the transaction.
         if sent.as_ref().is_err_and(is_refusal) {
             return sent;
         }
@@ -212,12 +207,13 @@ impl CallSender {
         Ok(())
     }
 
-    /// Returns the state of the last call; `None` if there is none. Sends it again at each L1 block,
-    /// and with higher fees after some blocks, unless it reverts by then.
+    /// Returns the state of the last call; `None` if there is none. Resends it at each L1 block,
+    /// and bumps its fees after some blocks. A call that would revert is replaced by an empty
+    /// transaction.
     ///
     /// # Errors
     ///
-    /// [`SubmitterError`] if a request to L1 fails; the call stays pending.
+    /// [`SubmitterError`] if a request to L1 fails, after which the call is still pending.
     pub(crate) fn step(
         &mut self,
         client: &L1Client,
@@ -235,9 +231,9 @@ impl CallSender {
         }
         let (account, _) = account_at(client, self.key.address(), BlockId::latest(), false)?;
         if account.used > pending.nonce {
-            // Included between both requests, or replaced.
+            // Included between the two requests, or replaced.
             let included = receipt(client, &pending.hashes[..pending.calls])?;
-            // Also without a receipt, which the node may only lack.
+            // Also without a receipt, since the node may just lack it.
             self.spending.used(pending.nonce, pending.cost);
             self.pending = None;
             let included = included.map(|it| CallState::Included(Box::new(it)));
@@ -253,7 +249,8 @@ impl CallSender {
             return Ok(());
         }
         let fees = pending.fees.bumped(pending.data.bump());
-        // It may use the whole limit: no other transaction is included before this nonce.
+        // It may use the whole limit, because no other transaction can be included before this
+        // nonce.
         let (cost, limit) = (fees.cost(pending.gas_limit, &pending.data), self.config.daily_limit);
         let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
         let is_allowed = fees.max <= self.config.max_fee
@@ -267,8 +264,8 @@ impl CallSender {
         send(client, &Fence::default(), &pending.raw)
     }
 
-    /// Signs the pending call with these fees. If it would revert now, an empty transaction takes its
-    /// place.
+    /// Signs the pending call with these fees, or an empty transaction if the call would revert
+    /// now.
     fn raise(&mut self, client: &L1Client, fees: Fees, head: u64) -> Result<(), SubmitterError> {
         let Some(pending) = &self.pending else { return Ok(()) };
         let Pending { mut to, mut gas_limit, ref data, mut calls, .. } = *pending;
@@ -393,7 +390,7 @@ mod tests {
         assert!(sender.check_limit(1, limit - cost + 1, limit).is_err());
     }
 
-    /// A sender of calls with the nonce and the balance that L1 responds with.
+    /// Returns a call sender, and the nonce and balance in L1's responses.
     fn sender(daily_limit: u128) -> (BatcherSetup, Arc<Mutex<(u64, u128)>>, CallSender) {
         let fixture = BatcherSetup::new();
         let account = Arc::new(Mutex::new((0_u64, ETHER)));
@@ -432,7 +429,7 @@ mod tests {
             for _ in 0..accepted {
                 send_call(&fixture, &mut sender, purpose).unwrap();
                 account.lock().0 += 1;
-                // L1 does not show the receipt.
+                // L1 does not return the receipt.
                 let state = sender.step(&fixture.l1.client(), &fixture.view).unwrap();
                 assert!(matches!(state, Some(CallState::Lost)), "{state:?}");
             }

@@ -11,12 +11,12 @@ pub struct SubmitterConfig {
     pub max_fee: u128,
     /// Maximum blob fee, in wei per blob gas. While blobs cost more, blocks are posted as calldata.
     pub max_blob_fee: u128,
-    /// Maximum fee of a transaction without its blobs, in wei: L1 nodes reject transactions above
+    /// Maximum fee of a transaction without its blobs, in wei. L1 nodes reject transactions above
     /// their `--rpc.txfeecap`.
     pub max_tx_fee: u128,
     /// Number of L1 blocks without the transaction after which its fees are bumped.
     pub bump_after: u64,
-    /// Time after which a transaction is resent if L1 makes no block.
+    /// Time after which a transaction is resent if there is no L1 block.
     pub resend_after: Duration,
     /// Maximum spending within a day, in wei.
     pub daily_limit: u128,

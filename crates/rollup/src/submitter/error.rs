@@ -11,11 +11,11 @@ pub enum SubmitterError {
     /// L1 does not respond, or rejects the transaction.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// L1 rejects a transaction with blobs.
-    #[error("L1 rejects a transaction with blobs, posting its blocks as calldata: {0}")]
+    /// L1 rejects a blob transaction.
+    #[error("L1 rejected a blob transaction, posting its blocks as calldata: {0}")]
     BlobsRefused(String),
     /// The account that advances the rollup has too little ETH.
-    #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
+    #[error("{account} has {balance} wei on L1, but the next transaction may cost {cost}")]
     Funds {
         /// The account.
         account: Address,
@@ -25,7 +25,7 @@ pub enum SubmitterError {
         cost: U256,
     },
     /// The daily spending limit is reached.
-    #[error("{spent} wei were spent on L1 in a day, and the limit is {limit}")]
+    #[error("{spent} wei were spent on L1 in a day, but the limit is {limit}")]
     SpendingLimit {
         /// Wei spent within a day.
         spent: u128,
@@ -41,7 +41,7 @@ pub enum SubmitterError {
         source: DiskError,
     },
     /// The cost of a transaction cannot be recorded, so the transaction is not sent.
-    #[error("failed to record the cost of an L1 transaction, which is not sent: {0}")]
+    #[error("L1 transaction not sent, failed to record its cost: {0}")]
     SpendingNotKept(DiskError),
     /// The next transaction exceeds the L1 node's limit on fees.
     #[error(
@@ -55,13 +55,13 @@ pub enum SubmitterError {
         /// The fee cap in wei.
         cap: u128,
     },
-    /// The key gives no valid signature.
+    /// The key returned no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
     /// This node may not post: it has lost the lease, or etcd does not respond.
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// The operating system cannot create a thread.
-    #[error("threads: {0}")]
+    #[error("failed to create a thread: {0}")]
     NoThread(io::Error),
 }

@@ -1,15 +1,15 @@
 //! Transaction fee cap of L1 nodes.
 //!
 //! Over RPC, geth, erigon and reth reject a transaction whose gas limit times fee cap exceeds
-//! `--rpc.txfeecap` (1 ether by default), regardless of the account's balance. They reject it each
-//! time until its maximum fee is lower.
+//! `--rpc.txfeecap` (1 ether by default), regardless of the account's balance. Resending does not
+//! help until the maximum fee is lower.
 
 use crate::{
     SubmitterError,
     l1::{L1Client, L1Provider as _},
 };
 
-/// Number of L1 blocks after which a learned cap expires: the client may use another node by then,
+/// Number of L1 blocks after which a learned cap expires: by then, the client may use another node,
 /// or the node's operator may have raised the cap.
 const LIFETIME: u64 = 50;
 const WEI_PER_ETHER: f64 = 1e18;
@@ -44,12 +44,12 @@ impl FeeCap {
         // must cost less than this one.
         let below = cost - cost / 8;
         let cap = if named == 0 { below } else { named.min(below) };
-        tracing::warn!(cost, cap, "L1 node caps the fee of a transaction");
+        tracing::warn!(cost, cap, "transaction exceeds the fee cap of the L1 node");
         self.learned = Some((cap, head));
     }
 
-    /// Switches to the next L1 node and drops the learned cap, after it has turned out too low for
-    /// a transaction. With a single node the cap is kept, so that the node does not reject the same
+    /// Switches to the next L1 node and drops the learned cap, because it is too low for a
+    /// transaction. With a single node the cap is kept, so that the node does not reject the same
     /// transaction again.
     pub(super) fn leave_node(&mut self, client: &L1Client) {
         if self.learned.is_some() && client.leave_node() {
@@ -57,12 +57,13 @@ impl FeeCap {
         }
     }
 
-    /// Maximum fee of a transaction without its blobs, in wei.
+    /// Returns the maximum fee of a transaction without its blobs, in wei.
     pub(super) fn max_tx_fee(&self) -> u128 {
         self.learned.map_or(self.configured, |(cap, _)| cap.min(self.configured))
     }
 
-    /// Maximum fee per gas of a transaction with this gas limit under the fee cap, in wei.
+    /// Returns the maximum fee per gas of a transaction with this gas limit under the fee cap, in
+    /// wei.
     ///
     /// # Errors
     ///
@@ -80,7 +81,7 @@ impl FeeCap {
         }
         let cap = self.max_tx_fee();
         let most = cap / u128::from(gas_limit.max(1));
-        // The base fee of the next block is an eighth higher at most (EIP-1559).
+        // The base fee rises by at most an eighth per block (EIP-1559).
         let least = base_fee.saturating_add(base_fee / 8).saturating_add(tip);
         if most < least {
             return Err(SubmitterError::TxFeeCap { gas: gas_limit, price: least, cap });

@@ -9,7 +9,7 @@ use std::time::Instant;
 /// A submitted transaction that is not yet known to be included on L1.
 #[derive(Debug, Clone)]
 pub struct InFlight {
-    /// Its blocks, their data and the order of later transactions.
+    /// Blocks and data of the transaction.
     pub candidate: TxCandidate,
     /// Transaction hash.
     pub hash: B256,
@@ -24,17 +24,16 @@ pub struct InFlight {
     /// Time at which these bytes were last sent.
     pub(super) sent_when: Instant,
     /// Number of L1's latest block when this transaction, with these fees, was first seen to have
-    /// the account's next nonce; `None` until L1 has reported that since it was sent. Taken from
-    /// L1's answer and not from the view, which lags behind an L1 that answers late.
+    /// the account's next nonce; `None` until then. From L1's response rather than the view, which
+    /// lags behind an L1 that responds late.
     pub(super) waits_since: Option<u64>,
     /// Maximum cost, in wei.
     pub(super) cost: u128,
-    /// `true` if the submitter no longer relies on it for its blocks: it was abandoned, or L1
-    /// already has the blocks. It is kept until its nonce is used; the next transaction replaces
-    /// it.
+    /// `true` if the transaction was abandoned, or L1 already has its blocks. It is kept until its
+    /// nonce is used; the next transaction replaces it.
     pub(super) is_void: bool,
-    /// `true` if L1's pool rejected it as underpriced because it has another transaction with this
-    /// nonce: its fees have to be bumped.
+    /// `true` if L1's pool rejected it as underpriced, because the pool has another transaction
+    /// with this nonce. Its fees must be bumped.
     pub(super) is_refused: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Submission of L2 blocks to L1: transactions of one account in nonce order, resent unchanged
-//! until L1 has included them.
+//! Submission of L2 blocks to L1, in transactions of one account in nonce order, which are resent
+//! unchanged until L1 has included them.
 //!
 //! A transaction is sent only after L1's pool has responded to the previous one, so that none is
 //! queued after a rejected one. The caller plans the next one in the meantime. [`Submitter::step`]
@@ -55,11 +55,11 @@ pub enum SubmitterProgress {
     /// These blocks are on L1.
     Done(Vec<BlockNumHash>),
     /// The first transaction, with these blocks, failed, another transaction used its nonce, or its
-    /// nonce follows a gap. All transactions in flight were abandoned, since blocks after these
-    /// cannot be accepted; the next ones replace them.
+    /// nonce follows a gap. All transactions in flight were abandoned, since L1 cannot accept later
+    /// blocks without these; the next ones replace them.
     Failed(Vec<BlockNumHash>),
-    /// A blob transaction failed, or needs a higher fee than the limits allow: the blocks have to
-    /// be posted as calldata. If the transaction is still pending, the next one replaces it.
+    /// A blob transaction failed, or needs a higher fee than the limits allow. Its blocks must be
+    /// posted as calldata. If the transaction is still pending, the next one replaces it.
     NotByBlobs {
         /// `true` if it failed and its evidence depended on the state of L1, so that a change of
         /// that state may be the reason.
@@ -78,8 +78,8 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// Creates a submitter with this key, which no other process may use, for an L1 with the limits
-    /// of mainnet.
+    /// Creates a submitter with this key, for an L1 with the limits of mainnet. No other process
+    /// may use the key.
     pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
         Self {
             account: AccountTracker::new(key.address()),
@@ -90,14 +90,14 @@ impl Submitter {
         }
     }
 
-    /// Sets L1's limits of a transaction.
+    /// Sets L1's transaction limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: L1Limits) -> Self {
         self.builder.limits = limits;
         self
     }
 
-    /// Sets the right to post, which is checked before each transaction is sent to L1.
+    /// Sets the fence that is checked before each transaction is sent to L1.
     #[must_use]
     pub fn with_fence(mut self, fence: Fence) -> Self {
         self.pool.fence = fence;
@@ -132,17 +132,17 @@ impl Submitter {
         Ok((used, taken.unwrap_or(used)))
     }
 
-    /// Address of the account that posts blocks.
+    /// Returns the address of the account that posts blocks.
     pub fn address(&self) -> Address {
         self.builder.key.address()
     }
 
-    /// Transactions in flight that were not abandoned, in nonce order.
+    /// Returns the transactions in flight that were not abandoned, in nonce order.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
         self.pending.live()
     }
 
-    /// Number of transactions in flight that the latest view does not include.
+    /// Returns the number of transactions in flight that the latest view does not include.
     pub fn waiting(&self) -> usize {
         self.pending.waiting()
     }
@@ -163,18 +163,18 @@ impl Submitter {
         self.pending.all().iter().any(|sent| sent.is_void)
     }
 
-    /// Last known balance of the account on L1, in wei.
+    /// Returns the last known balance of the account on L1, in wei.
     pub fn balance(&self) -> U256 {
         self.account.known().map_or(U256::ZERO, |account| account.balance)
     }
 
-    /// Upper bound of the spending within a day, in wei.
+    /// Returns the upper bound of the spending within a day, in wei.
     pub fn spent(&self) -> u128 {
         self.builder.spent()
     }
 
     /// Starts to send `advance` with these blocks, queued after the transactions in flight. First
-    /// waits until L1's pool has responded to the previous one. Sends nothing while the view is
+    /// waits until L1's pool has responded to the previous one. Does nothing while the view is
     /// behind the account's nonce. If `can_be_tried`, the transaction is simulated first. The next
     /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`] returns the pool's response.
     ///
@@ -208,13 +208,12 @@ impl Submitter {
                 (account, gas)
             }
         };
-        // L1's latest block includes a transaction that the view, by which these blocks were
-        // chosen, does not show yet: they would fail after it.
+        // L1's latest block includes a transaction that the view does not include yet. The blocks
+        // were chosen by that view, so they would fail.
         if self.pending.all().iter().any(|sent| sent.nonce < used) {
             return Ok(());
         }
-        // A transaction that an L1 reorg has removed, as the next view will show, is sent again with
-        // its nonce.
+        // A transaction that an L1 reorg has removed since this view is resent with its nonce.
         let nonce = self.pending.next_nonce(used);
         let built =
             self.builder.build(candidate, nonce, estimate, balance, view.head(), &self.pending);
@@ -250,7 +249,7 @@ impl Submitter {
     ) -> Result<(), SubmitterError> {
         let Sending { nonce, hash, is_first, before, .. } = sending;
         let Err(error) = outcome else { return Ok(()) };
-        // Its nonce has been used meanwhile, or it is no longer in flight.
+        // Its nonce has been used since, or it is no longer in flight.
         let Some(sent) = self.pending.get_mut(nonce).filter(|it| it.hash == hash) else {
             return Ok(());
         };
@@ -280,9 +279,9 @@ impl Submitter {
             return Ok(());
         }
         if !is_first && !replaces {
-            // Pools limit the number of transactions per account, so its blocks are posted after
-            // those in flight.
-            tracing::debug!(%error, nonce, "L1 pool rejected a further transaction, waiting");
+            // Pools limit the number of transactions per account. Its blocks are posted after those
+            // in flight.
+            tracing::debug!(%error, nonce, "L1 pool limit reached, waiting");
             self.pending.on_pool_limit();
             return Ok(());
         }
@@ -293,21 +292,21 @@ impl Submitter {
     }
 
     /// Returns `true` while L1's pool may have transactions of an earlier process. Replacing one
-    /// would post other blocks, and those queued after it would fail, so the submitter waits as
-    /// long as L1 includes any of them.
+    /// would make those queued after it fail, so the submitter waits as long as L1 includes any of
+    /// them.
     pub fn waits_for_earlier(&self) -> bool {
         self.account.waits_for_earlier()
     }
 
     /// Updates the transactions in flight with L1's responses since the last call. Requests the
     /// account at each new L1 block, resends the transactions at each block or after a slot without
-    /// one, and bumps the fees of the first one if it waits for too long. `l1_time` is the
+    /// one, and bumps the fees of the first one if it has waited too long. `l1_time` is the
     /// timestamp of L1's next block. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`SubmitterError::L1`] if a request to L1 fails; the transactions stay in flight. Also the
-    /// errors of [`Self::acknowledge`].
+    /// [`SubmitterError::L1`] if a request to L1 fails, after which the transactions are still in
+    /// flight. Also the errors of [`Self::acknowledge`].
     pub fn step(
         &mut self,
         client: &Arc<L1Client>,
@@ -329,8 +328,8 @@ impl Submitter {
             self.account.discard_request();
         }
         if self.pending.hold_back(l1_time) {
-            // They are resent at the next poll: an L1 that makes blocks on demand would make no
-            // block before.
+            // Resend at the next poll, because an L1 that builds blocks on demand has no other
+            // block to build.
             self.account.ask_again();
         }
         self.pending.count_included(view);
@@ -367,8 +366,8 @@ impl Submitter {
             if sent.is_void {
                 self.pending.keep_landed(sent, &view);
             } else {
-                // The view includes the block that used its nonce, and the rollup has not advanced:
-                // it failed.
+                // The view includes the block that used its nonce, but the rollup has not advanced,
+                // so it failed.
                 failed.get_or_insert(sent);
             }
         }
@@ -399,8 +398,8 @@ impl Submitter {
         self.rebroadcast(client, view.head().map_or(0, |head| head.number), latest)
     }
 
-    /// Resends the transactions at each L1 block, and bumps the fees of the first one if it waits
-    /// for too long.
+    /// Resends the transactions at each L1 block, and bumps the fees of the first one if it has
+    /// waited too long.
     fn rebroadcast(
         &mut self,
         client: &Arc<L1Client>,
@@ -414,7 +413,7 @@ impl Submitter {
         let (bump_after, resend_after) = (self.config.bump_after, self.config.resend_after);
         let waits_long = |first: &InFlight| {
             let waited = first.waits_since.map(|since| latest.saturating_sub(since));
-            // A transaction that the pool rejects cannot be included, and some L1s make no block
+            // L1 cannot include a transaction that its pool rejects, and some L1s build no block
             // without a transaction.
             waited.is_some_and(|blocks| blocks >= bump_after)
                 || first.is_refused && first.sent_when.elapsed() >= resend_after
@@ -439,7 +438,7 @@ impl Submitter {
             let is_old = age >= resend_after || head > sent.sent_at && age >= gap;
             is_sent(sent) && (is_old || is_bumped && at == 0)
         };
-        // All of them, in nonce order: the pool of a restarted node is empty.
+        // Resend all of them in nonce order, since the pool of a restarted node is empty.
         if !self.pool.is_resending()
             && outcome.is_ok()
             && self.pending.all().iter().enumerate().any(is_due)
@@ -450,15 +449,16 @@ impl Submitter {
             }
         }
         if matches!(outcome, Ok(SubmitterProgress::NotByBlobs { .. })) {
-            // The later ones have blobs too, and would fail after a replacement of this one.
+            // The later transactions have blobs too, and would fail after a replacement of this
+            // one.
             self.forget();
         }
         outcome
     }
 
-    /// Hash of the block with which the next transaction has to end, if it replaces an abandoned
-    /// one that others are queued after: L1 may still include those, and they fail if the
-    /// replacement ends with another block.
+    /// Returns the hash of the last block that the next transaction must contain, if it replaces an
+    /// abandoned one that others are queued after. L1 may still include the others, and they fail
+    /// if the replacement ends with another block.
     pub(crate) fn replaced_end(&self) -> Option<B256> {
         self.pending.replaced_end(self.account.known()?.used)
     }
@@ -493,16 +493,16 @@ impl Submitter {
         self.pool.abandon_replaced();
     }
 
-    /// Handles an L1 reorg: transactions stay in flight, unless the evidence of one was made for a
-    /// state that the reorg removed.
+    /// Handles an L1 reorg. Abandons the transactions if the evidence of one depends on a state
+    /// that the reorg removed.
     pub(crate) fn l1_went_back(&mut self) {
         if self.in_flight().any(|sent| sent.candidate.goes_alone) {
             self.forget();
         }
     }
 
-    /// Drops the included transactions, because their blocks were replaced: they must not be sent
-    /// again after a reorg.
+    /// Drops the included transactions, because their blocks were replaced, so they must not be
+    /// resent after a reorg.
     pub(crate) fn forget_landed(&mut self) {
         self.pending.forget_landed();
     }

@@ -1,4 +1,4 @@
-//! The submitter's transactions that are in flight, or that an L1 reorg may still remove.
+//! Transactions that are in flight, or that an L1 reorg may still remove.
 
 use super::InFlight;
 use crate::l1::L1View;
@@ -6,8 +6,8 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use std::{collections::VecDeque, time::Instant};
 
-/// Maximum number of included transactions that are kept with their blobs, to be sent again after
-/// an L1 reorg. Blocks removed by a deeper reorg are planned again.
+/// Maximum number of included transactions that are kept with their blobs, to be resent after an L1
+/// reorg. Blocks removed by a deeper reorg are planned again.
 const MAX_LANDED: usize = 16;
 
 /// Transactions in flight, and the included ones that an L1 reorg may remove.
@@ -15,25 +15,25 @@ const MAX_LANDED: usize = 16;
 pub(super) struct PendingTransactions {
     /// Transactions in flight, ascending by nonce.
     in_flight: Vec<InFlight>,
-    /// Included transactions, oldest first, which are sent again if an L1 reorg removes them.
+    /// Included transactions, oldest first, which are resent if an L1 reorg removes them.
     landed: VecDeque<InFlight>,
-    /// Number of transactions in flight that are included in the latest view, while the account's
-    /// nonce does not show it yet.
+    /// Number of transactions in flight that are included in the latest view, but not counted in
+    /// the account's nonce yet.
     included: usize,
     /// Number of transactions in flight when L1's pool last rejected a further one, i.e. its limit
     /// per account.
     pool_keeps: Option<usize>,
-    /// `true` while transactions removed by an L1 reorg are not to be resent yet.
+    /// `true` while transactions removed by an L1 reorg must not be resent yet.
     is_held: bool,
 }
 
 impl PendingTransactions {
-    /// All transactions in flight, in nonce order.
+    /// Returns all transactions in flight, in nonce order.
     pub(super) fn all(&self) -> &[InFlight] {
         &self.in_flight
     }
 
-    /// Transactions in flight that were not abandoned, in nonce order.
+    /// Returns the transactions in flight that were not abandoned, in nonce order.
     pub(super) fn live(&self) -> impl Iterator<Item = &InFlight> {
         self.in_flight.iter().filter(|sent| !sent.is_void)
     }
@@ -50,7 +50,7 @@ impl PendingTransactions {
         self.in_flight.first_mut()
     }
 
-    /// The first transaction that was not abandoned.
+    /// Returns the first transaction that was not abandoned.
     pub(super) fn first_live_mut(&mut self) -> Option<&mut InFlight> {
         self.in_flight.iter_mut().find(|sent| !sent.is_void)
     }
@@ -59,7 +59,7 @@ impl PendingTransactions {
         self.is_held
     }
 
-    /// Number of transactions in flight that the latest view does not include.
+    /// Returns the number of transactions in flight that the latest view does not include.
     pub(super) fn waiting(&self) -> usize {
         self.live().count().saturating_sub(self.included)
     }
@@ -73,7 +73,7 @@ impl PendingTransactions {
             && self.waiting() < most.max(1)
     }
 
-    /// Records that L1's pool has rejected a further transaction.
+    /// Records that L1's pool has rejected a transaction because of its limit per account.
     pub(super) fn on_pool_limit(&mut self) {
         self.pool_keeps = Some(self.live().count());
     }
@@ -81,16 +81,15 @@ impl PendingTransactions {
     /// Returns the first nonce without a transaction of this node, for an account that has `used`
     /// nonces.
     pub(super) fn next_nonce(&self, used: u64) -> u64 {
-        // Nonces in flight are consecutive. L1 may have included abandoned transactions before them
-        // that the account state at the head of the view does not reflect yet.
+        // Nonces in flight are consecutive. The account state at the head of the view may not yet
+        // reflect abandoned transactions before them that L1 has included.
         let first = self.live().next().map_or(used, |first| first.nonce);
         let ours = self.landed.iter().chain(self.live());
         ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
     }
 
-    /// Hash of the block with which the next transaction has to end, if it replaces an abandoned
-    /// one that others are queued after: L1 may still include those, and they fail if the
-    /// replacement ends with another block.
+    /// Returns the hash of the last block that the next transaction must contain; see
+    /// [`Submitter::replaced_end`](super::Submitter::replaced_end).
     pub(super) fn replaced_end(&self, used: u64) -> Option<B256> {
         let next = self.next_nonce(used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
@@ -98,19 +97,17 @@ impl PendingTransactions {
         replaced.candidate.blocks.last().map(|block| block.hash)
     }
 
-    /// Removes the transaction with this nonce.
     pub(super) fn remove(&mut self, nonce: u64) -> Option<InFlight> {
         let at = self.in_flight.iter().position(|sent| sent.nonce == nonce)?;
         Some(self.in_flight.remove(at))
     }
 
-    /// Inserts a transaction by its nonce, which no other one in flight has.
+    /// Inserts a transaction, whose nonce no other one in flight may have.
     pub(super) fn insert(&mut self, sent: InFlight) {
         self.in_flight.push(sent);
         self.in_flight.sort_by_key(|sent| sent.nonce);
     }
 
-    /// Abandons the transactions in flight.
     pub(super) fn abandon(&mut self) {
         for sent in &mut self.in_flight {
             sent.is_void = true;
@@ -126,7 +123,6 @@ impl PendingTransactions {
         self.pool_keeps = None;
     }
 
-    /// Drops the included transactions.
     pub(super) fn forget_landed(&mut self) {
         self.landed.clear();
     }
@@ -138,13 +134,13 @@ impl PendingTransactions {
             return false;
         };
         for mut sent in self.landed.split_off(first) {
-            // Its evidence was made for a state that the reorg removed, or L1 has another block at
-            // the height of its own.
+            // Its evidence depends on a state that the reorg removed, or L1 has another block at
+            // its height.
             sent.is_void = sent.candidate.goes_alone || !sent.is_open(view);
             if self.get(sent.nonce).is_some() {
                 continue;
             }
-            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 reorg removed a batch, posting it again");
+            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 reorg removed batch, reposting");
             (sent.sent_at, sent.waits_since) = (0, None);
             self.insert(sent);
         }
@@ -154,7 +150,7 @@ impl PendingTransactions {
     /// Pauses resending while transactions removed by an L1 reorg are in flight and L1's next block
     /// has an earlier timestamp than some L2 blocks in flight: a reorg may set L1's time back, and
     /// the contract rejects blocks with a future timestamp. Later transactions depend on the
-    /// removed ones, so none is sent before all can be. Returns `true` if a pause has ended.
+    /// removed ones, so they are only resent together. Returns `true` if a pause has ended.
     pub(super) fn hold_back(&mut self, l1_time: u64) -> bool {
         let is_back = self.live().any(|sent| sent.sent_at == 0);
         let holds = is_back && self.live().any(|sent| sent.candidate.timestamp > l1_time);
@@ -203,8 +199,8 @@ impl PendingTransactions {
         }
     }
 
-    /// Records that only L1 delays the first transaction, by a response to a request at `asked`
-    /// when L1's block was `latest`.
+    /// Records that the first transaction has the account's next nonce, so that only L1 delays it,
+    /// as of the response to a request at time `asked`, when L1's block was `latest`.
     pub(super) fn first_waits_for_l1(&mut self, asked: Instant, latest: u64) {
         if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
             let _ = first.waits_since.get_or_insert(latest);
@@ -213,9 +209,8 @@ impl PendingTransactions {
 
     /// Returns the first transaction if its nonce follows a gap: L1 returned a wrong nonce, was
     /// reorganised since, or another account posted the blocks of an earlier transaction. The
-    /// missing nonce may never be used, so transactions after it would wait forever. The response
-    /// does not cover transactions sent after the request, and those that an L1 reorg removed are
-    /// sent again.
+    /// missing nonce may never be used, so transactions after it would be pending forever. Ignores
+    /// transactions that were sent after the request, and those that are resent after an L1 reorg.
     pub(super) fn behind_gap(&self, used: u64, asked: Instant) -> Option<&InFlight> {
         self.live().next().filter(|first| {
             let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
@@ -223,7 +218,7 @@ impl PendingTransactions {
         })
     }
 
-    /// Records that the transactions for which `is_sent` returns `true` are sent again at L1's head
+    /// Records that the transactions for which `is_sent` returns `true` are resent at L1 head
     /// `head`, and returns their encodings in nonce order.
     pub(super) fn resend(&mut self, head: u64, is_sent: impl Fn(&InFlight) -> bool) -> Vec<Bytes> {
         let mut again = Vec::new();

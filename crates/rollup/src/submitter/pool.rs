@@ -14,12 +14,11 @@ use std::{
 };
 
 /// Round trip from which L1 counts as slow. Transactions are then resent after [`RESEND_TRIPS`]
-/// round trips, and not at each L1 block: blocks may arrive faster than responses.
+/// round trips rather than at each L1 block, since blocks may arrive faster than responses.
 const SLOW: Duration = Duration::from_millis(250);
 /// Number of round trips between two resends to a slow L1.
 const RESEND_TRIPS: u32 = 4;
 
-/// Outcome of a submission.
 type Outcome = Result<(), SubmitterError>;
 
 /// A sent transaction for which L1's pool has not responded yet.
@@ -39,11 +38,9 @@ pub(super) struct Sending {
 /// those in flight.
 #[derive(Debug, Default)]
 pub(super) struct PoolSubmission {
-    /// Right to post, checked right before.
+    /// Right to post, checked immediately before each request.
     pub(super) fence: Fence,
-    /// The transaction to which L1's pool has not responded yet.
     sending: Option<Sending>,
-    /// The pending request that resends transactions.
     resending: Option<Probe<Outcome>>,
     /// Round trip of the last response of L1's pool.
     round_trip: Duration,
@@ -88,7 +85,8 @@ impl PoolSubmission {
             .map_err(SubmitterError::NoThread)
     }
 
-    /// Waits until L1's pool has responded to the last sent transaction, and returns both.
+    /// Waits until L1's pool has responded to the last sent transaction, and returns it with the
+    /// response.
     pub(super) fn wait(&mut self) -> Option<(Sending, Outcome)> {
         let sending = self.sending.take()?;
         let answer = sending.answer.wait();
@@ -128,7 +126,7 @@ impl PoolSubmission {
         core::mem::replace(&mut self.has_accepted, false)
     }
 
-    /// Nonce of the transaction to which L1's pool has not responded yet.
+    /// Returns the nonce of the transaction to which L1's pool has not responded yet.
     pub(super) fn sending_nonce(&self) -> Option<u64> {
         self.sending.as_ref().map(|sending| sending.nonce)
     }
@@ -137,7 +135,8 @@ impl PoolSubmission {
         self.resending.is_some()
     }
 
-    /// Minimum time between two submissions of a transaction, unless it is resent for its age.
+    /// Returns the minimum time between two submissions of a transaction, unless it is resent
+    /// because of its age.
     pub(super) fn resend_gap(&self) -> Duration {
         match self.round_trip < SLOW {
             true => Duration::ZERO,

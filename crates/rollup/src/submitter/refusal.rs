@@ -1,4 +1,4 @@
-//! Meaning of the error responses with which L1 rejects a transaction.
+//! Classification of the error responses with which L1 rejects a transaction.
 
 use crate::{
     L1Error, SubmitterError,
@@ -12,13 +12,13 @@ sol! {
     error ExecuteFailed();
 }
 
-/// Returns `true` if L1 answered with a JSON-RPC error.
+/// Returns `true` if L1 responded with a JSON-RPC error.
 pub(crate) const fn is_refusal(error: &SubmitterError) -> bool {
     matches!(error, SubmitterError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
-/// Returns `true` if L1 rejected a transaction because EXECUTE failed: a block is invalid, or the
-/// gas did not suffice.
+/// Returns `true` if L1 rejected a transaction because EXECUTE failed, i.e. a block is invalid or
+/// the gas was insufficient.
 pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
     let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
     let Some(answer) = error.as_error_resp() else { return false };
@@ -29,13 +29,13 @@ pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 
-/// Returns `true` if L1 has executed a call that reverts, and did not fail to respond.
+/// Returns `true` if L1 responded that a call reverts.
 pub(crate) fn is_revert(error: &L1Error) -> bool {
     matches!(error, L1Error::Client(ClientError::Rpc(error)) if is_revert_response(error))
 }
 
 impl SubmitterError {
-    /// Returns `false` if L1 has not judged a call, such as without a response.
+    /// Returns `false` if the outcome of a call is unknown, e.g. because L1 did not respond.
     pub(crate) fn is_rejection(&self) -> bool {
         !matches!(self, Self::L1(error) if !is_revert(error))
     }

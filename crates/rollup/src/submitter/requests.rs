@@ -1,5 +1,5 @@
-//! Requests about the submitter's account and transactions, which no header proves: they are sent to
-//! all L1 nodes, and most of these decide.
+//! Requests about the submitter's account and transactions. Headers do not prove the responses, so
+//! the requests are sent to all L1 nodes, and the majority decides.
 //!
 //! With a single L1 node, its responses are trusted.
 
@@ -15,7 +15,6 @@ use alloy_provider::{Provider as _, RootProvider, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
 use std::thread;
 
-/// An account on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
     /// Account nonce, i.e. the number of its included transactions.
@@ -25,13 +24,13 @@ pub(super) struct Account {
     pub(super) latest: u64,
 }
 
-/// Returns an account at a block, and its pending nonce if `asks_for_earlier`: the highest that a
-/// node reports, since the pools of nodes differ.
+/// Returns an account at a block, and its pending nonce if `asks_for_earlier`. This is the highest
+/// that a node reports, since the pools of nodes differ.
 ///
 /// # Errors
 ///
-/// [`L1Error::Client`] if L1 does not respond, and [`L1Error::Undecided`] if the nodes have
-/// different accounts and no more than half agree.
+/// [`L1Error::Client`] if L1 does not respond, and [`L1Error::Undecided`] if no majority of the
+/// nodes agrees on the account.
 pub(super) fn account_at(
     client: &L1Client,
     account: Address,
@@ -50,7 +49,7 @@ pub(super) fn account_at(
         };
         tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
     };
-    // Neither the latest block nor the pools of honest nodes have to be equal.
+    // Honest nodes may differ in their latest block and their pool.
     let answers = client.verdicts(ask, |a, b| (a.0, a.1) == (b.0, b.1))?;
     let Some(Ok((used, balance, ..))) = answers.most() else { return Err(undecided(answers)) };
     let (used, balance) = (*used, *balance);
@@ -72,7 +71,7 @@ pub(super) fn account_and_gas(
     let (known, gas) = thread::scope(|scope| {
         let known = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
         let gas = match gas_limit {
-            // One execution, where an estimate needs several.
+            // A simulation needs one execution, an estimate several.
             Some(limit) if can_be_tried => {
                 simulate(client, &request.gas_limit(limit)).map(|()| limit)
             }
@@ -86,20 +85,20 @@ pub(super) fn account_and_gas(
 }
 
 /// Sends a transaction to all L1 nodes, and waits until most of their pools have responded. Checks
-/// right before that this node still leads.
+/// immediately before that this node still leads.
 ///
 /// # Errors
 ///
-/// [`SubmitterError::Lease`] if it does not, or if etcd does not respond; the transaction was not
-/// sent. The error response if most pools reject the transaction, and [`L1Error::Client`] if none
-/// responds.
+/// [`SubmitterError::Lease`] if it does not, or if etcd does not respond, in which case the
+/// transaction was not sent. The error response if most pools reject the transaction, and
+/// [`L1Error::Client`] if none responds.
 pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), SubmitterError> {
     fence.check()?;
     let ask = |provider: RootProvider| {
         let raw = raw.clone();
         async move {
             match provider.send_raw_transaction(&raw).await {
-                // It is in the pool or already included; the next poll of L1 shows which.
+                // It is in the pool or already included. The next poll of L1 shows which.
                 Err(error) if is_known(&error.to_string()) => Ok(()),
                 sent => sent.map(drop),
             }
@@ -170,7 +169,7 @@ fn values<T>(answers: &Verdicts<T>) -> impl Iterator<Item = &T> {
     answers.all.iter().filter_map(|answer| answer.as_ref().ok())
 }
 
-/// Returns the reason why most nodes have no value in common: the most frequent error, or
+/// Returns the reason why the nodes have no majority value: the most frequent error, or
 /// [`L1Error::Undecided`] if errors are the minority.
 ///
 /// A failure of EXECUTE makes the sequencer replace a block and drop transactions, so it is reported

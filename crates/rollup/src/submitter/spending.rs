@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The window of the spending limit: a day.
+/// Window of the spending limit.
 const DAY: Duration = Duration::from_secs(86_400);
 /// Number of records from which the file is rewritten when it is opened, if more than half of them
 /// have expired.
@@ -61,7 +61,7 @@ impl Spending {
             tracing::error!(
                 path = %path.display(),
                 %cut,
-                "spending file was damaged and is truncated, the daily limit counts the remaining records"
+                "spending file truncated, the daily limit only counts the remaining records"
             );
         }
         // Expired records stay in the file until it is rewritten.
@@ -82,13 +82,12 @@ impl Spending {
     ///
     /// # Errors
     ///
-    /// [`SubmitterError::SpendingNotKept`] if the file cannot be written; the transaction must not be
-    /// sent then.
+    /// [`SubmitterError::SpendingNotKept`] if the file cannot be written, after which the
+    /// transaction must not be sent.
     pub(super) fn sending(&mut self, nonce: u64, cost: u128) -> Result<(), SubmitterError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let record = Spent::now(nonce, cost).encode();
-        // The file is written first: without a record the transaction would not count after a
-        // crash.
+        // Write the file first: without a record, the transaction would not count after a crash.
         file.append(&record).map(drop).map_err(SubmitterError::SpendingNotKept)?;
         self.spent.retain(|it| it.nonce != nonce);
         Ok(())
@@ -105,8 +104,8 @@ impl Spending {
         self.spent.push_back(new);
     }
 
-    /// Sum of the costs within a day, in wei, without the nonces for which `is_counted` returns
-    /// `true`.
+    /// Returns the sum of the costs within a day, in wei, without the nonces for which `is_counted`
+    /// returns `true`.
     pub(super) fn besides(&self, is_counted: impl Fn(u64) -> bool) -> u128 {
         let others = self.spent.iter().filter(|it| !is_counted(it.nonce) && it.at.elapsed() < DAY);
         others.fold(0, |sum: u128, it| sum.saturating_add(it.cost))
@@ -127,7 +126,7 @@ impl Spent {
         out.0
     }
 
-    /// Decodes a record. A record with a future time, after the clock was set back, counts as
+    /// Decodes a record. A record from the future, because the clock was set back, counts as
     /// written now.
     fn decode(record: &Bytes) -> Result<Self, DiskError> {
         let mut reader = Reader::new(WHAT, record);
@@ -136,7 +135,7 @@ impl Spent {
         reader.end()?;
         let now = Self::now(nonce, cost);
         let age = Duration::from_secs(now.recorded.saturating_sub(recorded)).min(DAY);
-        // `Instant` cannot represent a time before the machine's start; the record then counts for
+        // `Instant` may not represent a time before the machine's start. The record then counts for
         // longer.
         let at = now.at.checked_sub(age).unwrap_or(now.at);
         Ok(Self { recorded, at, ..now })

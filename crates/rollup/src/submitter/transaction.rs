@@ -10,10 +10,10 @@ use chain::Block;
 use contracts::advance_plan::BLOB_GAS;
 use std::sync::Arc;
 
-/// Minimum fee bump of a replacement, in percent. Pools require 10 %; 3 more cover their rounding.
+/// Fee bump of a replacement, in percent. Pools require 10 %; 3 more cover their rounding.
 const BUMP_PERCENT: u128 = 13;
-/// Minimum fee bump of a blob transaction, in percent. Geth's blob pool requires twice the fees,
-/// since it has to validate the blobs again.
+/// Fee bump of a blob transaction, in percent. Geth's blob pool requires twice the fees, since it
+/// has to validate the blobs again.
 const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// Blocks to post in one L1 transaction.
@@ -39,7 +39,7 @@ pub struct TxCandidate {
 }
 
 impl TxCandidate {
-    /// Creates a candidate whose gas has to be estimated, without a simulation.
+    /// Creates a candidate whose gas must be estimated, and which is not simulated.
     pub fn new(blocks: &[Arc<Block>], data: TxData) -> Self {
         Self {
             blocks: blocks.iter().map(|block| block.num_hash()).collect(),
@@ -75,13 +75,13 @@ pub struct Blobs {
 }
 
 impl TxData {
-    /// Blob gas of the transaction (EIP-4844).
+    /// Returns the blob gas of the transaction (EIP-4844).
     fn blob_gas(&self) -> u64 {
         let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs().len());
         count as u64 * BLOB_GAS
     }
 
-    /// Minimum fee bump of a replacement, in percent.
+    /// Returns the minimum fee bump of a replacement, in percent.
     pub(super) const fn bump(&self) -> u128 {
         if self.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT }
     }
@@ -102,14 +102,13 @@ impl Fees {
         Self { max: bumped(self.max), tip: bumped(self.tip), blob: bumped(self.blob) }
     }
 
-    /// Maximum cost of a transaction, in wei.
+    /// Returns the maximum cost of a transaction, in wei.
     pub(super) fn cost(self, gas_limit: u64, data: &TxData) -> u128 {
         let blobs = u128::from(data.blob_gas()).saturating_mul(self.blob);
         u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
     }
 }
 
-/// An unsigned transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unsigned<'a> {
     pub(super) chain_id: u64,

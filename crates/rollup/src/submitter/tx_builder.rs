@@ -1,4 +1,4 @@
-//! Fees, limits and signatures of transactions.
+//! Builder of transactions within the fee and spending limits.
 
 use super::{
     InFlight, SubmitterConfig, TxCandidate, TxData,
@@ -12,12 +12,11 @@ use alloy_primitives::{Address, U256};
 use contracts::advance_plan::L1Limits;
 use std::time::Instant;
 
-/// Outcome of a fee bump.
 pub(super) enum Bump {
     Paid,
-    /// The fees would exceed a limit; the transaction is kept unchanged.
+    /// The fees would exceed a limit, so the transaction is unchanged.
     TooMuch,
-    /// The same for a blob transaction: its blocks have to be posted as calldata.
+    /// Like [`Self::TooMuch`], for a blob transaction. Its blocks must be posted as calldata.
     NotByBlobs,
 }
 
@@ -28,7 +27,6 @@ pub(super) struct TxBuilder {
     pub(super) chain_id: u64,
     pub(super) rollup: Address,
     config: SubmitterConfig,
-    /// L1's limits of a transaction.
     pub(super) limits: L1Limits,
     pub(super) spending: Spending,
     pub(super) fee_cap: FeeCap,
@@ -46,12 +44,12 @@ impl TxBuilder {
         Self { key, chain_id, rollup, config, limits, spending, fee_cap }
     }
 
-    /// Upper bound of the spending within a day, in wei.
+    /// Returns the upper bound of the spending within a day, in wei.
     pub(super) fn spent(&self) -> u128 {
         self.spending.besides(|_| false)
     }
 
-    /// Builds a transaction after the `pending` ones, or one that replaces the one with its nonce.
+    /// Builds a transaction that follows the `pending` ones, or replaces the one with its nonce.
     /// Records its cost.
     ///
     /// # Errors
@@ -82,7 +80,7 @@ impl TxBuilder {
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // Earlier transactions in the same L1 block may raise its gas.
+        // Earlier transactions in the same L1 block may increase its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         if data.blobs.is_none() {
             let most = self.fee_cap.affordable(gas_limit, base_fee, tip, head);
@@ -90,7 +88,7 @@ impl TxBuilder {
         }
         let cost = fees.cost(gas_limit, data);
         let others = pending.all().iter().filter(|sent| sent.nonce != nonce);
-        // Uses the maximum costs, since L1 may include all of them in one block at the highest fee.
+        // Sum the maximum costs, since L1 may include all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
             return Err(SubmitterError::Funds { account, balance, cost: U256::from(owed) });
@@ -100,7 +98,7 @@ impl TxBuilder {
         }
         let is_counted = |it| it == nonce || pending.get(it).is_some();
         let spent = self.spending.besides(is_counted).saturating_add(owed);
-        // Checked before anything is signed: this ends any loop of failing transactions.
+        // Checked before signing, so that it ends any loop of failing transactions.
         if spent > self.config.daily_limit {
             return Err(SubmitterError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
@@ -122,8 +120,8 @@ impl TxBuilder {
         })
     }
 
-    /// Replaces a transaction by one with higher fees, within the configured limits. `others` is the
-    /// maximum cost of the later ones, in wei.
+    /// Replaces a transaction by one with higher fees, within the configured limits. `others` is
+    /// the maximum cost of the later transactions, in wei.
     pub(super) fn bump(
         &mut self,
         sent: &mut InFlight,
@@ -136,8 +134,7 @@ impl TxBuilder {
             .besides(|it| it == sent.nonce)
             .saturating_add(others)
             .saturating_add(cost);
-        // Beyond the limits, the transaction keeps its fees and waits, because L1's fees will fall
-        // again.
+        // Beyond the limits, the transaction keeps its fees and waits for L1's fees to fall.
         let is_below_cap =
             fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap.max_tx_fee();
         let is_allowed = fees.max <= self.config.max_fee

@@ -1,4 +1,4 @@
-//! Tests of posting in blobs: L1's terms, and batches after the first with blobs.
+//! Tests of posting in blobs: L1's terms, and batches after the first blob transaction.
 
 use super::*;
 use crate::batcher::blob_backoff::BlobBackoff;
@@ -6,7 +6,7 @@ use crate::l1::SentMessage;
 use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Returns the blob base fee by which blocks are planned now.
+/// Returns the blob base fee that the planner uses now.
 fn price(batcher: &mut Batcher, fixture: &BatcherSetup) -> u128 {
     batcher.planner.prices(&fixture.work(), FORK).unwrap().unwrap().blob_gas.unwrap()
 }
@@ -53,7 +53,7 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     let blocks = fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert!(!batcher.planner.blobs.is_proven());
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
     fixture.view.take(header(2), included(&blocks, 2));
@@ -73,7 +73,7 @@ fn stale_evidence_pauses_blobs_briefly() {
         assert!(!backoff.allows(head + 1) && backoff.allows(head + 2));
         assert!(!backoff.is_proven());
     }
-    // The pause of a failure for another reason is neither cut short nor doubled.
+    // The pause after a failure for another reason is neither shortened nor doubled.
     backoff.on_failure(1_000);
     backoff.on_stale_evidence(1_001);
     assert!(!backoff.allows(1_031) && backoff.allows(1_032));
@@ -87,24 +87,23 @@ fn only_blobs_follow_blobs_once_they_are_proven() {
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
     fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     assert_eq!(in_flight(&batcher), [vec![1]]);
     // Once blobs are proven, more blobs are queued after them, but no calldata.
     batcher.planner.blobs.on_success();
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
     assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
     fixture.blocks(1);
     batcher.planner.reads_blobs = false;
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
 
-/// Returns a message that is sent and overdue at once, so that the next block needs evidence about
-/// relays.
+/// Returns a message that is immediately overdue, so that the next block needs relay evidence.
 fn overdue_message() -> Events {
     let message = Message {
         sender: Address::ZERO,
@@ -144,7 +143,7 @@ fn only_failures_of_blobs_pause_blobs_long() {
     assert!(!uses_blobs_soon_after_failure(Events::default()));
 }
 
-/// They are planned only once while others are in flight.
+/// Such blocks are planned only once while other transactions are in flight.
 #[test]
 fn blocks_with_relay_evidence_are_sent_alone() {
     let mut fixture = BatcherSetup::new();
@@ -157,7 +156,7 @@ fn blocks_with_relay_evidence_are_sent_alone() {
     fixture.blocks(1);
     assert!(!batcher.goes_next_alone);
     for _ in 0..2 {
-        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
         assert!(batcher.goes_next_alone);
         assert_eq!(in_flight(&batcher), [[1]]);
     }

@@ -40,7 +40,7 @@ fn replacement_ends_with_same_block_if_another_follows() {
     assert_eq!(in_flight(&batcher), [[1, 2], [3, 4]]);
 }
 
-/// It waits until the view contains the blocks of that transaction.
+/// The next batch waits until the view contains the blocks of that transaction.
 #[test]
 fn next_batch_waits_for_included_replaced_transaction() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
@@ -97,7 +97,7 @@ fn l1_estimates_gas_of_evidence() {
             }
             false => drop(fixture.blocks(1)),
         }
-        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
         let gas_limit = fixture.l1.sent()[0].gas_limit();
         assert_eq!(gas_limit == answer, has_anchor, "{gas_limit}");
     }
