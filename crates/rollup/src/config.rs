@@ -37,7 +37,7 @@ pub struct SequencerConfig {
     /// Number of confirmations of an L1 block before an L2 block includes its messages and forced
     /// transactions.
     pub confirmations: u64,
-    /// Maximum time for which the sequencer builds blocks without a response from L1; at most half
+    /// Maximum time for which the sequencer builds blocks without a response from L1, at most half
     /// of the lag that L1 allows.
     pub l1_drift: Duration,
     /// Fees and spending limits of L1 transactions.
@@ -46,7 +46,7 @@ pub struct SequencerConfig {
     pub backlog: BacklogConfig,
     /// Minimum tips of transactions from the pool.
     pub prices: Prices,
-    /// Signed prefixes of blocks; `None` signs only whole blocks.
+    /// Configuration of signed prefixes; `None` if only complete blocks are signed.
     pub preconfirm: Option<PreconfirmConfig>,
 }
 
@@ -58,7 +58,7 @@ pub struct PreconfirmConfig {
 }
 
 impl PreconfirmConfig {
-    /// Shortest time between two prefixes.
+    /// Minimum of [`Self::slice`].
     pub const MIN_SLICE: Duration = Duration::from_millis(50);
 }
 
@@ -138,16 +138,15 @@ pub struct Config {
     pub l1_beacon: Vec<String>,
     /// Timeout of a request to L1.
     pub l1_timeout: Duration,
-    /// Gas schedule of EXECUTE on L1; with L1's forks and `l1_limits` it is its
-    /// [`L1Profile`](crate::L1Profile).
+    /// Gas schedule of EXECUTE on L1, which is part of its [`L1Profile`](crate::L1Profile).
     pub execute_gas: GasSchedule,
     /// Limits of a transaction on L1.
     pub l1_limits: L1Limits,
-    /// Interval at which the node polls L1.
+    /// Interval between two polls of L1.
     pub poll_interval: Duration,
     /// Data directory; `None` to keep the chain in memory.
     pub data_dir: Option<PathBuf>,
-    /// Limits of the pool, also of a follower's, which forwards its transactions.
+    /// Limits of the pool. They also apply to a follower, which forwards its transactions.
     pub pool: PoolLimits,
     /// Role at the start.
     pub role: Role,

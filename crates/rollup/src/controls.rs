@@ -26,7 +26,6 @@ impl Default for Switches {
     }
 }
 
-/// The switches and their file.
 #[derive(Debug, Default)]
 pub(crate) struct Controls {
     switches: Mutex<Switches>,
@@ -50,10 +49,10 @@ impl Controls {
         }
         let Switches { sealing, posting } = self.get();
         if !sealing || !posting {
-            tracing::warn!(sealing, posting, "switches restored from before the restart");
+            tracing::warn!(sealing, posting, "restored sealing and posting switches");
         }
         *self.path.lock() = Some(path);
-        // Written at the first start already, so that a later deletion is noticed.
+        // Create the file at the first start, so that a later deletion is noticed.
         self.set(|_| {}).map(drop)
     }
 
@@ -74,7 +73,8 @@ impl Controls {
             let mut file = File::create(&new)?;
             file.write_all(&serde_json::to_vec(&next)?)?;
             file.sync_all()?;
-            // The rename is atomic: after a crash the file has the old switches or the new ones.
+            // The rename is atomic: after a crash the file contains either the old or the new
+            // switches.
             fs::rename(new, path)?;
             if let Some(folder) = path.parent() {
                 // Makes the rename durable: otherwise the node may come up with the old file after

@@ -20,8 +20,8 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// Number of relayed messages without proof on L1 from which the node proves them even if no
-/// message is overdue.
+/// Number of relayed but unproven messages at which the node proves them on L1 even if none is
+/// overdue.
 const UNPROVEN: u64 = AHEAD / 2;
 
 /// Immutable parameters of a rollup.
@@ -61,7 +61,7 @@ pub struct Duties {
 ///
 /// # Errors
 ///
-/// [`DutyError`] if L1 would reject a block whatever the evidence.
+/// [`DutyError`] if L1 would reject a block with any evidence.
 pub(crate) fn evidence(
     book: &EvidenceBook,
     chain: &ChainReader,
@@ -221,16 +221,17 @@ struct ForcedInclusionCheck<'j> {
     facts: &'j BlockFacts,
     gas: u64,
     length: u64,
-    /// Accounts known by earlier discharges.
+    /// Accounts established by earlier discharges.
     shown: Vec<ShownAccount>,
 }
 
-/// What a discharge shows about the sender of its transaction.
+/// Sender account that an earlier discharge has established.
 struct ShownAccount {
     account: Address,
-    /// Position of the discharge.
+    /// Position of that discharge.
     position: u64,
-    /// The next nonce, if the block includes the transaction; `None` if a proof shows the account.
+    /// Next nonce, if the block includes the transaction; `None` if the discharge has an account
+    /// proof.
     used: Option<u64>,
 }
 
@@ -244,7 +245,7 @@ impl<'j> ForcedInclusionCheck<'j> {
         Self { chain, rules, block, facts, gas: 0, length: 0, shown: Vec::new() }
     }
 
-    /// Proof of an account after the block.
+    /// Returns the proof of an account after the block.
     fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, ChainError> {
         Ok(self.facts.proof(self.chain, self.block, account)?.nodes.clone())
     }
@@ -289,8 +290,8 @@ impl<'j> ForcedInclusionCheck<'j> {
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
             self.length += ENTRY_BYTES;
             // One proof serves all entries of an account, so that many entries of one sender do not
-            // fill the calldata. An included transaction rules out only those with used nonces;
-            // others need a proof, which is not counted either.
+            // fill the calldata. An included transaction only invalidates entries with used nonces;
+            // the others need a proof, whose length is not counted.
             let shown = || self.shown.iter().filter(|shown| shown.account == t.sender);
             let rules_out = |shown: &&ShownAccount| shown.used.is_none_or(|next| t.nonce < next);
             if let Some(ShownAccount { position, .. }) = shown().find(rules_out) {

@@ -1,4 +1,4 @@
-//! Error of the functions of this crate that use all of its parts.
+//! Top-level error of this crate.
 
 use crate::{
     batcher::BatcherError,
@@ -24,7 +24,7 @@ pub enum RollupError {
     /// Error of the L2's chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// No block is made.
+    /// No block can be built.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
     /// The batcher cannot start.
@@ -39,7 +39,7 @@ pub enum RollupError {
     /// The admin port cannot be opened.
     #[error(transparent)]
     AdminPort(#[from] AdminPortError),
-    /// The files, ports, threads or checks of the node.
+    /// Error of the node's files, ports, threads or checks.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }

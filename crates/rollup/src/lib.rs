@@ -1,10 +1,10 @@
 //! The node of a native rollup: a sequencer or a follower.
 //!
 //! Both use a [`node::Node`] for the L2, like a devnet, and follow L1. [`L1View`] contains L1
-//! headers, and the rollup's transactions and logs verified against them; they are stored in a file
-//! for the next start. A [`Follower`] derives the whole L2 from these alone. A [`Sequencer`] builds
-//! blocks that fit into L1 transactions: anchors and messages first, then forced transactions, then
-//! the transactions of its pool. It verifies each block with EXECUTE before it serves the block to
+//! headers, and the rollup's transactions and logs verified against them, which are also stored in
+//! a file. A [`Follower`] derives the L2 from these alone. A [`Sequencer`] builds blocks that fit
+//! into L1 transactions: anchors and messages first, then forced transactions, then the
+//! transactions of its pool. It verifies each block with EXECUTE before it serves the block to
 //! other nodes, and its [`Submitter`] posts the blocks to L1.
 //!
 //! This crate implements the roles of an L2 node (following, block production, submission and leader

@@ -1,12 +1,12 @@
-//! Accounts of a message in a short form, by which messages of an account are searched.
+//! Short form of a message's accounts, for the search of messages by account.
 
 use alloy_primitives::Address;
 use disk::{DiskError, Reader, Writer};
 
 /// The last four bytes of a message's sender, target and refund account.
 ///
-/// An index has this of each message in memory, where whole addresses would take 60 bytes. Other
-/// accounts may have the same bytes, so a found message is compared with its addresses.
+/// Indexes keep it in memory for each message, where full addresses would take 60 bytes. Other
+/// accounts may have the same bytes, so the addresses of a found message must be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parties([[u8; 4]; 3]);
 
@@ -20,7 +20,7 @@ impl Parties {
         Self([short(sender), short(to), short(refund_to)])
     }
 
-    /// Returns `false` if the message does not concern this account.
+    /// Returns `false` if the message certainly does not concern this account.
     pub(crate) fn may_include(self, account: Address) -> bool {
         self.0.contains(&short(account))
     }

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// A pending request. Dropping it discards the response.
+/// A pending request, whose response is discarded on drop.
 #[derive(Debug)]
 pub(crate) struct Probe<T>(Receiver<T>);
 
@@ -20,11 +20,11 @@ impl<T: Send + 'static> Probe<T> {
     /// # Errors
     ///
     /// [`io::Error`] if the system cannot start a thread.
-    pub(crate) fn ask(question: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn ask(request: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (sender, answer) = sync_channel(1);
         let thread = thread::Builder::new().name("probe".to_owned());
         // The send fails if the probe was dropped, which discards the response.
-        thread.spawn(move || drop(sender.send(question())))?;
+        thread.spawn(move || drop(sender.send(request())))?;
         Ok(Self(answer))
     }
 
@@ -60,12 +60,12 @@ mod tests {
     /// A panic of the request's thread yields [`Unanswered`].
     #[test]
     fn probe_does_not_block() {
-        let (goes_on, waits) = channel::<()>();
-        let probe = Probe::ask(move || waits.recv().map(|()| 7)).unwrap();
+        let (resume, paused) = channel::<()>();
+        let probe = Probe::ask(move || paused.recv().map(|()| 7)).unwrap();
         assert!(probe.answer().is_none());
-        goes_on.send(()).unwrap();
+        resume.send(()).unwrap();
         assert_eq!(answered(&probe), Ok(Ok(7)));
-        let panics = Probe::<u8>::ask(|| panic!("the question")).unwrap();
+        let panics = Probe::<u8>::ask(|| panic!("the request")).unwrap();
         assert_eq!(answered(&panics), Err(Unanswered));
     }
 }

@@ -14,7 +14,7 @@ use executor::{Transaction, recover_sender};
 use preconf::{Domain, Preconfirmation};
 use std::{sync::Arc, time::Duration};
 
-/// A key with its account, either local or at a remote signer. `Debug` prints no secret.
+/// A key with its account, either local or at a remote signer. `Debug` does not print secrets.
 #[derive(Clone)]
 pub struct Signer(Key);
 
@@ -31,7 +31,7 @@ impl core::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Creates a signer with a local secret; errors name the configuration `field`.
+    /// Creates a signer with a local secret. Errors contain the configuration `field`.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Signer {
         Ok(Self(Key::Remote(Arc::new(Web3Signer::new(url, account)?))))
     }
 
-    /// Address of the account.
+    /// Returns the address of the account.
     pub fn address(&self) -> Address {
         match &self.0 {
             Key::Local(key) => key.address(),
@@ -101,7 +101,6 @@ impl Signer {
         }
     }
 
-    /// Signs a preconfirmation.
     pub(crate) fn sign_preconfirmation(
         &self,
         domain: Domain,
@@ -110,12 +109,12 @@ impl Signer {
         self.sign_typed(domain, message.struct_hash())
     }
 
-    /// Signs typed data (EIP-712) with this struct hash. The data that a remote signer gets begins
-    /// with `0x1901`, as no transaction does.
+    /// Signs typed data (EIP-712) with this struct hash. The data for a remote signer begins with
+    /// `0x1901`, unlike any transaction.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::sign`].
+    /// Same as [`Self::sign`].
     pub fn sign_typed(&self, domain: Domain, struct_hash: B256) -> Result<Signature, SignerError> {
         let separator = domain.separator();
         self.sign_data(&[&[0x19, 0x01][..], separator.as_slice(), struct_hash.as_slice()].concat())

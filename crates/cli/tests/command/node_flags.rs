@@ -228,7 +228,7 @@ fn key_sources_are_accepted_except_raw_flags() {
         (&["--advance-key", &store, "--advance-password-file", &long], "longer than 1048576 bytes"),
         (&["--config", device, "--advance-key", DEV_KEY], "not a regular file"),
         (&[signer, url], "--advance-address is missing"),
-        (&[signer, "ftp://127.0.0.1", "--advance-address", address], "neither with http://"),
+        (&[signer, "ftp://127.0.0.1", "--advance-address", address], "expected http://"),
         (&[signer, url, "--advance-address", address, "--advance-key", DEV_KEY], "both given"),
         // Valid keys, so the first error is the missing deployment.
         (&["--advance-key", &store, "--advance-password-file", &right], "nothing.json"),

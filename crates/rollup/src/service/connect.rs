@@ -25,7 +25,7 @@ pub(super) struct Connected {
     /// Configured profile of L1, within the gas limit of its blocks.
     pub(super) profile: L1Profile,
     pub(super) warnings: Vec<String>,
-    /// What the node says about the rollup.
+    /// Response to `rollup_config`.
     pub(super) config: RollupConfig,
     /// First difference between the fork schedules of L1 and the L2.
     pub(super) unknown_fork: Option<Difference>,
@@ -45,7 +45,7 @@ impl Checked {
     /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = rollup_contracts::rules(client, &self.deployment)?;
-        // The check of the prices uses the gas rules of L1's fork, which has to be known.
+        // The price check uses the gas rules of L1's fork, so the fork must be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
         preflight::require_passed(slice::from_ref(&forks))?;
         let profile = self.profile.clone().within(profile::block_gas(client)?);
@@ -65,8 +65,8 @@ impl Checked {
         Ok(Connected { rules, profile, warnings, config, unknown_fork })
     }
 
-    /// Runs all checks. If they fail with the L1 node in use, they are repeated with the others, and
-    /// the result with most nodes counts.
+    /// Runs all checks. If they fail with the L1 node in use, repeats them with the others, and
+    /// returns the majority result.
     fn against_most(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let nodes = client.nodes();
         let error = match self.against(client) {
@@ -97,8 +97,8 @@ impl Checked {
         Ok(checks)
     }
 
-    /// Repeats the fork check, and all checks while there are warnings, so that a warning
-    /// disappears with its cause.
+    /// Repeats the fork check, and all checks while there are warnings, so that resolved warnings
+    /// disappear.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &NodeHandle) {
         let (rollup, max_lag) = (self.deployment.rollup, rules.max_lag);
         let changeable = rollup_contracts::changeable(client, rollup, max_lag, self.domain);
@@ -113,7 +113,7 @@ impl Checked {
         let Ok((check, unknown_fork)) = forks else { return };
         let is_new = *shared.unknown_fork.lock() != unknown_fork;
         if is_new && unknown_fork.is_some() {
-            tracing::error!(%check, "L1 has another fork schedule than the L2");
+            tracing::error!(%check, "fork schedules of L1 and the L2 differ");
         }
         *shared.unknown_fork.lock() = unknown_fork;
         if !is_new && shared.warnings.lock().is_empty() {
@@ -152,8 +152,8 @@ impl Checked {
     }
 }
 
-/// Reads the parameters of a deployment, and retries until L1 responds, so that a node which
-/// restarts while L1 is down needs no operator.
+/// Reads the parameters of a deployment, and retries until L1 responds, so that a node can be
+/// restarted during an outage of L1.
 pub(super) async fn connect(
     client: L1Client,
     checked: &Arc<Checked>,
@@ -172,8 +172,8 @@ pub(super) async fn connect(
                 let seconds = pause.as_secs();
                 tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
                 tokio::time::sleep(pause).await;
-                // The backoff is bounded, so that an L1 that recovers is noticed within ten
-                // seconds.
+                // Bound the backoff, so that the node notices within ten seconds that L1 has
+                // recovered.
                 pause = (pause * 2).min(MAX_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),

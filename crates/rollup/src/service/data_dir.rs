@@ -1,14 +1,12 @@
 //! List of a node's files in its data directory.
 //!
-//! With the list the node distinguishes a deleted file from one that never existed, and reports the
-//! loss.
+//! The list distinguishes a deleted file, whose loss is reported, from one that never existed.
 
 use crate::service::error::ServiceError;
 use alloy_primitives::keccak256;
 use disk::RecordFile;
 use std::path::{Path, PathBuf};
 
-/// Name of the list.
 const LIST: &str = "files";
 
 /// File of the L1 blocks that the node has read.
@@ -21,11 +19,10 @@ pub(crate) const L1_MESSAGES: &str = "messages.l1";
 pub(crate) const CLAIMS: &str = "claims.l1";
 /// File of the index of messages in the logs of the L2.
 pub(crate) const MESSAGES: &str = "messages.log";
-/// File of the pool.
+/// File of pending transactions.
 pub(crate) const POOL: &str = "pool";
 /// File of a sequencer's spending on L1.
 pub(crate) const SPENDING: &str = "spending";
-/// Journal of preconfirmations.
 pub(crate) const PRECONFIRMATIONS: &str = "preconfirmations";
 /// File of the messages that a watcher has received.
 pub(crate) const WATCHED: &str = "watched";
@@ -42,11 +39,14 @@ const LOSSES: [(&str, &str); 11] = [
     (CLAIMS, "L1 is read again from the deployment on, unless no claim was settled"),
     (MESSAGES, "the messages of the L2 are indexed again"),
     (POOL, "acknowledged transactions that are not in a block are lost"),
-    (SPENDING, "the daily limit of L1 spending starts again at zero"),
-    (PRECONFIRMATIONS, "nothing is preconfirmed until L1 has a new block of this node"),
+    (SPENDING, "spending before this start does not count towards the daily limit"),
+    (PRECONFIRMATIONS, "nothing is preconfirmed until L1 includes a new block of this node"),
     (WATCHED, "faults of the sequencer before this start may not be found"),
-    (WATCH_SPENDING, "the daily limit of the watcher's spending starts again at zero"),
-    (SWITCHES, "sealing and posting are on again, even if the operator had stopped them"),
+    (
+        WATCH_SPENDING,
+        "the watcher's spending before this start does not count towards the daily limit",
+    ),
+    (SWITCHES, "sealing and posting are enabled, even if the operator had stopped them"),
 ];
 
 /// The list of a data directory's files.
@@ -75,11 +75,11 @@ impl DataDir {
         let mut warnings = Vec::new();
         if let Some(cut) = cut {
             warnings.push(format!(
-                "the list of files in the data directory was damaged: {}",
+                "the list of files in the data directory was corrupted: {}",
                 cut.reason
             ));
         }
-        // A name is listed only once its file exists, so a listed file that is missing was lost.
+        // A name is only listed once its file exists, so a missing file in the list was lost.
         for (name, loss) in LOSSES {
             if listed.iter().any(|it| it == name) && !folder.join(name).exists() {
                 warnings.push(format!("{name} is missing in the data directory: {loss}"));
@@ -97,7 +97,7 @@ impl DataDir {
     ///
     /// [`ServiceError::DataDir`] if the list cannot be written.
     pub(crate) fn note(&mut self) -> Result<(), ServiceError> {
-        // Listed after the file is created: a crash in between costs at most a warning about a
+        // List a file after it was created. A crash in between only suppresses the warning about a
         // later loss, whereas the reverse order would report a file that never existed as lost.
         for (name, _) in LOSSES {
             if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {

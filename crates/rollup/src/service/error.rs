@@ -43,7 +43,7 @@ pub enum ServiceError {
     Snapshot(#[from] disk::snapshot::SnapshotError),
     /// The block of a snapshot is not in a finalized L1 block.
     #[error(
-        "block {number} of the snapshot is in L1 block {l1_block}, which is not final (the newest final one is {finalized}): export an older block, wait, or import with --allow-unfinal"
+        "block {number} of the snapshot is in L1 block {l1_block}, which is not finalized (the latest finalized one is {finalized}): export an older block, wait, or import with --allow-unfinal"
     )]
     SnapshotNotFinal {
         /// Number of the L2 block.
@@ -71,12 +71,12 @@ pub enum ServiceError {
     #[error(transparent)]
     Serve(#[from] rpc::ServeError),
     /// The node cannot listen on the port of the Engine API.
-    #[error("the Engine API: {0}")]
+    #[error("failed to serve the Engine API: {0}")]
     EnginePort(#[from] rpc::engine::EngineServerError),
     /// The execution client that the node drives does not respond, or rejects a block.
     #[error("execution client: {0}")]
     Engine(#[from] rpc::engine::EngineError),
     /// The operating system cannot create a thread.
-    #[error("threads: {0}")]
+    #[error("failed to create a thread: {0}")]
     NoThread(io::Error),
 }

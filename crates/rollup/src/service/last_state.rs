@@ -1,4 +1,4 @@
-//! The last state of an L2, from the files of a stopped node.
+//! Last state of an L2, read from the files of a stopped node.
 
 use crate::{
     RollupError,
@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-/// State after one block of an L2, with the data that its files contain.
+/// State after a block of an L2, with the other data in the node's files.
 #[derive(Debug)]
 pub struct LastState {
     state: State,
@@ -54,8 +54,8 @@ impl LastState {
     }
 
     /// Imports a snapshot into a temporary directory beside the file, which is removed on drop.
-    /// Each node and code is verified against the header of the snapshot, which has to have the
-    /// hash `expected`, if one is given.
+    /// Each node and code is verified against the header of the snapshot, which must have the hash
+    /// `expected`, if given.
     ///
     /// # Errors
     ///
@@ -129,9 +129,10 @@ impl LastState {
         Ok(code.map(|code| code.original_bytes()))
     }
 
-    /// Passes the addresses that the files contain to `visit`, with repetitions: accounts of the
-    /// genesis, those that own blocks have changed, and senders, targets and fee recipients of the
-    /// stored blocks. A state contains only the hashes of addresses, so it may have other accounts.
+    /// Passes the addresses in the files to `visit`, possibly repeatedly: genesis accounts,
+    /// accounts changed by this node's blocks, and senders, targets and fee recipients of the
+    /// stored blocks. The state may have other accounts, since it only contains the hashes of
+    /// addresses.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Latency from the time at which a transaction became executable to its block, and from there to
-//! L1.
+//! Latency from the time at which a transaction became executable to its block, and from its block
+//! to L1.
 
 use crate::service::node_handle::NodeHandle;
 use alloy_primitives::{B256, map::B256Map};
@@ -18,9 +18,8 @@ use tokio::{
 
 /// Interval at which sealed blocks are compared with L1.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// Maximum number of tracked transactions: more than the default limit of a pool.
+/// Maximum number of tracked transactions, more than the default limit of a pool.
 const MAX_ACCEPTED: usize = 1 << 16;
-/// Maximum number of tracked blocks.
 const MAX_SEALED: usize = 1 << 14;
 
 /// Latency histograms of a sequencer.
@@ -32,7 +31,6 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    /// Registers the histograms.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
         Self {
             sealed: telemetry.latency(
@@ -64,7 +62,7 @@ pub(crate) struct LatencyTracker {
     latencies: Latencies,
     /// Time at which each transaction became executable.
     accepted: B256Map<Instant>,
-    /// Hashes of these transactions, oldest first; also those already removed from `accepted`.
+    /// Hashes of these transactions, oldest first, including those already removed from `accepted`.
     order: VecDeque<B256>,
     sealed: BTreeMap<u64, Sealed>,
 }
@@ -86,7 +84,7 @@ impl LatencyTracker {
                         let Some(shared) = shared.upgrade() else { return };
                         self.take(event, shared.makes_blocks.load(Ordering::Relaxed));
                     }
-                    // A missed event only costs samples.
+                    // Missed events only reduce the number of samples.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
@@ -104,7 +102,7 @@ impl LatencyTracker {
     }
 
     fn take(&mut self, event: Event, is_sequencer: bool) {
-        // One instant for all transactions in a block.
+        // Use the same instant for all transactions in a block.
         let now = Instant::now();
         match event {
             Event::Pooled(transaction) => {
@@ -112,7 +110,7 @@ impl LatencyTracker {
             }
             Event::Head { removed, added } => {
                 for block in removed {
-                    // A removed block yields no latency to L1.
+                    // A removed block has no latency to L1.
                     self.sealed.remove(&block.header.number);
                 }
                 for block in added {
@@ -126,8 +124,8 @@ impl LatencyTracker {
         if self.accepted.contains_key(&hash) {
             return;
         }
-        // The list is bounded even if no block includes the transactions: the oldest entry, and
-        // with it one sample, is dropped.
+        // Drop the oldest entry and its sample, so that the list is bounded even if no block
+        // includes the transactions.
         if self.order.len() >= MAX_ACCEPTED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -171,7 +169,7 @@ impl LatencyTracker {
     }
 }
 
-/// Starts the measurement of a node; the task ends with the node.
+/// Starts the task that measures a node's latencies. It ends with the node.
 pub(crate) fn start(
     latencies: Latencies,
     events: Receiver<Event>,

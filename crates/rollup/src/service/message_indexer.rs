@@ -11,14 +11,13 @@ use tokio::{
     time,
 };
 
-/// Interval in which the messages in the logs of new L2 blocks are indexed, so that requests find
-/// little left to do.
+/// Interval at which the messages in new L2 blocks are indexed, so that requests have little left
+/// to index.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum time of a turn, since requests wait for its lock.
+/// Maximum time of a turn. Requests wait for its lock.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Starts the task.
 pub(super) fn start(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> JoinHandle<()> {
     let (node, shared) = (Arc::downgrade(node), Arc::downgrade(shared));
     tokio::spawn(async move {
@@ -42,7 +41,7 @@ pub(super) fn start(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> JoinHandle<()
 
 #[derive(Debug, Default)]
 struct Indexer {
-    /// Scan of a long chain whose index was lost. Requests do not wait for it.
+    /// Scan of a long chain without an index. Requests do not wait for it.
     scan: Option<Scan>,
     /// `true` once a scan has failed, after which all blocks are read by number.
     has_failed: bool,
@@ -57,7 +56,7 @@ impl Indexer {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "failed to scan blocks for messages, reading each");
+                    tracing::warn!(%error, "failed to scan blocks for messages, reading them one by one");
                     (self.scan, self.has_failed) = (None, true);
                 }
             }
@@ -66,11 +65,11 @@ impl Indexer {
         let before = messages.head();
         let done = messages.catch_up(&chain, TURN);
         if let Err(error) = &done {
-            tracing::warn!(%error, "failed to index messages, trying again");
+            tracing::warn!(%error, "failed to index messages, retrying");
         }
         let has_progressed = messages.head() != before;
         messages.compact();
-        // A waiting request gets the lock before the next turn.
+        // Fair, so that a waiting request gets the lock before the next turn.
         MutexGuard::unlock_fair(messages);
         !done.unwrap_or(true) && has_progressed
     }

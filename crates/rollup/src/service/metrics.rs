@@ -40,7 +40,6 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    /// Registers the gauges.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
         let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
         Self {
@@ -134,7 +133,7 @@ impl Levels {
     }
 }
 
-/// Gauges of the actors. A separate task sets them, because an actor that hangs could not.
+/// Gauges of the actors. A separate task sets them, because a hanging actor cannot.
 #[derive(Debug)]
 pub(crate) struct ActorLevels {
     /// Time since the last progress of each actor in seconds, in the order of [`Actor::ORDER`].
@@ -146,7 +145,6 @@ pub(crate) struct ActorLevels {
 const ACTORS_INTERVAL: Duration = Duration::from_millis(500);
 
 impl ActorLevels {
-    /// Registers the gauges.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
         let ages = Actor::ORDER.map(|actor| {
             let name = actor.name();
@@ -176,7 +174,6 @@ impl ActorLevels {
     }
 }
 
-/// Wei per gwei.
 const GWEI: u128 = 1_000_000_000;
 
 /// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked actor,
@@ -186,7 +183,6 @@ pub(crate) struct Readiness {
     pub(crate) shared: Arc<NodeHandle>,
     /// Time of L1's last response.
     pub(crate) answered: Answered,
-    /// Maximum time since L1's last response.
     pub(crate) longest_silence: Duration,
 }
 
@@ -196,8 +192,7 @@ impl Readiness {
 
     fn at(&self, now: Instant) -> (bool, Value) {
         let status = self.shared.status.lock();
-        // Computed here, because the thread that reads L1 may hang in the request that gets no
-        // answer.
+        // Computed here, because the thread that reads L1 may be blocked by the unanswered request.
         let age = self.answered.age(now);
         let is_silent = age.is_none_or(|age| age > self.longest_silence);
         let supervisor = &self.shared.supervisor;
@@ -205,14 +200,14 @@ impl Readiness {
         // A node that is behind or whose L1 is silent still serves requests, but a load balancer
         // should send users elsewhere.
         let is_ready = status.synced && status.fault.is_none() && !is_silent && panicked.is_none();
-        // Measured at the time of the request, so that the age of an actor that hangs grows.
+        // Measured at the time of the request, so that the age of a hanging actor grows.
         let actors: Map<String, Value> = supervisor
             .ages(now)
             .map(|(actor, age)| (actor.name().to_owned(), age.as_secs().into()))
             .collect();
         let silence = || {
             let limit = self.longest_silence.as_secs();
-            Some(format!("L1 has not answered for more than {limit} s"))
+            Some(format!("L1 has not responded for more than {limit} s"))
         };
         let fault = panicked.map(|it| it.to_string()).or_else(|| status.fault.clone());
         let fault = fault.or_else(|| silence().filter(|_| is_silent));
@@ -246,7 +241,7 @@ impl Health for Readiness {
 mod tests {
     use super::*;
 
-    /// The last status of the node's threads does not count while L1 is silent.
+    /// While L1 does not respond, the node is not ready, whatever its last status is.
     #[test]
     fn node_with_silent_l1_is_not_ready() {
         let (shared, answered) = (Arc::<NodeHandle>::default(), Answered::default());
@@ -265,7 +260,7 @@ mod tests {
         }
         answered.note(after(95));
         assert!(ready.at(after(95)).0);
-        // A fault of a thread still counts.
+        // A fault is still reported.
         shared.status.lock().fault = Some("the disk".to_owned());
         let (is_ready, said) = ready.at(after(95));
         assert_eq!((is_ready, &said["fault"]), (false, &json!("the disk")));

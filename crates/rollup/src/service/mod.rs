@@ -1,5 +1,5 @@
-//! Lifecycle of a node: the stores, the pool's file and journal, the tasks and the ports are
-//! started in this order.
+//! Lifecycle of a node, which starts the stores, the pool file and journal, the actors and the
+//! ports in this order.
 
 mod connect;
 pub(crate) mod data_dir;
@@ -66,14 +66,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Subscription to signed prefixes.
 const PREFIX_SUBSCRIPTION: SubscriptionNames = SubscriptionNames {
     subscribe: "rollup_subscribe",
     notification: "rollup_subscription",
     unsubscribe: "rollup_unsubscribe",
     kind: "prefixes",
 };
-/// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not
+/// Maximum wait for the worker thread at shutdown. It may be blocked by an L1 that does not
 /// respond.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -88,7 +87,6 @@ pub struct RollupNode {
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
-/// Threads and tasks of a node.
 #[derive(Debug)]
 struct Actors {
     stop: Arc<AtomicBool>,
@@ -98,7 +96,6 @@ struct Actors {
     watcher: Option<JoinHandle<()>>,
 }
 
-/// The servers of a node.
 #[derive(Debug)]
 struct Ports {
     server: RunningServer,
@@ -110,13 +107,14 @@ impl RollupNode {
     /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits until L1
     /// responds.
     ///
-    /// The order is: the stores, the pool's file, its journal, the actors, the ports. A node thus
-    /// serves no request before it can persist what it acknowledges.
+    /// Opens the stores, the pool file and its journal before the actors and the ports, so that the
+    /// node serves no request before it can persist what it acknowledges.
     ///
     /// # Errors
     ///
     /// [`RollupError`] if the deployment cannot be read or belongs to another L1, if a check
-    /// rejects the configuration, or if the server cannot listen. Nothing is running then.
+    /// rejects the configuration, or if the server cannot listen. After an error, nothing is
+    /// running.
     pub fn start(config: Config) -> BoxFuture<'static, Result<Self, RollupError>> {
         Box::pin(Self::open(config))
     }
@@ -132,8 +130,8 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
-        // Before the stores are opened, so that a node that fails the checks leaves no files
-        // behind.
+        // Must come before the stores are opened, so that a node that fails the checks leaves no
+        // files.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),
@@ -160,8 +158,8 @@ impl RollupNode {
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
             suggested_tip: prices.gas.max(1_000_000),
-            // A transaction below the base fee would block its nonce indefinitely; if it is
-            // rejected, the wallet can inform the user.
+            // A transaction below the base fee could block its nonce indefinitely, so it is
+            // rejected while the wallet can still inform the user.
             refuse_below_base_fee: true,
             // Followers have the same limits, because they may be promoted with the transactions in
             // their pool.
@@ -171,8 +169,8 @@ impl RollupNode {
                 byte_price: shared.byte_price.clone(),
             }),
             execute_gas: profile.execute,
-            // A block built on stale state would be rejected by every verifier, and L1 would never
-            // accept the blocks after it.
+            // Every verifier would reject a block built on stale state, and L1 would never accept
+            // its descendants.
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -222,8 +220,8 @@ impl RollupNode {
         let mut reader = L1Reader::new(client, deployment.clone()).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
-            // After an error the block counts as unknown: L1 is then read again, which is slower
-            // but correct.
+            // After an error the block counts as unknown, so L1 is read again, which is slower but
+            // correct.
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
@@ -276,7 +274,7 @@ impl RollupNode {
             Watcher::new(watch, node, client, watching, facts, levels, config.data_dir.as_deref())
         });
         let watcher = watcher.transpose().map_err(BatcherError::from)?;
-        // A sequencer may not show the same to all nodes.
+        // A sequencer may send different prefixes to different nodes.
         for url in watching::other_streams(&config).filter(|_| watcher.is_some()) {
             let prefixes = prefixes.clone();
             let watch = async move { prefixes.watch(&url).await };
@@ -308,17 +306,17 @@ impl RollupNode {
         }
     }
 
-    /// The L2's chain and pool.
+    /// Returns the L2's chain and pool.
     pub const fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// Status of the node.
+    /// Returns the status of the node.
     pub fn status(&self) -> crate::Status {
         self.shared.status(&self.node)
     }
 
-    /// The RPC server.
+    /// Returns the RPC server.
     pub const fn server(&self) -> &RunningServer {
         &self.ports.server
     }
@@ -329,28 +327,28 @@ impl RollupNode {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
 
-    /// Names of the actors in the order of their start.
+    /// Returns the names of the actors in the order of their start.
     pub fn actors(&self) -> Vec<&'static str> {
         self.shared.supervisor.started()
     }
 
-    /// Address of the admin port, if there is one.
+    /// Returns the address of the admin port, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.ports.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
     }
 
-    /// Address of the Engine API, if the node serves it.
+    /// Returns the address of the Engine API, if the node serves it.
     pub fn engine_address(&self) -> Option<SocketAddr> {
         self.ports.engine.as_ref().map(EngineServer::address)
     }
 
-    /// Stops the node: it makes no more blocks, releases its lease, and closes all connections. A
-    /// thread that is blocked by L1 ends later on its own.
+    /// Stops block production, releases the lease, and closes all connections. A thread that is
+    /// blocked by a request to L1 ends after this returns.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
             self.actors.end().await;
-            // Must follow the last block, because another node may lead afterwards.
+            // Must come after the last block, because another node may lead from then on.
             if let Some(lease) = self.shared.lease.get() {
                 lease.resign().await;
             }
@@ -360,7 +358,6 @@ impl RollupNode {
 }
 
 impl Actors {
-    /// Starts the actors.
     async fn start(
         config: &mut Config,
         mut start: Start,
@@ -387,8 +384,8 @@ impl Actors {
         let driver = driver(config, &node)?;
         let client = start.feed.clone();
         let ends = Arc::clone(&stop);
-        // Starts the actor `l1`, and `batcher` if this node makes blocks. Started actors end if a
-        // later start fails. No port is open yet, so no user sees an undecided role.
+        // Starts the actor `l1`, and `batcher` if this node is the sequencer. If a later start
+        // fails, the started actors end. No port is open yet, so no user sees an undecided role.
         let started = Worker::start(start, reader, is_sequencer).await;
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
         let ended = |error| {
@@ -427,7 +424,7 @@ impl Actors {
                 // A panic was logged by the supervisor.
                 let _ = thread.join();
             } else {
-                tracing::warn!("L1 request still pending at shutdown, abandoned it");
+                tracing::warn!("abandoned pending L1 request at shutdown");
             }
         }
         if let Some(driver) = driver {
@@ -437,7 +434,6 @@ impl Actors {
 }
 
 impl Ports {
-    /// Starts the servers.
     async fn open(
         config: &Config,
         node: &Arc<Node>,
@@ -456,10 +452,10 @@ impl Ports {
         };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);
-        // Disk reads block, so they must not run on the threads that serve connections.
+        // Disk reads must not block the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
-        // A sequencer only adds a transaction to its pool while the sender waits, but a node that
-        // may be a follower forwards it and waits for the sequencer.
+        // A sequencer only adds a transaction to its pool, but a node that may be a follower
+        // forwards it and waits for the sequencer.
         let is_sequencer = matches!(config.role, Role::Sequencer(_));
         let inline_sends = is_sequencer && config.peer.is_none() && config.admin.is_none();
         let workers = WorkerOptions { inline_reads, inline_sends, ..WorkerOptions::default() };
@@ -511,7 +507,7 @@ async fn serve_engine(
     Ok(Some(EngineServer::start(*address, secret.clone(), hosts, engine).await?))
 }
 
-/// The driver of another client, if it is configured.
+/// Returns the driver of another client, if it is configured.
 fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, ServiceError> {
     let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
         return Ok(None);
@@ -531,7 +527,6 @@ fn drive(driver: Driver, shared: &Arc<NodeHandle>) -> io::Result<RunningDriver> 
     Ok(driver)
 }
 
-/// Starts an actor on a thread.
 fn spawn(
     shared: &Arc<NodeHandle>,
     actor: Actor,

@@ -31,7 +31,6 @@ pub(crate) struct NodeHandle {
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
     pub(crate) signed: Arc<SignedBlocks>,
-    /// Signed prefixes of the next block.
     pub(crate) prefixes: Arc<PrefixBook>,
     /// Error of the feed of unsafe blocks.
     pub(crate) feed_fault: Mutex<Option<String>>,
@@ -41,37 +40,34 @@ pub(crate) struct NodeHandle {
     pub(crate) byte_price: BytePrice,
     /// L1 transactions of L2 blocks.
     pub(crate) costs: CostBook,
-    /// `true` while this node makes the blocks.
+    /// `true` while this node is the sequencer.
     pub(crate) makes_blocks: AtomicBool,
-    /// `true` while this sequencer makes no blocks because another node has its keys.
+    /// `true` while this sequencer builds no blocks because another node has its keys.
     pub(crate) shares_keys: AtomicBool,
     /// Deferred transactions of replaced blocks, with their hashes.
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
-    /// Switches of the operator.
     pub(crate) controls: Controls,
     /// Messages in the logs of the L2.
     pub(crate) messages: Mutex<MessageIndex>,
-    /// What the node says about the rollup.
+    /// Response to `rollup_config`, once L1 has been read.
     pub(crate) config: Mutex<Option<RollupConfig>>,
     /// Warnings of the last configuration checks.
     pub(crate) warnings: Mutex<Vec<String>>,
-    /// Progress and failures of the actors.
     pub(crate) supervisor: Supervisor,
     /// Reports of lost files in the data directory, found at the start.
     pub(crate) notices: Mutex<Vec<String>>,
     /// Store of the chain, for its reports of corruption and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
-    /// First difference between the fork schedules of L1 and the L2 at the last check: the node
-    /// makes no blocks from that time on.
+    /// First difference between the fork schedules of L1 and the L2 at the last check. The node
+    /// builds no blocks with a later timestamp.
     pub(crate) unknown_fork: Mutex<Option<Difference>>,
-    /// Progress of the driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
-    /// Lease of the node, without which it makes no blocks, if one is configured.
+    /// Lease that the node must hold to build blocks, if one is configured.
     pub(crate) lease: OnceLock<Lease>,
 }
 
 impl NodeHandle {
-    /// The node's status, with the current head.
+    /// Returns the node's status, with the current head.
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let unsafe_head = head.num_hash();
@@ -79,7 +75,7 @@ impl NodeHandle {
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();
         let mut status = self.status.lock().clone();
-        // Overrides the fault, which may be outdated: the actor that writes it may have panicked.
+        // Overrides the fault, which may be outdated because the actor that writes it has panicked.
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }
@@ -88,16 +84,17 @@ impl NodeHandle {
         Status { unsafe_head, driven, sealing, posting, warnings, lease, preconfirming, ..status }
     }
 
-    /// Returns an error while this node makes no blocks because another node has its keys.
+    /// Returns an error while this node builds no blocks because another node has its keys.
     pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
         if self.shares_keys.load(Ordering::Relaxed) {
-            let message = "another node has the keys of this sequencer, which makes no blocks: transaction rejected";
+            let message = "transaction rejected: block production is stopped, because another node has the keys of this sequencer";
             return Err(RpcError::new(NO_SEQUENCER, message));
         }
         Ok(())
     }
 
-    /// Warnings of checks, reports of lost files and corruption, and the error of the feed.
+    /// Returns the warnings of checks, reports of lost files and corruption, and the error of the
+    /// feed.
     pub(crate) fn all_warnings(&self) -> Vec<String> {
         let store = self.store.lock().as_ref().and_then(Weak::upgrade);
         let report = store.and_then(|store| store.report());
@@ -114,7 +111,7 @@ impl NodeHandle {
         chain: &ChainReader,
         block: &Block,
     ) -> Result<Option<BlockCost>, ChainError> {
-        // Cloned, so that the thread that updates the view does not wait for disk reads here.
+        // Cloned, so that disk reads here do not block the thread that updates the view.
         let view = self.view.lock().clone();
         view.map_or(Ok(None), |view| self.costs.find(&view, chain, block))
     }

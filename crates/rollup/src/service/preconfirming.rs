@@ -13,15 +13,15 @@ use node::Node;
 use preconf::Domain;
 use std::{sync::Arc, time::Duration};
 
-/// Returns the domain of the messages about prefixes.
+/// Returns the domain of signed prefixes.
 pub(super) fn domain(config: &Config, deployment: &Deployment) -> Domain {
     let deployed = Some(deployment.preconf_bonds).filter(|bonds| !bonds.is_zero());
     let contract = config.preconf_bonds.or(deployed).unwrap_or(deployment.rollup);
     Domain { l1_chain_id: deployment.l1_chain_id, contract }
 }
 
-/// Opens the signer of prefixes, if it is configured, or if its key may be bound by earlier
-/// signatures, of this node or of other holders of the lease.
+/// Opens the signer of prefixes, if it is configured, or if earlier signatures of this node or of
+/// other holders of the lease may bind its key.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub(super) fn open(
         None => return Ok(None),
     };
     let Some(journal) = journal else {
-        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
+        let reason = "requires a data directory, in which signatures are recorded".to_owned();
         return Err(ServiceError::Config { field: "preconfirm", reason }.into());
     };
     let has_history = node.read(|node| node.chain.head().header.number) > 0;
@@ -60,7 +60,7 @@ pub(super) fn open(
     Ok(Some(Preconfirmations { signer, book, slice, rates: SignedRates::default() }))
 }
 
-/// Returns the time between two prefixes, if the configuration allows to sign any.
+/// Returns the minimum time between two prefixes, if the configuration is valid.
 fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
     let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
     let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);

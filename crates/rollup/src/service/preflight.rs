@@ -1,4 +1,5 @@
-//! Checks of a configuration against L1, for mistakes with which a node would start but not work.
+//! Checks of a configuration against L1, for mistakes that do not prevent a start but later
+//! operation.
 //!
 //! [`RollupNode::start`](crate::RollupNode::start) runs them, fails on permanent errors and logs
 //! warnings for the others; `enshrine node --check` prints all results.
@@ -29,7 +30,7 @@ const MAX_FINDINGS: usize = 8;
 /// # Errors
 ///
 /// [`RollupError`] if L1 does not respond, if the deployment cannot be read or belongs to another
-/// L1, or if L1 has other prices of EXECUTE: no further check is possible then.
+/// L1, or if L1 has other prices of EXECUTE. In these cases no further check is possible.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment).map_err(ServiceError::from)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
@@ -40,7 +41,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
         Check::passed("L1", rollup, "the L1 and the contracts of the deployment file"),
     ];
     let (forks, _) = forks(&client, &deployment)?;
-    // The check of the prices uses the gas rules of L1's fork, which has to be known.
+    // The price check uses the gas rules of L1's fork, so the fork must be known.
     if forks.verdict != CheckOutcome::Refused {
         let profile = L1Profile::new(config, &deployment).within(profile::block_gas(&client)?);
         profile.check(&client, &deployment)?;
@@ -56,7 +57,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     Ok(checks)
 }
 
-/// Sequencer configuration of a sequencer, or of a follower that can be promoted.
+/// Returns the sequencer configuration of a sequencer, or of a follower that can be promoted.
 pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
     match &config.role {
         Role::Sequencer(sequencing) => Some(sequencing),
@@ -83,7 +84,7 @@ pub(crate) fn of_l1(
 }
 
 /// Checks that the genesis state has the protocol contracts of this node, and no ETH or code beyond
-/// what the configuration allows: their owner could drain the escrow on L1 with valid claims.
+/// what the configuration allows, whose owner could drain the escrow on L1 with valid claims.
 pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (name, expected) =
         ("genesis state", "the accounts of a new L2, and those that are allowed");
@@ -94,14 +95,14 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (verdict, advice) = if findings.iter().any(GenesisFinding::is_fatal) {
         (CheckOutcome::Refused, "redeploy the L2 with a genesis without this storage")
     } else if has_protocol && !config.allow_altered_genesis {
-        let advice = "such an L2 can empty the escrow on L1; to follow it nevertheless, give --allow-altered-genesis";
+        let advice = "such an L2 can drain the escrow on L1; use --allow-altered-genesis to follow it nevertheless";
         (CheckOutcome::Refused, advice)
     } else if findings.iter().any(is_foreign) {
         let advice = "ask the deployers what these accounts are for and what backs them on L1; `enshrine verify` lists \
                       all of them";
         (CheckOutcome::Refused, advice)
     } else if has_protocol {
-        let advice = "such an L2 can empty the escrow on L1: only --allow-altered-genesis lets the node start";
+        let advice = "such an L2 can drain the escrow on L1: the node only starts with --allow-altered-genesis";
         (CheckOutcome::Warning, advice)
     } else {
         let (accounts, ether) = (genesis.alloc.len(), contracts::allocated_ether(genesis));
@@ -148,8 +149,8 @@ pub(crate) fn forks(
     Ok((check, Some(difference)))
 }
 
-/// Checks that the contracts have no logs before the first L1 block that a node reads. The node
-/// would miss them, e.g. a message, and then reject each block that relays later messages.
+/// Checks that the contracts have no logs before the first L1 block that a node reads. If it missed
+/// a message, for example, it would reject each block that relays later messages.
 fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, L1Error> {
     const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
     let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
@@ -173,13 +174,13 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, L1Er
         Ok(logs) => match logs.iter().filter_map(|log| log.block_number).min() {
             None => Check::passed(name, format!("block {l1_block}"), expected),
             Some(first) => {
-                let got = format!("block {l1_block}, and they have logs from block {first} on");
+                let got = format!("block {l1_block}, but they have logs from block {first} on");
                 Check::passed(name, got, expected).with(CheckOutcome::Refused, ADVICE)
             }
         },
         // Public nodes limit the block range of `eth_getLogs`.
         Err(error) if error.as_error_resp().is_some() => {
-            let got = format!("block {l1_block}, and L1 rejects the search: {error}");
+            let got = format!("block {l1_block}, but L1 rejects the search: {error}");
             let advice =
                 "compare `l1Block` of the deployment file with the block of the deployment";
             Check::passed(name, got, expected).with(CheckOutcome::Warning, advice)
@@ -188,8 +189,8 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, L1Er
     })
 }
 
-/// Decision of a policy on an account; an error is a rejection. L1 clients express the reason in
-/// different words, so it is not compared.
+/// Decision of a policy on an account; an error is a rejection. The reason is not compared, because
+/// its text differs between L1 clients.
 struct Decision(Option<L1Error>);
 
 impl PartialEq for Decision {
@@ -235,11 +236,11 @@ fn keys(
         return Ok(check.with(CheckOutcome::Refused, "exchange --advance-key and --operator-key"));
     }
     let check = Check::passed(name, format!("{advance} is not admitted now: {reason}"), expected);
-    let advice = "wait for its turn, or give the key of the account that the policy admits";
+    let advice = "wait for its turn, or use the key of the account that the policy admits";
     Ok(check.with(CheckOutcome::Warning, advice))
 }
 
-/// Checks that a remote signer answers and has the key; `None` for a local key.
+/// Checks that a remote signer responds and has the key; `None` for a local key.
 fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
     let expected = format!("a Web3Signer with the key of {}", key.address());
     Some(match key.ask_remote()? {
@@ -272,7 +273,7 @@ fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check
             "exchange --advance-key and --operator-key if they are swapped (the other account has ether on \
                  L1), or send ether to this one"
         }
-        false => "send ether to it: no blocks are posted before",
+        false => "send ether to it: no blocks are posted without it",
     };
     Ok(check.with(CheckOutcome::Warning, advice))
 }
@@ -289,13 +290,13 @@ pub(crate) fn of_beacon(
     let expected = format!("chain {chain}, with a slot that starts at {time} s, as L1's head does");
     let facts = blobs.facts();
     let is_other = |facts: &BeaconFacts| facts.chain_id.is_some_and(|got| got != chain);
-    // A client of another L1 is a permanent mistake, but one among several only reduces the sources
-    // of blobs.
+    // A client of another L1 is a permanent mistake, but if there are others it only reduces the
+    // number of sources of blobs.
     let has_none = facts.iter().all(|(_, facts)| facts.as_ref().is_ok_and(is_other));
     let checks = facts.into_iter().map(|(url, facts)| match facts {
         Err(error) => {
             let check = Check::passed(name, format!("{url}: {error}"), expected.clone());
-            let advice = "blocks in blobs cannot be read before it answers; check --l1-beacon";
+            let advice = "blocks in blobs cannot be read until it responds; check --l1-beacon";
             check.with(CheckOutcome::Warning, advice)
         }
         Ok(facts) => {
@@ -315,8 +316,8 @@ pub(crate) fn of_beacon(
             }
             match is_aligned {
                 true => check,
-                // The client's response may be wrong: it is requested again if a blob cannot be
-                // found with it.
+                // The client's response may be wrong. It is requested again if a blob cannot be
+                // found.
                 false => check.with(
                     CheckOutcome::Warning,
                     "blocks in blobs cannot be found by these slots; check --l1-beacon",
@@ -327,8 +328,8 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
-/// Texts of the checks that did not pass, including those that would prevent a start: they may fail
-/// while the node runs.
+/// Returns the texts of the checks that did not pass, including those that would prevent a start,
+/// since they may also fail while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
     let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
     warnings.map(ToString::to_string).collect()

@@ -78,13 +78,13 @@ pub(super) fn open_existing(
     Ok(open_chain(data_dir, &deployment.genesis, rules(deployment))?)
 }
 
-/// Returns the number of the latest block that was on L1 when the node last read L1.
+/// Returns the number of the latest block on L1, as of the node's last read of L1.
 pub(super) fn newest_on_l1(
     chain: &Chain,
     data_dir: &Path,
     deployment: &Deployment,
 ) -> Result<u64, RollupError> {
-    // Only the stored history is read, so the client gets an unused URL.
+    // Only the stored history is read, so the URL of the client is unused.
     let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
     let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
     let reader = L1Reader::new(client, deployment.clone())
@@ -94,14 +94,14 @@ pub(super) fn newest_on_l1(
 }
 
 /// Creates a data directory from a snapshot. The snapshot is verified against its block hash on L1,
-/// which commits to all other data; this needs neither blobs nor inputs. Unless `allows_unfinal` is
-/// set, the block must be in a final L1 block, because a node cannot revert to a block before its
-/// snapshot.
+/// which commits to all other data, so neither blobs nor inputs are needed. Unless `allows_unfinal`
+/// is set, the block must be in a finalized L1 block, because a node cannot revert to a block
+/// before its snapshot.
 ///
 /// # Errors
 ///
 /// [`ServiceError::Snapshot`] if the snapshot is corrupted or forged, or if its block is not on L1,
-/// and [`ServiceError::SnapshotNotFinal`]; the directory is then removed.
+/// and [`ServiceError::SnapshotNotFinal`]. After an error the directory is removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
@@ -124,7 +124,8 @@ pub fn import_snapshot(
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
     let snapshot = Snapshot::open(input).map_err(ServiceError::from)?;
     // Imported into a sibling directory, so that an interrupted import leaves no data directory.
-    // The name is built from the path's components: with a trailing slash it would be a subfolder.
+    // The name is built from the path's components, because with a trailing slash it would be a
+    // subfolder.
     let mut part = data_dir.components().as_path().as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -179,13 +180,13 @@ fn hash_on_l1(
 ) -> Result<B256, RollupError> {
     let (_, finalized) = l1.newest()?;
     let finalized = finalized.map_or(0, |final_one| final_one.header.number);
-    // Blobs are not needed, because the logs contain the hashes.
+    // All blocks count as known: blobs are not needed, because the logs contain the hashes.
     let known = |_: &B256| true;
     let mut reader =
         L1Reader::new(l1, deployment.clone()).with_log(&folder.join(L1_LOG), &known)?;
     loop {
         let update = reader.poll(&known)?;
-        // Later L1 blocks are left for the node, which needs their inputs.
+        // Stop here: the node reads later L1 blocks, whose inputs it needs.
         if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
             if block.l1_block > finalized && !allows_unfinal {
                 let l1_block = block.l1_block;

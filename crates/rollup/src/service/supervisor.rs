@@ -1,9 +1,9 @@
 //! Supervision of a node's actors (its background threads and tasks): their progress and panics.
 //!
-//! An actor that panics may leave inconsistent shared state, e.g. a lock released half-way or a block
-//! that is in the chain but still in the pool. So no actor is restarted. The node reports the panic
-//! in log, health and metrics, and [`failed`] lets the process exit with an error: all acknowledged
-//! data is on disk, and the next start continues from there.
+//! An actor that panics may leave inconsistent shared state, e.g. a block that is in the chain but
+//! still in the pool. Actors are therefore not restarted. The node reports the panic in logs,
+//! health and metrics, and [`failed`] lets the process exit with an error. All acknowledged data is
+//! on disk, so the next start continues from there.
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -30,7 +30,7 @@ pub(crate) enum Actor {
     L1,
     /// Posts blocks to L1.
     Batcher,
-    /// Makes or follows blocks.
+    /// Builds or follows blocks.
     Blocks,
     /// Follows the unsafe blocks of a sequencer.
     UnsafeBlocks,
@@ -38,12 +38,12 @@ pub(crate) enum Actor {
     Offers,
     /// Drives another client over the Engine API.
     Driver,
-    /// Judges what the sequencer has signed.
+    /// Checks the signatures of the sequencer.
     Watcher,
 }
 
 impl Actor {
-    /// All actors in the order of their start: each after those whose output it uses.
+    /// All actors in the order of their start, each after those whose output it uses.
     pub(crate) const ORDER: [Self; 7] = [
         Self::L1,
         Self::Batcher,
@@ -54,7 +54,7 @@ impl Actor {
         Self::Watcher,
     ];
 
-    /// Name of the actor in logs, health and metrics.
+    /// Returns the name of the actor in logs, health and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::L1 => "l1",
@@ -68,10 +68,10 @@ impl Actor {
     }
 }
 
-/// Observer of a node's actors, for finer monitoring than by health and metrics.
+/// Observer of a node's actors, for finer monitoring than health and metrics allow.
 pub trait ActorObserver: core::fmt::Debug + Send + Sync {
-    /// Called at each turn of an actor, with its name, on the actor's thread. It must return quickly;
-    /// if it panics, the actor panics.
+    /// Called at each turn of an actor, with its name, on the actor's thread. Must return quickly;
+    /// a panic is a panic of the actor.
     fn turned(&self, actor: &'static str);
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Supervisor {
     progress: [AtomicU64; Actor::ORDER.len()],
     /// Actors in the order of their start.
     started: Mutex<Vec<Actor>>,
-    /// The first panic; later ones may be its consequences.
+    /// The first panic. Later ones may be its consequences.
     panicked: watch::Sender<Option<ActorPanic>>,
     /// Observer of the turns, if one was set.
     observer: OnceLock<Arc<dyn ActorObserver>>,
@@ -112,8 +112,8 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Records the start of an actor. Called by the thread that starts it, since threads begin to run
-    /// in any order.
+    /// Records the start of an actor. Called by the thread that starts it, since the order in which
+    /// new threads run is undefined.
     pub(crate) fn start(&self, actor: Actor) {
         self.started.lock().push(actor);
     }
@@ -125,8 +125,8 @@ impl Supervisor {
         self.leave(actor, outcome);
     }
 
-    /// Runs the work of an actor as a task, and records its panic. Progress is recorded as long as
-    /// the task is polled, since its work may wait for long.
+    /// Runs the work of an actor as a task, and records its panic. Polling the task counts as
+    /// progress, since its work may be idle for long.
     pub(crate) async fn run_task(&self, actor: Actor, work: impl Future<Output = ()>) {
         self.note(actor);
         let mut beat = interval(TASK_BEAT);
@@ -148,7 +148,7 @@ impl Supervisor {
         let Err(payload) = outcome else { return };
         let message = message_of(&*payload);
         let actor = actor.name();
-        tracing::error!(actor, message, "actor panicked, the node cannot continue");
+        tracing::error!(actor, message, "actor panicked, shutting down");
         self.panicked.send_if_modified(|panicked| {
             let is_first = panicked.is_none();
             panicked.get_or_insert(ActorPanic { actor, message });
@@ -164,7 +164,7 @@ impl Supervisor {
         }
     }
 
-    /// Sets the observer, which is called at each turn from now on.
+    /// Sets the observer, which is called at each later turn.
     pub(crate) fn observe(&self, observer: Arc<dyn ActorObserver>) {
         // Set once, from the node's configuration.
         let _ = self.observer.set(observer);
@@ -175,7 +175,7 @@ impl Supervisor {
         self.progress[actor as usize].store(now, Ordering::Relaxed);
     }
 
-    /// Time since the last progress of each running actor.
+    /// Returns the time since the last progress of each running actor.
     pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Actor, Duration)> {
         let now = now.saturating_duration_since(self.begun);
         Actor::ORDER.into_iter().filter_map(move |actor| {
@@ -184,17 +184,17 @@ impl Supervisor {
         })
     }
 
-    /// Names of the actors in the order of their start.
+    /// Returns the names of the actors in the order of their start.
     pub(crate) fn started(&self) -> Vec<&'static str> {
         self.started.lock().iter().map(|actor| actor.name()).collect()
     }
 
-    /// The first panic of an actor, if there was one.
+    /// Returns the first panic of an actor, if there was one.
     pub(crate) fn panicked(&self) -> Option<ActorPanic> {
         self.panicked.borrow().clone()
     }
 
-    /// Receiver of the first panic of an actor.
+    /// Returns a receiver for the first panic of an actor.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<ActorPanic>> {
         self.panicked.subscribe()
     }
@@ -204,7 +204,7 @@ impl Supervisor {
 pub(crate) async fn failed(mut panicked: watch::Receiver<Option<ActorPanic>>) -> ActorPanic {
     match panicked.wait_for(Option::is_some).await.map(|found| found.clone()) {
         Ok(Some(found)) => found,
-        // The node is gone.
+        // The node was dropped.
         _ => core::future::pending().await,
     }
 }

@@ -24,16 +24,16 @@ pub(super) fn open(
     let refused =
         |reason: &str| Err(ServiceError::Config { field: "watch", reason: reason.to_owned() });
     if matches!(config.role, Role::Sequencer(_)) {
-        return refused("a sequencer does not watch itself, expected the role of a follower");
+        return refused("only a follower can watch the sequencer");
     }
     if domain.contract == deployment.rollup {
-        return refused("faults are proven to PreconfBonds, and no address of it is configured");
+        return refused("requires the address of PreconfBonds, to which faults are proven");
     }
     if deployment.policy.is_zero() && config.feed_signers.is_empty() {
-        return refused("the rollup has no policy, so it is unknown whose messages count");
+        return refused("requires a sequencing policy, which determines the signers");
     }
     if watch.post && watch.reporter.is_none() {
-        return refused("blocks are posted from the account of the reporter, and there is no key");
+        return refused("posting requires the key of the reporter");
     }
     let path = config.data_dir.as_ref().map(|folder| folder.join(WATCHED));
     let opened = Watch::open(path.as_deref(), deployment.rollup, domain);
@@ -42,7 +42,7 @@ pub(super) fn open(
     Ok(Some(Arc::new(watch)))
 }
 
-/// URLs of all nodes whose prefixes a watcher can read, besides the first one.
+/// Returns the URLs of all further nodes whose prefixes a watcher can read.
 pub(super) fn other_streams(config: &Config) -> impl Iterator<Item = String> {
     let sequencer = match &config.role {
         Role::Follower { sequencer } => sequencer.clone(),

@@ -1,5 +1,5 @@
-//! The thread that makes or follows blocks, depending on the node's role. It uses the L1 snapshots
-//! of the thread `l1`, so that only a role change may have to wait for L1.
+//! The thread that builds or follows blocks, depending on the node's role. It uses the L1 snapshots
+//! of the thread `l1`, so only role changes may wait for L1.
 
 mod active_role;
 mod competitors;
@@ -53,24 +53,22 @@ pub(crate) struct Worker {
 
 /// Faults of one turn of a sequencer.
 struct SequencerTurn {
-    /// Result of sealing.
     sealed: Result<(), RollupError>,
     /// Reason why blocks are not submitted to L1.
     not_submitted: Option<String>,
-    /// Reason why messages are not relayed.
     not_relayed: Option<String>,
 }
 
 impl Worker {
     /// Starts the worker in its role, and the thread that reads L1. A node configured as sequencer
-    /// starts as follower while its peer is an active sequencer.
+    /// starts as a follower if its peer is an active sequencer.
     pub(crate) async fn start(
         start: Start,
         reader: L1Reader,
         is_sequencer: bool,
     ) -> Result<Self, RollupError> {
-        // Before any block is sealed: a replaced sequencer would seal blocks that L1 never
-        // includes, and use up nonces of its operator in them.
+        // Must come before any block is sealed: a replaced sequencer would seal blocks that L1
+        // never includes, and waste nonces of its operator.
         let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -92,7 +90,7 @@ impl Worker {
         let polls = polls.map_err(ServiceError::NoThread)?;
         let has_lease = start.lease.is_some();
         let mut roles = RoleManager::new(start, client, reads_blobs);
-        // With a lease, a node makes no blocks before it holds the lease.
+        // With a lease, a node builds no blocks before it holds the lease.
         match (is_sequencer && other.is_none() && !has_lease)
             .then(|| roles.batcher(&sync))
             .flatten()
@@ -124,8 +122,8 @@ impl Worker {
             self.run_commands(commands, &l1_sync);
             self.roles.follow_competitor();
             let imported = self.import_unsafe(inputs);
-            // The status has one fault: first those that stop block production, then those that
-            // stop derivation, then those that delay posting and relaying.
+            // The status has only one fault. Faults that stop block production come first, then
+            // those that stop derivation, then those that delay posting and relaying.
             let sealed = turn.sealed.and(imported.map_err(RollupError::from));
             let failed = sealed.err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
@@ -142,8 +140,7 @@ impl Worker {
             publish_status(shared, self.roles.current(), overtaken, l1_sync.is_synced, fault);
             levels.show(&shared.status(&self.roles.sync().node));
         }
-        // Both threads are joined, so that the files and the chain that they hold are released for
-        // the next start.
+        // Join both threads, so that they release the files and the chain for the next start.
         if let Some(ActiveRole::Sequencer(sequencer)) = self.roles.active {
             sequencer.end();
         }
@@ -167,8 +164,8 @@ impl Worker {
             let sealed = sequencer.make_block(unknown_fork.as_ref());
             self.roles.sealing_failed |= sealed.is_err();
             turn.sealed = sealed.map_err(RollupError::from).map(|sealed| {
-                // Signed only while this node still leads: if the disk hung during the append,
-                // another node may lead by now. Without the signature no node accepts the block.
+                // Sign only while this node still leads. If the disk hung during the append,
+                // another node may lead by now; without the signature, no node accepts this block.
                 let leads = self.roles.fence.lasts_for(Duration::ZERO);
                 if let Some(block) = sealed.filter(|_| leads) {
                     self.roles.signing.add(block.num_hash());
@@ -176,13 +173,13 @@ impl Worker {
                 }
             });
         } else if may_lead && shares_keys.is_none() {
-            // A promise holds although the operator or L1 stops this sequencer.
+            // A promise remains binding even if the operator or L1 stops this sequencer.
             match sequencer.seal_open_block() {
                 Ok(block) => self.roles.signing.extend(block.map(|block| block.num_hash())),
                 Err(error) => turn.sealed = Err(error.into()),
             }
         }
-        // Blocks can be sealed for a while without L1, but posting with an outdated view would
+        // Sealing may continue for a while without L1, but posting with an outdated view would
         // waste fees.
         sequencer.submit(may_seal && l1_sync.unread.is_none() && switches.posting);
         let base_fee = sequencer.sync().view.head().map_or(0, |head| head.base_fee);
@@ -196,8 +193,8 @@ impl Worker {
         turn
     }
 
-    /// Runs the commands of the operator, one at a time: the next one may depend on the outcome of
-    /// a promotion.
+    /// Runs the commands of the operator one at a time, since the next one may depend on the
+    /// outcome of a promotion.
     fn run_commands(&mut self, commands: &Receiver<AdminRequest>, l1_sync: &L1SyncState) {
         let Self { roles, leadership, .. } = self;
         roles.resume_promotion(l1_sync);
@@ -261,15 +258,15 @@ impl Worker {
             }
             Err(error) => {
                 l1_sync.not_followed = Some(error.to_string());
-                // A full disk or a missing blob may last, so the node retries with a backoff.
+                // Retry with a backoff, since a full disk or a missing blob may persist.
                 let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
                 l1_sync.again = Some((Instant::now() + pause, longer));
             }
         }
     }
 
-    /// Publishes the view of L1 to the RPC methods before blocks are built or executed with it, so
-    /// that the methods know all messages of a block.
+    /// Publishes the view of L1 before blocks are built or executed with it, so that the RPC
+    /// methods know all messages of a block.
     fn show_view(&self, shared: &NodeHandle) {
         *shared.view.lock() = Some(Arc::clone(&self.roles.sync().view));
     }

@@ -23,7 +23,7 @@ pub enum SignerError {
         reason: String,
     },
     /// The signer does not respond.
-    #[error("the remote signer at {url} does not answer: {reason}")]
+    #[error("the remote signer at {url} does not respond: {reason}")]
     Silent {
         /// The URL.
         url: RedactedUrl,
@@ -31,7 +31,7 @@ pub enum SignerError {
         reason: String,
     },
     /// The signer rejects a request.
-    #[error("the remote signer at {url} answers with HTTP status {status}: {excerpt}")]
+    #[error("the remote signer at {url} responded with HTTP status {status}: {excerpt}")]
     Refused {
         /// The URL.
         url: RedactedUrl,
@@ -47,7 +47,7 @@ pub enum SignerError {
         url: RedactedUrl,
     },
     /// The response does not follow Web3Signer's API.
-    #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
+    #[error("the remote signer at {url} responded {excerpt:?}, expected {expected}")]
     Malformed {
         /// The URL.
         url: RedactedUrl,
@@ -57,7 +57,7 @@ pub enum SignerError {
         expected: &'static str,
     },
     /// The signer does not have the key.
-    #[error("the remote signer at {url} has {keys} keys, and none of them is that of {account}")]
+    #[error("the remote signer at {url} has {keys} keys, but not that of {account}")]
     NoKey {
         /// The URL.
         url: RedactedUrl,
@@ -66,8 +66,7 @@ pub enum SignerError {
         /// The account.
         account: Address,
     },
-    /// The signature of a transaction is invalid or recovers to another account, so no block may
-    /// contain it.
+    /// The signature of a transaction is invalid, or recovers to another account.
     #[error("the signature of {expected} recovers to {got:?}")]
     Unrecoverable {
         /// Account that the signature recovers to, if it is valid.

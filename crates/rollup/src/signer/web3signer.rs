@@ -26,7 +26,7 @@ pub(crate) struct Web3Signer {
     url: Url,
     client: Client,
     account: Address,
-    /// Public key of the account, which identifies the key in Web3Signer's API; set once the signer
+    /// Public key of the account, which identifies the key in Web3Signer's API. Set once the signer
     /// has listed it.
     identifier: OnceLock<String>,
     /// Signatures requested on other threads, by the signed hash.
@@ -42,7 +42,7 @@ enum SignatureRequest {
     Failed(SignerError),
 }
 
-/// Maximum number of signatures requested on other threads; a block needs three.
+/// Maximum number of signatures requested on other threads. A block needs three.
 const MAX_ASKED: usize = 16;
 
 impl Web3Signer {
@@ -51,7 +51,7 @@ impl Web3Signer {
         let bad = |reason: String| SignerError::Url { url: RedactedUrl::new(url), reason };
         let parsed: Url = url.parse().map_err(|error| bad(format!("{error}")))?;
         if !["http", "https"].contains(&parsed.scheme()) {
-            return Err(bad("it begins neither with http:// nor with https://".to_owned()));
+            return Err(bad("expected http:// or https://".to_owned()));
         }
         // Each request has its own runtime, which owns the connection, so connections cannot be
         // reused.
@@ -85,8 +85,8 @@ impl Web3Signer {
             .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
             // Cloud key managers may return a high `s`, which is invalid in transactions (EIP-2).
             .normalized_s();
-        // Signed by another key, the transaction would be from another account, which would pay for
-        // it without effect.
+        // With another key's signature, the transaction would be from another account, which would
+        // pay for it without effect.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {
@@ -111,8 +111,8 @@ impl Web3Signer {
         let until = Instant::now() + wait;
         let mut asked = self.asked.lock();
         if !asked.contains_key(&hash) {
-            // Finished signatures that were not used are dropped. The limit also bounds the threads
-            // that a hanging signer can block.
+            // Drop finished signatures that were not used. The limit also bounds the threads that a
+            // hanging signer can block.
             asked.retain(|_, it| matches!(it, SignatureRequest::Waiting));
             if asked.len() >= MAX_ASKED {
                 return Err(self.pending());
@@ -138,7 +138,7 @@ impl Web3Signer {
         }
         match asked.remove(&hash) {
             Some(SignatureRequest::Signed(signature)) => {
-                // Kept for the case that the block is too large and is built again.
+                // Kept in case the block is too large and is rebuilt.
                 asked.insert(hash, SignatureRequest::Signed(signature));
                 Ok(signature)
             }
@@ -154,7 +154,7 @@ impl Web3Signer {
         SignerError::Pending { url: (&self.url).into() }
     }
 
-    /// Returns the public key of the account, which it requests from the signer at the first call.
+    /// Returns the public key of the account. The first call requests it from the signer.
     pub(crate) fn identifier(&self) -> Result<String, SignerError> {
         if let Some(known) = self.identifier.get() {
             return Ok(known.clone());
@@ -182,7 +182,7 @@ impl Web3Signer {
         SignerError::Malformed { url: (&self.url).into(), excerpt, expected }
     }
 
-    /// Sends a request on a new thread, since the caller may be on a thread of another runtime.
+    /// Sends a request on a new thread.
     fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
         let silent = |reason: String| SignerError::Silent { url: (&self.url).into(), reason };
         let asked = || {
@@ -193,7 +193,8 @@ impl Web3Signer {
                 answer.map_err(silent)
             })
         };
-        // Tokio panics if a runtime blocks on a thread of another one, hence the new thread.
+        // Tokio panics if a runtime blocks a thread of another runtime, and the caller may be on
+        // one.
         let joined = thread::scope(|scope| scope.spawn(asked).join());
         let (status, text) =
             joined.unwrap_or_else(|_| Err(silent("the request panicked".to_owned())))?;
@@ -215,14 +216,14 @@ async fn read(request: RequestBuilder) -> Result<(u16, String), String> {
     let (status, mut body) = (response.status().as_u16(), Vec::new());
     while let Some(part) = response.chunk().await.map_err(told)? {
         if body.len() + part.len() > MAX_ANSWER {
-            return Err(format!("the answer is longer than {MAX_ANSWER} bytes"));
+            return Err(format!("the response is longer than {MAX_ANSWER} bytes"));
         }
         body.extend_from_slice(&part);
     }
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Account of an uncompressed public key, with or without the SEC 1 prefix.
+/// Returns the account of an uncompressed public key, with or without the SEC 1 prefix.
 fn account_of(key: &[u8]) -> Option<Address> {
     let key = match key {
         [4, key @ ..] if key.len() == 64 => key,

@@ -15,37 +15,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Maximum size of all messages and transactions in memory, in bytes; the oldest are dropped. A
-/// block whose transactions the chain has takes about a kilobyte: 27 hours with one block a second
-/// take 100 MB.
+/// Maximum size of all messages and transactions in memory, in bytes. The oldest are dropped. A
+/// block whose transactions are in the chain takes about 1 kB, so 27 hours with one block per
+/// second take 100 MB.
 const MAX_BYTES: usize = 128 << 20;
-/// Maximum size of the messages about parents that the chain does not have, in bytes. They are
-/// dropped first, the largest parent before others.
+/// Maximum size of the messages about parents that are not in the chain, in bytes. They are dropped
+/// first, starting with the parent of the largest size.
 const MAX_ORPHAN_BYTES: usize = 8 << 20;
-/// Maximum size of the transactions of a block, in bytes: more than the six blobs of an L1
-/// transaction carry.
+/// Maximum size of the transactions of a block in bytes, more than fits into the six blobs of an L1
+/// transaction.
 const MAX_BLOCK_BYTES: usize = 1 << 20;
-/// Maximum number of messages for one parent. A sequencer needs two; more are evidence already,
-/// unless L1 has none of the blocks on which they depend.
+/// Maximum number of messages for one parent. An honest sequencer needs two. More are already
+/// evidence, unless L1 has none of the blocks on which they depend.
 const MAX_FOR_PARENT: usize = 16;
-/// Maximum number of parents of one block that the chain does not have.
+/// Maximum number of parents for one block number that are not in the chain.
 const MAX_PARENTS: usize = 8;
-/// Maximum number of parents with conflicts that are judged at once.
-const MAX_JUDGED: usize = 256;
-/// Maximum number of messages whose execution is not checked yet.
+/// Maximum number of parents with conflicts that are checked at once.
+const MAX_CHECKED: usize = 256;
+/// Maximum number of messages with a pending execution check.
 const MAX_UNCHECKED: usize = 256;
-/// Time that the follower has for executing a prefix, before the watcher does it.
+/// Time within which the follower should execute a prefix, before the watcher does.
 const EXECUTION_TIME: Duration = Duration::from_secs(2);
-/// Time after which a block is executed again whose evidence is not held.
+/// Time after which a block is executed again if the reporter did not accept its evidence.
 const REOPENED_TIME: Duration = Duration::from_secs(60);
 
 /// Messages for one parent.
 #[derive(Debug, Default)]
 struct Parent {
     all: Vec<Arc<Watched>>,
-    /// Hash of the rollup's block by which all of them were judged.
-    judged_by: Option<B256>,
-    /// `true` if the chain does not have the parent.
+    /// Hash of the rollup's block against which all of them were checked.
+    checked_against: Option<B256>,
+    /// `true` if the parent is not in the chain.
     is_orphan: bool,
 }
 
@@ -55,17 +55,17 @@ impl Parent {
     }
 }
 
-/// A message whose block was not executed.
+/// A message whose block was not executed yet.
 #[derive(Debug)]
 struct Unchecked {
     watched: Arc<Watched>,
     due: Instant,
 }
 
-/// Reason why an update is not kept.
+/// Reason why an update is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotKept {
-    /// Its transactions are not those of its header, or more than L1 can carry.
+    /// The transactions do not match the header, or do not fit into an L1 transaction.
     Garbage,
     /// The transactions before those of the update are missing.
     Gap { first: u32, known: usize },
@@ -77,18 +77,18 @@ pub(super) struct Book {
     parents: BTreeMap<Place, Parent>,
     /// Parents with messages that may conflict.
     conflicts: BTreeSet<Place>,
-    /// Parents with messages that do not conflict on L1's present chain.
+    /// Parents with messages that do not conflict on L1's current chain.
     doubtful: BTreeSet<Place>,
     unchecked: VecDeque<Unchecked>,
-    /// Accounts that have signed; only admitted ones can.
+    /// Admitted accounts that have signed.
     signers: BTreeSet<Address>,
     bytes: usize,
     file: Option<WatchFile>,
 }
 
 impl Book {
-    /// Restores the messages of a file, to which new ones are appended from now on. Without L1's
-    /// chain all are kept, until [`Self::trim`] and [`Self::check_unknown`].
+    /// Restores the messages of a file, to which new ones are appended. All are kept until
+    /// [`Self::trim`] and [`Self::check_unknown`], which need L1's chain.
     pub(super) fn restored(file: WatchFile, all: Vec<Watched>) -> Self {
         let mut book = Self::default();
         for watched in all {
@@ -97,7 +97,8 @@ impl Book {
         Self { file: Some(file), ..book }
     }
 
-    /// Has the messages checked whose blocks the chain does not have, after a restart.
+    /// Schedules the execution check of messages whose blocks are not in the chain, after a
+    /// restart.
     pub(super) fn check_unknown(&mut self, is_known: impl Fn(&B256) -> bool) {
         for ((_, hash), parent) in &mut self.parents {
             parent.is_orphan = !is_known(hash);
@@ -115,12 +116,12 @@ impl Book {
         self.parents.get(&(number, parent)).into_iter().flat_map(|it| &it.all)
     }
 
-    /// Number of bytes of all messages.
+    /// Returns the size of all messages in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Returns `true` if messages of this signer were kept.
+    /// Returns `true` if messages of this signer were stored.
     pub(super) fn has_signer(&self, signer: &Address) -> bool {
         self.signers.contains(signer)
     }
@@ -130,9 +131,9 @@ impl Book {
         self.signers.iter().filter(|signer| !known.contains_key(*signer)).copied().collect()
     }
 
-    /// Keeps an update of a signer. Returns `false` if it is known. `has_parent` tells whether the
-    /// chain has the parent: a signer could name any number of others. `is_on_l1` tells whether L1's
-    /// chain has a block.
+    /// Stores an update of a signer. Returns `false` if it is known. `has_parent` is `true` if the
+    /// chain has the parent, since a signer could name any number of others. `is_on_l1` returns
+    /// `true` if L1's chain has a block.
     ///
     /// # Errors
     ///
@@ -168,7 +169,8 @@ impl Book {
         let is_new = self.insert(Arc::clone(&watched))
             && self.trim_parent(&place, is_on_l1) != Some(watched.signed.message);
         if let Some(parent) = self.parents.get_mut(&place) {
-            // The chain can be unreadable, or on another branch: what it has had stays.
+            // The chain may be unreadable, or on another branch, so a parent that it once had is
+            // never an orphan.
             parent.is_orphan = !has_parent && (is_first || parent.is_orphan);
         }
         self.drop_surplus();
@@ -186,8 +188,7 @@ impl Book {
         Ok(true)
     }
 
-    /// Drops the oldest message whose execution is not checked, if there are too many: one that
-    /// cannot be executed, or else any.
+    /// Drops the oldest messages with a pending execution check beyond the limit, orphans first.
     fn limit_unchecked(&mut self) {
         while self.unchecked.len() > MAX_UNCHECKED {
             let is_orphan = |it: &Unchecked| {
@@ -198,15 +199,15 @@ impl Book {
         }
     }
 
-    /// Notes which parents the chain has.
+    /// Records which parents are in the chain by now.
     pub(super) fn find_parents(&mut self, is_known: impl Fn(&B256) -> bool) {
         for ((_, hash), parent) in self.parents.iter_mut().filter(|(_, it)| it.is_orphan) {
             parent.is_orphan = !is_known(hash);
         }
     }
 
-    /// Returns all transactions of the prefix that an update ends. They are compared with the root
-    /// in the header, since a sequencer may send conflicting prefixes by turns.
+    /// Returns all transactions of the prefix that an update extends. They are compared with the
+    /// root in the header, since a sequencer may alternate between conflicting prefixes.
     fn transactions_of(
         &self,
         update: &PrefixUpdate,
@@ -236,7 +237,7 @@ impl Book {
         Err(NotKept::Gap { first: update.first, known: longest })
     }
 
-    /// Adds a message unless it is known, or follows from another one.
+    /// Adds a message, unless it is known or implied by another one.
     fn insert(&mut self, watched: Arc<Watched>) -> bool {
         let place = watched.place();
         let parent = self.parents.entry(place).or_default();
@@ -248,12 +249,12 @@ impl Book {
         }
         self.bytes += watched.bytes();
         self.signers.insert(watched.signer);
-        parent.judged_by = None;
+        parent.checked_against = None;
         let is_new = |old: &Arc<Watched>| !old.is_kept_by(&watched) && !watched.is_kept_by(old);
         if parent.all.iter().any(is_new) {
             self.conflicts.insert(place);
         }
-        // The sealed block does not replace its longest prefix before L1 has the block.
+        // The sealed block does not replace its longest prefix until L1 includes the block.
         let is_replaced = |old: &&Arc<Watched>| {
             is_like(old) && !watched.signed.message.is_sealed && old.is_extended_by(&watched)
         };
@@ -266,7 +267,7 @@ impl Book {
         true
     }
 
-    /// Drops surplus messages of each parent.
+    /// Drops the messages of each parent beyond the limit.
     pub(super) fn trim(&mut self, is_on_l1: &dyn Fn(u64, B256) -> bool) {
         let long = self.parents.iter().filter(|(_, parent)| parent.all.len() > MAX_FOR_PARENT);
         let long: Vec<_> = long.map(|(place, _)| *place).collect();
@@ -275,7 +276,7 @@ impl Book {
         }
     }
 
-    /// Drops surplus messages of a parent, and returns the last of them.
+    /// Drops the messages of a parent beyond the limit, and returns the last of them.
     fn trim_parent(
         &mut self,
         place: &Place,
@@ -330,18 +331,18 @@ impl Book {
         }
     }
 
-    /// Notes that the follower has executed a block, and has found its header.
+    /// Records that the follower has executed a block with the signed header as the result.
     pub(super) fn executed(&mut self, hash: &B256) {
         self.unchecked.retain(|it| it.watched.header.hash != *hash);
     }
 
-    /// Notes that the follower has found another header.
+    /// Records that the follower has executed a block with another result.
     pub(super) fn is_false(&mut self, hash: &B256) {
         let of_hash = self.unchecked.iter_mut().filter(|it| it.watched.header.hash == *hash);
         of_hash.for_each(|it| it.due = Instant::now());
     }
 
-    /// Takes the messages whose blocks the follower should have executed by now.
+    /// Removes and returns the messages whose blocks the follower should have executed by now.
     pub(super) fn take_unchecked(&mut self) -> Vec<Arc<Watched>> {
         let now = Instant::now();
         let (due, others): (Vec<_>, Vec<_>) =
@@ -350,14 +351,15 @@ impl Book {
         due.into_iter().map(|it| it.watched).collect()
     }
 
-    /// Puts back a message whose parent is not known yet.
+    /// Returns a message whose parent is not known yet to the queue.
     pub(super) fn check_later(&mut self, watched: Arc<Watched>) {
         let due = Instant::now() + EXECUTION_TIME;
         self.unchecked.push_back(Unchecked { watched, due });
         self.limit_unchecked();
     }
 
-    /// Has messages judged again at a later block of L1, because the evidence is not held.
+    /// Schedules another check at a later L1 block, because the reporter did not accept the
+    /// evidence.
     pub(super) fn reopen(&mut self, fault: Fault, number: u64, hash: B256) {
         let of_number = (number, B256::ZERO)..=(number, B256::repeat_byte(0xff));
         for (place, parent) in self.parents.range_mut(of_number) {
@@ -370,8 +372,8 @@ impl Book {
                     let due = Instant::now() + REOPENED_TIME;
                     self.unchecked.push_back(Unchecked { watched: Arc::clone(watched), due });
                 }
-                Fault::Broken => parent.judged_by = None,
-                // Delays are judged at each block of L1.
+                Fault::Broken => parent.checked_against = None,
+                // Delays are checked at each L1 block anyway.
                 Fault::Late => {}
             }
         }
@@ -384,56 +386,57 @@ impl Book {
             .conflicts
             .iter()
             .filter_map(|place| self.parents.get(place).map(|parent| (*place, parent.all.clone())));
-        all.take(MAX_JUDGED).collect()
+        all.take(MAX_CHECKED).collect()
     }
 
-    /// Notes that the messages of a parent were judged. If they are `doubtful`, another chain of L1
-    /// may change the judgement.
+    /// Records that the messages of a parent were checked. If they are `doubtful`, another L1 chain
+    /// may change the result.
     pub(super) fn settle_conflict(&mut self, place: &Place, doubtful: bool) {
         self.conflicts.remove(place);
         if doubtful {
             self.doubtful.insert(*place);
         }
-        while self.doubtful.len() > MAX_JUDGED {
+        while self.doubtful.len() > MAX_CHECKED {
             self.doubtful.pop_first();
         }
     }
 
-    /// Has doubtful messages judged again, after a new block of L1.
-    pub(super) fn judge_doubtful(&mut self) {
+    /// Schedules another check of doubtful messages, after a new L1 block.
+    pub(super) fn recheck_doubtful(&mut self) {
         self.conflicts.append(&mut self.doubtful);
     }
 
-    /// Returns the messages about blocks up to this number that were not judged by the rollup's
-    /// block, which `posted` returns.
-    pub(super) fn to_judge(
+    /// Returns the messages about blocks up to this number that were not checked against the
+    /// rollup's block, which `posted` returns.
+    pub(super) fn to_check(
         &self,
         up_to: u64,
         posted: impl Fn(u64) -> Option<B256>,
     ) -> Vec<(Place, B256, Vec<Arc<Watched>>)> {
         let decided = self.parents.range(..=(up_to, B256::repeat_byte(0xff)));
         let open = decided.filter_map(|(place, parent)| {
-            let hash = posted(place.0).filter(|hash| parent.judged_by != Some(*hash))?;
+            let hash = posted(place.0).filter(|hash| parent.checked_against != Some(*hash))?;
             Some((*place, hash, parent.all.clone()))
         });
         open.collect()
     }
 
-    /// Returns the messages about blocks after this number, in the order of the numbers.
+    /// Returns the messages about blocks after this number, ordered by number.
     pub(super) fn after(&self, number: u64) -> impl Iterator<Item = &Arc<Watched>> {
         let later = self.parents.range((number.saturating_add(1), B256::ZERO)..);
         later.flat_map(|(_, parent)| &parent.all)
     }
 
-    /// Notes that the messages of a parent were judged by the rollup's block with this hash, which
-    /// the chain has. What the block keeps takes its transactions from there.
+    /// Records that the messages of a parent were checked against the rollup's block with this
+    /// hash, which is in the chain. Messages that the block keeps refer to its transactions from
+    /// now on.
     pub(super) fn checked(&mut self, place: &Place, hash: B256) {
         let Some(parent) = self.parents.get_mut(place) else { return };
-        parent.judged_by = Some(hash);
+        parent.checked_against = Some(hash);
         let before = parent.bytes();
         let is_block = |it: &Arc<Watched>| it.header.hash == hash && it.signed.message.is_sealed;
         if let Some(sealed) = parent.all.iter().find(|it| is_block(it)).cloned() {
-            // Whatever breaks such a prefix also breaks the sealed block.
+            // A block that breaks such a prefix also breaks the sealed block.
             parent.all.retain(|it| {
                 it.signer != sealed.signer
                     || it.condition() != sealed.condition()
@@ -452,16 +455,16 @@ impl Book {
         self.bytes = self.bytes + after - before;
     }
 
-    /// Has all messages judged again, after another account became liable for a signer.
+    /// Schedules another check of all messages, after another account became liable for a signer.
     pub(super) fn recheck_all(&mut self) {
         self.recheck();
         let several = self.parents.iter().filter(|(_, parent)| parent.all.len() > 1);
         self.conflicts.extend(several.map(|(place, _)| *place));
     }
 
-    /// Has all messages judged by the rollup's blocks again, after an L1 reorg.
+    /// Schedules another check of all messages against the rollup's blocks, after an L1 reorg.
     pub(super) fn recheck(&mut self) {
-        self.parents.values_mut().for_each(|parent| parent.judged_by = None);
+        self.parents.values_mut().for_each(|parent| parent.checked_against = None);
     }
 }
 

@@ -1,19 +1,19 @@
-//! What a watcher tells the operator.
+//! Reports of a watcher to the operator.
 
 use alloy_primitives::{Address, B256, U256};
 use preconf::faults::Fault;
 use serde::Serialize;
 
-/// What a watcher has found or done.
+/// Report of a watcher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WatchReport {
-    /// What happened.
+    /// The event.
     pub event: WatchEvent,
     /// Kind of the fault: `equivocation`, `broken`, `lie` or `late`; `withheld` for blocks that the
-    /// sequencer does not post, which is no fault until it is late.
+    /// sequencer does not post, which is not a fault until they are late.
     pub fault: &'static str,
-    /// Account whose bond pays for it; for blocks the account that has signed the last one.
+    /// Account whose bond is liable, or for posted blocks the account that signed the last one.
     pub account: Address,
     /// Number of the L2 block.
     pub number: u64,
@@ -42,15 +42,15 @@ pub enum WatchEvent {
     Committed,
     /// L1 has accepted the accusation.
     Accepted,
-    /// L1 rejects the accusation, or it is not worth its cost. It is tried again later.
+    /// L1 rejects the accusation, or its reward is less than its cost. It is retried later.
     Postponed,
-    /// L1 has included blocks that the sequencer did not post.
+    /// L1 has included the watcher's transaction with blocks that the sequencer did not post.
     Posted,
-    /// Such blocks were not posted. It is tried again later.
+    /// Posting such blocks failed. It is retried later.
     NotPosted,
 }
 
-/// Name of a fault in reports and metrics.
+/// Returns the name of a fault in reports and metrics.
 pub(super) const fn name(fault: Fault) -> &'static str {
     match fault {
         Fault::Equivocation => "equivocation",

@@ -1,4 +1,4 @@
-//! File of the messages, so that evidence survives a restart.
+//! File of signed messages, so that evidence survives a restart.
 
 use crate::watch::watched::{Body, Watched};
 use alloy_primitives::{Address, B256, Bytes, FixedBytes, keccak256};
@@ -11,11 +11,11 @@ use std::{
 };
 use wire::SchemaId;
 
-/// Length of the file in bytes from which it is rewritten with the messages that are still kept.
+/// Length in bytes from which the file is rewritten without the messages that were dropped.
 const REWRITE_FROM: u64 = 4 << 20;
 const WHAT: &str = "a record of a watched message";
 
-/// The open file. Errors are only logged: the messages stay in memory.
+/// The open file. Errors are only logged, because the messages are also in memory.
 #[derive(Debug)]
 pub(super) struct WatchFile {
     path: PathBuf,
@@ -24,8 +24,8 @@ pub(super) struct WatchFile {
     last: LastBlock,
 }
 
-/// Environment and transactions of the last record, which the next one of the same block need not
-/// repeat.
+/// Environment and transactions of the last record. The next record of the same block omits these
+/// transactions.
 #[derive(Debug, Default)]
 struct LastBlock {
     environment: B256,
@@ -53,19 +53,19 @@ impl WatchFile {
             tracing::error!(
                 path = %path.display(),
                 %cut,
-                "file of watched messages was damaged and is truncated"
+                "file of watched messages truncated"
             );
         }
         Ok((Self { path: path.to_owned(), subject, file, last }, all))
     }
 
-    /// Returns `true` if most of the file is messages that are no longer kept; `kept` is the size of
-    /// the others in bytes.
+    /// Returns `true` if most of the file consists of messages that were dropped. `kept` is the
+    /// size of the others in bytes.
     pub(super) fn is_long(&self, kept: usize) -> bool {
         self.file.length() > REWRITE_FROM.max(2 * kept as u64)
     }
 
-    /// Appends a message. The file is not synced: only a loss of power loses messages, and the newest
+    /// Appends a message. The file is not synced, so a power loss may lose messages, but the newest
     /// ones are received again.
     pub(super) fn append(&mut self, watched: &Watched) {
         let record = self.last.encode(watched);
@@ -82,7 +82,7 @@ impl WatchFile {
         let records = records.iter().map(|record| &record[..]);
         match RecordFile::replace(&self.path, self.subject, records) {
             Ok(file) => (self.file, self.last) = (file, last),
-            Err(error) => tracing::warn!(%error, "failed to shorten the file of watched messages"),
+            Err(error) => tracing::warn!(%error, "failed to compact the file of watched messages"),
         }
     }
 }
@@ -140,7 +140,7 @@ impl LastBlock {
                 false => None,
             };
             let known = known.ok_or_else(|| {
-                malformed(format!("{first} transactions of the record before, it lacks them"))
+                malformed(format!("{first} transactions of the previous record, which are missing"))
             })?;
             let added = added.iter().map(|it| Bytes::copy_from_slice(it));
             let transactions: Vec<_> = known.iter().cloned().chain(added).collect();

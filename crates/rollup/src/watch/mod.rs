@@ -1,14 +1,14 @@
-//! Watching a sequencer: keeps what it has signed, judges it as `PreconfBonds` does, and submits
-//! evidence of faults.
+//! Watcher of a sequencer, which stores signed messages, checks them as `PreconfBonds` does, and
+//! submits evidence of faults.
 //!
-//! A watcher is a follower. The [`PrefixClient`](crate::prefix::PrefixClient) gives it each update,
-//! also those that the follower does not show. A thread judges new messages, and all of them when
-//! L1 has a new block.
+//! A watcher is a follower. The [`PrefixClient`](crate::prefix::PrefixClient) passes it each
+//! update, including those that the follower rejects. A thread checks new messages, and all of them
+//! at each L1 block.
 
 mod book;
+mod checker;
 mod event;
 mod file;
-mod judge;
 mod post;
 mod report;
 mod retry;
@@ -27,11 +27,11 @@ use crate::{
 use alloy_primitives::{Address, B256};
 use book::{Book, NotKept};
 use chain::{Block, ChainReader};
+use checker::{Accounts, FaultChecker, Found};
 use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
 use disk::DiskError;
 use event::name;
 use file::WatchFile;
-use judge::{Accounts, Found, Judge};
 use node::Node;
 use parking_lot::Mutex;
 use post::Poster;
@@ -52,11 +52,12 @@ use std::{
 
 /// Pause between two turns of the thread.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Number of L2 blocks for which evidence about a posted block can be proven.
+/// Number of L2 blocks after a posted block for which evidence about it can be proven.
 const PROVABLE: u64 = 16_381;
-/// Maximum number of blocks after the follower's head about which messages are kept.
+/// Maximum number of blocks after the follower's head for which messages about unknown parents are
+/// stored.
 const MAX_AHEAD: u64 = 64;
-/// Maximum number of signers whose liable accounts are remembered.
+/// Maximum number of signers whose liable accounts are cached.
 const MAX_SIGNERS: usize = 64;
 
 /// Configuration of a watcher.
@@ -66,7 +67,7 @@ pub struct WatchConfig {
     pub reporter: Option<Signer>,
     /// Fees and spending limits of its L1 transactions.
     pub submitter: SubmitterConfig,
-    /// Submits evidence also if the reward is less than the cost.
+    /// Submits evidence even if the reward is less than the cost.
     pub at_a_loss: bool,
     /// Posts signed blocks that the sequencer does not post, from the account of `reporter`.
     pub post: bool,
@@ -74,19 +75,18 @@ pub struct WatchConfig {
     pub reports: Option<Sender<WatchReport>>,
 }
 
-/// The messages of a sequencer, and who may sign for it.
 #[derive(Debug)]
 pub(crate) struct Watch {
     book: Mutex<Book>,
     rollup: Address,
     domain: Domain,
-    /// Number of updates that were received.
+    /// Number of received updates.
     updates: AtomicU64,
-    /// Increases with each message that is kept.
+    /// Increases with each stored message.
     version: AtomicU64,
 }
 
-/// An update whose first transactions are not known.
+/// An update whose preceding transactions are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WatchGap {
     pub(crate) first: u32,
@@ -115,12 +115,12 @@ impl Watch {
         Ok(Self { book: Mutex::new(book), rollup, domain, updates, version })
     }
 
-    /// Keeps an update that an admitted account has signed, whether or not its block is the next
-    /// one. May wait for L1.
+    /// Stores an update that an admitted account has signed, even if its block is not the next one.
+    /// May wait for L1.
     ///
     /// # Errors
     ///
-    /// [`WatchGap`]; the whole prefix has to be requested then.
+    /// [`WatchGap`] if the complete prefix must be requested.
     pub(crate) fn store(
         &self,
         update: &PrefixUpdate,
@@ -134,7 +134,7 @@ impl Watch {
         let (has_parent, head) = (matches!(parent, Ok(Some(_))), chain.head().header.number);
         let is_possible = match parent {
             Ok(Some(parent)) => header.number == parent.header.number.saturating_add(1),
-            // A block on another one that the chain lacks matters only while its number is open.
+            // A block whose parent is not in the chain only matters while its number is open.
             Ok(None) => {
                 (head..head.saturating_add(MAX_AHEAD)).contains(&(header.number.saturating_sub(1)))
             }
@@ -174,7 +174,8 @@ impl Watch {
         let signer = message.signer(&self.domain, update.signature.as_slice());
         let signer = signer.map_err(|error| malformed(error.to_string()))?;
         match trust.admits(signer, header.number) {
-            // Without a response of L1 the earlier one counts: this may be the only copy.
+            // Without a response of L1, an earlier admission counts, since this may be the only
+            // copy.
             Err(FeedError::Policy(_) | FeedError::NotOpen)
                 if self.book.lock().has_signer(&signer) => {}
             admitted => admitted?,
@@ -182,11 +183,10 @@ impl Watch {
         Ok((header, signer))
     }
 
-    /// Returns a message by which the block is promised as sealed, with its signer, if the message
-    /// is in force.
+    /// Returns a message in force that promises the block as sealed, with its signer.
     ///
-    /// The one with the newest condition comes first, and another one after each rejection by L1,
-    /// whose policy may no longer know a signer.
+    /// The message with the newest condition comes first. After each rejection by L1, the next one
+    /// is used, since the policy may no longer admit a signer.
     fn sealed_message(
         &self,
         block: &Block,
@@ -206,7 +206,7 @@ impl Watch {
         Some((chosen.signer, chosen.signed.clone()))
     }
 
-    /// Notes whether the follower has found the signed header when it executed the block.
+    /// Records whether the follower's execution of the block resulted in the signed header.
     pub(crate) fn executed(&self, hash: &B256, is_true: bool) {
         let mut book = self.book.lock();
         if is_true {
@@ -218,22 +218,22 @@ impl Watch {
     }
 }
 
-/// The thread that judges and reports.
+/// The thread that checks messages and submits evidence.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     watch: Arc<Watch>,
     node: Arc<Node>,
-    judge: Judge,
+    checker: FaultChecker,
     reporter: Reporter,
     accounts: Accounts,
     levels: WatchLevels,
-    /// Head of L1, and version of the book, at the last judgement.
-    judged: (Option<B256>, u64),
+    /// L1 head and version of the book at the last check.
+    checked_at: (Option<B256>, u64),
     /// Number and hash of that head.
     last_head: Option<(u64, B256)>,
     /// Head of the follower's chain when parents were last looked up.
     chain_head: Option<B256>,
-    /// `true` if the chain lacked blocks of L1 at the last judgement.
+    /// `true` if the chain lacked L2 blocks on L1 at the last check.
     is_behind: bool,
 }
 
@@ -259,37 +259,40 @@ impl Watcher {
             (sender, _) => sender,
         };
         let poster = post.then(|| Poster::new(Arc::clone(&watch), *rules, limits));
-        let judge =
-            Judge { domain, chain_id: deployment.l2_chain_id, post_within: rules.max_lag / 2 };
+        let checker = FaultChecker {
+            domain,
+            chain_id: deployment.l2_chain_id,
+            post_within: rules.max_lag / 2,
+        };
         let reporter = Reporter::new(client, domain, sender, at_a_loss, reports);
         let reporter = reporter.with_poster(poster);
         let reader = node.read(|node| node.chain.reader().clone());
         let is_known = |hash: &B256| reader.find_block(hash).is_ok_and(|found| found.is_some());
         watch.book.lock().check_unknown(is_known);
-        let (accounts, judged, last_head) = Default::default();
+        let (accounts, checked_at, last_head) = Default::default();
         let (chain_head, is_behind) = Default::default();
         Ok(Self {
             watch,
             node,
-            judge,
+            checker,
             reporter,
             accounts,
             levels,
-            judged,
+            checked_at,
             last_head,
             chain_head,
             is_behind,
         })
     }
 
-    /// Watches until it is stopped.
+    /// Runs until `stop` is set.
     pub(crate) fn work(mut self, shared: &NodeHandle, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             shared.supervisor.advanced(Actor::Watcher);
             let view = shared.view.lock().clone();
-            // Before L1 has been read, old blocks look late.
+            // Until L1 has been read, old blocks look late.
             if let Some(view) = view.filter(|_| shared.status.lock().synced) {
-                self.judge(&view);
+                self.check(&view);
                 let chain = self.node.read(|node| node.chain.reader().clone());
                 self.reporter.step(&view, &chain);
             }
@@ -299,25 +302,25 @@ impl Watcher {
         }
     }
 
-    fn judge(&mut self, view: &L1View) {
+    fn check(&mut self, view: &L1View) {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let watch = Arc::clone(&self.watch);
         let book = &watch.book;
         let head = view.head().map(|head| (head.number, head.hash));
         let version = watch.version.load(Ordering::Relaxed);
-        let is_new = self.judged != (head.map(|head| head.1), version);
-        if self.judged.0 != head.map(|head| head.1) {
-            book.lock().judge_doubtful();
+        let is_new = self.checked_at != (head.map(|head| head.1), version);
+        if self.checked_at.0 != head.map(|head| head.1) {
+            book.lock().recheck_doubtful();
         }
         let head_hash = Some(chain.head().hash);
         if self.chain_head != head_hash {
             book.lock().find_parents(|hash| chain.find_block(hash).is_ok_and(|it| it.is_some()));
             self.chain_head = head_hash;
         }
-        let mut found = self.judge.lies(book, &chain, view, &self.accounts);
+        let mut found = self.checker.lies(book, &chain, view, &self.accounts);
         if is_new {
             book.lock().trim(&|number, hash| view.is_canonical(number, hash));
-            if self.judged.0 != head.map(|head| head.1) {
+            if self.checked_at.0 != head.map(|head| head.1) {
                 // A registration is permanent.
                 self.accounts.retain(|signer, account| signer != account);
             }
@@ -325,12 +328,12 @@ impl Watcher {
             if self.last_head.is_some_and(|(number, hash)| !view.is_canonical(number, hash)) {
                 book.lock().recheck();
             }
-            found.extend(self.judge.equivocations(book, &chain, view, &self.accounts));
-            found.extend(self.judge.late(book, view, &self.accounts));
+            found.extend(self.checker.equivocations(book, &chain, view, &self.accounts));
+            found.extend(self.checker.late(book, view, &self.accounts));
         }
         if is_new || self.is_behind {
-            let judged = self.judge.broken(book, &chain, view, &self.accounts, &mut found);
-            self.is_behind = !judged.unwrap_or_else(|error| {
+            let is_complete = self.checker.broken(book, &chain, view, &self.accounts, &mut found);
+            self.is_behind = !is_complete.unwrap_or_else(|error| {
                 tracing::warn!(%error, "failed to read a block of the rollup");
                 true
             });
@@ -342,7 +345,7 @@ impl Watcher {
                 book.lock().reopen(accusation.fault(), offence.number, hash);
             }
         }
-        (self.judged, self.last_head) = ((head.map(|head| head.1), version), head);
+        (self.checked_at, self.last_head) = ((head.map(|head| head.1), version), head);
         let safe = view.advanced_head().map_or(0, |head| head.number);
         book.lock().forget_before(safe.saturating_sub(PROVABLE));
     }
@@ -386,13 +389,12 @@ pub(crate) struct WatchLevels {
 }
 
 impl WatchLevels {
-    /// Registers the gauges.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
         use preconf::faults::Fault::{Broken, Equivocation, Late, Lie};
         let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
         Self {
             updates: gauge("rollup_watch_updates", "Signed prefixes that were received"),
-            kept: gauge("rollup_watch_kept", "Signed prefixes that were kept and judged"),
+            kept: gauge("rollup_watch_kept", "Signed prefixes that were stored and checked"),
             bytes: gauge("rollup_watch_bytes", "Bytes of the signed prefixes in memory"),
             evidence: [Equivocation, Broken, Lie, Late].map(|fault| {
                 let name = format!("rollup_watch_evidence_{}", name(fault));
@@ -401,7 +403,7 @@ impl WatchLevels {
             sent: gauge("rollup_watch_sent", "Accusations that L1 has included"),
             accepted: gauge("rollup_watch_accepted", "Accusations that L1 has accepted"),
             posted: gauge("rollup_watch_posted", "Blocks that were posted for the sequencer"),
-            l1_head: gauge("rollup_watch_l1_head", "L1 block at the last judgement"),
+            l1_head: gauge("rollup_watch_l1_head", "L1 block at the last check"),
         }
     }
 

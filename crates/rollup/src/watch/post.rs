@@ -1,4 +1,4 @@
-//! Posting of signed blocks that the sequencer does not post, by `HybridSequencing.post`.
+//! Posting of signed blocks that the sequencer does not post, with `HybridSequencing.post`.
 
 use crate::{
     BatcherError, DutyError, L1Error, RollupRules, SubmitterError,
@@ -24,8 +24,8 @@ use contracts::{
 use preconf::evidence::SignedHeader;
 use std::sync::Arc;
 
-/// Seconds after the policy's `POST_DELAY` in which the sequencer's own transaction may still be
-/// included.
+/// Time after the policy's `POST_DELAY` in which the sequencer's own transaction may still be
+/// included, in seconds.
 const GRACE: u64 = 60;
 /// Maximum number of blocks in a transaction.
 const MAX_BLOCKS: usize = 32;
@@ -41,9 +41,9 @@ pub(super) enum PostError {
     Duty(#[from] DutyError),
     #[error(transparent)]
     Batcher(#[from] BatcherError),
-    #[error("the policy {policy} does not let other accounts post signed blocks")]
+    #[error("the policy {policy} does not allow other accounts to post signed blocks")]
     NotHybrid { policy: Address },
-    #[error("the blocks have {got} bytes, and a transaction of the watcher at most {limit}")]
+    #[error("the blocks have {got} bytes, but a transaction of the watcher has at most {limit}")]
     TooLarge { got: usize, limit: usize },
 }
 
@@ -54,7 +54,7 @@ impl From<L1Error> for PostError {
 }
 
 impl PostError {
-    /// Returns `false` if L1 has not judged the blocks, such as without a response.
+    /// Returns `false` if the outcome is unknown, e.g. because L1 did not respond.
     fn is_rejection(&self) -> bool {
         !matches!(self, Self::Submitter(error) if !error.is_rejection())
     }
@@ -80,36 +80,35 @@ struct PostTerms {
     duties: crate::Duties,
 }
 
-/// Posts blocks, one transaction after the other.
+/// Posts blocks, one transaction at a time.
 #[derive(Debug)]
 pub(super) struct Poster {
     watch: Arc<Watch>,
     rules: RollupRules,
     limits: L1Limits,
     retry: Retry,
-    /// Maximum number of blocks of the next transaction; lower after L1 has rejected one.
+    /// Maximum number of blocks of the next transaction, reduced after L1 has rejected one.
     most: usize,
-    /// Number of rejections since L1 has included a transaction.
+    /// Number of rejections since the last included transaction.
     rejections: usize,
     /// The transaction that L1 has not included yet.
     pub(super) sent: Option<Posting>,
-    /// Number of blocks that were posted.
     pub(super) posted: u64,
 }
 
 impl Poster {
-    /// Creates a poster of the blocks whose messages this watcher keeps.
+    /// Creates a poster of the blocks whose messages the watcher has stored.
     pub(super) fn new(watch: Arc<Watch>, rules: RollupRules, limits: L1Limits) -> Self {
         let (retry, rejections, sent, posted) = Default::default();
         Self { watch, rules, limits, retry, most: MAX_BLOCKS, rejections, sent, posted }
     }
 
-    /// Posts the oldest blocks that the sequencer should have posted, if there are any, and L1 has
-    /// a block that has not been tried yet.
+    /// Posts the oldest blocks that the sequencer should have posted, if there are any, at most
+    /// once per L1 block.
     ///
     /// # Errors
     ///
-    /// The last one of these blocks, and the reason why it was not posted.
+    /// The last of these blocks, and the reason why they were not posted.
     pub(super) fn step(
         &mut self,
         sender: &mut CallSender,
@@ -132,8 +131,8 @@ impl Poster {
         })
     }
 
-    /// Notes that this L1 block includes the last transaction. Returns its blocks. A view of an
-    /// earlier L1 block lacks them, so the next ones are posted from this block on.
+    /// Records that this L1 block includes the last transaction, and returns its blocks. A view of
+    /// an earlier L1 block lacks them, so the next ones are posted from this block on.
     pub(super) fn included(&mut self, l1_block: u64, has_succeeded: bool) -> Option<Posting> {
         let posting = self.sent.take()?;
         if has_succeeded {
@@ -173,7 +172,7 @@ impl Poster {
         let (rollup, at) = (view.deployment().rollup, at.hash);
         let terms = client.most(Quorum::Answering, |provider| terms(provider, rollup, at))?;
         let delay = terms.delay.ok_or(PostError::NotHybrid { policy: terms.policy })?;
-        // One input has blocks of one fork, and no more gas than a block has.
+        // An input has blocks of one fork, and at most the gas of a block.
         let mut gas = 0_u64;
         let fits = blocks.iter().take_while(|block| {
             gas = gas.saturating_add(block.header.gas_used);
@@ -205,15 +204,15 @@ impl Poster {
         let (message, signature) = (preconfirmation(&message).into(), signature.into());
         let call = postCall { message, signature, inputs: vec![input], evidence };
         let call = Bytes::from(call.abi_encode());
-        // Also the check that L1 accepts it: the sequencer may have posted meanwhile.
+        // Also checks that L1 accepts it, since the sequencer may have posted meanwhile.
         let price = sender.price(client, view, terms.policy, &call)?;
         sender.send(client, view, terms.policy, call, (price.gas, Purpose::Posting))?;
         self.sent = Some(posting);
         Ok(())
     }
 
-    /// Returns the most blocks that end with a signed one and fit into a transaction, or else the
-    /// fewest.
+    /// Returns the largest number of blocks that end with a signed one and fit into a transaction,
+    /// or else the smallest.
     fn what_fits<T>(
         &self,
         chain: &ChainReader,

@@ -1,12 +1,13 @@
-//! Submission of evidence to `PreconfBonds`: a commitment, and one L1 block later the accusation.
+//! Submission of evidence to `PreconfBonds`: a commitment, and at least one L1 block later the
+//! accusation.
 
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View, Quorum},
     submitter::{CallSender, CallState, Purpose},
     watch::{
+        checker::Found,
         event::{WatchEvent, WatchReport, name},
-        judge::Found,
         post::{Poster, Posting},
         retry::Retry,
     },
@@ -29,23 +30,23 @@ use std::{
     sync::{Arc, mpsc::Sender},
 };
 
-/// Maximum number of pieces of evidence that are held: each but a delay costs the whole bond.
+/// Maximum number of pending pieces of evidence. Each except a delay already costs the whole bond.
 const MAX_CASES: usize = 32;
-/// Maximum number of blocks between a block and the one in whose state its hash is proven.
+/// Maximum number of blocks between a block and the one whose state proves its hash.
 const HISTORY: u64 = 8_191;
 alloy_sol_types::sol! {
     /// Number of the L1 block that has stored a commitment; declared in `PreconfBonds`.
     function commitments(bytes32 commitment) external view returns (uint256 number);
 }
 
-/// As in `PreconfBonds`: divisors of the penalty and the reward.
+/// Divisors of the penalty and the reward, as in `PreconfBonds`.
 const LATE_DIVISOR: u128 = 20;
 const REWARD_DIVISOR: u128 = 10;
 
 /// Number of a fault, and hash of the first message.
 type Key = (u8, B256);
 
-/// Evidence, and what was done with it.
+/// Evidence and the state of its submission.
 #[derive(Debug)]
 struct Case {
     found: Found,
@@ -63,11 +64,10 @@ enum Stage {
     Committed,
     /// The accusation is sent.
     Accusing,
-    /// L1 has accepted it in this block, which may not be final yet.
+    /// L1 has accepted it in this block, which may not be finalized yet.
     Accepted(BlockNumHash),
 }
 
-/// Reason why a step fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error(transparent)]
@@ -76,11 +76,11 @@ pub(super) enum ReportError {
     Chain(#[from] ChainError),
     #[error("{account} has no bond")]
     NoBond { account: Address },
-    #[error("{account} is not punished for another delay before {until}")]
+    #[error("{account} is not penalized for another delay before {until}")]
     LateAlready { account: Address, until: u64 },
     #[error("the reward of {reward} wei is less than the cost of {cost} wei")]
     NotWorthwhile { reward: u128, cost: u128 },
-    #[error("the rollup's block {0} cannot be proven any more")]
+    #[error("block {0} of the rollup can no longer be proven")]
     NotProvable(u64),
 }
 
@@ -91,19 +91,19 @@ impl From<L1Error> for ReportError {
 }
 
 impl ReportError {
-    /// Returns `false` if L1 has not judged the evidence, such as without a response.
+    /// Returns `false` if the outcome is unknown, e.g. because L1 did not respond.
     fn is_rejection(&self) -> bool {
         !matches!(self, Self::Submitter(error) if !error.is_rejection())
     }
 }
 
-/// Submits evidence, one transaction after the other.
+/// Submits evidence, one transaction at a time.
 #[derive(Debug)]
 pub(super) struct Reporter {
     pub(super) client: Arc<L1Client>,
     pub(super) bonds: Address,
     pub(super) domain: Domain,
-    /// `None`: evidence is only reported to the operator.
+    /// `None` if evidence is only reported to the operator.
     pub(super) sender: Option<CallSender>,
     /// Submits evidence also if the reward is less than the cost.
     pub(super) at_a_loss: bool,
@@ -111,9 +111,9 @@ pub(super) struct Reporter {
     /// Posts blocks while there is no evidence to submit.
     poster: Option<Poster>,
     cases: Vec<Case>,
-    /// Fault and message of what was found already.
+    /// Faults and messages that were already found.
     known: BTreeSet<Key>,
-    /// Evidence among them that L1 has accepted in a final block.
+    /// Those that L1 has accepted in a finalized block.
     accepted_keys: BTreeSet<Key>,
     /// Number of accusations that were sent, and that L1 has accepted.
     pub(super) sent: u64,
@@ -147,18 +147,17 @@ impl Reporter {
         }
     }
 
-    /// Also posts blocks, from the same account.
+    /// Sets the poster of blocks, which uses the same account.
     pub(super) fn with_poster(self, poster: Option<Poster>) -> Self {
         Self { poster, ..self }
     }
 
-    /// Number of blocks that were posted.
     pub(super) fn posted(&self) -> u64 {
         self.poster.as_ref().map_or(0, |poster| poster.posted)
     }
 
-    /// Reports evidence unless it is known, and holds it until L1 has accepted it. Returns the
-    /// evidence for which there is no room, which has to be found again.
+    /// Reports evidence unless it is known, and keeps it until L1 has accepted it. If there is too
+    /// much evidence, returns some that must be found again.
     #[must_use]
     pub(super) fn add(&mut self, found: Found, view: &L1View) -> Option<Found> {
         let fault = found.accusation.fault();
@@ -167,7 +166,7 @@ impl Reporter {
             self.evidence[usize::from(fault as u8)] += 1;
             self.report(WatchEvent::Evidence, &found, view, None, None, None);
         }
-        // Forgotten evidence is only found again.
+        // Dropped evidence will just be found again.
         for keys in [&mut self.known, &mut self.accepted_keys] {
             while keys.len() > 64 * MAX_CASES {
                 keys.pop_first();
@@ -185,11 +184,11 @@ impl Reporter {
         if replaced == Some(None) {
             return Some(found);
         }
-        // Only with room, since a remote key takes a request. Without a salt of its own, the
-        // commitment would be paid for once more after a restart.
+        // Only if the evidence is kept, since a remote key needs a request. Without a deterministic
+        // salt, another commitment would be paid for after a restart.
         let salt = sender.salt(self.bonds, keccak256([&[key.0], &key.1[..]].concat()));
         let salt = salt.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the salt of a commitment is random");
+            tracing::warn!(%error, "failed to derive the salt of a commitment, using a random one");
             B256::random()
         });
         let dropped = replaced.flatten().map(|at| self.cases.remove(at).found);
@@ -205,14 +204,14 @@ impl Reporter {
         rejected.max_by_key(|(_, case)| case.retry.tries).map(|(at, _)| at)
     }
 
-    /// Makes the next step with the first evidence that is due, or else posts blocks. Waits for L1.
+    /// Runs the next step of the first evidence that is due, or else posts blocks. Waits for L1.
     pub(super) fn step(&mut self, view: &L1View, chain: &ChainReader) {
         let head = view.head().map_or(0, |head| head.number);
         self.settle(view);
         let Some(mut sender) = self.sender.take() else { return };
         let stepped = sender.step(&self.client, view);
         match stepped {
-            Err(error) => tracing::warn!(%error, "failed to follow a report to L1, retrying"),
+            Err(error) => tracing::warn!(%error, "failed to track L1 transaction, retrying"),
             Ok(Some(CallState::Pending)) => {}
             Ok(Some(state)) if self.poster.as_ref().is_some_and(|it| it.sent.is_some()) => {
                 self.posting_ended(&state, view);
@@ -257,7 +256,7 @@ impl Reporter {
         }
     }
 
-    /// Notes that the transaction with blocks is no longer pending.
+    /// Records that the transaction with blocks is no longer pending.
     fn posting_ended(&mut self, state: &CallState, view: &L1View) {
         let head = view.head().map_or(0, |head| head.number);
         let receipt = match state {
@@ -272,7 +271,7 @@ impl Reporter {
         self.report_blocks(posting, view, receipt.map(|it| it.transaction_hash), reason);
     }
 
-    /// Reports that blocks were posted, or for which reason they were not.
+    /// Reports that blocks were posted, or why they were not.
     fn report_blocks(
         &self,
         posting: Posting,
@@ -291,7 +290,7 @@ impl Reporter {
                     number,
                     count,
                     reason,
-                    "blocks of the sequencer are not posted, retrying"
+                    "failed to post blocks of the sequencer, retrying"
                 );
                 WatchEvent::NotPosted
             }
@@ -309,8 +308,8 @@ impl Reporter {
         });
     }
 
-    /// Drops evidence that L1 has accepted in a final block, and submits it again if L1's chain no
-    /// longer has the block.
+    /// Drops evidence that L1 has accepted in a finalized block. Resubmits evidence if L1's chain
+    /// no longer has the block.
     fn settle(&mut self, view: &L1View) {
         let head = view.head().map_or(0, |head| head.number);
         for mut case in mem::take(&mut self.cases) {
@@ -324,7 +323,7 @@ impl Reporter {
                 self.report(WatchEvent::Postponed, &case.found, view, None, None, reason);
             } else if block.number <= head.min(view.finalized()) {
                 if case.found.accusation.fault() == Fault::Late {
-                    // The block may be late for another period.
+                    // The block may be late for another penalty period.
                     self.known.remove(&case.key);
                 } else {
                     self.accepted_keys.insert(case.key);
@@ -345,7 +344,7 @@ impl Reporter {
         refresh(&mut case.found.accusation, view, chain)?;
         let accuse = Bytes::from(accuse_calldata(case.found.accusation.clone(), case.salt));
         let reward = self.reward(&mut case.found, view)?;
-        // Also the check that L1 accepts it.
+        // Also checks that L1 accepts it.
         let price = sender.price(&self.client, view, self.bonds, &accuse)?;
         let require_worth = |cost: u128| {
             let is_worth = self.at_a_loss || reward >= cost;
@@ -353,7 +352,7 @@ impl Reporter {
         };
         let accusation = &case.found.accusation;
         let commitment = accusation.commitment(&self.domain, sender.address(), case.salt);
-        // After an L1 reorg L1 may lack it, and an accusation without it earns nothing.
+        // After a reorg, L1 may lack the commitment, and an accusation without it earns nothing.
         match self.is_committed(commitment)? {
             false => {
                 let commit = Bytes::from(IPreconfBonds::commitCall { commitment }.abi_encode());
@@ -391,7 +390,7 @@ impl Reporter {
             let account = contract.accountOf(signer).call().await?;
             Ok::<_, L1Error>((account, contract.bonds(account).call().await?))
         })?;
-        // The signer may be registered since the judgement.
+        // The signer may have been registered since the check.
         found.offence.account = account;
         if bond.amount == 0 {
             return Err(ReportError::NoBond { account });
@@ -415,7 +414,7 @@ impl Reporter {
         let is_accusation = case.stage == Stage::Accusing;
         self.sent += u64::from(is_accusation);
         if !receipt.status() {
-            // Such as one that another reporter was faster with.
+            // E.g. because another reporter was faster.
             case.stage = if is_accusation { Stage::Committed } else { Stage::Found };
             case.retry.postpone(view.head().map_or(0, |head| head.number), true);
             let reason = Some("the transaction failed on L1".to_owned());
@@ -439,7 +438,7 @@ impl Reporter {
         self.cases.insert(at, case);
     }
 
-    /// Starts again with evidence whose transaction L1 has not included.
+    /// Restarts the submission of evidence whose transaction L1 has not included.
     fn lost(&mut self) {
         for case in &mut self.cases {
             case.stage = match case.stage {
@@ -468,13 +467,13 @@ impl Reporter {
                 tracing::error!(fault, %account, number, %block_hash, "evidence of a fault");
             }
             WatchEvent::Accepted => {
-                tracing::error!(fault, %account, number, ?reward, "L1 has accepted an accusation");
+                tracing::error!(fault, %account, number, ?reward, "L1 accepted an accusation");
             }
             WatchEvent::Committed => tracing::info!(fault, number, "committed to evidence on L1"),
             WatchEvent::Posted | WatchEvent::NotPosted => {}
             WatchEvent::Postponed => {
                 let reason = reason.as_deref().unwrap_or_default();
-                tracing::warn!(fault, number, reason, "evidence is not accepted, retrying");
+                tracing::warn!(fault, number, reason, "evidence not accepted, retrying");
             }
         }
         let l1_head = view.head().map_or(0, |head| head.number);
@@ -500,7 +499,7 @@ impl Reporter {
     }
 }
 
-/// Proves the rollup's block by the present head of the rollup on L1.
+/// Proves the rollup's block with the current head of the rollup on L1.
 fn refresh(
     accusation: &mut Accusation,
     view: &L1View,

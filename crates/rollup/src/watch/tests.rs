@@ -8,7 +8,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use std::sync::Weak;
 
-/// A sealed block that this key has signed, and the account of the key.
+/// Returns a sealed block signed by this key, and the account of the key.
 fn signed(key: u8) -> (PrefixUpdate, Address) {
     let update = update_of(7, B256::ZERO, &[], 0, true);
     let key = PrivateKeySigner::from_bytes(&U256::from(key).into()).unwrap();

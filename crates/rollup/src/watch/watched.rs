@@ -1,16 +1,15 @@
-//! A signed message, with the transactions of its block.
+//! A signed message and the transactions of its block.
 
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{ChainError, ChainReader};
 use preconf::{HeaderSummary, evidence::SignedHeader};
 
-/// Memory of a message besides its header and transactions, in bytes.
+/// Memory of a message without its header and transactions, in bytes.
 const OVERHEAD: usize = 400;
 
 /// Number and parent of a block.
 pub(super) type Place = (u64, B256);
 
-/// A signed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Watched {
     pub(super) signed: SignedHeader,
@@ -19,17 +18,16 @@ pub(super) struct Watched {
     pub(super) body: Body,
 }
 
-/// Transactions of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Body {
     /// The transactions, as EIP-2718 encodings.
     Own(Vec<Bytes>),
-    /// The first `count` ones of a block in the chain.
+    /// The first `count` transactions of a block in the chain.
     InBlock { hash: B256, count: usize },
 }
 
 impl Watched {
-    /// Returns `true` if the other message keeps this promise, as far as the transactions are in
+    /// Returns `true` if the other message keeps this promise, according to the transactions in
     /// memory.
     pub(super) fn is_kept_by(&self, other: &Self) -> bool {
         self.header.hash == other.header.hash && self.is_same_block(other)
@@ -75,8 +73,8 @@ impl Watched {
         (self.header.number, self.header.parent)
     }
 
-    /// Order in which messages for one parent are dropped: those that are void on L1's chain first,
-    /// and those without a condition last, since L1 can void none of them.
+    /// Returns the order in which messages for one parent are dropped: those that are void on L1's
+    /// chain first, and those without a condition last, since no reorg can void them.
     pub(super) fn rank(&self, is_on_l1: impl Fn(u64, B256) -> bool) -> u8 {
         let (number, hash) = self.condition();
         match self.signed.message.is_unconditional() {

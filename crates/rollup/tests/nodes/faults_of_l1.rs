@@ -214,7 +214,7 @@ async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
     // The start's requests are answered, but reading L1 afterwards is not.
     proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
     let sequencer = RollupNode::start(config).await?;
-    until_fault(&sequencer, "has not read it since it started").await?;
+    until_fault(&sequencer, "has not read it since its start").await?;
     proxy.honest();
     until_status("L1", &sequencer, |status| status.synced && status.fault.is_none()).await?;
     sequencer.stop().await;

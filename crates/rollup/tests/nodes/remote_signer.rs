@@ -29,7 +29,7 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
         (SignerMode::HighS, None),
         (SignerMode::Wrong, Some("has signed for")),
         (SignerMode::Slow, Some("no answer within 2s")),
-        (SignerMode::Gone, Some("does not answer")),
+        (SignerMode::Gone, Some("does not respond")),
     ] {
         signer.set(mode);
         rollup.deposit(to, U256::ONE).await?;

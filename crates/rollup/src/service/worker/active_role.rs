@@ -7,14 +7,13 @@ use crate::{
 use alloy_primitives::Bytes;
 use chain::RecoveredTransaction;
 
-/// The node's role with its state.
 pub(crate) enum ActiveRole {
     Sequencer(Box<Sequencer>),
     Follower(Box<Follower>),
 }
 
 impl ActiveRole {
-    /// Name of the role in the status and the log.
+    /// Returns the name of the role in the status and the log.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Sequencer(_) => "sequencer",
@@ -37,7 +36,6 @@ impl ActiveRole {
         }
     }
 
-    /// Applies the L1 polls.
     pub(super) fn follow_l1(&mut self) -> Result<(), RollupError> {
         match self {
             Self::Sequencer(sequencer) => Ok(sequencer.follow_l1()?),
@@ -51,7 +49,6 @@ impl ActiveRole {
         inputs.iter().try_for_each(|input| follower.import_unsafe(input).map(drop))
     }
 
-    /// Transactions of replaced blocks.
     pub(super) fn requeued(&self) -> &[RecoveredTransaction] {
         match self {
             Self::Sequencer(sequencer) => sequencer.requeued(),
@@ -59,7 +56,7 @@ impl ActiveRole {
         }
     }
 
-    /// Submission to L1, if this node is the sequencer.
+    /// Returns the status of submission to L1, if this node is the sequencer.
     pub(super) fn submitter_status(&self) -> Option<SubmitterStatus> {
         match self {
             Self::Sequencer(sequencer) => Some(sequencer.submitter_status()),

@@ -1,4 +1,4 @@
-//! Competing sequencers: nodes whose blocks replace this node's on L1.
+//! Detection of competing sequencers, whose blocks replace this node's on L1.
 
 use crate::{
     L1Client,
@@ -18,11 +18,12 @@ enum CompetingSequencer {
     Account(Option<Address>),
 }
 
-/// The pending request for a competing sequencer, and the replacements by the own account so far.
+/// The pending request about a competing sequencer, and the number of replacements by the own
+/// account.
 #[derive(Debug, Default)]
 pub(super) struct Competitors {
-    /// Number of times since the node became sequencer that other blocks of its own account
-    /// replaced its blocks on L1.
+    /// Number of times that other blocks of its own account replaced this node's blocks on L1,
+    /// since it became the sequencer.
     overtaken: u64,
     /// Hash of the last L1 transaction with such blocks.
     transaction: B256,
@@ -32,17 +33,16 @@ pub(super) struct Competitors {
 }
 
 impl Competitors {
-    /// Number of times that other blocks of the own account replaced this node's on L1.
+    /// Returns the number of times that other blocks of the own account replaced this node's on L1.
     pub(super) const fn overtaken(&self) -> u64 {
         self.overtaken
     }
 
-    /// Starts to count anew, for a node that becomes sequencer.
+    /// Resets the count, when the node becomes the sequencer.
     pub(super) const fn reset_count(&mut self) {
         (self.overtaken, self.transaction) = (0, B256::ZERO);
     }
 
-    /// Discards the pending request.
     pub(super) fn forget_request(&mut self) {
         self.pending = None;
     }
@@ -53,8 +53,8 @@ impl Competitors {
     }
 
     /// Requests the sequencer of the blocks in an L1 transaction: the peer, if it is an active
-    /// sequencer, or else the sender of the transaction. Another thread sends the requests, since
-    /// the peer has three seconds to answer; this node makes blocks meanwhile.
+    /// sequencer, or else the sender of the transaction. Runs on another thread, so that block
+    /// production continues while the peer has up to three seconds to respond.
     pub(super) fn request(
         &mut self,
         transaction: B256,
@@ -67,12 +67,12 @@ impl Competitors {
             let sender = || client.sender_of(transaction).ok().flatten();
             head.map_or_else(|| CompetingSequencer::Account(sender()), CompetingSequencer::Peer)
         });
-        // If no thread can be started, the next such block triggers the request again.
+        // If no thread can be started, the next competing block triggers another request.
         self.pending = probe.ok().map(|probe| (transaction, probe));
     }
 
-    /// Returns the head of the peer if it is the competing sequencer. Counts blocks that were
-    /// posted by `account`, the own one.
+    /// Returns the head of the peer if it is the competing sequencer. Counts blocks that the own
+    /// account (`account`) posted.
     pub(super) fn peer(&mut self, account: Option<Address>) -> Option<u64> {
         let (transaction, probe) = self.pending.as_ref()?;
         let (transaction, competitor) = (*transaction, probe.answer()?);
@@ -90,12 +90,12 @@ impl Competitors {
     }
 
     /// Returns the fault of a sequencer whose keys another node also uses. The first replacement
-    /// may be a transaction of its own from before it lost its chain. From the second one on this
-    /// node has to stop: otherwise both nodes would acknowledge transactions that the other one's
-    /// blocks replace.
+    /// may be its own transaction from before it lost its chain. From the second one on, this node
+    /// must stop: otherwise each node would acknowledge transactions in blocks that the other one
+    /// replaces.
     ///
-    /// `left_over` transactions, which the previous leader had in flight at a takeover by lease, do
-    /// not count.
+    /// Ignores `left_over` transactions, which the previous leader had in flight at a takeover by
+    /// lease.
     pub(super) fn shares_keys(
         &self,
         account: Option<Address>,

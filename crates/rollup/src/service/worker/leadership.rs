@@ -1,4 +1,4 @@
-//! Leader election by a lease: a node makes blocks while it holds the lease, and otherwise follows
+//! Leader election by a lease. A node builds blocks while it holds the lease, and otherwise follows
 //! the holder.
 
 use super::{ActiveRole, RoleManager};
@@ -7,22 +7,20 @@ use client::RedactedUrl;
 use std::time::{Duration, Instant};
 
 /// Time without a response from L1 (at least two poll intervals) after which a node does not
-/// request the lease. Shorter than the time for which a leader without L1 keeps it
-/// ([`LeaseConfig::work_timeout`](crate::LeaseConfig)), so that the leader stays if no node can
-/// reach L1.
+/// request the lease. Shorter than [`LeaseConfig::work_timeout`](crate::LeaseConfig), after which a
+/// leader without L1 resigns, so that the leader does not change if no node can reach L1.
 const READY_SILENCE: Duration = Duration::from_secs(5);
 /// Pause before the node requests the lease again after it failed to lead, so that another node
 /// can get it.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Leadership of a node: with a lease, whether it requests the lease.
+/// Decides whether a node requests the lease.
 #[derive(Debug)]
 pub(crate) struct Leadership {
     /// `true` if the operator wants this node to lead.
     wanted: bool,
     /// Earliest time at which the node requests the lease again.
     not_before: Option<Instant>,
-    /// Start of the node.
     started: Instant,
 }
 
@@ -35,18 +33,18 @@ impl Leadership {
     ///
     /// # Errors
     ///
-    /// [`RoleError`] if the node holds the lease but cannot lead; it then does not request the
-    /// lease for [`RETRY_INTERVAL`].
+    /// [`RoleError`] if the node holds the lease but cannot lead, after which it does not request
+    /// the lease for [`RETRY_INTERVAL`].
     pub(crate) fn follow_lease(
         &mut self,
         roles: &mut RoleManager,
         l1_sync: &L1SyncState,
     ) -> Result<(), RoleError> {
         let Some(lease) = roles.start.lease.clone() else { return Ok(()) };
-        // Checked first in a turn: another node may lead from now on, and a block of this one would
-        // be reverted.
+        // Must come first in a turn: another node may lead from now on, and a block of this one
+        // would be reverted.
         if roles.is_sequencer() && !roles.fence.lasts_for(Duration::ZERO) {
-            tracing::error!("lost the lease, following");
+            tracing::error!("lost the lease, stepping down");
             roles.step_down();
             return Ok(());
         }
@@ -60,8 +58,8 @@ impl Leadership {
         let has_keys = roles.start.sequencing.is_some();
         lease.want(self.wanted && is_ready && may_request && has_keys);
         if lease.is_held() {
-            // Do not wait for pending L1 transactions of the previous leader. L1 may have become
-            // unreachable between the request and the grant.
+            // Do not wait for pending L1 transactions of the previous leader. Check again, because
+            // L1 may have become unreachable between the request and the grant.
             let ready = roles.may_be_promoted(l1_sync).map(|_| ());
             let promoted = ready.and_then(|()| roles.promote_by_lease());
             return promoted.map(|_| ()).inspect_err(|_| {
@@ -70,13 +68,13 @@ impl Leadership {
             });
         }
         // Only nodes of this rollup can write to the keys in etcd, so the leader's URL is trusted
-        // like a flag. EXECUTE verifies the leader's blocks in any case.
+        // like a flag. The leader's blocks are verified in any case.
         if let Some(leader) = lease.leader()
             && leader.id != lease.own().id
             && roles.start.peer.as_ref() != Some(&leader.url)
         {
             let url = RedactedUrl::new(&leader.url);
-            tracing::info!(leader = %url, "following the node that has the lease");
+            tracing::info!(leader = %url, "following the leader");
             roles.start.peer = Some(leader.url.clone());
             roles.start.feed.follow(Some(leader.url));
             if let Some(ActiveRole::Follower(follower)) = &mut roles.active {
@@ -86,8 +84,8 @@ impl Leadership {
         Ok(())
     }
 
-    /// Returns the fault of a node that has not finished reading L1 since its start and gets no
-    /// answer from it: the node makes no blocks, and a pending request may take long to fail.
+    /// Returns the fault of a node that has not finished reading L1 since its start, and gets no
+    /// response from L1. It builds no blocks, and the pending request may take long to fail.
     pub(crate) fn silent_since_start(
         &self,
         roles: &RoleManager,
@@ -96,7 +94,7 @@ impl Leadership {
         let silence = roles.l1_silence().min(self.started.elapsed());
         (!l1_sync.is_synced && silence > READY_SILENCE.max(2 * roles.start.poll)).then(|| {
             format!(
-                "L1 has not answered for {} s, and this node has not read it since it started",
+                "L1 has not responded for {} s, and this node has not read it since its start",
                 silence.as_secs()
             )
         })
@@ -118,8 +116,8 @@ impl Leadership {
 
     /// Stops requesting the lease until the operator promotes this node.
     pub(super) const fn stop_requesting(&mut self) {
-        // The lease is released in the next turn, after the node has stepped down. Released before,
-        // two nodes could lead.
+        // The lease is released in the next turn, after the node has stepped down. Releasing it now
+        // would allow two leaders.
         self.wanted = false;
     }
 }

@@ -38,14 +38,13 @@ impl Promotion {
     }
 }
 
-/// Pending checks of the conditions for making blocks.
 #[derive(Debug)]
 pub(super) struct PromotionChecks(Probe<Result<(), RoleError>>);
 
 impl PromotionChecks {
     /// Checks on another thread that the peer is not an active sequencer, that the account has no
-    /// pending transactions on L1 unless `force` is set, and that L1 admits it. The node follows
-    /// blocks meanwhile.
+    /// pending transactions on L1 unless `force` is set, and that L1 admits it. The node continues
+    /// to follow blocks.
     ///
     /// # Errors
     ///
@@ -60,7 +59,7 @@ impl PromotionChecks {
         view: &L1View,
     ) -> Result<Self, RoleError> {
         let time = view.head().map_or(0, |head| head.timestamp);
-        // At a block that most L1 nodes have, so that their responses are equal.
+        // Use a block that most L1 nodes have, so that their responses are equal.
         let at = view.head().map_or(BlockId::latest(), |head| head.hash.into());
         let rollup = view.deployment().rollup;
         let probe = Probe::ask(move || {

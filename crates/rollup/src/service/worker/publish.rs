@@ -1,4 +1,4 @@
-//! The status of a node, published to its RPC methods.
+//! Publication of the node's status.
 
 use super::ActiveRole;
 use crate::{l2::syncer::L2Syncer, service::node_handle::NodeHandle};
@@ -20,7 +20,7 @@ pub(super) fn publish_status(
     let head = node.read(|node| Arc::clone(node.chain.head()));
     let genesis = BlockNumHash::new(0, view.deployment().genesis_hash);
     let mut status = shared.status.lock();
-    // Under one lock, so that no reader sees a safe head above the unsafe one.
+    // Set all heads under one lock, so that no reader sees a safe head above the unsafe one.
     status.role = role.name();
     status.l1_head = view.head().map(|head| BlockNumHash::new(head.number, head.hash));
     status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
@@ -37,7 +37,7 @@ pub(super) fn publish_status(
     let waiting = role.requeued();
     let hash = |it: &RecoveredTransaction| *it.transaction.hash();
     let mut requeued = shared.requeued.lock();
-    // Encoded only when they have changed, and not at each turn.
+    // Encode only when they have changed, rather than at each turn.
     if requeued.len() != waiting.len()
         || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
     {

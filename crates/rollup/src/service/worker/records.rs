@@ -1,4 +1,4 @@
-//! Reading of the records that earlier leaders have left in etcd.
+//! Reading of the records of earlier leaders from etcd.
 
 use crate::{
     batcher::BatcherError,
@@ -9,19 +9,19 @@ use crate::{
 };
 use parking_lot::Mutex;
 
-/// Records that another thread reads in the current term: the node follows L1 meanwhile, however
-/// slow etcd is.
+/// Records that another thread is reading in the current term, so that a slow etcd does not block
+/// the node.
 #[derive(Debug)]
 pub(super) struct PendingRecords {
     records: SharedRecords,
     probe: Probe<Result<Vec<Record>, LeaseError>>,
 }
 
-/// Records of earlier leaders, and those of this one.
+/// Records of earlier leaders and of this one.
 #[derive(Debug)]
 pub(super) struct TermRecords {
     records: SharedRecords,
-    /// Those of earlier leaders, until the journal takes them.
+    /// Records of earlier leaders, until the journal has read them.
     read: Mutex<Option<Vec<Record>>>,
 }
 
@@ -38,12 +38,12 @@ impl PendingRecords {
         Ok(Self { records, probe })
     }
 
-    /// Returns `true` if they are read in the current term of this lease.
+    /// Returns `true` if they belong to the current term of this lease.
     pub(super) fn is_of(&self, lease: &Lease) -> bool {
         self.records.is_of(lease)
     }
 
-    /// Returns the records once they have been read, and itself before.
+    /// Returns the records, or `self` while they are being read.
     pub(super) fn read(self) -> Result<Result<TermRecords, RoleError>, Self> {
         let Some(answer) = self.probe.answer() else { return Err(self) };
         let records = self.records;
@@ -56,7 +56,7 @@ impl PendingRecords {
 }
 
 impl TermRecords {
-    /// Returns `true` if the term in which they were read lasts.
+    /// Returns `true` if the term in which they were read has not ended.
     pub(super) fn is_of(&self, lease: &Lease) -> bool {
         self.records.is_of(lease)
     }

@@ -35,14 +35,13 @@ const SEALING_MARGIN: Duration = Duration::from_secs(1);
 /// Minimum number of newest blocks that a new sequencer signs.
 const SIGNED_AT_START: u64 = 64;
 
-/// The node's role, and what a change of it needs.
+/// The node's role, and the state for role changes.
 pub(crate) struct RoleManager {
     pub(super) start: Start,
     pub(super) client: Arc<L1Client>,
     reads_blobs: bool,
     /// Always present, except during a role change.
     pub(super) active: Option<ActiveRole>,
-    /// Right to make blocks in the current term.
     pub(super) fence: Fence,
     pool_log: Option<Arc<PoolLog>>,
     /// Deferred transactions for the next role.
@@ -50,7 +49,6 @@ pub(crate) struct RoleManager {
     competitors: Competitors,
     /// Blocks that this node has yet to sign.
     pub(super) signing: BlockSigning,
-    /// A pending promotion, with its checks.
     promotion: Option<Promotion>,
     /// Records of earlier leaders that are being read.
     pending_records: Option<PendingRecords>,
@@ -60,8 +58,7 @@ pub(crate) struct RoleManager {
 }
 
 impl RoleManager {
-    /// Creates the manager of a node that has no role yet; [`Self::lead`] or [`Self::follow`] gives
-    /// it one.
+    /// Creates the manager of a node without a role, which [`Self::lead`] or [`Self::follow`] sets.
     pub(super) fn new(mut start: Start, client: Arc<L1Client>, reads_blobs: bool) -> Self {
         let (pool_log, deferred) = match start.kept_pool.take() {
             Some(KeptPool { log, refused }) => (Some(log), refused),
@@ -98,13 +95,13 @@ impl RoleManager {
         matches!(self.active, Some(ActiveRole::Sequencer(_)))
     }
 
-    /// Returns `true` if the node may seal and post: it needs no lease, or its term lasts for at
-    /// least [`SEALING_MARGIN`].
+    /// Returns `true` if the node may seal and post, i.e. it needs no lease, or its term lasts for
+    /// at least [`SEALING_MARGIN`].
     pub(super) fn may_lead(&self) -> bool {
         self.fence.lasts_for(SEALING_MARGIN)
     }
 
-    /// Time since L1's last response.
+    /// Returns the time since L1's last response.
     pub(super) fn l1_silence(&self) -> Duration {
         self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)
     }
@@ -120,12 +117,12 @@ impl RoleManager {
         }
     }
 
-    /// Number of times that other blocks of the own account replaced this node's on L1.
+    /// Returns the number of times that other blocks of the own account replaced this node's on L1.
     pub(super) const fn overtaken(&self) -> u64 {
         self.competitors.overtaken()
     }
 
-    /// Account that posts blocks, if this node has its key.
+    /// Returns the account that posts blocks, if this node has its key.
     fn account(&self) -> Option<Address> {
         self.start.sequencing.as_ref().map(|it| it.advance_key.address())
     }
@@ -139,9 +136,9 @@ impl RoleManager {
         self.competitors.shares_keys(self.account(), left_over)
     }
 
-    /// Detects a competing sequencer whose blocks replaced this node's on L1. If the peer is one,
-    /// this node follows it. Otherwise it counts blocks posted by its own account: another node has
-    /// its keys.
+    /// Detects a competing sequencer whose blocks replaced this node's on L1. If it is the peer,
+    /// this node follows it. Otherwise counts blocks posted by the own account, because another
+    /// node has its keys.
     pub(super) fn follow_competitor(&mut self) {
         let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active else {
             self.competitors.forget_request();
@@ -150,8 +147,7 @@ impl RoleManager {
         if self.competitors.is_idle()
             && let Some(transaction) = sequencer.overtaken_by.take()
         {
-            // With a lease, do not query the peer: the lease determines more reliably which
-            // node makes blocks.
+            // With a lease, do not query the peer, because the lease is more reliable.
             let peer = self.start.peer.clone().filter(|_| self.start.lease.is_none());
             let (client, runtime) = (Arc::clone(&self.client), self.start.runtime.clone());
             self.competitors.request(transaction, peer, client, runtime);
@@ -177,8 +173,8 @@ impl RoleManager {
         }))
     }
 
-    /// Switches to the role of a sequencer, after a revert to `root` if promises in force need it.
-    /// If that fails, the node follows, and the result is `false`.
+    /// Switches to the role of a sequencer, after reverting to `root` if promises in force require
+    /// it. If that fails, the node follows, and the result is `false`.
     pub(super) fn lead(
         &mut self,
         sync: L2Syncer,
@@ -200,7 +196,7 @@ impl RoleManager {
         if let Some(BlockNumHash { number, hash }) = root {
             tracing::warn!(number, "reverting to the branch of a promise in force");
             if let Err(error) = sequencer.revert_to(hash) {
-                tracing::error!(%error, number, "cannot keep a promise in force");
+                tracing::error!(%error, number, "failed to revert to a promise in force");
                 self.active = Some(ActiveRole::Sequencer(Box::new(sequencer)));
                 self.step_down();
                 return false;
@@ -210,35 +206,35 @@ impl RoleManager {
         self.sealing_failed = false;
         self.sign_known(sequencer.sync());
         self.start.feed.rest();
-        // Must be last: from then on, the node responds to users as a sequencer, and polls include
+        // Must be last: from now on, the node responds to users as a sequencer, and polls include
         // the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.active = Some(ActiveRole::Sequencer(Box::new(sequencer)));
         true
     }
 
-    /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it
-    /// continues.
+    /// Signs the blocks that followers may lack, because a new sequencer vouches for the chain that
+    /// it extends.
     fn sign_known(&mut self, sync: &L2Syncer) {
         let chain = sync.chain();
         let head = chain.head().header.number;
         let safe = sync.view.advanced_head().map_or(0, |head| head.number);
-        // Followers may be behind L1 too.
+        // Followers may also be behind L1.
         let first = (safe + 1).min(head.saturating_sub(SIGNED_AT_START) + 1);
         for number in first.max(chain.first_number() + 1)..=head {
-            // An unreadable block is not served either.
+            // An unreadable block cannot be served either.
             if let Ok(Some(hash)) = chain.canonical_hash(number) {
                 self.signing.add(BlockNumHash { number, hash });
             }
         }
     }
 
-    /// Switches to the role of a follower of the node that makes blocks.
+    /// Switches to the role of a follower.
     pub(super) fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
-        // Must be first: transactions are forwarded from then on, instead of being acknowledged by
-        // a node that no longer seals.
+        // Must be first: from now on, transactions are forwarded instead of acknowledged by a node
+        // that no longer seals.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
         let deferred = core::mem::take(&mut self.deferred);
@@ -246,8 +242,7 @@ impl RoleManager {
         self.active = Some(ActiveRole::Follower(Box::new(follower)));
     }
 
-    /// Promotes this node after checks, which another thread makes with requests to L1 and the
-    /// peer.
+    /// Promotes this node after checks on another thread, with requests to L1 and the peer.
     pub(super) fn begin_promotion(
         &mut self,
         force: bool,
@@ -265,8 +260,7 @@ impl RoleManager {
         self.promotion.is_some()
     }
 
-    /// Makes this node a follower, of `sequencer` if there is one, and returns the head at that
-    /// time.
+    /// Makes this node a follower of `sequencer`, if given, and returns the head at that time.
     ///
     /// # Errors
     ///
@@ -287,7 +281,7 @@ impl RoleManager {
         head.num_hash()
     }
 
-    /// Checks the conditions of a promotion that need no requests.
+    /// Checks the local conditions of a promotion.
     pub(super) fn may_be_promoted(
         &self,
         l1_sync: &L1SyncState,
@@ -307,7 +301,6 @@ impl RoleManager {
         Ok(config)
     }
 
-    /// Starts the checks of a promotion.
     fn check_promotion(
         &self,
         force: bool,
@@ -372,8 +365,8 @@ impl RoleManager {
         Ok(self.log_change())
     }
 
-    /// Prepares the signer of prefixes for what the previous sequencer may have signed with the same
-    /// key. Returns the block to which the node has to revert, if promises in force need it.
+    /// Prepares the signer of prefixes for signatures of the previous sequencer with the same key.
+    /// Returns the block to revert to, if promises in force require it.
     fn join_journal(
         &mut self,
         records: Option<TermRecords>,
@@ -387,7 +380,8 @@ impl RoleManager {
             signer.mark_incomplete();
             return Ok(None);
         };
-        // The fence is of this term or a later one, in which others may have added records.
+        // The fence may belong to a later term than the records, in which others may have added
+        // records.
         if let Some(lease) = self.start.lease.as_ref().filter(|lease| !records.is_of(lease)) {
             let token = lease.token().unwrap_or_default();
             return Err(PrefixError::NotShared(LeaseError::NotHeld { token }).into());

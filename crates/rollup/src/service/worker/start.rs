@@ -1,4 +1,4 @@
-//! What a worker starts with.
+//! Parameters of a worker.
 
 use crate::{
     L1Profile, RollupRules, SequencerConfig,
@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-/// Common parts of both roles.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) rules: RollupRules,
@@ -22,16 +21,15 @@ pub(crate) struct Start {
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<NodeHandle>,
     pub(crate) data_dir: Option<PathBuf>,
-    /// The pool's file, in either role: once this node makes blocks, it includes the acknowledged
-    /// transactions.
+    /// The pool file. Once this node is the sequencer, it includes the acknowledged transactions.
     pub(crate) kept_pool: Option<KeptPool>,
     /// Configuration of a sequencer, if the node can be one.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
-    /// Signer of prefixes, if the node signs any as sequencer.
+    /// Signer of prefixes, if the node signs them as sequencer.
     pub(crate) preconfirmations: Option<Preconfirmations>,
     /// WebSocket URL of the sequencer, if this node is a follower.
     pub(crate) peer: Option<String>,
-    /// Lease without which the node makes no blocks, if it has one.
+    /// Lease that the node must hold to build blocks, if one is configured.
     pub(crate) lease: Option<Lease>,
     /// `true` if callers of the Engine API supply blocks.
     pub(crate) has_callers: bool,

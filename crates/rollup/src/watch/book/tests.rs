@@ -19,7 +19,7 @@ fn transactions(letters: &str) -> Vec<Bytes> {
     letters.bytes().map(|letter| vec![letter; 40].into()).collect()
 }
 
-/// An update with these transactions, of which it contains those from `first` on.
+/// Returns an update of a prefix with these transactions, which contains those from `first` on.
 fn update(parent: B256, letters: &str, first: usize, is_sealed: bool) -> PrefixUpdate {
     update_of(NUMBER, parent, &transactions(letters), first, is_sealed)
 }
@@ -59,12 +59,12 @@ pub(in crate::watch) fn update_of(
     }
 }
 
-/// L1's chain has only one block on which the tests let a promise depend.
+/// Of the blocks on which promises of the tests depend, L1's chain has only this one.
 fn is_on_l1(number: u64, hash: B256) -> bool {
     (number, hash) == (1, B256::repeat_byte(1))
 }
 
-/// Makes the promise of an update depend on an L1 block.
+/// Returns the update with a promise that depends on an L1 block.
 fn on_condition(update: PrefixUpdate, l1_block: u64, l1_hash: B256) -> PrefixUpdate {
     let message = Preconfirmation { l1_block, l1_hash, ..update.message };
     PrefixUpdate { message, signature: signature(&message), ..update }
@@ -75,7 +75,7 @@ fn signature(message: &Preconfirmation) -> FixedBytes<65> {
     key.sign_hash_sync(&message.digest(&DOMAIN)).unwrap().as_bytes().into()
 }
 
-/// A sealed block.
+/// Returns a message about a sealed block.
 pub(in crate::watch) fn watched() -> Arc<Watched> {
     let mut book = Book::default();
     keep(&mut book, &update(PARENT, "a", 0, true)).unwrap();
@@ -94,7 +94,7 @@ fn keep(book: &mut Book, update: &PrefixUpdate) -> Result<bool, NotKept> {
     book.keep(update, header, signer, header.parent == PARENT, &is_on_l1)
 }
 
-/// Lengths of the kept blocks.
+/// Returns the lengths of the stored blocks.
 fn kept(book: &Book) -> Vec<usize> {
     let all = book.parents.values().flat_map(|it| &it.all);
     let length = |it: &Arc<Watched>| match &it.body {
@@ -114,14 +114,14 @@ fn longest_prefix_and_sealed_block_are_kept() {
     assert_eq!(keep(&mut book, &update(PARENT, "abcd", 3, true)), Ok(true));
     assert_eq!(kept(&book), [3, 4]);
     assert!(book.conflicting().is_empty());
-    // Once L1 has the block, its prefix proves nothing more, and the chain has the transactions.
+    // Once L1 includes the block, its prefix adds no evidence, and the chain has the transactions.
     let hash = update(PARENT, "abcd", 0, true).message.block_hash;
     let before = book.bytes();
     book.checked(&(NUMBER, PARENT), hash);
     assert_eq!(kept(&book), [4]);
     assert!(book.bytes() < before / 2);
-    assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
-    assert_eq!(book.to_judge(NUMBER, |_| Some(PARENT)).len(), 1, "after an L1 reorg");
+    assert!(book.to_check(NUMBER, |_| Some(hash)).is_empty());
+    assert_eq!(book.to_check(NUMBER, |_| Some(PARENT)).len(), 1, "after an L1 reorg");
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn dropped_places_never_hide_later_conflicts() {
         assert_eq!(book.conflicting().len(), 1);
         book.settle_conflict(&place, true);
         book.forget_before(NUMBER + 1);
-        book.judge_doubtful();
+        book.recheck_doubtful();
         assert!(book.conflicts.is_empty(), "nothing would settle it");
     }
-    // Even if there were more of them than are judged at once.
-    let missing = (0..=MAX_JUDGED as u64).map(|number| (number, B256::ZERO));
+    // Even if there are more of them than are checked at once.
+    let missing = (0..=MAX_CHECKED as u64).map(|number| (number, B256::ZERO));
     book.conflicts.extend(missing.filter(|it| it.0 != NUMBER));
     for letters in ["a", "b"] {
         keep(&mut book, &update(B256::repeat_byte(9), letters, 0, true)).unwrap();
@@ -170,8 +170,8 @@ fn evidence_that_is_not_held_is_reopened() {
     book.settle_conflict(&(NUMBER, PARENT), false);
     book.checked(&(NUMBER, PARENT), hash);
     let is_open = |book: &mut Book| {
-        book.judge_doubtful();
-        let is_broken = !book.to_judge(NUMBER, |_| Some(hash)).is_empty();
+        book.recheck_doubtful();
+        let is_broken = !book.to_check(NUMBER, |_| Some(hash)).is_empty();
         (!book.conflicting().is_empty(), is_broken, !book.unchecked.is_empty())
     };
     assert_eq!(is_open(&mut book), (false, false, false));
@@ -187,7 +187,7 @@ fn evidence_that_is_not_held_is_reopened() {
 }
 
 #[test]
-fn registered_signer_is_judged_again() {
+fn registered_signer_is_checked_again() {
     let mut book = Book::default();
     let hash = update(PARENT, "a", 0, true).message.block_hash;
     for letters in ["a", "b"] {
@@ -196,10 +196,10 @@ fn registered_signer_is_judged_again() {
     book.settle_conflict(&(NUMBER, PARENT), false);
     book.checked(&(NUMBER, PARENT), hash);
     assert!(book.conflicting().is_empty());
-    assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
+    assert!(book.to_check(NUMBER, |_| Some(hash)).is_empty());
     book.recheck_all();
     assert_eq!(book.conflicting().len(), 1);
-    assert_eq!(book.to_judge(NUMBER, |_| Some(hash)).len(), 1);
+    assert_eq!(book.to_check(NUMBER, |_| Some(hash)).len(), 1);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn updates_need_their_transactions() {
     let mut other = update(PARENT, "abc", 0, false);
     other.transactions.pop();
     assert_eq!(keep(&mut book, &other), Err(NotKept::Garbage));
-    // The chain has none of these parents: only so many of them are kept for one number.
+    // None of these parents is in the chain, so the number of them is limited.
     let foreign = |index: u8| update(B256::repeat_byte(index), "a", 0, false);
     for index in 2..20 {
         let expected = if index < 9 { Ok(true) } else { Err(NotKept::Garbage) };
@@ -262,7 +262,7 @@ fn foreign_parents_never_displace_evidence() {
     let foreign = |number: u64, byte: u8, len: usize| {
         update_of(number, B256::repeat_byte(byte), &[vec![7; len].into()], 0, true)
     };
-    // More than are checked at once, and larger than all that is kept of them.
+    // More than are checked at once, and larger than the limit.
     for number in 0..MAX_UNCHECKED as u64 / 4 {
         for byte in 2..8 {
             let len = if number < 8 { MAX_BLOCK_BYTES / 2 } else { 1 };
@@ -282,7 +282,7 @@ fn foreign_parents_never_displace_evidence() {
     book.check_unknown(|hash| *hash == PARENT);
     assert!((1..=MAX_ORPHAN_BYTES).contains(&bytes(&book)), "{}", bytes(&book));
     assert!(book.parents.contains_key(&(NUMBER, PARENT)));
-    // What the chain has counts as any other block.
+    // Blocks in the chain are not limited.
     book.find_parents(|_| true);
     assert!(book.parents.values().all(|it| !it.is_orphan));
     // Even if its parent cannot be found later.
@@ -312,7 +312,7 @@ fn messages_survive_restarts_and_damage() {
     drop(book);
     let mut book = open(&path);
     assert_eq!((kept(&book), book.conflicting().len()), (vec![3, 4, 1], 1));
-    // Without the messages that are no longer kept.
+    // The rewritten file only has the stored messages.
     let file = book.file.as_mut().unwrap();
     file.rewrite(book.parents.values().flat_map(|it| &it.all));
     drop(book);

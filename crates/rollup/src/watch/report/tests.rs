@@ -1,4 +1,4 @@
-//! Tests with an L1 whose responses the tests choose.
+//! Tests with a mock L1.
 
 use super::*;
 use crate::{
@@ -22,7 +22,6 @@ use wire::SchemaId;
 const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
 const SIGNER: Address = Address::repeat_byte(0xc0);
 
-/// What L1 responds.
 #[derive(Clone, Copy)]
 struct L1 {
     account: Address,
@@ -110,7 +109,6 @@ impl Test {
     }
 }
 
-/// A lie about this block.
 fn found(number: u64) -> Found {
     let message = Preconfirmation {
         rollup: Address::ZERO,
@@ -205,7 +203,7 @@ fn retries_are_at_most_32_blocks_apart() {
         waits.push(test.reporter.cases[0].retry.not_before - 1);
     }
     assert_eq!(waits, [2, 4, 8, 16, 32, 32, 32]);
-    // Without a response of L1 nothing is known about the evidence.
+    // Without a response of L1 the outcome is unknown.
     test.l1.lock().is_silent = true;
     let case = &mut test.reporter.cases[0];
     (case.retry.not_before, case.retry.tries) = (0, 1);
@@ -233,7 +231,7 @@ fn registered_signer_is_charged_to_account() {
     assert_eq!(test.reporter.cases[0].found.offence.account, account);
 }
 
-/// The commitment that is paid for is that of the evidence which is found again.
+/// So evidence that is found again has the commitment that was already paid for.
 #[test]
 fn salt_is_the_same_after_restart() {
     let salt = |index| {

@@ -1,17 +1,17 @@
-//! Memory and CPU time of a book with many blocks.
+//! Tests of the memory and CPU time of a book with many blocks.
 
 use super::*;
 use crate::watch::PROVABLE;
 use std::env;
 
-/// Number of L2 blocks that L1 gets at once: one a second.
+/// Number of L2 blocks per L1 block, at one block per second.
 const POSTED: u64 = 12;
 /// Prefixes of a block, and transactions of each.
 const PREFIXES: usize = 10;
 const TRANSACTIONS: usize = 2;
 const TRANSACTION_BYTES: usize = 110;
-/// Repetitions of the last judgement.
-const JUDGEMENTS: u32 = 200;
+/// Number of measured repetitions of the last check.
+const CHECKS: u32 = 200;
 
 /// Returns the CPU time of this thread, or zero without Linux's `/proc`.
 fn cpu() -> Duration {
@@ -28,8 +28,8 @@ fn resident() -> u64 {
     kilobytes.unwrap_or_default() / 1_000
 }
 
-/// Returns the prefixes of a block, of which the last is sealed, with signatures that the book does
-/// not check.
+/// Returns the prefixes of a block, the last of them sealed, with signatures that the book does not
+/// check.
 fn block(number: u64, parent: B256) -> Vec<PrefixUpdate> {
     let length = PREFIXES * TRANSACTIONS;
     let list: Vec<Bytes> = (0..length)
@@ -70,14 +70,14 @@ fn block(number: u64, parent: B256) -> Vec<PrefixUpdate> {
     .collect()
 }
 
-/// With `ENSHRINE_WATCHED_BLOCKS=98292`, the blocks of 27 hours.
+/// `ENSHRINE_WATCHED_BLOCKS=98292` tests 27 hours of blocks.
 #[test]
 fn book_of_posted_blocks_stays_small() {
     let count = env::var("ENSHRINE_WATCHED_BLOCKS").ok().and_then(|it| it.parse().ok());
     let count: u64 = count.unwrap_or(240);
     let (mut book, mut parent, mut posted) = (Book::default(), PARENT, vec![PARENT]);
     let (before, mut most) = (resident(), 0);
-    let (mut keeping, mut judging) = (Duration::ZERO, Duration::ZERO);
+    let (mut keeping, mut checking) = (Duration::ZERO, Duration::ZERO);
     for number in 1..=count {
         let updates = block(number, parent);
         let begun = cpu();
@@ -93,37 +93,37 @@ fn book_of_posted_blocks_stays_small() {
         most = most.max(book.bytes());
         if number.is_multiple_of(POSTED) {
             let begun = cpu();
-            judge(&mut book, number, &posted);
-            judging += cpu() - begun;
+            check(&mut book, number, &posted);
+            checking += cpu() - begun;
         }
     }
     let (blocks, after) = (book.parents.len(), resident());
     let begun = cpu();
-    for _ in 0..JUDGEMENTS {
-        judge(&mut book, count, &posted);
+    for _ in 0..CHECKS {
+        check(&mut book, count, &posted);
     }
-    let judgement = (cpu() - begun) / JUDGEMENTS;
+    let check_time = (cpu() - begun) / CHECKS;
     let update = keeping / (count as u32 * (PREFIXES as u32 + 1));
     eprintln!(
         "{count} blocks: at most {most} bytes, {blocks} blocks are kept, {before} to {after} MB of the process; \
-         {update:?} per prefix, {judging:?} for all posted blocks, {judgement:?} per judgement at the end"
+         {update:?} per prefix, {checking:?} for all posted blocks, {check_time:?} per check at the end"
     );
     assert!(
         blocks as u64 <= PROVABLE + POSTED && most <= MAX_BYTES,
         "{blocks} blocks, {most} bytes"
     );
-    // All posted blocks are judged, and take their transactions from the chain.
+    // All posted blocks were checked, and refer to the transactions in the chain.
     let length = PREFIXES * TRANSACTIONS * TRANSACTION_BYTES;
     assert!(!count.is_multiple_of(POSTED) || book.bytes() < blocks * length);
 }
 
-/// What the watcher does after a new message, when L1 has the blocks up to a number.
-fn judge(book: &mut Book, number: u64, posted: &[B256]) {
+/// Runs the watcher's checks after a new message, with an L1 that has the blocks up to `number`.
+fn check(book: &mut Book, number: u64, posted: &[B256]) {
     book.trim(&is_on_l1);
     assert!(book.conflicting().is_empty());
     assert_eq!(book.after(number).count(), 0);
     let of_number = |number: u64| posted.get(number as usize).copied();
-    for (place, hash, _) in book.to_judge(number, of_number) {
+    for (place, hash, _) in book.to_check(number, of_number) {
         book.checked(&place, hash);
     }
     book.forget_before(number.saturating_sub(PROVABLE));

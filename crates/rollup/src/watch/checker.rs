@@ -1,4 +1,4 @@
-//! Judgement of the messages in the book by the rules of `PreconfBonds`.
+//! Checks of the messages in the book by the rules of `PreconfBonds`.
 
 use crate::{
     l1::L1View,
@@ -18,13 +18,12 @@ use preconf::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Maximum number of late blocks that are judged at once: the first one is sufficient.
+/// Maximum number of late blocks that are checked at once. The first late one is sufficient.
 const MAX_LATE: usize = 16;
 
-/// Accounts that are liable for signers other than themselves.
+/// Liable accounts of signers that are registered for another account.
 pub(super) type Accounts = BTreeMap<Address, Address>;
 
-/// Evidence of a fault.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) accusation: Accusation,
@@ -33,7 +32,7 @@ pub(super) struct Found {
 
 /// Rules of the rollup.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Judge {
+pub(super) struct FaultChecker {
     pub(super) domain: Domain,
     pub(super) chain_id: u64,
     /// Half of the rollup's maximum lag, in seconds.
@@ -42,21 +41,21 @@ pub(super) struct Judge {
 
 /// Outcome of executing the block of a message.
 enum Execution {
-    /// It gives the signed header, or nothing that EXECUTE would accept.
+    /// The result is the signed header, or a block that EXECUTE would reject.
     NoLie,
     /// The parent is not known yet.
     NoParent,
     Lie(Box<Found>),
 }
 
-impl Judge {
-    /// Judges with what a view of L1 shows. Blocks before its oldest header count as unchanged.
+impl FaultChecker {
+    /// Runs a check on the L1 chain of a view. Blocks before its oldest header count as unchanged.
     fn with_context<T>(
         &self,
         view: &L1View,
         accounts: &Accounts,
         watched: &[&Watched],
-        judge: impl FnOnce(&Context<'_>) -> T,
+        check: impl FnOnce(&Context<'_>) -> T,
     ) -> T {
         let l1_hash = |number: u64| {
             let own = || {
@@ -67,7 +66,7 @@ impl Judge {
             view.header(number).map(|header| header.hash).or_else(own)
         };
         let account_of = |signer: Address| accounts.get(&signer).copied().unwrap_or(signer);
-        judge(&Context {
+        check(&Context {
             domain: self.domain,
             account_of: &account_of,
             l1_hash: &l1_hash,
@@ -75,7 +74,8 @@ impl Judge {
         })
     }
 
-    /// Executes the blocks that the follower has not executed, or not with the signed result.
+    /// Executes the blocks that the follower has not executed, or with a result that was not
+    /// signed.
     pub(super) fn lies(
         &self,
         book: &Mutex<Book>,
@@ -142,20 +142,20 @@ impl Judge {
         }
         let Ok(input) = built.executed.input() else { return Ok(Execution::NoLie) };
         let (header, input) = (alloy_rlp::encode(&built.executed.block.header), input);
-        let judged = self.with_context(view, accounts, &[watched], |context| {
+        let checked = self.with_context(view, accounts, &[watched], |context| {
             Accusation::lie(&watched.signed, header.into(), input.into(), self.chain_id, context)
         });
-        Ok(match judged {
+        Ok(match checked {
             Ok((accusation, offence)) => Execution::Lie(Box::new(Found { accusation, offence })),
             Err(error @ (LieRefused::Input(_) | LieRefused::Refused(_))) => {
                 let number = watched.header.number;
-                tracing::warn!(%error, number, "signed block cannot be executed");
+                tracing::warn!(%error, number, "failed to build signed block");
                 Execution::NoLie
             }
         })
     }
 
-    /// Judges pairs of messages for the same parent.
+    /// Checks pairs of messages for the same parent.
     pub(super) fn equivocations(
         &self,
         book: &Mutex<Book>,
@@ -193,14 +193,14 @@ impl Judge {
                 let Some((ours, theirs)) = ours.zip(theirs) else { continue };
                 let first = SignedBlock { signed: &a.signed, transactions: &ours };
                 let second = SignedBlock { signed: &b.signed, transactions: &theirs };
-                let judged = self.with_context(view, accounts, &[a, b], |context| {
+                let checked = self.with_context(view, accounts, &[a, b], |context| {
                     Accusation::equivocation(first, second, context)
                 });
-                match judged {
+                match checked {
                     Ok((accusation, offence)) => {
                         return Ok(Verdict::Fault(Box::new(Found { accusation, offence })));
                     }
-                    // L1 may change.
+                    // An L1 reorg may change this.
                     Err(Refusal::ConditionVoid { .. } | Refusal::ConditionUnavailable { .. }) => {
                         verdict = Verdict::ConditionVoid;
                     }
@@ -211,7 +211,8 @@ impl Judge {
         Ok(verdict)
     }
 
-    /// Judges messages by the rollup's blocks on L1. Returns `false` if the chain lacks some.
+    /// Checks messages against the rollup's blocks on L1. Returns `false` if the chain lacks some
+    /// of these blocks.
     pub(super) fn broken(
         &self,
         book: &Mutex<Book>,
@@ -221,7 +222,7 @@ impl Judge {
         found: &mut Vec<Found>,
     ) -> Result<bool, ChainError> {
         let safe = view.advanced_head().map_or(0, |head| head.number);
-        let open = book.lock().to_judge(safe, |number| view.advanced_hash(number));
+        let open = book.lock().to_check(safe, |number| view.advanced_hash(number));
         let mut is_complete = true;
         for (place, hash, watched) in open {
             let Some(block) = chain.find_block(&hash)? else {
@@ -235,18 +236,19 @@ impl Judge {
                 let canonical =
                     CanonicalBlock { header: header.clone(), ..CanonicalBlock::default() };
                 let signed = SignedBlock { signed: &it.signed, transactions: &ours };
-                let judged = self.with_context(view, accounts, &[it], |context| {
+                let checked = self.with_context(view, accounts, &[it], |context| {
                     Accusation::broken(signed, canonical, &theirs, context)
                 });
-                found
-                    .extend(judged.ok().map(|(accusation, offence)| Found { accusation, offence }));
+                found.extend(
+                    checked.ok().map(|(accusation, offence)| Found { accusation, offence }),
+                );
             }
             book.lock().checked(&place, hash);
         }
         Ok(is_complete)
     }
 
-    /// Judges the first block that is late.
+    /// Checks for the first block that is late.
     pub(super) fn late(
         &self,
         book: &Mutex<Book>,
@@ -261,15 +263,15 @@ impl Judge {
         let late: Vec<_> =
             book.lock().after(safe).filter(is_over).take(MAX_LATE).cloned().collect();
         late.iter().find_map(|it| {
-            let judged = self.with_context(view, accounts, &[it], |context| {
+            let checked = self.with_context(view, accounts, &[it], |context| {
                 Accusation::late(&it.signed, safe, now, 0, context)
             });
-            judged.ok().map(|(accusation, offence)| Found { accusation, offence })
+            checked.ok().map(|(accusation, offence)| Found { accusation, offence })
         })
     }
 }
 
-/// Returns the lie that an execution has shown. Without an outcome the message is executed again.
+/// Returns the lie that an execution has proven. After an error the message is executed again.
 fn conclude(
     book: &mut Book,
     watched: Arc<Watched>,
@@ -291,10 +293,10 @@ fn conclude(
     None
 }
 
-/// Judgement of the messages for one parent.
+/// Result for the messages of one parent.
 enum Verdict {
     Fault(Box<Found>),
-    /// A condition is void on L1's present chain.
+    /// A condition is void on L1's current chain.
     ConditionVoid,
     None,
 }
