@@ -57,6 +57,24 @@ export class WithdrawalNotReadyError extends EvidenceError {
   }
 }
 
+/**
+ * L1 has an L2 block, but its node returned no `BlockAdded` event of it. Search from an earlier L1
+ * block, or use a node that serves older events.
+ */
+export class BlockEventMissingError extends EvidenceError {
+  override name = 'BlockEventMissingError'
+  /** L2 block whose event is missing. */
+  readonly l2Block: bigint
+
+  constructor({ l2Block, fromBlock }: { l2Block: bigint; fromBlock: bigint }) {
+    super(`L1 returned no BlockAdded event of L2 block ${l2Block}.`, {
+      got: 'no event',
+      expected: `an event in L1 block ${fromBlock} or later`,
+    })
+    this.l2Block = l2Block
+  }
+}
+
 /** L1 no longer stores the state root of a block. Prove against a newer block. */
 export class StateRootExpiredError extends EvidenceError {
   override name = 'StateRootExpiredError'

@@ -5,12 +5,15 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import {
   AlreadyClaimedError,
+  BlockEventMissingError,
   buildClaim,
   claimWithdrawal,
   depositToken,
   depositTransaction,
   forceTransaction,
+  getHead,
   getWithdrawals,
+  hashHeader,
   initiateTokenWithdrawal,
   initiateWithdrawal,
   ProofMismatchError,
@@ -32,7 +35,12 @@ import {
   toFunctionSelector,
   toFunctionSignature,
 } from 'viem'
-import { getTransactionReceipt, waitForTransactionReceipt } from 'viem/actions'
+import {
+  getBlock,
+  getBlockNumber,
+  getTransactionReceipt,
+  waitForTransactionReceipt,
+} from 'viem/actions'
 import { claimsAbi } from '../../dist/abis/claims.js'
 import { rollupAbi } from '../../dist/abis/rollup.js'
 import { sentSlot } from '../../dist/utils/message.js'
@@ -179,6 +187,14 @@ const serializedTransaction = await l2(7).account.signTransaction({
   maxPriorityFeePerGas: 1n,
   nonce: 1_000,
 })
+
+/** Answers of L1 at one of its blocks, so that the head stays the same; without events. */
+const l1Block = await getBlockNumber(l1())
+const { number: pinnedHead } = await getHead(l1(), { rollup })
+const pinned = asking('eth_call', ([call]) => [call, numberToHex(l1Block)])
+const withoutEvents = { instead: (method) => (method === 'eth_getLogs' ? [] : undefined) }
+const headParams = [numberToHex(pinnedHead), false]
+const second = await getBlock(l2(), { blockNumber: 2n })
 
 /** Name, lies, call, and the error that refuses it. */
 const LIES = [
@@ -419,6 +435,40 @@ const LIES = [
     () => verifyHeader(l1Client, { rollup, l2Client }),
     mismatch('header'),
   ],
+  [
+    'malformed header',
+    { l2: answering('eth_getBlockByNumber', (it) => ({ ...it, gasLimit: 'much' })) },
+    () => verifyHeader(l1Client, { rollup, l2Client }),
+    mismatch('header'),
+  ],
+  [
+    'state root of a header without prefix',
+    {
+      l2: answering('eth_getBlockByNumber', (it) => ({
+        ...it,
+        stateRoot: it.stateRoot.replace('0x', 'aa'),
+      })),
+    },
+    () => verifyHeader(l1Client, { rollup, l2Client }),
+    mismatch('header'),
+  ],
+  [
+    'header of the head, and no events',
+    { l1: { ...withoutEvents, ...pinned }, l2: asking('eth_getBlockByNumber', () => headParams) },
+    () => verifyHeader(l1Client, { rollup, l2Client, l2Block: 1n }),
+    (error) => error instanceof BlockEventMissingError && error.l2Block === 1n,
+  ],
+  [
+    'header and event of another block',
+    {
+      l1: answering('eth_getLogs', ([log]) => [
+        { ...log, topics: [log.topics[0], log.topics[1], second.hash] },
+      ]),
+      l2: asking('eth_getBlockByNumber', () => [numberToHex(second.number), false]),
+    },
+    () => verifyHeader(l1Client, { rollup, l2Client, l2Block: 1n }),
+    mismatch('header'),
+  ],
 ]
 
 export default function suite() {
@@ -455,6 +505,33 @@ export default function suite() {
       const { account, l2Block } = await verifyAccount(l1Client, { rollup, l2Client, address })
       const told = await verifyAccount(l1(), { rollup, l2Client: l2(), address, l2Block })
       assert.deepEqual(account, told.account)
+    })
+  })
+
+  test('fields_beside_the_hashed_ones_are_not_returned', async () => {
+    const l2Block = 1n
+    const { header: expected } = await verifyHeader(l1(), { rollup, l2Client: l2(), l2Block })
+    const lies = {
+      l2: answering('eth_getBlockByNumber', (it) => ({
+        ...it,
+        hash: word(1n),
+        number: '1',
+        slotNumber: it.slotNumber ?? '0x7',
+      })),
+    }
+    await lying(lies, async () => {
+      const { header, hash } = await verifyHeader(l1Client, { rollup, l2Client, l2Block })
+      assert.deepEqual(header, expected)
+      assert.equal(header.number, '0x1')
+      assert.equal(hashHeader(header), hash)
+    })
+  })
+
+  test('header_of_the_head_needs_no_event', async () => {
+    await lying({ l1: { ...withoutEvents, ...pinned } }, async () => {
+      const { l2Block, hash } = await verifyHeader(l1Client, { rollup, l2Client })
+      const { hash: expected } = await getBlock(l2(), { blockNumber: l2Block })
+      assert.equal(hash, expected)
     })
   })
 
