@@ -5,33 +5,32 @@ import {Execute} from "./libraries/Execute.sol";
 import {BlockFields, HeaderFields} from "./libraries/HeaderFields.sol";
 import {Rlp} from "./libraries/Rlp.sol";
 
-/// @title Reader for inputs of forks whose layout is unknown
-/// @notice Calls EXECUTE at the address at which it returns the headers of the verified blocks, and
-/// reads the fields of the blocks from these headers. Only the schema id is read from the input
-/// itself, so this works for forks that did not exist when the contract was deployed, as long as
-/// their headers begin with the items of today's. All returned values have been verified by
-/// EXECUTE.
-/// @dev Separate contract, because `Rlp` reads calldata and the code of a rollup is near the limit
-/// of EIP-170. It has no state and may be shared by all rollups of an L1.
+/// @title Reader for inputs of forks with an unknown layout
+/// @notice Calls EXECUTE at the address that returns the headers of the verified blocks, and reads
+/// the block fields from these headers. Only the schema id is read from the input, so this works
+/// for forks that did not exist at deployment, as long as their headers begin with today's fields.
+/// EXECUTE has verified all returned values.
+/// @dev A separate contract, because `Rlp` reads calldata and the code size of a rollup is near the
+/// limit of EIP-170. It is stateless and can be shared by all rollups of an L1.
 contract HeaderReader {
-    /// @notice The return data contain no header.
+    /// @notice The return data contains no header.
     error NoHeaders();
-    /// @notice The return data contain more headers than a batch can have blocks.
+    /// @notice The return data contains more headers than a batch may have blocks.
     error TooManyHeaders(uint256 got, uint256 maximum);
 
-    /// @notice Bytes of each block in the result of `read`: a request as in the head of a batch,
-    /// and its offset.
+    /// @notice Bytes per block in the result of `read`: the offset of its request (4), and the
+    /// request as in the head of a batch (584).
     uint256 public constant BLOCK_LENGTH = 4 + 584;
 
     /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads.
     /// @dev The batch has the layout of Prague to Amsterdam whatever the layout of the input, and
     /// the schema id of the input. It contains each field that `Execute` reads at a constant
     /// offset, the transactions root in place of the receipts root, and zeros elsewhere. Its
-    /// transactions are out of reach, as if they were in blobs.
+    /// transactions cannot be read, as if they were in blobs.
     function read(bytes calldata input) external view returns (bytes memory) {
         uint256 size = _execute(input);
         uint32 selector = uint32(this.batchOf.selector);
-        // `this.batchOf(schema, answer)`, whose result is returned as it is.
+        // Calls `this.batchOf(schema, answer)` and returns its return data unchanged.
         assembly ("memory-safe") {
             let data := mload(0x40)
             mstore(data, shl(224, selector))
@@ -197,7 +196,7 @@ contract HeaderReader {
             // Base fees have 64 bits.
             _put(blocks, origin + Execute.BASE_FEE_AT, Execute.reversed(fields.baseFee << 192));
             _put(blocks, origin + Execute.BLOCK_HASH_AT, uint256(fields.blockHash));
-            // An end of the transactions that no input reaches.
+            // Places the end of the transactions beyond the end of any input.
             _put(blocks, origin + Execute.WITHDRAWALS_OFFSET_AT, uint256(type(uint32).max) << 224);
         }
     }

@@ -13,9 +13,9 @@ import {Execute} from "./libraries/Execute.sol";
 /// Ethereum's rules, without blobs, withdrawals or anything else that is specific to L1. `Rollup`
 /// verifies that the block belongs to this L2.
 contract NativeRollup is Rollup, INativeRollup {
-    /// @dev Reader of the blocks of later forks: the account that the common CREATE2 proxy deploys
-    /// with salt zero and the init code of `HeaderReader`. Its address commits to its code, so any
-    /// account may deploy it, at any time.
+    /// @dev Reader for blocks of later forks: the address at which the deterministic deployment
+    /// proxy (CREATE2) deploys `HeaderReader` with salt zero. The address commits to the code, so
+    /// any account may deploy it, at any time.
     address private constant READER = 0x6cf5d6Dab3bbDf47C8105515dd28B72a8B9443b7;
 
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
@@ -63,8 +63,9 @@ contract NativeRollup is Rollup, INativeRollup {
         address reader = READER;
         uint32 selector = uint32(HeaderReader.read.selector);
         uint256 size;
-        // `HeaderReader(READER).read(input)`. A copy of the input would cost as much memory as the
-        // input; instead, its call data begin in the two words before it, which are restored.
+        // Calls `HeaderReader(READER).read(input)`. The call data starts in the two words before
+        // the input, which are restored afterwards, because a copy of the input would double the
+        // memory.
         assembly ("memory-safe") {
             let data := sub(input, 0x24)
             let first := mload(data)
@@ -84,7 +85,7 @@ contract NativeRollup is Rollup, INativeRollup {
             // `Execute.REQUEST_AT`, and `HeaderReader.BLOCK_LENGTH` for each block.
             count := div(sub(mload(blocks), 18), 588)
         }
-        // The reader has not been deployed on this L1.
+        // The reader is not deployed on this L1.
         if (size == 0) _rejectSchema(input);
         tip.inputsHash = Execute.extend(tip.inputsHash, input);
     }

@@ -23,8 +23,8 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///   messages from L1   relayed before a deadline (`RelayDuty`)
 ///   forced             transactions submitted on L1 are included, or could not be included
 ///   transactions       (`ForcedDuty`)
-///
-/// Everything else in a block is the choice of its builder, as long as the block is valid. How a
+/// Everything else in a block is the choice of its builder, as long as the block is valid. The
+/// derived contract decides how validity is proven (`_judge`); no rule depends on it.
 /// call shows that is up to the derived contract (`_judge`); none of the rules depends on it.
 ///
 /// The inputs of a call are the data of the L2: each contains one block or a batch, and the rules
@@ -186,13 +186,13 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
 
     /// @dev Reverts unless the block at the tip fulfils its duties.
     ///
-    /// A block that fits into one L1 transaction has room for relays or for forced transactions,
-    /// but not always for both (see `Capacity`). A block must therefore fulfil the kind of duty
-    /// that may have been due for longer; it must also fulfil the other kind if there was nothing
-    /// to do for the first. The due time of a kind is exact once a block has proven the next entry
-    /// of that kind; until then, it is a lower bound. Duties are therefore fulfilled in the order
-    /// of their due times, with a tolerance of one block, and neither messages nor forced
-    /// transactions can delay older entries of the other kind for longer.
+    /// L1 can carry the relays of a block or its forced transactions, but not always both (see
+    /// `Capacity`). A block must therefore fulfil the kind of duty that may have been due for
+    /// longer, and the other kind too if the first required nothing. The due time of a kind is
+    /// exact once a block has proven the next entry of that kind; until then, it is a lower bound.
+    /// Duties are therefore fulfilled in the order of their due times, with a tolerance of one
+    /// block, and neither messages nor forced transactions can delay older entries of the other
+    /// kind for longer.
     function _requireDuties(
         Tip memory tip,
         bytes memory block_,
@@ -218,8 +218,8 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
         _planDuties(tip);
     }
 
-    /// @dev Calls the policy, unless any account may advance: because the head is old, or because a
-    /// duty of the head had been overdue for `OPEN_AFTER`. Returns the required fee recipient, or
+    /// @dev Calls the policy, unless any account may advance because the head is `OPEN_AFTER` old
+    /// or one of its duties has been overdue for that long. Returns the required fee recipient, or
     /// zero.
     function _authorized(Tip memory tip) private view returns (address) {
         address asked = _policyOf(tip.rules);

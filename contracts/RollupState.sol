@@ -49,7 +49,7 @@ abstract contract RollupState is IRollup {
         bytes32 stateRoot;
         // Required fee recipient of the blocks; zero if any is allowed.
         address feeRecipient;
-        // End of the block's input in memory; set when its duties are checked.
+        // End of the block's input in memory, set when its duties are checked.
         uint256 inputEnd;
         // Number of used entries of each list of the evidence.
         uint256 updatesUsed;
@@ -148,8 +148,8 @@ abstract contract RollupState is IRollup {
         if (genesis.number > MAX_GENESIS_NUMBER) {
             revert GenesisOutOfBounds(genesis.number, MAX_GENESIS_NUMBER);
         }
-        // Otherwise no block could be later than the genesis and not later than L1. It also follows
-        // that the timestamp fits into 40 bits.
+        // With a later genesis, no block could have a timestamp after it and not after L1. The
+        // check also bounds the timestamp to 40 bits.
         // forge-lint: disable-next-line(block-timestamp)
         if (genesis.timestamp > block.timestamp) {
             revert GenesisInFuture(genesis.timestamp, block.timestamp);

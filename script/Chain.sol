@@ -25,11 +25,11 @@ abstract contract Chain is Script {
     /// whether the call succeeded.
     bytes private constant PROBE = hex"5f5f5f5f610101620186a0fa5f5260205ff3";
 
-    /// @dev Returns `true` if the node behind `--rpc-url` has EXECUTE. Only the node can tell:
-    /// forge's own EVM, in which scripts run, never has it. EXECUTE fails on an empty input, and an
-    /// account without code accepts it. The probe distinguishes the two in EVM code, because a node
-    /// that cannot run the call, or refuses to, returns an error as well; such errors are passed to
-    /// the caller.
+    /// @dev Returns `true` if the node behind `--rpc-url` has EXECUTE. Only the node can tell,
+    /// because forge's own EVM, in which scripts run, never has it. EXECUTE fails on an empty
+    /// input, and an account without code accepts it. The probe distinguishes the two in EVM code:
+    /// a node that cannot or will not run the call returns an error as well, which is passed to the
+    /// caller.
     function hasExecute() internal virtual returns (bool) {
         string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
         return _isExecute(vm.rpc("eth_call", call));
@@ -48,21 +48,19 @@ abstract contract Chain is Script {
         present = hasExecute();
         if (present) return true;
         console.log("This chain has no EXECUTE precompile (at address 0x0101, EIP-8079).");
-        console.log(
-            "Contracts can be deployed and messages be sent, but no L2 block can be advanced."
-        );
+        console.log("Contracts can be deployed and messages sent, but no L2 block can be advanced.");
     }
 
     /// @notice Deploys the CREATE2 proxy on a chain that lacks it. Has to be run twice: the first
-    /// run pays the account that sends the transaction, the second one sends it, directly to the
-    /// node.
+    /// run funds the sender of the deployment transaction, the second one sends that transaction
+    /// directly to the node.
     function prepare() external {
         if (PROXY.code.length != 0) return;
         uint256 held = PROXY_SIGNER.balance;
         if (held < PROXY_COST) {
             vm.broadcast(msg.sender);
             payable(PROXY_SIGNER).transfer(PROXY_COST - held);
-            console.log("Paid for the CREATE2 proxy. Run this again to bring it.");
+            console.log("Funded the deployer of the CREATE2 proxy. Run this again to deploy it.");
             return;
         }
         string memory raw = vm.toString(PROXY_TRANSACTION);

@@ -65,7 +65,7 @@ contract Deploy is RollupPlan {
     error ForkTimeMismatch(uint256 index, uint64 got, uint64 expected);
     /// @notice Two contracts do not refer to each other.
     error LinkMismatch(string what, address got, address expected);
-    /// @notice The deployment file names another way to verify blocks than that of the contract,
+    /// @notice The verification method in the deployment file differs from that of the contract,
     /// whose code was compared. Nodes would complete inputs that EXECUTE has rejected.
     error VerificationMismatch(string got, string expected);
 
@@ -90,7 +90,9 @@ contract Deploy is RollupPlan {
         _write(plan, isNew);
         console.log(_ofForks(plan));
         console.log(_ofGuardian(plan));
-        console.log(isNew ? "rollup" : "all is deployed and as configured; rollup", plan.rollup);
+        console.log(
+            isNew ? "rollup" : "all contracts are deployed as configured; rollup", plan.rollup
+        );
     }
 
     function verify(string calldata config) external {
@@ -114,12 +116,12 @@ contract Deploy is RollupPlan {
         _requireFile(plan);
         console.log(_ofForks(plan));
         console.log(_ofGuardian(plan));
-        console.log("all is deployed and as configured; rollup", plan.rollup);
+        console.log("all contracts are deployed as configured; rollup", plan.rollup);
     }
 
-    /// @dev Compares the deployment file with the plan, because nodes read the genesis from it. The
-    /// state below the root is left to `enshrine verify`, which executes no contract and needs the
-    /// whole genesis.
+    /// @dev Compares the deployment file with the plan, because nodes read the genesis from it.
+    /// `enshrine verify` checks the state below the root, which takes the whole genesis and
+    /// executes no contract.
     function _requireFile(Plan memory plan) internal view {
         if (!vm.exists(plan.file)) revert DeploymentFileMissing(plan.file);
         string memory json = vm.readFile(plan.file);
@@ -132,12 +134,12 @@ contract Deploy is RollupPlan {
         if (got != plan.genesis.stateRoot) {
             revert GenesisMismatch("state root of the file", got, plan.genesis.stateRoot);
         }
-        // Files without it are of rollups that require no bond.
+        // Files without the key are of rollups that require no bond.
         address bonds = vm.keyExistsJson(json, ".preconfBonds")
             ? vm.parseJsonAddress(json, ".preconfBonds")
             : address(0);
         _requireLink("registry of bonds in the file", bonds, plan.preconfBonds);
-        // Files without it are of native rollups.
+        // Files without the key are of native rollups.
         if (vm.keyExistsJson(json, ".verification")) {
             string memory kind = vm.parseJsonString(json, ".verification.kind");
             if (keccak256(bytes(kind)) != keccak256(bytes(VERIFICATION))) {
@@ -160,8 +162,8 @@ contract Deploy is RollupPlan {
         }
         if (plan.inForce.owner == address(0)) {
             return string.concat(
-                "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: ",
-                "no block will be accepted, no withdrawal be claimed, and deposits are locked."
+                "forks: pinned, and no owner. L1's next fork stops this rollup PERMANENTLY: ",
+                "no block will be accepted, no withdrawal can be claimed, and deposits stay locked."
             );
         }
         return "forks: pinned. L1's next fork stops this rollup until the owner has added it.";
@@ -197,13 +199,13 @@ contract Deploy is RollupPlan {
         console.log("deploying", part.name, part.place);
         vm.broadcast(msg.sender);
         address place = factory().deploy(part.salt, part.initCode);
-        require(place == part.place, "the deployer computes other addresses");
+        require(place == part.place, "the deployer's addresses differ from the plan");
     }
 
     /// @dev Reverts unless all contracts exist and were created and configured as planned.
     function _verify(Plan memory plan) internal {
-        // The address commits to the init code, and the code at another one is compared with the
-        // plan's values.
+        // The address of the shared registry commits to its init code; at any other address, the
+        // code is compared with the plan's values.
         if (plan.preconfBonds != address(0) && plan.preconfBonds.code.length == 0) {
             revert NotDeployed("PreconfBonds", plan.preconfBonds);
         }
@@ -218,9 +220,9 @@ contract Deploy is RollupPlan {
         _requireLinks(plan);
         _requireInForce(IRollup(plan.rollup), plan.inForce);
         _requireGenesis(IRollup(plan.rollup), plan.genesis);
-        // This check is the last one, because the others identify the difference. It covers state
-        // without a getter, such as claims of messages that were never sent, or changes that were
-        // announced in the constructor.
+        // Last, because the checks above name the difference. This one covers state without a
+        // getter, such as claims of messages that were never sent, or changes that were announced
+        // in the constructor.
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             bytes32 expected = keccak256(part.initCode);
@@ -326,7 +328,7 @@ contract Deploy is RollupPlan {
         vm.etch(part.place, part.initCode);
         (bool ok, bytes memory answer) = part.place.call("");
         hash = keccak256(answer);
-        require(vm.revertToState(before), "cannot go back");
+        require(vm.revertToState(before), "failed to revert to the snapshot");
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
@@ -348,7 +350,7 @@ contract Deploy is RollupPlan {
         if (_isDryRun()) {
             // The existing file may belong to a deployed rollup, whereas these contracts are not
             // deployed.
-            console.log("a dry run; with --broadcast the addresses would be written to", plan.file);
+            console.log("dry run: with --broadcast the addresses would be written to", plan.file);
             return;
         }
         uint256 l1Block = isNew ? vm.getBlockNumber() : _writtenBlock(plan);

@@ -71,7 +71,7 @@ contract Operate is RollupPlan {
         // More than the call uses: the bridge requires enough remaining gas to read the token's
         // metadata.
         bridge.register{value: fee, gas: 1_000_000}(l1Token, gas);
-        console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
+        console.log("token on the L2", bridge.l2TokenOf(l1Token));
     }
 
     /// @notice Moves tokens to the L2. The bridge needs an allowance for them.
@@ -87,13 +87,13 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ operators
 
-    /// @notice Adds ETH to the escrow for what the genesis of the L2 allocates. No account can take
-    /// it back.
+    /// @notice Adds ETH to the escrow, to back what the genesis of the L2 allocates. The ETH cannot
+    /// be withdrawn.
     function back(string calldata file, uint256 value) external {
         IL1MessageQueue queue = IL1MessageQueue(_address(file, ".messageQueue"));
         vm.broadcast(msg.sender);
         queue.back{value: value}();
-        console.log("the escrow has, in wei", address(queue).balance);
+        console.log("escrow balance in wei", address(queue).balance);
     }
 
     /// @notice Advances the rollup, with the calldata of `INativeRollup.advance`.
@@ -114,7 +114,10 @@ contract Operate is RollupPlan {
     function deployL2Bridge(string calldata file) external {
         address expected = _address(file, ".l2Bridge");
         address l1Bridge = _address(file, ".l1Bridge");
-        require(l2BridgeOf(l1Bridge) == expected, "the L1 side expects the bridge elsewhere");
+        require(
+            l2BridgeOf(l1Bridge) == expected,
+            "the L1 bridge expects the L2 bridge at another address"
+        );
         requireProxy();
         ensureCreate2("BridgedToken", l2TokenCode(expected));
         ensureCreate2("L2TokenBridge", l2BridgeCode(l1Bridge));
@@ -127,7 +130,7 @@ contract Operate is RollupPlan {
         IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.announce(change, value);
-        console.log("it can be made from this time on:", rollup.readyAt(change, value));
+        console.log("the change can be made from timestamp", rollup.readyAt(change, value));
     }
 
     /// @notice Records that nothing is pending from before a change. The change can be made a day
@@ -136,7 +139,7 @@ contract Operate is RollupPlan {
         IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.clear(change, value);
-        console.log("it can be made from this time on:", rollup.readyAt(change, value));
+        console.log("the change can be made from timestamp", rollup.readyAt(change, value));
     }
 
     /// @notice Makes a change that is ready.
@@ -146,8 +149,8 @@ contract Operate is RollupPlan {
         rollup.make(change, value);
     }
 
-    /// @notice Records that L1 has forked and the schedule of a pinned rollup has not, with the
-    /// calldata of `IRollup.reportFork`. Like `advance`, it needs `--skip-simulation`.
+    /// @notice Records that L1 has activated a fork that the schedule of a pinned rollup lacks,
+    /// with the calldata of `IRollup.reportFork`. Like `advance`, it needs `--skip-simulation`.
     function reportFork(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();
         IRollup rollup = IRollup(_address(file, ".rollup"));
@@ -156,7 +159,7 @@ contract Operate is RollupPlan {
         vm.broadcast(msg.sender);
         (bool ok, bytes memory answer) = address(rollup).call(data);
         _require(ok, answer);
-        console.log("the fork can be added", rollup.UPGRADE_DELAY(), "seconds from now on");
+        console.log("the fork can be added", rollup.UPGRADE_DELAY(), "seconds from now");
     }
 
     /// @notice Withdraws an announced change.

@@ -51,11 +51,11 @@ abstract contract PlanChecks is SequencingChecks {
     uint256 private constant MAX_CHECKPOINTS = 1 << 20;
     uint256 private constant MIN_L1_SLOT_MILLIS = 100;
 
-    /// @dev Values for a file without these keys: the slots of Ethereum, halved.
+    /// @dev Defaults of these keys, for half the slot time of Ethereum.
     uint64 private constant CHECKPOINTS = 16_382;
 
-    /// @dev Bound of the time without a block after which a rollup may be closed, and the time if
-    /// the file has none; in seconds.
+    /// @dev Minimum and default of the time without a block after which a rollup may be closed, in
+    /// seconds.
     uint256 private constant MIN_LOST_AFTER = 30 days;
     uint64 private constant LOST_AFTER = 60 days;
     uint64 private constant L1_SLOT_MILLIS = 6000;
@@ -134,7 +134,7 @@ abstract contract PlanChecks is SequencingChecks {
         uint256 places = _checkpoints(toml);
         _atLeast(key, places, MIN_CHECKPOINTS, "each L1 block with a message uses one");
         string memory rule =
-            string.concat("at most ", vm.toString(MAX_CHECKPOINTS), ": the places of the ring");
+            string.concat("at most ", vm.toString(MAX_CHECKPOINTS), ": the capacity of the ring");
         _require(places <= MAX_CHECKPOINTS, key, places, rule);
         uint256 slot = _l1SlotMillis(toml);
         key = ".rollup.l1_slot_millis";
@@ -150,13 +150,13 @@ abstract contract PlanChecks is SequencingChecks {
 
     /// @dev Reads the minimum gas price of a message.
     function _messagePercent(string memory toml) internal pure returns (uint64) {
-        string memory why = "without a price, the queue is filled for nothing";
+        string memory why = "without a price, filling the queue is free";
         return _percent(toml, ".messages.fee_percent", why);
     }
 
     /// @dev Reads the minimum gas price of a forced transaction.
     function _forcedPercent(string memory toml) internal pure returns (uint64) {
-        string memory why = "without a price, exits are held up for nothing";
+        string memory why = "without a price, delaying exits is free";
         return _percent(toml, ".forced.fee_percent", why);
     }
 
@@ -202,7 +202,7 @@ abstract contract PlanChecks is SequencingChecks {
             }
         } catch {
             revert ValueInvalid(
-                _name(key), _text(toml, key), string.concat("a list, each of it ", FORK_RULE)
+                _name(key), _text(toml, key), string.concat("a list; each entry is ", FORK_RULE)
             );
         }
     }
@@ -261,14 +261,14 @@ abstract contract PlanChecks is SequencingChecks {
             header = value;
         } catch {
             revert ValueInvalid(
-                _name(key), _text(toml, key), string.concat(HEADER_RULE, "this is no hexadecimal")
+                _name(key), _text(toml, key), string.concat(HEADER_RULE, "this is not hexadecimal")
             );
         }
         if (keccak256(header) != keccak256(PLACEHOLDER)) return header;
         revert ValueInvalid(
             _name(key),
             vm.toString(header),
-            string.concat(HEADER_RULE, "this is the placeholder of the example")
+            string.concat(HEADER_RULE, "this is the example's placeholder")
         );
     }
 
@@ -317,15 +317,15 @@ abstract contract PlanChecks is SequencingChecks {
         // The cast extracts the selector.
         // forge-lint: disable-next-line(unsafe-typecast)
         if (bytes4(reason) == Rlp.RlpTruncated.selector) {
-            return string.concat("this one lacks bytes of what should stand at byte ", place);
+            return string.concat("this header is truncated in the item at byte ", place);
         }
-        return string.concat("what stands at byte ", place, " of this one does not belong there");
+        return string.concat("the item at byte ", place, " of this header is invalid");
     }
 
-    /// @dev Checks that the delays leave room for one another, see `RollupRules`.
+    /// @dev Checks that the delays are consistent with one another, see `RollupRules`.
     function _requireDelays(string memory toml) internal view virtual {
         uint256 lag = _u64(toml, ".rollup.max_lag");
-        _atLeast(".rollup.max_lag", lag, 1, "a block is on L1 later than it is made");
+        _atLeast(".rollup.max_lag", lag, 1, "a block is built before it is posted to L1");
         uint256 open = _u64(toml, ".rollup.open_after");
         uint256 relay = _u64(toml, ".rollup.relay_deadline");
         uint256 upgrade = _u64(toml, ".rollup.upgrade_delay");
@@ -373,7 +373,7 @@ abstract contract PlanChecks is SequencingChecks {
                 string.concat(
                     "that of a block with a gas limit from ",
                     vm.toString(Capacity.RELAY_GAS),
-                    ", which relays may take, to ",
+                    ", the gas of the required relays, to ",
                     vm.toString(type(uint32).max)
                 )
             );
@@ -408,9 +408,10 @@ abstract contract PlanChecks is SequencingChecks {
     /// it.
     function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
         uint256 gas = _u64(toml, key);
-        _atLeast(key, gas, LEAST_GAS, "no transaction takes less");
-        string memory rule =
-            string.concat("at most ", vm.toString(room), ": what can be demanded of a block");
+        _atLeast(key, gas, LEAST_GAS, "the minimum gas of a transaction");
+        string memory rule = string.concat(
+            "at most ", vm.toString(room), ": the most that a block can be required to include"
+        );
         _require(gas <= room, key, gas, rule);
     }
 
@@ -435,7 +436,7 @@ abstract contract PlanChecks is SequencingChecks {
         revert ValueInvalid(
             "l2.genesis.header",
             string.concat("of a block with the parent beacon block root ", vm.toString(anchor)),
-            "that of a block whose parent beacon block root is zero: another is an anchor over messages that nobody sent"
+            "that of a block whose parent beacon block root is zero: any other is an anchor over messages that were never sent"
         );
     }
 

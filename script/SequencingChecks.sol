@@ -33,7 +33,7 @@ abstract contract SequencingChecks is TomlValues {
         string memory key = ".sequencing.fees";
         uint64 value = _u64(toml, key);
         uint64 most = uint64(type(OpenSequencing.Fees).max);
-        string memory rule = "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)";
+        string memory rule = "0 (chosen by the builder), 1 (the caller) or 2 (the recipient)";
         _require(value <= most, key, value, rule);
         fees = OpenSequencing.Fees(value);
         key = ".sequencing.fee_recipient";
@@ -43,7 +43,7 @@ abstract contract SequencingChecks is TomlValues {
         revert ValueInvalid(
             _name(key),
             vm.toString(recipient),
-            isFixed ? "the account that gets the fees" : "zero, unless sequencing.fees is 2"
+            isFixed ? "the account that receives the fees" : "zero, unless sequencing.fees is 2"
         );
     }
 
@@ -68,10 +68,10 @@ abstract contract SequencingChecks is TomlValues {
         _require(delay < end, key, delay, rule);
     }
 
-    /// @dev Checks the timeout: a policy that opens for a head that was just advanced would open
-    /// although the rollup moves, and one that opens later than the rollup would not be called any
-    /// more; see `LivenessTimeout`. When a policy opens, a stranger can post a child of the head
-    /// with a timestamp of `max_lag` ago, which must not break a promise about another child.
+    /// @dev Checks the timeout. A policy that opens for a head that was just advanced would open
+    /// although the rollup moves, and one that opens later than the rollup would never be called
+    /// once open; see `LivenessTimeout`. When a policy opens, a third party can post a child of the
+    /// head with a timestamp of `max_lag` ago, which must not break a promise about another child.
     function _requireTimeout(string memory toml, bool isPreconfirmed) internal view virtual {
         string memory key = ".sequencing.timeout";
         uint256 timeout = _u64(toml, key);
@@ -100,7 +100,7 @@ abstract contract SequencingChecks is TomlValues {
     /// @dev Checks that slots have a length and that the first has begun; see `RotatingSequencing`.
     function _requireTurns(string memory toml) internal view virtual {
         string memory key = ".sequencing.slot_length";
-        _atLeast(key, _u64(toml, key), 1, "a turn takes time");
+        _atLeast(key, _u64(toml, key), 1, "a slot must have a length");
         key = ".sequencing.start";
         uint256 start = _u64(toml, key);
         string memory rule = string.concat(

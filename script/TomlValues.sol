@@ -10,7 +10,7 @@ abstract contract TomlValues is Chain {
     /// @notice A value of the file violates a rule.
     error ValueInvalid(string field, string value, string rule);
 
-    string internal constant OTHER_KIND = "a value of another kind, or none";
+    string internal constant OTHER_KIND = "missing, or a value of another type";
 
     /// @dev Reads a string.
     function _string(string memory toml, string memory key) internal pure returns (string memory) {

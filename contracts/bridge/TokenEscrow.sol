@@ -47,7 +47,7 @@ abstract contract TokenEscrow is IL1TokenBridge {
     }
 
     /// @dev Pays tokens out of the escrow. Only under the lock.
-    /// @param from Account that gave up as much of what is owed.
+    /// @param from Account that the escrow owed the tokens to.
     function _payOut(address l1Token, address from, address to, uint256 amount) internal {
         // The tokens would be lost.
         if (to == l1Token || to == MESSAGE_QUEUE || to == IL1MessageQueue(MESSAGE_QUEUE).ROLLUP()) {

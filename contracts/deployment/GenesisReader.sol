@@ -4,14 +4,14 @@ pragma solidity ^0.8.24;
 import {IRollup} from "../interfaces/IRollup.sol";
 import {Rlp} from "../libraries/Rlp.sol";
 
-/// @title Decoder of the header with which an L2 starts
-/// @notice A rollup takes hash, state root, number, timestamp, gas limit and anchor of its genesis
-/// from one header, so that they are consistent with the hash: an account that could choose the
-/// state root independently of the hash could prove any message to L1, and drain the escrow.
+/// @title Decoder of the genesis header of an L2
+/// @notice A rollup reads hash, state root, number, timestamp, gas limit and anchor of its genesis
+/// from one header, so that they match the hash: an account that could choose the state root
+/// separately could prove any message to L1 and drain the escrow.
 ///
 /// The decoder is as strict as any L2 node. No node could build on a header that it cannot decode,
 /// and funds sent to such a rollup would be lost.
-/// @dev Separate contract because `Rlp` reads calldata, which constructors do not have.
+/// @dev A separate contract, because `Rlp` reads calldata, which constructors do not have.
 contract GenesisReader {
     /// @dev Fork whose headers have two more fields: the hash of the block access list (EIP-7928)
     /// and the slot number (EIP-7843).

@@ -34,7 +34,6 @@ import {DraftExecute} from "../libraries/DraftExecute.sol";
 /// genesis: no block of the L2 creates ETH (EXECUTE rejects withdrawals), so the sum of all credits
 /// never exceeds that amount. There are no other payments: messages and claims of the L2 are not
 /// supported.
-/// out.
 contract FeeVault {
     /// @notice Address of EXECUTE in the draft's form; 0x0104 on most chains.
     address public immutable EXECUTE;
@@ -85,7 +84,7 @@ contract FeeVault {
     /// @notice Adds a block and credits its burned fees to the treasury.
     /// @param input Input of EXECUTE in the draft's form: a block that follows the head.
     function advance(bytes calldata input) external {
-        // Calls that come too late are rejected before EXECUTE is paid for.
+        // Rejects stale calls before they pay for EXECUTE.
         (uint64 chainId, bytes32 parent, bytes32 hash) = DraftExecute.read(input);
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
         if (parent != head) revert ParentHashMismatch(parent, head);

@@ -11,9 +11,9 @@ library ExitAccounts {
     /// deployed with code that starts with 0xef (EIP-3541).
     bytes3 private constant DELEGATION = 0xef0100;
 
-    /// @notice Reverts unless what the account owns on the L2 may be paid to the same address on
-    /// L1, in a call of this caller.
-    /// @param a The account, as proven.
+    /// @notice Reverts unless the caller may have the L2 assets of an account paid to the same
+    /// address on L1.
+    /// @param a Proven account.
     /// @param delegate Address to which it delegates (EIP-7702); zero for none.
     function requireOwner(StateProof.Account memory a, address account, address delegate)
         internal
@@ -23,8 +23,8 @@ library ExitAccounts {
             ? StateProof.EMPTY_CODE_HASH
             : keccak256(abi.encodePacked(DELEGATION, delegate));
         if (a.codeHash != codeHash) revert IRollupExit.AccountHasCode(account, a.codeHash);
-        // An account that has signed nothing may be the alias account of an L1 contract, which has
-        // no code before its first message. Nobody controls its address on L1.
+        // An account with nonce zero may be the alias account of an L1 contract, which has no code
+        // before its first message. Nobody controls the address of such an account on L1.
         if (a.nonce == 0 && msg.sender != account) {
             revert IRollupExit.CallerNotAccount(msg.sender, account);
         }
@@ -41,14 +41,15 @@ library ExitAccounts {
         if (proof.length == 0) revert StateProof.ProofIncomplete(0);
         uint256 last = proof.length - 1;
         bytes calldata code = proof[last];
-        // Solidity has no slices of such arrays. The offsets of the items count from the first one.
+        // The code is the last item. Offsets of the items are relative to the first one, so a
+        // shorter length is sufficient to drop it.
         bytes[] calldata nodes;
         assembly ("memory-safe") {
             nodes.offset := proof.offset
             nodes.length := last
         }
         (, StateProof.Account memory a) = StateProof.account(stateRoot, account, nodes);
-        // The first bytes.
+        // Truncates to the first bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
         bool isContract = code.length != 0 && bytes3(code) != DELEGATION;
         if (!isContract || keccak256(code) != a.codeHash) {

@@ -28,8 +28,8 @@ import {ExitAccounts} from "./ExitAccounts.sol";
 /// is not there is in one message that was never relayed. So they exceed the escrow only by
 /// balances of the genesis that are not backed (`IL1MessageQueue.back`).
 ///
-/// The rollup has no code for its end. After `LOST_AFTER`, its next block would have to settle
-/// which messages are relayed, since that duty is due long before; the queue then rejects it.
+/// The rollup has no code for being closed. After `LOST_AFTER`, its next block would have to settle
+/// the relayed messages, because that duty is long overdue, and the closed queue rejects the call.
 contract RollupExit is IRollupExit {
     using LibBitmap for LibBitmap.Bitmap;
 
@@ -54,8 +54,8 @@ contract RollupExit is IRollupExit {
     /// @inheritdoc IRollupExit
     uint64 public relayed;
 
-    /// @dev Timestamp of the deployment. The genesis of a rollup may be much older. Not immutable,
-    /// so that the code of an exit is the same whenever it was deployed.
+    /// @dev Timestamp of the deployment: the genesis of a rollup may be much older. Not immutable,
+    /// so that the code of an exit does not depend on the time of deployment.
     uint64 private _deployed;
 
     /// @inheritdoc IRollupExit
@@ -64,7 +64,7 @@ contract RollupExit is IRollupExit {
     /// @dev Messages to the L2 whose ETH has been returned, by index.
     LibBitmap.Bitmap private _returned;
 
-    /// @dev Those of them that their senders have reclaimed.
+    /// @dev Messages whose ETH has been reclaimed by their senders, by index.
     LibBitmap.Bitmap private _reclaimed;
 
     /// @param queue Message queue, which pays for this contract. Its rollup has been deployed.
@@ -233,8 +233,8 @@ contract RollupExit is IRollupExit {
         if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {
             recipient = message.sender;
         }
-        // An account with the address of an L2 contract may have no owner on L1, so no third party
-        // decides that it is paid.
+        // The address of an L2 contract may have no owner on L1, so a third party must not trigger
+        // the payment.
         if (msg.sender != recipient && msg.sender != message.sender) {
             revert NotRefundable(msg.sender, recipient);
         }
@@ -258,8 +258,9 @@ contract RollupExit is IRollupExit {
         uint64 index = message.index;
         // If the bit was already set, this clears it, but the call reverts.
         if (!_reclaimed.toggle(index)) revert AlreadyReturned(index);
-        // Whoever controls the address of the refund account on L1, such as its deployer, may have
-        // been paid before. That must not lock what else the sender holds for the message.
+        // The controller of the refund account's address on L1, such as its deployer, may have been
+        // paid before. This must not prevent the sender from reclaiming other assets of the
+        // message.
         if (_returned.get(index)) amount = 0;
         else _returned.set(index);
         _payReturned(index, to, amount);

@@ -115,8 +115,8 @@ abstract contract TokenExit is TokenEscrow, ITokenExit {
         _storageRoots[l1Token] = root;
     }
 
-    /// @dev Returns the account that a deposit is returned to. Only it and the depositor may have it
-    /// returned, as in `RollupExit`.
+    /// @dev Returns the account that a deposit is returned to. Only that account and the depositor
+    /// may trigger the return, as in `RollupExit`.
     function _recipientOf(IL2TokenBridge.Deposit calldata d) private view returns (address to) {
         to = d.refundTo;
         // Nobody controls the address of an alias account on L1.

@@ -10,8 +10,8 @@ import {Execute} from "../libraries/Execute.sol";
 /// `ForcedQueue`).
 abstract contract ForcedDuty is RollupRules {
     /// @dev Reverts unless the block at the tip resolves enough forced transactions.
-    /// @param demanded `true` if the block must resolve those that are due.
-    /// @return worked `true` if the block has discharged any.
+    /// @param demanded `true` if the block must resolve all transactions that are due.
+    /// @return worked `true` if the block has discharged any transaction.
     function _requireForced(
         Tip memory tip,
         bytes memory block_,

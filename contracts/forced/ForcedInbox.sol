@@ -17,14 +17,14 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under
 ///     every fork that the rollup may have.
-///   - L1 can carry a block with it, whatever it does. Gas does not bound the state that a
-///     transaction reads (see `Capacity`), so it must be one of these: a transfer, with or without
-///     data, which is required only as long as its target has no code; a call to `L2Messenger` that
-///     sends to L1; a call to one more contract that the deployer has chosen (a token bridge, for
-///     example); a call to `L2Accounts` that delivers a stored message of an L1 contract, if the
-///     message calls either of these two. A precompile has no code either, but the gas of some
-///     precompiles pays for several times as much work as other gas, for which EXECUTE charges its
-///     caller more than the L2 has charged; so no precompile can be the target.
+///   - L1 can carry a block with it. Gas does not bound the state that a transaction reads (see
+///     `Capacity`), so only these are accepted: a transfer, with or without data, which is required
+///     only as long as its target has no code; a call to `L2Messenger` that sends to L1; a call to
+///     one more contract that the deployer has chosen (a token bridge, for example); a call to
+///     `L2Accounts` that delivers a stored message of an L1 contract, if the message calls either
+///     of these two. A precompile has no code either, but must not be the target: the gas of some
+///     precompiles pays for several times as much work as other gas, and EXECUTE charges its caller
+///     for that work.
 ///
 /// A contract on L1 cannot sign a transaction. It sends a message to its alias account
 /// (`L2Accounts`), and any EOA can force the delivery if a builder has parked the message.

@@ -133,7 +133,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         judgement.index = facts.first;
         judgement.known = new Known[](given);
         for (uint256 i = 0; i < given; ++i) {
-            // A transaction after a deferred one would overtake it.
+            // Otherwise this transaction would overtake a deferred one.
             if (due != 0) revert IRollup.ForcedTransactionOmitted(judgement.index);
             IRollup.Discharge calldata one = batch.discharges[i];
             bytes32 got = keccak256(abi.encode(one.transaction));

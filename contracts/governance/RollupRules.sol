@@ -547,10 +547,10 @@ abstract contract RollupRules is RollupState {
         revert SchemaNotSupported(fork, Execute.FIRST_SCHEMA, Execute.LAST_SCHEMA);
     }
 
-    /// @dev Checks that the delays leave room for one another:
+    /// @dev Checks that the delays are consistent:
     ///
-    ///   - Any account may advance if the head, or a duty that it has left undone, is `OPEN_AFTER`
-    ///     old. A head that was just advanced may be `MAX_LAG` old.
+    ///   - Any account may advance once the head, or a duty that it has not fulfilled, is
+    ///     `OPEN_AFTER` old. A head that was just advanced may be `MAX_LAG` old.
     ///   - Entries that are due at a time were on L1 before any block with that timestamp could be
     ///     built.
     ///   - Before a forced transaction expires, no block is accepted without it for `EXPIRY`. Any
@@ -558,11 +558,11 @@ abstract contract RollupRules is RollupState {
     ///     least half of it.
     ///   - An exit takes no longer than the time from the announcement of a change to the change.
     ///     The announcement has to be noticed first (`NOTICE`). A forced transaction is due after
-    ///     `DELAY`. A sequencer may defer it for `GRACE`; or build no block until any account may
-    ///     advance, after `OPEN_AFTER`; or build one that leaves it undone because of older
-    ///     entries, which takes another `OPEN_AFTER` until any account may advance until it is
-    ///     done. Then it is claimed (`EXIT_MARGIN`), no later than after the pause of a guardian.
-    ///     This bound does not cover the length of the queue; see `clear`.
+    ///     `DELAY`. A sequencer may defer it for `GRACE`; or stop building blocks until any account
+    ///     may advance, after `OPEN_AFTER`; or omit it from one block because of older entries,
+    ///     which delays it by another `OPEN_AFTER`. Then the exit is claimed (`EXIT_MARGIN`), no
+    ///     later than after the pause of a guardian. This bound does not cover the length of the
+    ///     queue; see `clear`.
     /// @return window The delay of a change minus the exit time, in seconds.
     function _requireDelays(Config memory config, IForcedInbox forced, uint256 claimTime)
         private
@@ -621,9 +621,10 @@ abstract contract RollupRules is RollupState {
         if (gas > room) revert DutiesTooLarge(gas, room);
     }
 
-    /// @dev Checks that a block has room for any single forced transaction. A longer one would
-    /// never have room, and until its expiry that would be an excuse to omit all transactions after
-    /// it. The footprint does not depend on the gas limit, so only the constructor checks it.
+    /// @dev Checks that a block can include any single forced transaction. One with a larger
+    /// footprint could never be included, and until its expiry it would excuse the omission of all
+    /// transactions after it. The footprint does not depend on the gas limit, so only the
+    /// constructor checks it.
     function _requireFootprints(IForcedInbox forced) private view {
         // No transaction of this size has a larger footprint than an alias call.
         uint256 most = Capacity.ofAliasCall(forced.MAX_SIZE());

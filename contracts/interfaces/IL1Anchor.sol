@@ -29,7 +29,7 @@ interface IL1Anchor {
     error BeaconRootUnavailable();
     /// @notice The argument is not the preimage of the current anchor.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-    /// @notice The anchor names an earlier L1 block than the latest proven one.
+    /// @notice The L1 block of the anchor is earlier than the latest proven one.
     error L1BlockNumberWentBack(uint64 got, uint64 served);
     /// @notice The anchor covers fewer messages than the latest proven one.
     error MessageCountWentBack(uint64 got, uint64 served);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @title Message queue between L1 and an L2, and escrow of the L2's ETH
 interface IL1MessageQueue {
-    /// @notice State of the queue that an anchor may name.
+    /// @notice State of the queue that an anchor can commit to.
     struct Checkpoint {
         /// Number of the checkpoint; consecutive.
         uint64 id;
@@ -39,8 +39,8 @@ interface IL1MessageQueue {
 
     /// @notice Proof that a message was sent on the L2.
     struct MessageProof {
-        /// L2 block after the message was sent, whose state root the rollup still stores. Without
-        /// an account proof, an L2 block for which an earlier claim has proven the account.
+        /// L2 block after which the message was sent and whose state root the rollup still stores.
+        /// Without an account proof, a block for which an earlier claim has proven the account.
         uint64 l2Block;
         /// Storage root of `L2Messenger` after that block.
         bytes32 storageRoot;
@@ -179,8 +179,8 @@ interface IL1MessageQueue {
         payable
         returns (uint64 index);
 
-    /// @notice Adds ETH to the escrow, for accounts that have ETH on the L2 from its first block.
-    /// Nothing is sent to the L2, and no account can take it back. Reverts during a pause.
+    /// @notice Adds ETH to the escrow, to back what the genesis of the L2 allocates. No message is
+    /// sent to the L2, and the ETH cannot be withdrawn. Reverts during a pause.
     function back() external payable;
 
     /// @notice Delivers a message from the L2. Any account may call. Reverts if the target rejects

@@ -12,9 +12,9 @@ interface IPreconfBonds {
     enum Fault {
         /// The signer signed two conflicting messages.
         Equivocation,
-        /// The rollup has another block than the signed one.
+        /// The rollup has a different block than the signed one.
         Broken,
-        /// Execution has another outcome than the signed header.
+        /// The outcome of execution differs from the signed header.
         Lie,
         /// The signed block was not posted in time.
         Late
@@ -110,12 +110,12 @@ interface IPreconfBonds {
         address reporter
     );
 
-    /// @notice The signature is malformed, not canonical, or of no key.
+    /// @notice The signature is malformed, not canonical, or not recoverable.
     error SignatureInvalid();
     /// @notice Another account is liable for this signer, or it has a bond itself.
     error SignerTaken(address signer, address account);
-    /// @notice The first deposit for an account comes from another account, which could so prevent
-    /// the registration of the account as a signer.
+    /// @notice The first deposit for an account must come from the account itself. Otherwise
+    /// another account could prevent its registration as a signer.
     error NotOwnDeposit(address account, address from);
     /// @notice The header has another hash.
     error HeaderMismatch(bytes32 got, bytes32 expected);
@@ -133,7 +133,7 @@ interface IPreconfBonds {
     error PromiseEnded(uint64 later, uint256 end);
     /// @notice The two messages, or the message and the block, do not conflict.
     error NotInConflict();
-    /// @notice The executed block has other inputs than the signed header.
+    /// @notice The inputs of the executed block differ from those of the signed header.
     error InputsDiffer(bytes32 got, bytes32 expected);
     /// @notice The input has another schema id than the message.
     error SchemaDiffers(uint16 got, uint16 expected);
@@ -141,7 +141,7 @@ interface IPreconfBonds {
     error ChainIdDiffers(uint64 got, uint64 expected);
     /// @notice The input is a batch of `count` blocks, or of a fork whose layout is not known.
     error InputNotSingle(uint256 count);
-    /// @notice Execution has the outcome of the signed header.
+    /// @notice The outcome of execution equals that of the signed header.
     error OutcomesEqual();
     /// @notice The block is late from this timestamp on, in seconds.
     error NotLate(uint256 from);
@@ -179,7 +179,7 @@ interface IPreconfBonds {
     /// @notice Cancels the request.
     function cancelWithdrawal() external;
 
-    /// @notice Pays out the whole bond of the caller. It can be slashed until then.
+    /// @notice Pays out the entire bond of the caller. It can be slashed until then.
     function withdraw(address payable to) external;
 
     /// @notice Stores a commitment to evidence, which does not reveal it. A reward is paid only if
@@ -219,7 +219,7 @@ interface IPreconfBonds {
     /// @notice Proves that the rollup did not reach the number of a signed block in time.
     function accuseLate(Signed calldata s, bytes32 salt) external;
 
-    /// @notice Returns the bond of an account in wei; zero once a withdrawal is requested.
+    /// @notice Returns the bond of an account, in wei; zero once a withdrawal is requested.
     function bondOf(address account) external view returns (uint256);
 
     /// @notice Returns the bond of an account in detail.
@@ -229,6 +229,6 @@ interface IPreconfBonds {
     /// one has registered it.
     function accountOf(address signer) external view returns (address);
 
-    /// @notice Returns the hash of a message that is signed.
+    /// @notice Returns the hash that is signed for a message.
     function hashOf(Preconfirmation calldata message) external view returns (bytes32);
 }

@@ -256,8 +256,7 @@ interface IRollup {
     /// @notice Emitted when a call has advanced the head by the blocks `first` to `last`.
     /// @param first Number of the first block of the call.
     /// @param last Number of the last block of the call.
-    /// @param caller Account that called `advance`. If a transaction calls it through a contract,
-    /// that contract.
+    /// @param caller Caller of `advance`: an account, or the contract through which it calls.
     /// @param inputsHash Rolling hash over the EXECUTE inputs, starting at zero: `keccak256(hash ‖
     /// keccak256(input))` for each in order. An input with references to code on L1 is hashed in
     /// its assembled form.
@@ -288,7 +287,7 @@ interface IRollup {
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice Emitted when an announced change is withdrawn.
     event ChangeWithdrawn(Change indexed change, uint256 value);
-    /// @notice Emitted when a change is cleared: everything that it has to wait for is done.
+    /// @notice Emitted when a change is cleared, i.e. no longer waits for pending entries.
     event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice Emitted when a change is made.
     event ChangeMade(Change indexed change, uint256 value);
@@ -371,11 +370,11 @@ interface IRollup {
     error FeeRecipientMismatch(address got, address expected);
     /// @notice The parent beacon block root of the block is not the current anchor.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-    /// @notice The anchor names an earlier L1 block than the current anchor.
+    /// @notice The L1 block of the anchor is earlier than that of the current anchor.
     error AnchorNumberWentBack(uint64 got, uint64 current);
     /// @notice The anchor covers fewer messages than the current anchor.
     error MessageCountWentBack(uint64 got, uint64 current);
-    /// @notice The anchor covers messages that were sent after the L1 block that it names.
+    /// @notice The anchor covers messages that were sent after its L1 block.
     error CheckpointAfterAnchor(uint64 checkpointBlock, uint64 l1BlockNumber);
     /// @notice The values are not a checkpoint of the queue, or the checkpoint has been
     /// overwritten.
@@ -414,7 +413,7 @@ interface IRollup {
     /// @notice The fee cap of the transaction was sufficient at submission. Until this L2
     /// timestamp, a higher base fee defers the transaction (`NoRoom`) and does not discharge it.
     error StillPriced(uint64 index, uint64 until);
-    /// @notice The block has room for the transaction, or is required to reserve it.
+    /// @notice The block has capacity for the transaction, or is required to reserve it.
     error RoomLeft(uint64 index);
     /// @notice The outcome is not allowed: the target has no code, or the state reads of the
     /// transaction are bounded.
@@ -455,7 +454,7 @@ interface IRollup {
     /// @param value Value of the announcement.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Records that every message and forced transaction is resolved that users submitted
+    /// @notice Records that all messages and forced transactions are resolved that users submitted
     /// while there was still time to exit before the change, i.e. until `UPGRADE_DELAY` minus the
     /// duration of an exit after the announcement. The change can be made no earlier than one day
     /// later. Any account may call.

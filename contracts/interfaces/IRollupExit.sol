@@ -90,9 +90,9 @@ interface IRollupExit {
 
     /// @notice Returns value and fee of a message that was never relayed to an account that its
     /// sender chooses, if its refund account is a contract on the L2, whose address may have no
-    /// owner on L1. Only the sender may call, once. If the refund account was paid by
-    /// `returnMessage` before, the call succeeds and pays nothing: a sender that holds something for
-    /// the message, such as the tokens of a deposit, returns it after this call.
+    /// owner on L1. Only the sender may call, once. If `returnMessage` has paid the refund account
+    /// before, the call succeeds without a payment, so that a sender that holds other assets of the
+    /// message, such as the tokens of a deposit, can return them after this call.
     /// @param before Checkpoint of the queue before the message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.

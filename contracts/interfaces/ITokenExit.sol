@@ -41,12 +41,12 @@ interface ITokenExit {
     /// @param proof Proof of the token and of the balance.
     function exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof) external;
 
-    /// @notice Returns the tokens and the fee of a deposit that was never relayed, once the rollup is
-    /// closed: to its refund account; to its depositor, if there is none or if it is the
+    /// @notice Returns the tokens and the fee of a deposit that was never relayed, once the rollup
+    /// is closed: to its refund account; to its depositor, if there is none or if it is the
     /// depositor's alias account. Only these two may call it.
-    /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account that
-    /// called `refund`, and all other accounts are the one that withdrew. The recipient is paid
-    /// by a call, so one that rejects ETH gets nothing of a deposit with a fee.
+    /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account
+    /// that called `refund`, and all other accounts are the one that withdrew. The recipient is
+    /// paid by a call, so a recipient that rejects ETH cannot receive a deposit with a fee.
     /// @param deposit_ The deposit.
     /// @param before Checkpoint of the queue before its message.
     /// @param next Checkpoint after it.

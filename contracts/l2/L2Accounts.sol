@@ -11,17 +11,17 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 
 /// @title Alias accounts; predeploy at `Predeploys.L2_ACCOUNTS`
 /// @notice A contract on L1, such as a multisig, cannot sign L2 transactions. It has an alias
-/// account here: an address derived from its own, which can receive ETH and tokens at any time, and
-/// which makes calls by messages to `execute` of this contract. No other account controls it, and
-/// it has no private key.
+/// account here: an address derived from its own, which can receive ETH and tokens at any time and
+/// makes calls by messages to `execute` of this contract. No other account controls it, and it has
+/// no private key.
 ///
 /// A block builder may park such a message, like any message that runs code (see `L2Messenger`).
-/// The sender does not depend on builders for its delivery: any EOA can force it by `force`, if the
-/// message makes one call, to a target that reads little state: the messenger, which is how ETH
-/// exits, or the contract in `ForcedInbox.BOUNDED_TARGET`, which is how tokens exit.
+/// The sender does not depend on builders: any EOA can force the delivery (`force`) if the message
+/// makes one call to a target that reads little state. Such targets are the messenger, through
+/// which ETH exits, and the contract in `ForcedInbox.BOUNDED_TARGET`, through which tokens exit.
 ///
-/// The alias accounts are minimal proxies to this contract, so the same code has two roles, which
-/// it distinguishes by its address.
+/// Alias accounts are minimal proxies to this contract. The code distinguishes its two roles by its
+/// address.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. It has
 /// no storage: the assets of an alias account are its ETH and what other contracts record for it.
 contract L2Accounts is IL2Accounts, Receiver {

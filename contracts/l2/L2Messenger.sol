@@ -145,8 +145,8 @@ contract L2Messenger is IL2Messenger {
     }
 
     /// @inheritdoc IL2Messenger
-    /// @dev Not locked: it makes no call, and a message that is being delivered is not stored. An
-    /// alias account, which acts only within deliveries, could not refund anything otherwise.
+    /// @dev Not locked: it makes no call, and a message that is being delivered is not stored. With
+    /// a lock, an alias account, which acts only within deliveries, could not refund anything.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index) {
         if (msg.sender != header.refundTo) revert NotRefundable(msg.sender, header.refundTo);
         uint256 fee = _take(
@@ -290,7 +290,7 @@ contract L2Messenger is IL2Messenger {
         if (status == Messages.STATUS_PARKED) fee = header.fee;
     }
 
-    /// @dev Stores the hash of a message to L1, which a claim proves there.
+    /// @dev Stores the hash of an L2→L1 message so that it can be claimed on L1.
     function _send(
         address to,
         address refundTo,

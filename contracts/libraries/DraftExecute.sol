@@ -78,7 +78,7 @@ library DraftExecute {
     }
 
     /// @notice Calls EXECUTE with all gas. Returns the burned fees of the block, in wei, if the
-    /// block is valid by the rules of its schema and on the chain that it names; reverts otherwise.
+    /// block is valid under the rules of its schema and on its chain; reverts otherwise.
     /// @param precompile Address of EXECUTE in this form. It must be a precompile: another account
     /// could return anything.
     /// @param input An input that `read` has accepted.
@@ -99,7 +99,7 @@ library DraftExecute {
         // forge-lint: disable-start(unsafe-typecast)
         uint256 flag = tail >> 248;
         if (flag != Execute.VALID) revert Execute.ResultNotValid(flag, Execute.VALID);
-        // The chain id has the same byte order in input and result, the schema id has not.
+        // The chain id has the same byte order in input and result; the schema id does not.
         bytes8 named = bytes8(input[CHAIN_ID_AT:]);
         bytes8 got = bytes8(uint64(tail >> 184));
         if (got != named) revert Execute.ResultChainIdMismatch(_uint64(got), _uint64(named));

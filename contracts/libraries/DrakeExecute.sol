@@ -6,9 +6,9 @@ pragma solidity ^0.8.24;
 /// rollups": the caller claims the result of the blocks in the trace, and the precompile returns
 /// true or false. The trace is a stateless input of EXECUTE, or a batch.
 ///
-/// @dev A false claim is a successful call that costs the whole reserve. A failed call means that
-/// the gas was not sufficient for the trace. If this chain has no EXECUTE in this form, the account
-/// has no code and returns no data.
+/// @dev A false claim is a successful call that uses the entire gas reserve. A failed call means
+/// that the gas was not sufficient for the trace. If this chain has no EXECUTE in this form, the
+/// account has no code and returns no data.
 library DrakeExecute {
     /// @notice This chain has no EXECUTE in Drake's form.
     error ExecuteAbsent();
@@ -18,8 +18,8 @@ library DrakeExecute {
     /// @notice Address of EXECUTE in Drake's form.
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000102;
 
-    /// @notice Returns `true` if the blocks of the trace are valid, lead from one state root to the
-    /// other, and use this much gas in total.
+    /// @notice Returns `true` if the blocks of the trace are valid, lead from `pre` to `post`, and
+    /// use `gasUsed` in total.
     /// @param pre State root before the first block.
     /// @param post State root after the last block.
     /// @param trace Stateless input of EXECUTE, or a batch.

@@ -82,7 +82,7 @@ library Execute {
     error ExecuteFailed();
     /// @notice The return data is not an EXECUTE result.
     error ResultLengthMismatch(uint256 got, uint256 expected);
-    /// @notice The result does not say that the payload is valid.
+    /// @notice The result does not have the flag of a valid payload.
     error ResultNotValid(uint256 got, uint256 expected);
     /// @notice The result is for another chain id.
     error ResultChainIdMismatch(uint64 got, uint64 expected);
@@ -115,7 +115,7 @@ library Execute {
     uint16 internal constant LAST_SCHEMA = 0x1501;
     /// @notice Result of `load` for an input whose fork is later than `LAST_SCHEMA`.
     uint256 internal constant LATER = 0xffff;
-    /// @dev The only schema between them that shares its rules with the schemas after it.
+    /// @dev The only schema in this range that shares its rules with later schemas.
     uint16 private constant OSAKA = 0x1201;
 
     // Sums of literals only, because the compiler folds those; it would add constants at each use.
@@ -442,8 +442,8 @@ library Execute {
         if (end != witness) revert PrefixEndsElsewhere(end, witness);
     }
 
-    /// @notice Calls EXECUTE with a loaded input and all gas. Returns only if the block is valid by
-    /// the rules of the input's schema and on the chain that it names.
+    /// @notice Calls EXECUTE with a loaded input and all gas. Returns only if the block is valid
+    /// under the rules of the input's schema and on its chain.
     function run(bytes memory input) internal view {
         runAt(hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE, input);
     }
@@ -469,7 +469,7 @@ library Execute {
 
         uint256 flag = tail >> 248;
         if (flag != VALID) Mismatch.fail(ResultNotValid.selector, flag, VALID);
-        // The chain id has the same byte order in input and result, the schema id has not.
+        // The chain id has the same byte order in input and result; the schema id does not.
         uint256 named = uint256(_word(input, CHAIN_ID_AT)) >> 192;
         if ((tail >> 184) & type(uint64).max != named) {
             revert ResultChainIdMismatch(uint64(reversed(uint64(tail >> 184))), chainId(input));

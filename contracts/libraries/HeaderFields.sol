@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Rlp} from "./Rlp.sol";
 
-/// @notice Fields of a block that the rules of a rollup read, from whatever source.
+/// @notice Fields of a block that the rules of a rollup read.
 struct BlockFields {
     bytes32 blockHash;
     bytes32 parentHash;

@@ -23,13 +23,13 @@ pragma solidity ^0.8.24;
 ///   INIT_HEAD ‖ bytes
 ///
 /// which is a loader of 11 bytes that returns everything after it, and a zero byte. So the
-/// account's code is STOP followed by the bytes, and is determined by its address: the address
-/// commits to the init code, and the init code does not depend on its environment. The address is
-/// computed here again from the code. An account that passes this check can never have other code:
-/// only STOP can be executed, so it cannot destroy itself; therefore anyone who follows L1 finds
-/// the same bytes at any later time. A leading STOP alone would not be sufficient: init code may
-/// destroy its own account, whose code then exists until the end of the transaction, and a node
-/// that syncs later could not derive the L2.
+/// account's code is STOP followed by the bytes, and the address commits to it: the address is
+/// derived from the init code, which does not depend on its environment. This library recomputes
+/// the address from the code. An account that passes this check can never have other code: only
+/// STOP can be executed, so it cannot destroy itself, and anyone who follows L1 finds the same
+/// bytes at any later time. A leading STOP alone would not be sufficient: init code may destroy its
+/// own account, whose code then exists until the end of the transaction, and a node that syncs
+/// later could not derive the L2.
 library KeptCodes {
     /// @notice The input ends within its references.
     error ReferencesTooShort(uint256 got, uint256 minimum);

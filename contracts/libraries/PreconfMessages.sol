@@ -45,7 +45,7 @@ library PreconfMessages {
         );
     }
 
-    /// @notice Returns the hash that a key signs so that `account` is liable for its messages.
+    /// @notice Returns the hash that a signer signs so that `account` is liable for its messages.
     function consentOf(address account, address verifyingContract) internal view returns (bytes32) {
         return _digest(keccak256(abi.encode(SIGNER_TYPE, account)), verifyingContract);
     }
@@ -74,7 +74,7 @@ library PreconfMessages {
         if (got != m.l1Hash) revert IPreconfBonds.ConditionVoid(m.l1Block, got, m.l1Hash);
     }
 
-    /// @dev The chain id is read each time: it changes if this chain splits.
+    /// @dev The chain id is read each time, because it changes if this chain splits.
     function _digest(bytes32 structHash, address verifyingContract) private view returns (bytes32) {
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, verifyingContract));

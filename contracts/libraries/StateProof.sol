@@ -393,9 +393,9 @@ library StateProof {
         }
     }
 
-    /// @dev Returns the offset of the branch child that is `count` positions after the one at
-    /// `pos`. A child is empty (one byte), a hash (33 bytes), or an embedded node of at most 32
-    /// bytes including its header. If there is any other child, returns an offset beyond every end.
+    /// @dev Returns the offset of the branch child `count` positions after the one at `pos`. A
+    /// child is empty (one byte), a hash (33 bytes), or an embedded node of at most 32 bytes
+    /// including its header. For any other child, returns an offset beyond every end.
     function _skip(uint256 pos, uint256 count) private pure returns (uint256 result) {
         assembly ("memory-safe") {
             result := pos
@@ -417,7 +417,7 @@ library StateProof {
 
     /// @dev Returns the payload of a node of the proof, after checking its hash.
     ///
-    /// The position of the node in calldata is not checked: beyond the end there are zeros, and the
+    /// The position of the node in calldata is not checked: bytes beyond the end are zero, and the
     /// content must have the right hash.
     function _node(bytes[] calldata nodes, uint256 index, bytes32 expected)
         private

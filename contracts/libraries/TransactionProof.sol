@@ -11,7 +11,7 @@ import {StateProof} from "./StateProof.sol";
 /// chooses what a leaf of this trie contains, and how long it is. No node is embedded in its
 /// parent, since every transaction has more than 32 bytes.
 library TransactionProof {
-    /// @dev Most nibbles of a key: the RLP of an index below 2^16.
+    /// @dev Maximum nibbles of a key: the RLP of an index below 2^16.
     uint256 private constant MAX_NIBBLES = 6;
 
     /// @dev Remaining nibbles of a key.
@@ -24,8 +24,8 @@ library TransactionProof {
         uint256 node;
     }
 
-    /// @notice Returns the hash of the transaction at an index; zero if the trie contains none there
-    /// or the index is 2^16 or more, which no block reaches.
+    /// @notice Returns the hash of the transaction at an index; zero if there is none. No block has
+    /// 2^16 or more transactions.
     function hashAt(bytes32 root, uint256 index, bytes[] calldata nodes)
         internal
         pure

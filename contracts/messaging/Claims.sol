@@ -41,8 +41,8 @@ abstract contract Claims is Escrow {
     /// @dev Lock bit, above all addresses.
     uint256 private constant BUSY = 1 << 160;
 
-    /// @dev Without the lock, a target that makes a claim would see, or leave behind, another
-    /// sender.
+    /// @dev Without the lock, a target that makes a claim would see, or leave behind, the sender of
+    /// another message.
     modifier exclusive() {
         if (_busy != 0) revert Reentrancy();
         _busy = BUSY;
@@ -106,8 +106,8 @@ abstract contract Claims is Escrow {
         if (sender == address(0)) revert NoDelivery();
     }
 
-    /// @dev Returns `true` if an account must never be called on behalf of the L2. Such a call
-    /// would come from this contract: a message to itself could send messages in its name.
+    /// @dev Returns `true` if an account must never be called on behalf of the L2. The caller would
+    /// be this contract, so a message to itself could send messages in its name.
     function _isForbidden(address to) private view returns (bool) {
         return to == address(this) || to == ROLLUP;
     }

@@ -212,14 +212,14 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc Escrow
-    /// @dev Messages of this L1 block that follow another one are still accepted, and can be
-    /// returned like all others that are not relayed.
+    /// @dev Messages after the first one of this L1 block are still accepted, and can be returned
+    /// like all others that are not relayed.
     function _close() internal override {
         _state |= CLOSED << 176;
     }
 
-    // A rollup that checks blocks before they are final needs the two parts of `settle` at two times.
-    // A queue for it makes the following functions external.
+    // A rollup that checks blocks before they are final calls the two parts of `settle` at
+    // different times. A queue for it makes the following functions external.
 
     /// @dev Returns when the first unrelayed message was sent; see `settle`.
     function _pendingSince(
@@ -240,8 +240,8 @@ abstract contract SendQueue is Escrow {
         if (since == 0) revert CheckpointsDoNotEnclose(relayed);
     }
 
-    /// @dev Returns the current time and the checkpoint to keep from, if all messages but those of
-    /// this L1 block have been relayed; else zeros.
+    /// @dev Returns the current time and the oldest checkpoint to keep, if all messages but those
+    /// of this L1 block have been relayed; otherwise zeros.
     function _pendingSinceIfIdle(uint256 state, uint64 relayed)
         internal
         view
@@ -275,7 +275,7 @@ abstract contract SendQueue is Escrow {
         // At most the total number.
         // forge-lint: disable-next-line(unsafe-typecast)
         count -= uint64(state >> 216);
-        // The first message of the block made one checkpoint, and each one after a whole interval
+        // The first message of the block made one checkpoint, and each full interval after it
         // another.
         id -= 1 + last / CHECKPOINT_INTERVAL - count / CHECKPOINT_INTERVAL;
     }

@@ -18,7 +18,7 @@ import {BondRequirement} from "./preconf/BondRequirement.sol";
 /// `post`. Either the L1 block on which the first message depends was reorged out, which `post`
 /// checks. Or the first block must be more than `MAX_LAG` old, so that the rollup rejects it.
 contract HybridSequencing is PermissionedSequencing, BondRequirement {
-    /// @notice The message is about a prefix, which may not be the whole block.
+    /// @notice The message is about a prefix, which may not be the entire block.
     error NotSealed();
     /// @notice The sequencer is not liable for the signer of the message.
     error NotSignedBySequencer(address signer, address sequencer);
@@ -30,8 +30,8 @@ contract HybridSequencing is PermissionedSequencing, BondRequirement {
     error Reentrancy();
 
     /// @notice Divisor of `MIN_BOND` for the bond that the sequencer must still have for `post`.
-    /// @dev A request to withdraw the bond or a penalty for a delay must not end the promises made
-    /// before: both would cost less than keeping one. Getting below a tenth costs as much as a
+    /// @dev A request to withdraw the bond or a penalty for a delay must not void earlier promises:
+    /// both would cost less than keeping one. Reducing the bond below a tenth costs as much as a
     /// broken promise, of whose penalty a sequencer that reports itself gets a tenth back.
     uint256 public constant POST_BOND_DIVISOR = 10;
 

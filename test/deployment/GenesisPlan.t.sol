@@ -16,7 +16,7 @@ contract GenesisPlanTest is PlanFixture {
                 TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 "0xc0",
-                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is the placeholder of the example"
+                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is the example's placeholder"
             )
         );
         planner.parse(text, address(planner));
@@ -31,7 +31,7 @@ contract GenesisPlanTest is PlanFixture {
                 TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 "header",
-                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is no hexadecimal"
+                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is not hexadecimal"
             )
         );
         planner.parse(text, address(planner));
@@ -57,14 +57,10 @@ contract GenesisPlanTest is PlanFixture {
     }
 
     function test_what_is_not_rlp_of_a_header_is_refused_with_the_place() public {
-        expectHeaderRefused(
-            hex"1234", "0x1234", "what stands at byte 0 of this one does not belong there"
-        );
-        expectHeaderRefused("", "0x", "this one lacks bytes of what should stand at byte 0");
+        expectHeaderRefused(hex"1234", "0x1234", "the item at byte 0 of this header is invalid");
+        expectHeaderRefused("", "0x", "this header is truncated in the item at byte 0");
         // A list that ends before the parent hash.
-        expectHeaderRefused(
-            hex"c180", "0xc180", "what stands at byte 1 of this one does not belong there"
-        );
+        expectHeaderRefused(hex"c180", "0xc180", "the item at byte 1 of this header is invalid");
         bytes memory header = GenesisHeaders.encode(l2);
         string memory size = vm.toString(header.length - 1);
         bytes memory cut = bytes.concat(header);
@@ -74,13 +70,13 @@ contract GenesisPlanTest is PlanFixture {
         expectHeaderRefused(
             cut,
             string.concat("of ", size, " bytes"),
-            "this one lacks bytes of what should stand at byte 0"
+            "this header is truncated in the item at byte 0"
         );
         size = vm.toString(header.length);
         expectHeaderRefused(
             bytes.concat(header, hex"00"),
             string.concat("of ", vm.toString(header.length + 1), " bytes"),
-            string.concat("what stands at byte ", size, " of this one does not belong there")
+            string.concat("the item at byte ", size, " of this header is invalid")
         );
         planner.parse(file(), address(planner));
     }
@@ -136,7 +132,7 @@ contract GenesisPlanTest is PlanFixture {
                 string.concat(
                     "of a block with the parent beacon block root ", vm.toString(l2.anchor)
                 ),
-                "that of a block whose parent beacon block root is zero: another is an anchor over messages that nobody sent"
+                "that of a block whose parent beacon block root is zero: any other is an anchor over messages that were never sent"
             )
         );
         planner.parse(text, address(planner));
@@ -161,7 +157,7 @@ contract GenesisPlanTest is PlanFixture {
                 TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 string.concat("of a block with a gas limit of ", vm.toString(bad)),
-                "that of a block with a gas limit from 3000000, which relays may take, to 4294967295"
+                "that of a block with a gas limit from 3000000, the gas of the required relays, to 4294967295"
             )
         );
         planner.parse(text, address(planner));

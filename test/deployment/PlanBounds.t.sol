@@ -25,8 +25,8 @@ contract PlanBoundsTest is PlanFixture {
             ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
         string[2] memory fields = ["messages.fee_percent", "forced.fee_percent"];
         string[2] memory rules = [
-            "at least 1: without a price, the queue is filled for nothing",
-            "at least 1: without a price, exits are held up for nothing"
+            "at least 1: without a price, filling the queue is free",
+            "at least 1: without a price, delaying exits is free"
         ];
         for (uint256 i = 0; i < lines.length; ++i) {
             string memory line = string.concat(lines[i], "100");
@@ -36,7 +36,7 @@ contract PlanBoundsTest is PlanFixture {
     }
 
     function test_what_can_be_forced_has_the_gas_of_a_transaction() public {
-        string memory rule = "at least 21000: no transaction takes less";
+        string memory rule = "at least 21000: the minimum gas of a transaction";
         string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];
         string[2] memory keys = ["\nmax_gas = ", "max_bounded_gas = "];
         string[2] memory fields = ["forced.max_gas", "forced.max_bounded_gas"];
@@ -50,7 +50,7 @@ contract PlanBoundsTest is PlanFixture {
     function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
         string memory lag = "more than rollup.max_lag";
         // The contracts would accept it, and then no block.
-        string memory none = "at least 1: a block is on L1 later than it is made";
+        string memory none = "at least 1: a block is built before it is posted to L1";
         expectRefused("max_lag = 3600", "max_lag = 0", "rollup.max_lag", "0", none);
         planner.parse(fileWith("max_lag = 3600", "max_lag = 1"), address(planner));
         expectBound(
@@ -118,7 +118,7 @@ contract PlanBoundsTest is PlanFixture {
             1_048_576,
             1_048_577,
             "messages.checkpoints",
-            "at most 1048576: the places of the ring"
+            "at most 1048576: the capacity of the ring"
         );
         string memory why = "at least 1024: each L1 block with a message uses one";
         expectRefused(
@@ -197,7 +197,7 @@ contract PlanBoundsTest is PlanFixture {
             "messages.max_gas",
             string.concat("at most 8834765: a message without data is ", why)
         );
-        string memory rule = "at most 4000000: what can be demanded of a block";
+        string memory rule = "at most 4000000: the most that a block can be required to include";
         expectBound("\nmax_gas = 300000", "\nmax_gas", 4_000_000, 4_000_001, "forced.max_gas", rule);
         expectBound(
             "max_bounded_gas = 1000000",

@@ -83,13 +83,17 @@ contract PlanValuesTest is PlanFixture {
             string.concat(part, "true", times),
             "in_force.fork_schemas",
             "true",
-            "a list, each of it a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id"
+            "a list; each entry is a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id"
         );
         part = string.concat(part, "[\"amsterdam\"]\nfork_times = ");
         string memory rule = "a list of whole numbers below 2^64";
         string memory field = "in_force.fork_times";
         expectRefused(
-            line, string.concat(part, "[\"soon\"]"), field, "a value of another kind, or none", rule
+            line,
+            string.concat(part, "[\"soon\"]"),
+            field,
+            "missing, or a value of another type",
+            rule
         );
         expectRefused(line, string.concat(part, "\"soon\""), field, "soon", rule);
         string memory large = "18446744073709551616";
@@ -105,7 +109,7 @@ contract PlanValuesTest is PlanFixture {
     function test_values_of_another_kind_are_named() public {
         string memory rule = "a whole number below 2^64";
         expectRefused("max_lag = 3600", "max_lag = \"x\"", "rollup.max_lag", "x", rule);
-        string memory other = "a value of another kind, or none";
+        string memory other = "missing, or a value of another type";
         expectRefused("max_lag = 3600", "max_lag = [1]", "rollup.max_lag", other, rule);
         expectRefused("max_lag = 3600", "# max_lag", "rollup.max_lag", other, rule);
         expectRefused(
@@ -125,7 +129,7 @@ contract PlanValuesTest is PlanFixture {
     }
 
     function test_text_and_truth_of_another_kind_are_named() public {
-        string memory other = "a value of another kind, or none";
+        string memory other = "missing, or a value of another type";
         string memory rule = "text in quotation marks";
         string memory line = "file = \"deployments/my-rollup.json\"";
         expectRefused(line, "file = [1]", "deployment.file", other, rule);

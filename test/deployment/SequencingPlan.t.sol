@@ -49,7 +49,7 @@ contract SequencingPlanTest is PlanFixture {
             string.concat(someone, "3"),
             "sequencing.fees",
             "3",
-            "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)"
+            "0 (chosen by the builder), 1 (the caller) or 2 (the recipient)"
         );
         string memory field = "sequencing.fee_recipient";
         expectRefused(
@@ -57,7 +57,7 @@ contract SequencingPlanTest is PlanFixture {
             string.concat(noOwner, "2"),
             field,
             vm.toString(address(0)),
-            "the account that gets the fees"
+            "the account that receives the fees"
         );
         planner.parse(fileWith(line, string.concat(someone, "2")), address(planner));
         for (uint256 fees = 0; fees < 2; ++fees) {
@@ -95,7 +95,7 @@ contract SequencingPlanTest is PlanFixture {
         string memory field = "sequencing.members";
         string memory rule = "one or more accounts that may advance, in the order of their slots";
         string memory line = "policy = \"none\"";
-        expectRefused(line, policy, field, "a value of another kind, or none", rule);
+        expectRefused(line, policy, field, "missing, or a value of another type", rule);
         policy = string.concat(policy, "members = [");
         expectRefused(line, string.concat(policy, "]"), field, "an empty list", rule);
         policy = string.concat(policy, "\"", one_);
@@ -115,7 +115,7 @@ contract SequencingPlanTest is PlanFixture {
             1,
             0,
             "sequencing.slot_length",
-            "at least 1: a turn takes time"
+            "at least 1: a slot must have a length"
         );
         expectBound(
             line,
@@ -285,7 +285,7 @@ contract SequencingPlanTest is PlanFixture {
             NO_POLICY,
             policy,
             field,
-            "a value of another kind, or none",
+            "missing, or a value of another type",
             "a whole number below 2^64"
         );
         expectRefused(

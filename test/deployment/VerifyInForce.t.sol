@@ -35,11 +35,11 @@ contract VerifyInForceTest is VerifyFixture {
         p.forkMode = IRollup.ForkMode.Pinned;
         assertEq(
             forksOf(p),
-            "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: no block will be accepted, no withdrawal be claimed, and deposits are locked."
+            "forks: pinned, and no owner. L1's next fork stops this rollup PERMANENTLY: no block will be accepted, no withdrawal can be claimed, and deposits stay locked."
         );
         // The current owner, who may differ from the initial one.
         p.owner = address(0xaa);
-        assertTrue(vm.contains(forksOf(p), "FOR GOOD"));
+        assertTrue(vm.contains(forksOf(p), "PERMANENTLY"));
         (p.owner, p.inForce.owner) = (address(0), address(0xaa));
         assertEq(
             forksOf(p),

@@ -85,7 +85,7 @@ contract RollupExitTest is ExitFixture {
         bytes[] memory inputs = one(l2.seal());
         IRollup.Evidence memory evidence = relayProof();
         rollup.advance(inputs, evidence);
-        require(vm.revertToState(snapshot), "cannot go back");
+        require(vm.revertToState(snapshot), "failed to revert to the snapshot");
 
         close();
         expectRefused(abi.encodeWithSelector(IL1MessageQueue.QueueClosed.selector));

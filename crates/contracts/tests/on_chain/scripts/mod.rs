@@ -46,7 +46,7 @@ fn rollup_is_deployed_once_and_then_verified() -> Result<()> {
     let file = bench.tools.root().join(bench.file("deployment.json"));
     let written = fs::read_to_string(&file)?;
     let said = bench.run("Deploy", RUN, &[&config])?;
-    assert!(said.contains("all is deployed and as configured"), "{said}");
+    assert!(said.contains("all contracts are deployed as configured"), "{said}");
     assert_eq!(bench.nonce(DEPLOYER)?, nonce);
     assert_eq!(fs::read_to_string(&file)?, written);
     bench.run("Deploy", VERIFY, &[&config])?;
@@ -110,7 +110,7 @@ fn interrupted_deployment_resumes() -> Result<()> {
     let said = bench.refuse("Deploy", RUN, &[&late])?;
     assert!(said.contains("ValueInvalid") && said.contains("sequencing.start"), "{said}");
     let said = bench.refuse("Deploy", RUN, &["script/rollup.example.toml"])?;
-    assert!(said.contains("this is the placeholder of the example"), "{said}");
+    assert!(said.contains("this is the example's placeholder"), "{said}");
     assert_eq!(bench.nonce(DEPLOYER)?, 0);
     bench.run("Deploy", RUN, &[&config])?;
     let (rollup, policy) = (bench.deployed("rollup")?, bench.deployed("policy")?);
