@@ -2,10 +2,7 @@
 //! From Amsterdam on, new state is charged per byte (EIP-8037): a slot costs 97,920 gas more than
 //! before, an account 183,600.
 
-use super::{
-    duties::{DAY, batch},
-    support::TestRollup,
-};
+use super::support::TestRollup;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
 use chain::ExecutedBlock;
@@ -15,7 +12,7 @@ use enshrine_contracts::{
         IL1MessageQueue,
         IL2Accounts::{Call, executeCall, forceCall},
         IL2Messenger::{self, MessageSent},
-        INativeRollup::{Evidence, Outcome},
+        INativeRollup::{Discharge, Evidence, ForcedBatch, Outcome},
     },
     code_reference::PROXY,
 };
@@ -116,7 +113,7 @@ impl Bridged {
         // All messages are relayed.
         let sent = self.harness.checkpoint()?;
         if sent.count != 0 {
-            evidence.relays = self.harness.relay_proof(&sent, &sent)?.relays;
+            evidence.relays = vec![self.harness.relay_proof(sent)?];
         }
         self.harness.advance_with(vec![block.input()?], evidence)?;
         self.harness.assert_head_is(&block)?;
@@ -247,9 +244,17 @@ fn contract_wallet_withdraws_tokens_by_forced_delivery() -> Result<()> {
 
         let forced = bridged.forced(&bob, &message)?;
         let entry = bridged.harness.submit(&forced)?;
-        bridged.harness.pass(DAY)?;
-        let said = batch(vec![bridged.harness.discharge(&entry, Outcome::Included)?]);
-        let block = bridged.block(vec![forced], said)?;
+        bridged.harness.pass(86_400)?;
+        let discharge = Discharge {
+            transaction: entry,
+            outcome: Outcome::Included,
+            position: 0,
+            accountProof: vec![],
+            code: Bytes::new(),
+        };
+        let batch = ForcedBatch { index: 0, discharges: vec![discharge], next: vec![] };
+        let evidence = Evidence { forced: vec![batch], ..Default::default() };
+        let block = bridged.block(vec![forced], evidence)?;
         let receipts = &block.block.executed.receipts;
         println!("{fork:?}: the forced delivery takes {}", receipts[0].cumulative_gas_used);
 

@@ -1,10 +1,7 @@
 //! `NativeRollup` on a chain with the real EXECUTE, advanced by blocks of a real L2.
 
-mod advance;
 mod advance_plans;
-mod claims;
 mod code_references;
-mod duties;
 mod execute_tx;
 mod exits;
 mod fixed_gas;

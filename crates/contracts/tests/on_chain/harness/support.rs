@@ -5,14 +5,11 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use chain::{Block, ExecutedBlock, empty_genesis, witness_of};
 use enshrine_contracts::{
-    L2_MESSENGER, Message,
+    L2_MESSENGER,
     advance_plan::{AdvanceInput, AdvancePlan, Cost},
     bindings::{
         IForcedInbox, IL1MessageQueue,
-        INativeRollup::{
-            self, AnchorUpdate, Checkpoint, Discharge, Evidence, ForcedTransaction, Outcome,
-            RelayProof,
-        },
+        INativeRollup::{self, AnchorUpdate, Checkpoint, Evidence, ForcedTransaction, RelayProof},
     },
     code_reference::{CodeReference, PROXY},
 };
@@ -43,34 +40,29 @@ pub(crate) struct TestRollup {
 impl TestRollup {
     /// Creates an L2 with this fork on an L1 at Osaka.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
-        Self::with_execute(fork, Execute::on(fork))
-    }
-
-    pub(crate) fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
-        Self::of_both(ProtocolFork::Osaka, fork, execute, 10_000_000, Address::ZERO)
+        Self::of_both(ProtocolFork::Osaka, fork, 10_000_000, Address::ZERO)
     }
 
     /// Creates an L2 at Osaka on an L1 with this fork.
     pub(crate) fn on_l1(fork: ProtocolFork) -> Result<Self> {
-        let (osaka, none) = (ProtocolFork::Osaka, Address::ZERO);
-        Self::of_both(fork, osaka, Execute::on(osaka), 10_000_000, none)
+        Self::of_both(fork, ProtocolFork::Osaka, 10_000_000, Address::ZERO)
     }
 
     /// Creates an L2 and an L1 with this fork. The block gas limit of the L2 suffices for deploying
     /// a token bridge, and forced transactions may call the bounded target.
     pub(crate) fn with_bounded_target(fork: ProtocolFork, target: Address) -> Result<Self> {
-        Self::of_both(fork, fork, Execute::on(fork), 30_000_000, target)
+        Self::of_both(fork, fork, 30_000_000, target)
     }
 
     fn of_both(
         l1_fork: ProtocolFork,
         fork: ProtocolFork,
-        execute: Execute,
         gas_limit: u64,
         bounded_target: Address,
     ) -> Result<Self> {
         let operator = Key::named("operator");
         let alice = Key::named("alice");
+        let execute = Execute::on(fork);
         let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
         // Almost all chains have the CREATE2 proxy, and from Amsterdam on all do (EIP-7997).
@@ -126,24 +118,16 @@ impl TestRollup {
 
     /// Asserts that advancing by this input reverts with this error and does not change the head.
     pub(crate) fn assert_refused<E: SolError>(&mut self, input: Vec<u8>) -> Result<E> {
-        self.assert_refused_with(input, Evidence::default())
-    }
-
-    /// Like [`Self::assert_refused`], with evidence.
-    pub(crate) fn assert_refused_with<E: SolError>(
-        &mut self,
-        input: Vec<u8>,
-        evidence: Evidence,
-    ) -> Result<E> {
         let before = self.state()?;
-        let output = match self.advance_with(vec![input.clone()], evidence.clone()) {
+        let output = match self.advance(vec![input.clone()], vec![]) {
             Err(HarnessError::Reverted { output, .. }) => output,
             other => panic!("expected {}: {other:?}", E::SIGNATURE),
         };
         let error = E::abi_decode(&output)
             .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
         // As a transaction, it fails as well, and the state does not change.
-        let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
+        let (inputs, evidence) = (vec![input.into()], Evidence::default());
+        let call = INativeRollup::advanceCall { inputs, evidence };
         let sent = self.l1.send(
             &self.operator,
             self.rollup.address.into(),
@@ -196,52 +180,22 @@ impl TestRollup {
         Ok((&event.ok_or_eyre("not submitted")?.transaction).into())
     }
 
-    pub(crate) fn discharge(
-        &self,
-        transaction: &ForcedTransaction,
-        outcome: Outcome,
-    ) -> Result<Discharge> {
-        let account_proof = match outcome {
-            Outcome::Invalid => {
-                let chain = self.l2.chain();
-                chain.prove(chain.head(), transaction.sender, &[])?.nodes
-            }
-            _ => vec![],
-        };
-        Ok(Discharge {
-            transaction: transaction.clone(),
-            outcome,
-            position: 0,
-            accountProof: account_proof,
-            code: Bytes::new(),
-        })
-    }
-
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
         Ok(c.into())
     }
 
-    pub(crate) fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
+    /// Proves at the L2's head that all messages up to a checkpoint are relayed.
+    pub(crate) fn relay_proof(&self, sent: Checkpoint) -> Result<RelayProof> {
         let chain = self.l2.chain();
         let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
-        let relay = RelayProof {
+        Ok(RelayProof {
             index: 0,
             accountProof: proof.nodes,
             storageProof: proof.slots[0].nodes.clone(),
-            before: before.clone(),
-            next: next.clone(),
-        };
-        Ok(Evidence { relays: vec![relay], ..Default::default() })
-    }
-
-    pub(crate) fn deposit(&mut self, to: Address) -> Result<(Message, Checkpoint)> {
-        let send =
-            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        let (alice, message_queue) = (self.alice.clone(), self.rollup.message_queue);
-        let sent = self.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
-        let message = self.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
-        Ok((message, self.checkpoint()?))
+            before: sent.clone(),
+            next: sent,
+        })
     }
 
     /// Builds blocks of one transfer each, which are not posted to L1 yet.
@@ -319,9 +273,4 @@ impl TestRollup {
         assert_eq!((hash, root), (block.block.hash, header.state_root));
         Ok(())
     }
-}
-
-/// Returns the gas of calldata at 4 and 16 per byte (EIP-2028).
-pub(crate) fn calldata_gas(input: &[u8]) -> u64 {
-    input.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
