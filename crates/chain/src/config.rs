@@ -202,12 +202,6 @@ impl ChainConfig {
     pub fn extension<T: Extension>(&self) -> Option<&T> {
         self.extensions.iter().find_map(|it| (&**it as &dyn Any).downcast_ref())
     }
-
-    /// Removes the extension of this type.
-    pub fn remove_extension<T: Extension>(&mut self) {
-        let others = self.extensions.iter().filter(|it| !(&***it as &dyn Any).is::<T>());
-        self.extensions = others.cloned().collect();
-    }
 }
 
 impl EvmOverrides for ChainConfig {

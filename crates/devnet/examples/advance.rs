@@ -40,7 +40,7 @@ struct RecordedAdvance {
 
 fn recorded() -> Result<RecordedAdvance> {
     let operator = Key::named("operator");
-    let genesis = L1::genesis(L1_CHAIN, &["operator"]);
+    let genesis = L1::genesis(ProtocolFork::Osaka, L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
     let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, l1.next_timestamp())?;
     let fixture = fixture.rich(["operator"], 100 * ETHER);

@@ -104,7 +104,7 @@ fn create(in_process: bool, report: &mut Report) -> Result<InProcessRollup> {
     let time = l1.chain().head().header.timestamp;
     let mut rollup = RollupFixture::new(L2_CHAIN, fork, time)?
         // Almost all chains have the CREATE2 proxy, which deploys the code of bridged tokens.
-        .accounts(L1::genesis(L1_CHAIN, &[]).alloc.remove_entry(&PROXY))
+        .accounts(L1::genesis(fork, L1_CHAIN, &[]).alloc.remove_entry(&PROXY))
         .rich(["alice"], 10 * ETHER)
         .rich(["operator", "dave"], ETHER)
         .with(|config| config.lost_after = Some(LOST_AFTER))

@@ -3,7 +3,7 @@
 use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
 use alloy_consensus::{Header, TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
-use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
+use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
@@ -14,7 +14,10 @@ use chain::{
 };
 use client::{Client, ClientError};
 use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
-use contracts::code_reference::{CodeReference, PROXY};
+use contracts::{
+    code_reference::{CodeReference, PROXY},
+    l2_chain_config,
+};
 use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use serde::Deserialize;
@@ -74,7 +77,7 @@ impl L1 {
         let spec = ChainSpec::constant(chain_id, fork);
         let config =
             ChainConfig::new(spec).with_extension(Arc::new(ExecuteExtension::new(execute)));
-        let chain = Chain::new(&Self::genesis_on(fork, chain_id, rich), config)?;
+        let chain = Chain::new(&Self::genesis(fork, chain_id, rich), config)?;
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default(), anchor: None })
     }
 
@@ -132,16 +135,6 @@ impl L1 {
 
     /// Connects to a node that was started at [`Self::genesis`] with this EXECUTE.
     pub fn behind(
-        node: NodeProcess,
-        chain_id: u64,
-        execute: Execute,
-        rich: &[&str],
-    ) -> Result<Self, HarnessError> {
-        Self::behind_on(ProtocolFork::Osaka, node, chain_id, execute, rich)
-    }
-
-    /// Connects to a node that was started at [`Self::genesis_on`] another fork, with this EXECUTE.
-    pub fn behind_on(
         fork: ProtocolFork,
         node: NodeProcess,
         chain_id: u64,
@@ -165,38 +158,10 @@ impl L1 {
         self.node.as_ref()
     }
 
-    /// Returns the genesis of an L1 with this chain id, rich named accounts and the deterministic
-    /// deployment proxy (CREATE2). All forks up to Osaka are active from the start.
-    pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
-        Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
-    }
-
-    /// Like [`Self::genesis`], with all forks up to `fork`, which must be Osaka or later.
-    pub fn genesis_on(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
-        let from_start = |later: ProtocolFork| (fork >= later).then_some(0);
-        let config = GenesisConfig {
-            chain_id,
-            homestead_block: Some(0),
-            eip150_block: Some(0),
-            eip155_block: Some(0),
-            eip158_block: Some(0),
-            byzantium_block: Some(0),
-            constantinople_block: Some(0),
-            petersburg_block: Some(0),
-            istanbul_block: Some(0),
-            berlin_block: Some(0),
-            london_block: Some(0),
-            terminal_total_difficulty: Some(U256::ZERO),
-            terminal_total_difficulty_passed: true,
-            shanghai_time: Some(0),
-            cancun_time: Some(0),
-            prague_time: Some(0),
-            osaka_time: Some(0),
-            bpo1_time: from_start(ProtocolFork::Bpo1),
-            bpo2_time: from_start(ProtocolFork::Bpo2),
-            amsterdam_time: from_start(ProtocolFork::Amsterdam),
-            ..GenesisConfig::default()
-        };
+    /// Returns the genesis of an L1 with all forks up to `fork`, which must be Osaka or later, rich
+    /// named accounts and the deterministic deployment proxy (CREATE2).
+    pub fn genesis(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
+        let config = l2_chain_config(chain_id, fork);
         let mut genesis = Genesis { config, ..empty_genesis(fork) };
         genesis.gas_limit = 60_000_000;
         genesis.timestamp = 1_800_000_000;
@@ -219,11 +184,6 @@ impl L1 {
         edit: impl FnOnce(&mut BlockState<'_, State>) -> Result<(), ReadError>,
     ) -> Result<(), HarnessError> {
         Ok(self.chain.edit(edit)?)
-    }
-
-    /// Removes EXECUTE, so that its address becomes an ordinary account.
-    pub fn remove_execute(&mut self) {
-        self.chain.configure(|config| config.remove_extension::<ExecuteExtension>());
     }
 
     /// Returns the timestamp of the next block.

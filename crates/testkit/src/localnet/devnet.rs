@@ -12,6 +12,7 @@ use std::{
     process::Command,
 };
 use variants::Dialects;
+use wire::ProtocolFork;
 
 /// Starts an L1 at Osaka with this EXECUTE, where the named accounts are rich: in this process, or as
 /// a devnet with EXECUTE in these dialects.
@@ -25,8 +26,9 @@ pub fn l1(
     if in_process {
         return Ok(L1::new(chain_id, execute, rich)?);
     }
-    let node = start(&L1::genesis(chain_id, rich), dialects)?;
-    Ok(L1::behind(node, chain_id, execute, rich)?)
+    let fork = ProtocolFork::Osaka;
+    let node = start(&L1::genesis(fork, chain_id, rich), dialects)?;
+    Ok(L1::behind(fork, node, chain_id, execute, rich)?)
 }
 
 /// Builds the `enshrine` binary with the profile of this one, and starts its devnet at a genesis,

@@ -45,14 +45,14 @@ impl DevnetRollup {
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         let names = [&["operator"][..], &SENDERS].concat();
         let file = tempfile::NamedTempFile::new()?;
-        let genesis = L1::genesis_on(fork, L1_CHAIN, &names);
+        let genesis = L1::genesis(fork, L1_CHAIN, &names);
         fs::write(file.path(), serde_json::to_vec(&genesis)?)?;
         let mut command = Command::new(enshrine()?);
         command
             .args(["devnet", "--silent", "--mainnet", "--accounts", "0", "--init"])
             .arg(file.path());
         let node = NodeProcess::start(&mut command)?;
-        let mut l1 = L1::behind_on(fork, node, L1_CHAIN, Execute::on(fork), &names)?;
+        let mut l1 = L1::behind(fork, node, L1_CHAIN, Execute::on(fork), &names)?;
 
         let time = l1.chain().head().header.timestamp;
         let people = (0..ACCOUNTS).map(|it: u64| Address::from_word(keccak256(it.to_be_bytes())));
