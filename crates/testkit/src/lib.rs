@@ -73,7 +73,7 @@ pub use genesis::{
     rich, rich_genesis,
 };
 pub use heap::CountingHeap;
-pub use http::{http, read_http, send_http};
+pub use http::{Socket, http, read_http, send_http};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;

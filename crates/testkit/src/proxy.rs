@@ -1,7 +1,8 @@
 //! A proxy between a node and its client that changes or withholds messages.
 
+use crate::read_http;
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -119,7 +120,8 @@ pub fn id_of(request: &str) -> String {
 impl Shared {
     fn serve(&self, client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
-        while let Some(request) = read_message(&mut client)? {
+        while let Ok((_, request)) = read_http(&mut client) {
+            let request = String::from_utf8_lossy(&request);
             match self.instead(&request) {
                 Some(Interception::Answer(answer)) => {
                     write_answer(client.get_mut(), "200 OK", &answer)?;
@@ -158,7 +160,8 @@ impl Shared {
         );
         node.get_mut().write_all(head.as_bytes())?;
         node.get_mut().write_all(request.as_bytes())?;
-        let Some(answer) = read_message(&mut node)? else { return Ok(None) };
+        let Ok((_, answer)) = read_http(&mut node) else { return Ok(None) };
+        let answer = String::from_utf8_lossy(&answer).into_owned();
         let delay = *lock(&self.delay);
         thread::sleep(delay);
         Ok(lock(&self.change)(request, answer))
@@ -178,25 +181,4 @@ fn write_answer(client: &mut TcpStream, status: &str, answer: &str) -> io::Resul
     );
     client.write_all(head.as_bytes())?;
     client.write_all(answer.as_bytes())
-}
-
-/// Returns the body of the next message, or `None` at the end of the stream.
-fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
-    let mut length = 0;
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if stream.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
-            length = number.trim().parse().map_err(io::Error::other)?;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
-    Ok(Some(String::from_utf8_lossy(&body).into_owned()))
 }

@@ -10,13 +10,13 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, Bytes, TxKind, U64, hex};
 use serde_json::{Value, json};
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     net::TcpStream,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
-use testkit::{Key, Timeout, eip1559};
+use testkit::{Key, Socket, Timeout, eip1559};
 
 /// Maximum peak memory while clients read no responses, in bytes.
 const MOST_UNREAD: u64 = 1_000_000_000;
@@ -24,34 +24,6 @@ const MOST_UNREAD: u64 = 1_000_000_000;
 const MOST_SUBSCRIBED: u64 = 300_000_000;
 /// Init code that emits logs without data until 5,000 gas are left.
 const EMITTER: &[u8] = &hex!("5b5f5fa06113885a115f5700");
-
-/// Opens a WebSocket.
-fn socket(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(
-        stream,
-        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-    stream
-}
-
-/// Sends a message with a zero mask; returns `false` if the node has closed the connection.
-fn frame(stream: &mut TcpStream, text: &str) -> bool {
-    let mut frame = vec![0x81, 0x80 | 127];
-    frame.extend((text.len() as u64).to_be_bytes());
-    frame.extend([0; 4]);
-    frame.extend(text.as_bytes());
-    stream.write_all(&frame).is_ok()
-}
 
 /// Requests the block number until `ends`, and returns the sorted latencies.
 fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
@@ -84,9 +56,9 @@ fn unread_responses_use_bounded_memory() {
         for text in [batch, garbage] {
             // 400 batches over one WebSocket, and one over each of 160 HTTP connections.
             scope.spawn(move || {
-                let mut one = socket(port);
-                one.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-                let sent = (0..400).take_while(|_| frame(&mut one, text)).count();
+                let mut one = Socket::connect(("127.0.0.1", port)).unwrap();
+                one.0.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+                let sent = (0..400).take_while(|_| one.try_send(text).is_ok()).count();
                 eprintln!("{sent} batches of 400 on one socket");
                 left.fetch_sub(1, Ordering::Relaxed);
             });
@@ -127,10 +99,11 @@ fn unread_subscriptions_use_bounded_memory() {
     let subscribe =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["logs", {}] });
     let mut accepted = 0;
-    let mut sockets: Vec<_> = (0..64).map(|_| socket(port)).collect();
-    for stream in &mut sockets {
+    let mut sockets: Vec<_> =
+        (0..64).map(|_| Socket::connect(("127.0.0.1", port)).unwrap()).collect();
+    for socket in &mut sockets {
         for _ in 0..64 {
-            accepted += usize::from(frame(stream, &subscribe.to_string()));
+            accepted += usize::from(socket.try_send(&subscribe.to_string()).is_ok());
         }
     }
     let before = most_memory(process);

@@ -5,22 +5,16 @@ use alloy_primitives::{Address, TxKind};
 use enshrine_rpc::{
     Api, ErrorStyle, RequestLimits, RpcOptions, WorkerOptions, Workers, codes, explorer,
 };
-use jsonrpsee::Methods;
 use node::Mining;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-/// Returns the methods over the node of a server.
-fn methods(server: &Server, limits: RequestLimits) -> Methods {
-    let api = Api::new(Arc::clone(&server.node), RpcOptions { limits, ..RpcOptions::default() });
+/// Returns the methods for explorers over the node of a server.
+fn explorer(server: &Server, limits: RequestLimits) -> Server {
+    let node = Arc::clone(&server.node);
+    let api = Api::new(Arc::clone(&node), RpcOptions { limits, ..RpcOptions::default() });
     let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-    explorer::methods(api, workers, ErrorStyle::Geth)
-}
-
-async fn ask(methods: &Methods, method: &str, params: Value) -> Value {
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let (raw, _) = methods.raw_json_request(&request.to_string(), 1).await.unwrap();
-    serde_json::from_str(raw.get()).unwrap()
+    Server { node, methods: explorer::methods(api, workers, ErrorStyle::Geth) }
 }
 
 #[tokio::test]
@@ -30,8 +24,8 @@ async fn documentation_lists_exactly_the_explorer_methods() {
     let (section, _) = section.split_once("\n## ").unwrap();
     let (_, table) = section.split_once("|---|---|\n").unwrap();
     let mut listed: Vec<_> = table.split('`').skip(1).step_by(2).collect();
-    let methods = methods(&Server::new(Mining::Auto), RequestLimits::default());
-    let mut known: Vec<_> = methods.method_names().collect();
+    let explorer = explorer(&Server::new(Mining::Auto), RequestLimits::default());
+    let mut known: Vec<_> = explorer.methods.method_names().collect();
     listed.sort_unstable();
     known.sort_unstable();
     assert_eq!(listed, known);
@@ -42,17 +36,17 @@ async fn searches_end_at_their_time_limit() {
     let server = Server::new(Mining::Auto);
     server.ask("eth_sendRawTransaction", json!([raw(0, BOB, vec![])])).await;
     let alice = testkit::Key::named("alice").address();
-    let whole = methods(&server, RequestLimits::default());
+    let whole = explorer(&server, RequestLimits::default());
     let limits = RequestLimits { trace_time: Duration::ZERO, ..RequestLimits::default() };
-    let short = methods(&server, limits);
+    let short = explorer(&server, limits);
     for (method, params) in [
         ("ots_searchTransactionsBefore", json!([BOB, 0, 25])),
         ("ots_searchTransactionsAfter", json!([BOB, 0, 25])),
         ("ots_getTransactionBySenderAndNonce", json!([alice, 0])),
         ("ots_getContractCreator", json!([BOB])),
     ] {
-        assert!(ask(&whole, method, params.clone()).await["error"].is_null(), "{method}");
-        let error = &ask(&short, method, params).await["error"];
+        assert!(whole.answer(method, params.clone()).await["error"].is_null(), "{method}");
+        let error = &short.answer(method, params).await["error"];
         assert_eq!(error["code"], codes::BUSY, "{method}: {error}");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("the search ended at block"), "{method}: {message}");
@@ -69,21 +63,21 @@ async fn searches_without_states_find_named_addresses() {
     for transaction in [raw(0, BOB, vec![]), raw_to(1, TxKind::Create, init), raw(2, BOB, vec![])] {
         server.ask("eth_sendRawTransaction", json!([transaction])).await;
     }
-    let methods = methods(&server, RequestLimits::default());
+    let explorer = explorer(&server, RequestLimits::default());
     let alice = testkit::Key::named("alice").address();
     let created = alice.create(1);
     let counts = async || {
         let mut counts = Vec::new();
         for address in [alice, BOB, created, LOGGER, called] {
             for method in ["ots_searchTransactionsBefore", "ots_searchTransactionsAfter"] {
-                let answer = ask(&methods, method, json!([address, 0, 25])).await;
+                let answer = explorer.answer(method, json!([address, 0, 25])).await;
                 counts.push(answer["result"]["txs"].as_array().unwrap().len());
             }
         }
         counts
     };
     let creator = async |contract: Address| {
-        ask(&methods, "ots_getContractCreator", json!([contract])).await["result"].clone()
+        explorer.answer("ots_getContractCreator", json!([contract])).await["result"].clone()
     };
     assert_eq!(counts().await, [3, 3, 2, 2, 1, 1, 1, 1, 1, 1]);
     let known = creator(created).await;
@@ -93,7 +87,7 @@ async fn searches_without_states_find_named_addresses() {
         let root = node.chain.head().header.state_root;
         node.chain.store().retain(&[root]).unwrap();
     });
-    let traced = ask(&methods, "trace_block", json!(["0x2"])).await;
+    let traced = explorer.answer("trace_block", json!(["0x2"])).await;
     assert!(traced["error"].is_object(), "{traced}");
     // Only the log names it, and nothing names the other one.
     assert_eq!(counts().await, [3, 3, 2, 2, 1, 1, 1, 1, 0, 0]);
@@ -103,7 +97,7 @@ async fn searches_without_states_find_named_addresses() {
     for (address, number, expected) in
         [(LOGGER, 1, json!(true)), (BOB, 1, json!(false)), (LOGGER, 9, Value::Null)]
     {
-        let answer = ask(&methods, "ots_hasCode", json!([address, number])).await;
+        let answer = explorer.answer("ots_hasCode", json!([address, number])).await;
         assert_eq!(answer["result"], expected, "{answer}");
     }
 }
@@ -111,14 +105,14 @@ async fn searches_without_states_find_named_addresses() {
 #[tokio::test]
 async fn details_of_unknown_block_are_null() {
     let server = Server::new(Mining::Auto);
-    let methods = methods(&server, RequestLimits::default());
+    let explorer = explorer(&server, RequestLimits::default());
     let genesis = server.ask("eth_getBlockByNumber", json!(["0x0", false])).await["hash"].clone();
     for (method, known, unknown) in [
         ("ots_getBlockDetails", json!([0]), json!([9])),
         ("ots_getBlockDetailsByHash", json!([genesis]), json!([format!("0x{:064x}", 9)])),
     ] {
-        assert!(ask(&methods, method, known).await["result"].is_object(), "{method}");
-        let answer = ask(&methods, method, unknown).await;
+        assert!(explorer.answer(method, known).await["result"].is_object(), "{method}");
+        let answer = explorer.answer(method, unknown).await;
         assert!(answer["error"].is_null() && answer["result"].is_null(), "{answer}");
     }
 }

@@ -1,5 +1,6 @@
 //! The server over real sockets, with a small test module.
 
+use crate::support::Socket;
 use enshrine_rpc::{RunningServer, ServeError, ServerConfig, allow_open_files};
 use jsonrpsee::{RpcModule, core::to_json_raw_value};
 use serde_json::{Value, json};
@@ -33,12 +34,9 @@ fn config() -> ServerConfig {
 }
 
 /// Returns the status line, headers and body of the response to a request.
-fn http(address: SocketAddr, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{head} / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\norigin: http://here\r\naccess-control-request-method: POST\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+fn http(address: SocketAddr, method: &str, body: &str) -> String {
+    let cors = "origin: http://here\r\naccess-control-request-method: POST";
+    testkit::http(address, &format!("{method} / HTTP/1.1\r\n{cors}"), body).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,12 +122,21 @@ async fn ipc_serves_subscriptions_and_removes_its_socket() {
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
 
-/// Sends a request over a keep-alive connection and returns the first response.
-fn ask(stream: &mut TcpStream) -> String {
+/// Sends a request over a keep-alive connection.
+fn send(stream: &mut TcpStream) {
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     // The server may have responded and closed the connection already.
     let request = format!("{head}content-length: {}\r\n\r\n{REQUEST}", REQUEST.len());
     let _ = stream.write_all(request.as_bytes());
+}
+
+/// Sends a request over a keep-alive connection and returns the first response.
+fn ask(stream: &mut TcpStream) -> String {
+    send(stream);
+    receive(stream)
+}
+
+fn receive(stream: &mut TcpStream) -> String {
     let mut answer = [0; 1024];
     let read = stream.read(&mut answer).unwrap();
     String::from_utf8_lossy(&answer[..read]).into_owned()
@@ -149,16 +156,7 @@ async fn connection_limit_closes_least_recently_used() {
     let mut idle = connect();
     assert!(ask(&mut idle).contains("\"result\":[7]"));
     settled().await;
-    let mut upgraded = connect();
-    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
-    write!(
-        upgraded,
-        "GET / HTTP/1.1\r\nhost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = [0; 1024];
-    let read = upgraded.read(&mut answer).unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
+    let Socket(upgraded) = Socket::connect(server.addresses()[0]).unwrap();
     settled().await;
 
     // Each counts as one connection, and they are closed in the order of their last use.
@@ -181,8 +179,10 @@ async fn over_thousand_open_connections_are_served() {
     let address = server.addresses()[0];
     let mut open: Vec<_> = (0..1_200).map(|_| TcpStream::connect(address).unwrap()).collect();
     for _ in 0..2 {
+        // All connections are active at once.
+        open.iter_mut().for_each(send);
         for stream in &mut open {
-            assert!(ask(stream).ends_with("\"result\":[7]}"));
+            assert!(receive(stream).ends_with("\"result\":[7]}"));
         }
     }
 }

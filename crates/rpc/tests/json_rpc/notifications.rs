@@ -134,7 +134,7 @@ async fn requests_with_invalid_ids_are_not_executed() {
         for id in [json!(1.5), json!(true), json!([]), json!({}), json!(-1)] {
             let request = request(&id);
             assert_eq!(post(address, &request), invalid(), "{id}");
-            let mut socket = Socket::connect(address);
+            let mut socket = Socket::connect(address).unwrap();
             socket.send(&request);
             assert_eq!(socket.receive(), invalid(), "{id}");
             write!(ipc, "{request}").unwrap();
@@ -171,7 +171,7 @@ async fn websocket_and_ipc_notifications_get_no_frame() {
                 assert!(timeout.lasts(), "{} calls", calls.done());
             }
         };
-        let mut socket = Socket::connect(address);
+        let mut socket = Socket::connect(address).unwrap();
         sent.iter().for_each(|sent| socket.send(sent));
         done(3);
         socket.send(&request(&json!(1)));
@@ -197,7 +197,7 @@ async fn notification_flood_is_bounded() {
     let (_server, address, calls) = started(ServerConfig::default(), 0).await;
     let held = Arc::clone(&calls);
     let most = client(move || {
-        let mut flood = Socket::connect(address);
+        let mut flood = Socket::connect(address).unwrap();
         // Long enough that one read of the server returns only a few.
         let long = json!({ "jsonrpc": "2.0", "method": "add", "params": ["x".repeat(4_000)] });
         (0..SENT).for_each(|_| flood.send(&long));
@@ -206,7 +206,7 @@ async fn notification_flood_is_bounded() {
         while held.begun() < AT_ONCE {
             assert!(timeout.lasts(), "{} calls", held.begun());
         }
-        let mut other = Socket::connect(address);
+        let mut other = Socket::connect(address).unwrap();
         other.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "unknown" }));
         assert_eq!(other.receive()["error"]["code"], -32601);
         let most = held.begun();

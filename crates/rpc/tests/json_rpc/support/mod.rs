@@ -12,15 +12,15 @@ use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
 use std::{
-    io::{Read, Write},
+    io::{self, BufReader, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
 };
-use testkit::{ETHER, Key, logger, rich_genesis};
+use testkit::{ETHER, Key, Timeout, logger, rich_genesis};
 use wire::ProtocolFork;
 
-pub(crate) use testkit::{CHAIN_ID, LOGGER};
+pub(crate) use testkit::{CHAIN_ID, LOGGER, Socket};
 
 pub(crate) const BOB: Address = Address::repeat_byte(0xb0);
 
@@ -120,101 +120,25 @@ pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
 
 /// Posts a body over a new connection, from which the response can be read.
 pub(crate) fn send(address: SocketAddr, body: &Value) -> TcpStream {
+    try_send(address, &body.to_string()).unwrap()
+}
+
+/// Like [`send`], with any body; fails if the server closes the connection.
+pub(crate) fn try_send(address: SocketAddr, body: &str) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).unwrap();
-    let body = body.to_string();
+    stream.set_read_timeout(Some(Timeout::LIMIT))?;
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    stream
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
+    Ok(stream)
 }
 
 /// Body of the next HTTP response, delimited by its Content-Length.
 pub(crate) fn read_http(stream: &mut TcpStream) -> Value {
-    let (mut answer, mut part) = (Vec::new(), vec![0; 64 << 10]);
-    loop {
-        let read = stream.read(&mut part).unwrap();
-        assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&part[..read]);
-        let text = String::from_utf8_lossy(&answer);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        if length.is_some_and(|length: usize| body.len() >= length) {
-            return serde_json::from_str(body).unwrap_or_default();
-        }
-    }
+    try_read_http(stream).unwrap()
 }
 
-/// Minimal WebSocket client that sends and receives one text frame per message.
-pub(crate) struct Socket(pub(crate) TcpStream);
-
-impl Socket {
-    pub(crate) fn connect(address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
-        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
-        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket";
-        write!(stream, "GET / HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n{key}\r\n\r\n").unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Self(stream)
-    }
-
-    /// Sends a request; fails if the server has closed the connection.
-    pub(crate) fn try_send(&mut self, value: &Value) -> std::io::Result<()> {
-        let text = value.to_string();
-        let mut frame = vec![0x81];
-        match u16::try_from(text.len()) {
-            Ok(length @ 0..126) => frame.push(0x80 | length as u8),
-            Ok(length) => {
-                frame.push(0x80 | 126);
-                frame.extend_from_slice(&length.to_be_bytes());
-            }
-            Err(_) => {
-                frame.push(0x80 | 127);
-                frame.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            }
-        }
-        // A zero mask leaves the text unchanged.
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(text.as_bytes());
-        self.0.write_all(&frame)
-    }
-
-    pub(crate) fn send(&mut self, value: &Value) {
-        self.try_send(value).unwrap();
-    }
-
-    pub(crate) fn receive(&mut self) -> Value {
-        self.try_receive().unwrap()
-    }
-
-    /// Receives the next text; fails if the server has closed the connection.
-    pub(crate) fn try_receive(&mut self) -> std::io::Result<Value> {
-        let mut head = [0; 2];
-        self.0.read_exact(&mut head)?;
-        if head[0] != 0x81 {
-            return Err(std::io::ErrorKind::ConnectionAborted.into());
-        }
-        let length = match head[1] {
-            126 => {
-                let mut length = [0; 2];
-                self.0.read_exact(&mut length)?;
-                u64::from(u16::from_be_bytes(length))
-            }
-            127 => {
-                let mut length = [0; 8];
-                self.0.read_exact(&mut length)?;
-                u64::from_be_bytes(length)
-            }
-            length => u64::from(length),
-        };
-        let mut text = vec![0; usize::try_from(length).unwrap()];
-        self.0.read_exact(&mut text)?;
-        Ok(serde_json::from_slice(&text).unwrap())
-    }
+/// Like [`read_http`]; fails if the server closes the connection.
+pub(crate) fn try_read_http(stream: &mut TcpStream) -> io::Result<Value> {
+    let (_, body) = testkit::read_http(&mut BufReader::new(stream))?;
+    Ok(serde_json::from_slice(&body).unwrap_or_default())
 }
