@@ -22,9 +22,22 @@ enum Shape {
     Any(&'static [Self]),
     List(&'static Self),
     Object(&'static [(&'static str, Self)]),
+    /// An object with the members of another one, and these.
+    Extended(&'static Self, &'static [(&'static str, Self)]),
 }
 
-use Shape::{Any, Boolean, Bytes, Data, List, Null, Object, OneOf, Quantity, Text};
+use Shape::{Any, Boolean, Bytes, Data, Extended, List, Null, Object, OneOf, Quantity, Text};
+
+impl Shape {
+    /// Returns the members of an object.
+    fn members(&self) -> Vec<&(&'static str, Self)> {
+        match self {
+            Object(own) => own.iter().collect(),
+            Extended(base, own) => base.members().into_iter().chain(*own).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
 
 fn digits(value: &Value) -> Option<&str> {
     let digits = value.as_str()?.strip_prefix("0x")?;
@@ -49,7 +62,8 @@ fn differs(value: &Value, shape: &Shape, at: &str) -> Option<String> {
             let Some(items) = value.as_array() else { return Some(format!("{at}: {value}")) };
             return items.iter().find_map(|item| differs(item, shape, &format!("{at}[]")));
         }
-        Object(members) => {
+        Object(_) | Extended(..) => {
+            let members = shape.members();
             let Some(object) = value.as_object() else { return Some(format!("{at}: {value}")) };
             let known = |name: &String| members.iter().any(|(member, _)| member == name);
             if let Some(surplus) = object.keys().find(|name| !known(name)) {
@@ -115,59 +129,25 @@ const PAYLOAD_V3: Shape = Object(&[
     ("blobGasUsed", Quantity(16)),
     ("excessBlobGas", Quantity(16)),
 ]);
-const PAYLOAD_V4: Shape = Object(&[
-    ("parentHash", HASH),
-    ("feeRecipient", Bytes(20)),
-    ("stateRoot", HASH),
-    ("receiptsRoot", HASH),
-    ("logsBloom", Bytes(256)),
-    ("prevRandao", HASH),
-    ("blockNumber", Quantity(16)),
-    ("gasLimit", Quantity(16)),
-    ("gasUsed", Quantity(16)),
-    ("timestamp", Quantity(16)),
-    ("extraData", Data(32)),
-    ("baseFeePerGas", Quantity(64)),
-    ("blockHash", HASH),
-    ("transactions", List(&Data(ALL))),
-    ("withdrawals", WITHDRAWALS),
-    ("blobGasUsed", Quantity(16)),
-    ("excessBlobGas", Quantity(16)),
-    ("blockAccessList", Data(ALL)),
-    ("slotNumber", Quantity(16)),
-]);
+const PAYLOAD_V4: Shape =
+    Extended(&PAYLOAD_V3, &[("blockAccessList", Data(ALL)), ("slotNumber", Quantity(16))]);
 const BUNDLE: Shape = Object(&[
     ("commitments", List(&Bytes(48))),
     ("proofs", List(&Bytes(48))),
     ("blobs", List(&Bytes(131_072))),
 ]);
-const BUILT_V3: Shape = Object(&[
-    ("executionPayload", PAYLOAD_V3),
+const BUILT: Shape = Object(&[
     ("blockValue", Quantity(64)),
     ("blobsBundle", BUNDLE),
     ("shouldOverrideBuilder", Boolean),
 ]);
-const BUILT_V5: Shape = Object(&[
-    ("executionPayload", PAYLOAD_V3),
-    ("blockValue", Quantity(64)),
-    ("blobsBundle", BUNDLE),
-    ("shouldOverrideBuilder", Boolean),
-    ("executionRequests", List(&Data(ALL))),
-]);
-const BUILT_V6: Shape = Object(&[
-    ("executionPayload", PAYLOAD_V4),
-    ("blockValue", Quantity(64)),
-    ("blobsBundle", BUNDLE),
-    ("shouldOverrideBuilder", Boolean),
-    ("executionRequests", List(&Data(ALL))),
-]);
+const BUILT_V3: Shape = Extended(&BUILT, &[("executionPayload", PAYLOAD_V3)]);
+const BUILT_V5: Shape = Extended(&BUILT_V3, &[("executionRequests", List(&Data(ALL)))]);
+const BUILT_V6: Shape =
+    Extended(&BUILT, &[("executionPayload", PAYLOAD_V4), ("executionRequests", List(&Data(ALL)))]);
 const BODY_V1: Shape =
     Object(&[("transactions", List(&Data(ALL))), ("withdrawals", Any(&[WITHDRAWALS, Null]))]);
-const BODY_V2: Shape = Object(&[
-    ("transactions", List(&Data(ALL))),
-    ("withdrawals", Any(&[WITHDRAWALS, Null])),
-    ("blockAccessList", Any(&[Data(ALL), Null])),
-]);
+const BODY_V2: Shape = Extended(&BODY_V1, &[("blockAccessList", Any(&[Data(ALL), Null]))]);
 const CLIENT: Shape =
     Object(&[("code", Text), ("name", Text), ("version", Text), ("commit", Bytes(4))]);
 
