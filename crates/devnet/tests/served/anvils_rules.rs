@@ -1,15 +1,12 @@
 //! By default the devnet follows anvil's rules, and mainnet's on request. The expected values are
 //! those of stock anvil 1.7.1.
 
-use crate::support::{
-    Served, TOOLS, ask, client, number, refused, run, serve, serve_as_anvil, tool,
-};
+use crate::support::{SINK, Served, TOOLS, number, run, serve, serve_as_anvil, tool};
 use alloy_primitives::B256;
-use client::Client;
+use client::ClientError;
 use enshrine_devnet::{DevnetConfig, Hardfork, MiningMode, TimeOfDay, state_file::StateFile};
 use serde_json::{Value, json};
 
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const POOR: &str = "0x00000000000000000000000000000000000000ab";
 const GWEI: u64 = 1_000_000_000;
 
@@ -17,21 +14,17 @@ fn hex(number: u64) -> Value {
     json!(format!("{number:#x}"))
 }
 
-fn block(client: &Client, tag: &str) -> Value {
-    ask(client, "eth_getBlockByNumber", json!([tag, false]))
-}
-
 /// Sends a transfer with this gas limit and calldata length. Returns the receipt, or the error if
 /// it was rejected.
 fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
-    let client = client(served);
     let from = served.devnet.addresses()[0];
     let data = format!("0x{}", "11".repeat(data));
     let request = json!([{ "from": from, "to": SINK, "gas": hex(gas), "data": data }]);
-    let hash: Value = client
+    let hash: Value = served
+        .client
         .request("eth_sendTransaction", request)
-        .map_err(|error: client::ClientError| error.to_string())?;
-    Ok(ask(&client, "eth_getTransactionReceipt", json!([hash])))
+        .map_err(|error: ClientError| error.to_string())?;
+    Ok(served.ask("eth_getTransactionReceipt", json!([hash])))
 }
 
 #[test]
@@ -69,7 +62,7 @@ fn calldata_floor_is_enforced_at_admission_with_mainnet() {
         let refusal = sent(served, 36_999, 1_000).unwrap_err();
         assert!(refusal.contains("intrinsic gas too low"), "{refusal}");
         assert_eq!(sent(served, 61_000, 1_000).unwrap()["status"], "0x1");
-        let status = ask(&client(served), "txpool_status", json!([]));
+        let status = served.ask("txpool_status", json!([]));
         assert_eq!((&status["pending"], &status["queued"]), (&json!("0x0"), &json!("0x0")));
     }
 }
@@ -78,9 +71,8 @@ fn calldata_floor_is_enforced_at_admission_with_mainnet() {
 fn equal_timestamps_are_allowed_without_mainnet_rules() {
     let now = |config: &mut DevnetConfig| config.time = TimeOfDay::manual(1_800_000_000);
     let rise = |served: Served| {
-        let client = client(&served);
-        ask(&client, "anvil_mine", json!(["0x2"]));
-        let time = |tag: &str| number(&block(&client, tag)["timestamp"]);
+        served.ask("anvil_mine", json!(["0x2"]));
+        let time = |tag: &str| number(&served.block(tag)["timestamp"]);
         time("0x2") - time("0x1")
     };
     assert_eq!(rise(serve_as_anvil(now)), 0);
@@ -90,26 +82,24 @@ fn equal_timestamps_are_allowed_without_mainnet_rules() {
 #[test]
 fn disabled_gas_limit_matches_anvil() {
     let served = serve_as_anvil(|config| config.gas_limit = DevnetConfig::NO_GAS_LIMIT);
-    let client = client(&served);
     for _ in 0..3 {
         assert_eq!(sent(&served, 100_000_000, 0).unwrap()["status"], "0x1");
     }
     for tag in ["0x0", "latest", "pending"] {
-        assert_eq!(block(&client, tag)["gasLimit"], "0xffffffffffffffff", "{tag}");
+        assert_eq!(served.block(tag)["gasLimit"], "0xffffffffffffffff", "{tag}");
     }
-    let info = ask(&client, "anvil_nodeInfo", json!([]));
+    let info = served.ask("anvil_nodeInfo", json!([]));
     assert_eq!(info["environment"]["gasLimit"], "0xffffffffffffffff");
     // The blocks are nearly empty, so the base fee falls by an eighth each time, rounded up.
-    assert_eq!(block(&client, "0x1")["baseFeePerGas"], hex(GWEI));
-    assert_eq!(block(&client, "0x2")["baseFeePerGas"], hex(GWEI / 8 * 7 + 1));
+    assert_eq!(served.block("0x1")["baseFeePerGas"], hex(GWEI));
+    assert_eq!(served.block("0x2")["baseFeePerGas"], hex(GWEI / 8 * 7 + 1));
 }
 
 #[test]
 fn calls_use_gas_and_base_fee_of_block() {
     let served = serve_as_anvil(|_| {});
-    let client = client(&served);
-    let word = |request: Value| number(&ask(&client, "eth_call", json!([request, "latest"])));
-    let base_fee = number(&block(&client, "latest")["baseFeePerGas"]);
+    let word = |request: Value| served.number("eth_call", json!([request, "latest"]));
+    let base_fee = number(&served.block("latest")["baseFeePerGas"]);
     // BASEFEE, and the remaining GAS of the block's 30,000,000.
     assert_eq!(word(json!({ "data": "0x485f5260205ff3" })), base_fee);
     assert_eq!(word(json!({ "data": "0x5a5f5260205ff3" })), 29_946_884);
@@ -121,9 +111,8 @@ fn calls_use_gas_and_base_fee_of_block() {
 #[test]
 fn client_version_and_metadata_match_anvil() {
     let served = serve_as_anvil(|_| {});
-    let client = client(&served);
-    assert_eq!(ask(&client, "web3_clientVersion", json!([])), "anvil/v1.7.1");
-    let metadata = ask(&client, "anvil_metadata", json!([]));
+    assert_eq!(served.ask("web3_clientVersion", json!([])), "anvil/v1.7.1");
+    let metadata = served.ask("anvil_metadata", json!([]));
     assert_eq!(metadata["clientVersion"], "anvil/v1.7.1");
     let semver = metadata["clientSemver"].as_str().unwrap();
     assert!(semver.starts_with("1.7.1+enshrine."), "{semver}");
@@ -143,7 +132,7 @@ fn version_and_commit_match_the_tested_anvil() {
     assert_eq!(manifest["dependencies"]["@foundry-rs/anvil"], version);
 
     let served = serve_as_anvil(|_| {});
-    let metadata = ask(&client(&served), "anvil_metadata", json!([]));
+    let metadata = served.ask("anvil_metadata", json!([]));
     assert_eq!(metadata["clientVersion"], format!("anvil/v{version}"));
     let semver = metadata["clientSemver"].as_str().unwrap();
     assert_eq!(semver.split_once('+').unwrap().0, version);
@@ -153,14 +142,13 @@ fn version_and_commit_match_the_tested_anvil() {
 #[test]
 fn block_pages_start_with_first_transaction() {
     let served = serve_as_anvil(|config| config.mining = MiningMode::Manual);
-    let client = client(&served);
     let from = served.devnet.addresses()[0];
     let hashes: Vec<Value> = (0..10)
-        .map(|_| ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }])))
+        .map(|_| served.ask("eth_sendTransaction", json!([{ "from": from, "to": SINK }])))
         .collect();
-    ask(&client, "evm_mine", json!([]));
+    served.ask("evm_mine", json!([]));
     for (page, expected) in hashes.chunks(3).chain([[].as_slice()]).enumerate() {
-        let answer = ask(&client, "ots_getBlockTransactions", json!([1, page, 3]));
+        let answer = served.ask("ots_getBlockTransactions", json!([1, page, 3]));
         let shown = |list: &Value, name: &str| -> Vec<Value> {
             list.as_array().unwrap().iter().map(|it| it[name].clone()).collect()
         };
@@ -177,8 +165,7 @@ fn unpaid_sender_can_spend_funds_received_in_block() {
             config.unpaid = unpaid;
             config.mining = MiningMode::Manual;
         });
-        let client = client(&served);
-        ask(&client, "anvil_impersonateAccount", json!([POOR]));
+        served.ask("anvil_impersonateAccount", json!([POOR]));
         let (ether, fee) = (1_000_000_000 * GWEI, GWEI);
         let fund = json!([{
             "from": served.devnet.addresses()[0], "to": POOR, "value": hex(ether),
@@ -187,18 +174,18 @@ fn unpaid_sender_can_spend_funds_received_in_block() {
         let spend = json!([{
             "from": POOR, "to": SINK, "value": hex(ether - 21_000 * fee), "gasPrice": hex(fee),
         }]);
-        (served, client, fund, spend)
+        (served, fund, spend)
     };
-    let (_served, client, fund, spend) = started(true);
-    let hashes = [fund, spend].map(|request| ask(&client, "eth_sendTransaction", request));
-    ask(&client, "evm_mine", json!([]));
+    let (served, fund, spend) = started(true);
+    let hashes = [fund, spend].map(|request| served.ask("eth_sendTransaction", request));
+    served.ask("evm_mine", json!([]));
     for hash in hashes {
-        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+        let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
         assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x1")));
     }
-    let (_served, client, fund, spend) = started(false);
-    ask(&client, "eth_sendTransaction", fund);
-    let words = refused(&client, "eth_sendTransaction", spend);
+    let (served, fund, spend) = started(false);
+    served.ask("eth_sendTransaction", fund);
+    let words = served.refused("eth_sendTransaction", spend);
     assert!(words.contains("Insufficient funds for gas * price + value"), "{words}");
 }
 
@@ -208,16 +195,15 @@ fn impersonated_blob_transaction_needs_no_blobs() {
         config.hardfork = Hardfork::Cancun;
         config.auto_impersonate = true;
     });
-    let client = client(&served);
-    ask(&client, "anvil_setBalance", json!([POOR, hex(60_262_144_030_131_080)]));
+    served.ask("anvil_setBalance", json!([POOR, hex(60_262_144_030_131_080)]));
     let fee = hex(2 * GWEI + 1);
     let request = json!([{
         "from": POOR, "to": SINK, "nonce": "0x0", "value": "0x0", "type": "0x3",
         "maxFeePerBlobGas": fee, "maxFeePerGas": fee, "maxPriorityFeePerGas": "0x1",
         "blobVersionedHashes": [format!("0x01{}", "d5".repeat(31))],
     }]);
-    let hash = ask(&client, "eth_sendTransaction", request);
-    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    let hash = served.ask("eth_sendTransaction", request);
+    let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x3")));
 }
 
@@ -226,11 +212,10 @@ fn state_file_of_old_anvil_loads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
     let served = serve_as_anvil(|_| {});
-    let client = client(&served);
     sent(&served, 21_000, 0).unwrap();
-    ask(&client, "anvil_setStorageAt", json!([SINK, "0x1", format!("0x{:064x}", 7)]));
+    served.ask("anvil_setStorageAt", json!([SINK, "0x1", format!("0x{:064x}", 7)]));
     served.devnet.dump_state(&path).unwrap();
-    let hash = block(&client, "latest")["hash"].clone();
+    let hash = served.block("latest")["hash"].clone();
 
     // Versions of 2024 wrote transactions by type, short words, no receipts, and other field names.
     let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -247,9 +232,8 @@ fn state_file_of_old_anvil_loads() {
 
     let again = serve_as_anvil(|_| {});
     again.devnet.load_state(&path).unwrap();
-    let client = crate::support::client(&again);
-    assert_eq!(block(&client, "latest")["hash"], hash);
-    let slot = ask(&client, "eth_getStorageAt", json!([SINK, "0x1", "latest"]));
+    assert_eq!(again.block("latest")["hash"], hash);
+    let slot = again.ask("eth_getStorageAt", json!([SINK, "0x1", "latest"]));
     assert_eq!(number(&slot), 7);
     assert_eq!(sent(&again, 21_000, 0).unwrap()["status"], "0x1", "the chain can be extended");
 

@@ -1,20 +1,17 @@
 //! Errors have anvil's codes and messages; the expected values are those of stock anvil 1.7.1.
 
-use crate::support::{Served, ask, client, failure, number, refused, serve_as_anvil};
-use client::Client;
+use crate::support::{SINK, Served, failure, number, serve_as_anvil};
 use serde_json::{Value, json};
 
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const POOR: &str = "0x00000000000000000000000000000000000000ab";
 const REVERTER: &str = "0x00000000000000000000000000000000000000ac";
 /// Reverts with its calldata.
 const REVERT: &str = "0x365f5f37365ffd";
 
-fn started() -> (Served, Client) {
+fn started() -> Served {
     let served = serve_as_anvil(|_| {});
-    let client = client(&served);
-    ask(&client, "anvil_setCode", json!([REVERTER, REVERT]));
-    (served, client)
+    served.ask("anvil_setCode", json!([REVERTER, REVERT]));
+    served
 }
 
 /// A selector followed by 32-byte words.
@@ -25,7 +22,7 @@ fn words(selector: &str, words: &[&str]) -> String {
 
 #[test]
 fn revert_reasons_match_anvil() {
-    let (served, client) = started();
+    let served = started();
     let from = served.devnet.addresses()[0];
     let text = format!("{:0<64}", "68656c6c6f");
     let cases = [
@@ -48,26 +45,26 @@ fn revert_reasons_match_anvil() {
     for (data, message) in &cases {
         let request = json!({ "from": from, "to": REVERTER, "data": data });
         let expected = (3, (*message).to_owned(), json!(data));
-        assert_eq!(failure(&client, "eth_call", json!([request, "latest"])), expected);
-        assert_eq!(failure(&client, "eth_estimateGas", json!([request])), expected);
-        assert_eq!(failure(&client, "eth_fillTransaction", json!([request])), expected);
-        let many = ask(&client, "eth_callMany", json!([[{ "transactions": [request] }]]));
+        assert_eq!(failure(&served.client, "eth_call", json!([request, "latest"])), expected);
+        assert_eq!(failure(&served.client, "eth_estimateGas", json!([request])), expected);
+        assert_eq!(failure(&served.client, "eth_fillTransaction", json!([request])), expected);
+        let many = served.ask("eth_callMany", json!([[{ "transactions": [request] }]]));
         assert_eq!(many[0][0]["error"], *message);
         // A sent transaction is mined and fails on chain.
-        let hash = ask(&client, "eth_sendTransaction", json!([request]));
-        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+        let hash = served.ask("eth_sendTransaction", json!([request]));
+        let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
         assert_eq!(receipt["status"], "0x0");
-        let error = ask(&client, "ots_getTransactionError", json!([hash]));
+        let error = served.ask("ots_getTransactionError", json!([hash]));
         assert_eq!(error, json!(data));
         let tracer = json!([hash, { "tracer": "callTracer" }]);
-        let trace = ask(&client, "debug_traceTransaction", tracer);
+        let trace = served.ask("debug_traceTransaction", tracer);
         assert_eq!(trace["error"], "execution reverted");
     }
 }
 
 #[test]
 fn halt_errors_match_anvil() {
-    let (served, client) = started();
+    let served = started();
     let from = served.devnet.addresses()[0];
     for (code, name) in [
         ("0xfe", "InvalidFEOpcode"),
@@ -78,22 +75,22 @@ fn halt_errors_match_anvil() {
     ] {
         let request = json!([{ "from": from, "data": code }, "latest"]);
         let expected = (-32_603, format!("EVM error {name}"), Value::Null);
-        assert_eq!(failure(&client, "eth_call", request.clone()), expected);
+        assert_eq!(failure(&served.client, "eth_call", request.clone()), expected);
         if name != "OutOfGas" {
-            assert_eq!(failure(&client, "eth_estimateGas", request), expected);
+            assert_eq!(failure(&served.client, "eth_estimateGas", request), expected);
         }
     }
     let endless = json!([{ "from": from, "data": "0x5b5f56" }]);
     let words = "Out of gas: gas required exceeds allowance: 30000000".to_owned();
-    assert_eq!(failure(&client, "eth_estimateGas", endless), (-32_003, words, Value::Null));
-    assert_eq!(ask(&client, "eth_call", json!([{ "from": from, "data": "0x00" }])), "0x");
+    assert_eq!(failure(&served.client, "eth_estimateGas", endless), (-32_003, words, Value::Null));
+    assert_eq!(served.ask("eth_call", json!([{ "from": from, "data": "0x00" }])), "0x");
 }
 
 #[test]
 fn insufficient_funds_errors_match_anvil() {
-    let (served, client) = started();
+    let served = started();
     let transfer = json!({ "from": POOR, "to": SINK, "value": "0x1" });
-    assert_eq!(number(&ask(&client, "eth_estimateGas", json!([transfer]))), 21_000);
+    assert_eq!(served.number("eth_estimateGas", json!([transfer])), 21_000);
     let call = json!({ "from": POOR, "to": SINK, "value": "0x2540be400", "data": "0x42" });
     for (method, request) in [
         ("eth_estimateGas", json!([call])),
@@ -106,27 +103,27 @@ fn insufficient_funds_errors_match_anvil() {
             }]),
         ),
     ] {
-        let (code, words, _) = failure(&client, method, request);
+        let (code, words, _) = failure(&served.client, method, request);
         assert_eq!(code, -32_003, "{method}");
         assert!(words.starts_with("Insufficient funds for gas * price + value"), "{words}");
     }
     let rich = json!({ POOR: { "balance": "0xde0b6b3a7640000" } });
-    let estimate = ask(&client, "eth_estimateGas", json!([call, "latest", rich]));
+    let estimate = served.ask("eth_estimateGas", json!([call, "latest", rich]));
     assert!(number(&estimate) > 21_000);
     // Contracts and precompiles are not plain recipients.
     let to_contract = json!([{ "from": POOR, "to": REVERTER, "value": "0x1" }]);
-    assert!(refused(&client, "eth_estimateGas", to_contract).contains("Insufficient funds"));
+    assert!(served.refused("eth_estimateGas", to_contract).contains("Insufficient funds"));
     let to_precompile = json!([{ "from": POOR, "to": format!("0x{:040x}", 4), "value": "0x1" }]);
-    assert!(refused(&client, "eth_estimateGas", to_precompile).contains("Insufficient funds"));
+    assert!(served.refused("eth_estimateGas", to_precompile).contains("Insufficient funds"));
 }
 
 #[test]
 fn filled_transaction_keeps_tip_above_fee_cap() {
-    let (served, client) = started();
+    let served = started();
     let from = served.devnet.addresses()[0];
     let fill = |fee: &str| {
         let request = json!([{ "from": from, "to": SINK, "maxFeePerGas": fee }]);
-        let filled = ask(&client, "eth_fillTransaction", request);
+        let filled = served.ask("eth_fillTransaction", request);
         let tx = &filled["tx"];
         (number(&tx["maxFeePerGas"]), number(&tx["maxPriorityFeePerGas"]))
     };
@@ -134,50 +131,50 @@ fn filled_transaction_keeps_tip_above_fee_cap() {
     assert_eq!(fill("0x77359400"), (2_000_000_000, 1_000_000_000));
     let both = |fee: &str, tip: &str| json!([{ "from": from, "to": SINK, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip }]);
     // The base fee is checked first.
-    let words = refused(&client, "eth_sendTransaction", both("0x989680", "0x5f5e100"));
+    let words = served.refused("eth_sendTransaction", both("0x989680", "0x5f5e100"));
     assert!(words.contains("max fee per gas less than block base fee"), "{words}");
-    let words = refused(&client, "eth_sendTransaction", both("0x77359400", "0x87359400"));
+    let words = served.refused("eth_sendTransaction", both("0x77359400", "0x87359400"));
     assert!(words.contains("max priority fee per gas higher than max fee per gas"), "{words}");
 }
 
 #[test]
 fn trace_of_unknown_transaction_is_empty() {
-    let (served, client) = started();
+    let served = started();
     let empty = json!({ "failed": false, "gas": 0, "returnValue": "0x", "structLogs": [] });
     for hash in ["00", "11"] {
         let hash = format!("0x{}", hash.repeat(32));
-        assert_eq!(ask(&client, "debug_traceTransaction", json!([hash])), empty);
+        assert_eq!(served.ask("debug_traceTransaction", json!([hash])), empty);
         let tracer = json!([hash, { "tracer": "callTracer" }]);
-        assert_eq!(ask(&client, "debug_traceTransaction", tracer), empty);
+        assert_eq!(served.ask("debug_traceTransaction", tracer), empty);
     }
     let from = served.devnet.addresses()[0];
-    let hash = ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
-    assert_eq!(ask(&client, "debug_traceTransaction", json!([hash]))["gas"], 21_000);
+    let hash = served.ask("eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    assert_eq!(served.ask("debug_traceTransaction", json!([hash]))["gas"], 21_000);
 }
 
 #[test]
 fn log_range_beyond_head_is_rejected() {
-    let (_served, client) = started();
+    let served = started();
     let beyond = json!([{ "fromBlock": "0x10", "toBlock": "0x20" }]);
-    assert_eq!(failure(&client, "eth_getLogs", beyond).0, -32_602);
+    assert_eq!(failure(&served.client, "eth_getLogs", beyond).0, -32_602);
     let across = json!([{ "fromBlock": "0x0", "toBlock": "0x20" }]);
-    assert_eq!(failure(&client, "eth_getLogs", across).0, -32_602);
+    assert_eq!(failure(&served.client, "eth_getLogs", across).0, -32_602);
     let known = json!([{ "fromBlock": "0x0", "toBlock": "latest" }]);
-    assert_eq!(ask(&client, "eth_getLogs", known), json!([]));
+    assert_eq!(served.ask("eth_getLogs", known), json!([]));
 }
 
 #[test]
 fn broken_system_contract_is_not_internal_error() {
-    let (served, client) = started();
+    let served = started();
     let withdrawals = "0x00000961Ef480Eb55e80D19ad83579A64c007002";
-    ask(&client, "anvil_setCode", json!([withdrawals, "0xfe"]));
+    served.ask("anvil_setCode", json!([withdrawals, "0xfe"]));
     let transfer = json!([{ "from": served.devnet.addresses()[0], "to": SINK }]);
     for (method, params) in [("evm_mine", json!([])), ("eth_sendTransaction", transfer)] {
-        let (code, words, _) = failure(&client, method, params);
+        let (code, words, _) = failure(&served.client, method, params);
         // Internal errors would have code -32603 and be logged.
         assert_eq!(code, -32_000, "{method}: {words}");
         assert!(words.contains("withdrawal requests contract"), "{method}: {words}");
     }
-    ask(&client, "anvil_setCode", json!([withdrawals, "0x00"]));
-    ask(&client, "evm_mine", json!([]));
+    served.ask("anvil_setCode", json!([withdrawals, "0x00"]));
+    served.ask("evm_mine", json!([]));
 }

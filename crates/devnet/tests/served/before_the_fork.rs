@@ -1,11 +1,10 @@
 //! Requests to a fork about blocks of the forked node.
 
-use crate::support::{PROBE, Served, ask, client, refused, serve};
+use crate::support::{PROBE, SINK, Served, ask, client, refused, serve};
 use client::Client;
 use enshrine_devnet::{Fork, Origin};
 use serde_json::{Value, json};
 
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 /// Reverts with a zero word.
 const REVERTS: &str = "0x60205ffd";
 const REVERTER: &str = "0x00000000000000000000000000000000000000bb";

@@ -1,12 +1,11 @@
 //! Forks before the merge which, as in anvil, have no difficulty and no block rewards.
 
-use crate::support::{Served, ask, client, number, refused, serve};
+use crate::support::{SINK, Served, number, serve};
 use clap::ValueEnum as _;
 use enshrine_devnet::{Devnet, DevnetConfig, Hardfork};
 use serde_json::{Value, json};
 use variants::{DialectName, Dialects};
 
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const MINER: &str = "0x00000000000000000000000000000000000000c0";
 
 fn under(fork: Hardfork) -> Served {
@@ -20,20 +19,20 @@ fn under(fork: Hardfork) -> Served {
 fn chain_works_under_every_fork() {
     for fork in Hardfork::value_variants() {
         let served = under(*fork);
-        let (client, from) = (client(&served), served.devnet.addresses()[0]);
-        ask(&client, "anvil_setCoinbase", json!([MINER]));
+        let from = served.devnet.addresses()[0];
+        served.ask("anvil_setCoinbase", json!([MINER]));
         let sent = json!([{ "from": from, "to": SINK, "value": "0x7" }]);
-        let snapshot = ask(&client, "evm_snapshot", json!([]));
-        let hash = ask(&client, "eth_sendTransaction", sent);
-        let transaction = ask(&client, "eth_getTransactionByHash", json!([hash]));
-        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+        let snapshot = served.ask("evm_snapshot", json!([]));
+        let hash = served.ask("eth_sendTransaction", sent);
+        let transaction = served.ask("eth_getTransactionByHash", json!([hash]));
+        let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
         // Receipts have a status since Byzantium, and before that a state root.
         let has_status = *fork >= Hardfork::Byzantium;
         assert_eq!(receipt["status"] == "0x1", has_status, "{fork:?}: {receipt}");
         assert_eq!(receipt["root"].is_string(), !has_status, "{fork:?}: {receipt}");
-        assert_eq!(number(&ask(&client, "eth_getBalance", json!([SINK, "latest"]))), 7, "{fork:?}");
+        assert_eq!(served.number("eth_getBalance", json!([SINK, "latest"])), 7, "{fork:?}");
 
-        let block = ask(&client, "eth_getBlockByNumber", json!(["latest", false]));
+        let block = served.block("latest");
         let has = |field: &str| block.get(field).is_some_and(|value| !value.is_null());
         assert_eq!(block["difficulty"], "0x0", "{fork:?}");
         assert_eq!(has("baseFeePerGas"), *fork >= Hardfork::London, "{fork:?}");
@@ -44,15 +43,15 @@ fn chain_works_under_every_fork() {
         // The miner receives the fees above the base fee, but no block reward.
         let price = number(&receipt["effectiveGasPrice"]);
         let base_fee = if has("baseFeePerGas") { number(&block["baseFeePerGas"]) } else { 0 };
-        let paid = ask(&client, "eth_getBalance", json!([MINER, "latest"]));
+        let paid = served.ask("eth_getBalance", json!([MINER, "latest"]));
         let gas = number(&receipt["gasUsed"]);
         assert_eq!(number(&paid), gas * (price - base_fee), "{fork:?}");
 
-        assert_eq!(ask(&client, "evm_revert", json!([snapshot])), json!(true));
-        assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 0, "{fork:?}");
-        let dumped = ask(&client, "anvil_dumpState", json!([]));
-        assert_eq!(ask(&client, "anvil_loadState", json!([dumped])), json!(true), "{fork:?}");
-        ask(&client, "evm_mine", json!([]));
+        assert_eq!(served.ask("evm_revert", json!([snapshot])), json!(true));
+        assert_eq!(served.number("eth_blockNumber", json!([])), 0, "{fork:?}");
+        let dumped = served.ask("anvil_dumpState", json!([]));
+        assert_eq!(served.ask("anvil_loadState", json!([dumped])), json!(true), "{fork:?}");
+        served.ask("evm_mine", json!([]));
     }
 }
 
@@ -70,14 +69,13 @@ fn unsupported_transaction_type_error_names_required_fork() {
         (Hardfork::London, &authorized, Some("--hardfork prague")),
     ] {
         let served = under(fork);
-        let client = client(&served);
         let mut request = bring.clone();
         request["from"] = json!(served.devnet.addresses()[0]);
         request["to"] = json!(SINK);
         match advice {
-            None => drop(ask(&client, "eth_sendTransaction", json!([request]))),
+            None => drop(served.ask("eth_sendTransaction", json!([request]))),
             Some(advice) => {
-                let error = refused(&client, "eth_sendTransaction", json!([request]));
+                let error = served.refused("eth_sendTransaction", json!([request]));
                 assert!(error.contains(advice), "{fork:?}: {error}");
             }
         }
@@ -85,10 +83,10 @@ fn unsupported_transaction_type_error_names_required_fork() {
     // A signed transaction of an unsupported type is rejected too.
     let (new, old) = (under(Hardfork::London), under(Hardfork::Berlin));
     let request = json!([{ "from": new.devnet.addresses()[0], "to": SINK }]);
-    let raw = ask(&client(&new), "eth_signTransaction", request);
-    let error = refused(&client(&old), "eth_sendRawTransaction", json!([raw]));
+    let raw = new.ask("eth_signTransaction", request);
+    let error = old.refused("eth_sendRawTransaction", json!([raw]));
     assert!(error.contains("transaction type not supported"), "{error}");
-    ask(&client(&new), "eth_sendRawTransaction", json!([raw]));
+    new.ask("eth_sendRawTransaction", json!([raw]));
 }
 
 #[test]
@@ -104,7 +102,7 @@ fn opcodes_match_the_fork() {
         for fork in [Hardfork::Frontier, Hardfork::Berlin, Hardfork::GrayGlacier, since] {
             let served = under(fork);
             let call = json!([{ "data": format!("0x{code}") }, "latest"]);
-            let ran = client(&served).request::<_, Value>("eth_call", call).is_ok();
+            let ran = served.client.request::<_, Value>("eth_call", call).is_ok();
             assert_eq!(ran, fork >= since, "{code} under {fork:?}");
         }
     }
@@ -114,16 +112,16 @@ fn opcodes_match_the_fork() {
 fn settable_fee_depends_on_the_fork() {
     for (fork, has_base_fee) in [(Hardfork::Berlin, false), (Hardfork::London, true)] {
         let served = under(fork);
-        let client = client(&served);
-        let price = client.request::<_, Value>("anvil_setMinGasPrice", json!(["0x10"]));
+        let price = served.client.request::<_, Value>("anvil_setMinGasPrice", json!(["0x10"]));
         assert_eq!(price.is_err(), has_base_fee);
-        let fee = client.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", json!(["0x10"]));
+        let fee =
+            served.client.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", json!(["0x10"]));
         assert_eq!(fee.is_ok(), has_base_fee);
         let expected = if has_base_fee { 16 + 1_000_000_000 } else { 16 };
-        assert_eq!(number(&ask(&client, "eth_gasPrice", json!([]))), expected);
+        assert_eq!(served.number("eth_gasPrice", json!([])), expected);
     }
     let berlin = under(Hardfork::Berlin);
-    let price = number(&ask(&client(&berlin), "eth_gasPrice", json!([])));
+    let price = number(&berlin.ask("eth_gasPrice", json!([])));
     assert_eq!(u128::from(price), DevnetConfig::LEGACY_GAS_PRICE);
 }
 
@@ -131,7 +129,7 @@ fn settable_fee_depends_on_the_fork() {
 fn flags_require_forks_that_support_them() {
     let served = under(Hardfork::London);
     let call = json!([{ "to": execute::EXECUTE_ADDRESS, "data": "0x1001" }, "latest"]);
-    let error = refused(&client(&served), "eth_call", call);
+    let error = served.refused("eth_call", call);
     assert!(error.contains("EXECUTE refused"), "{error}");
 
     let start = |change: fn(&mut DevnetConfig), fork| {

@@ -1,6 +1,6 @@
 //! Forks of stock anvil and of a devnet.
 
-use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
+use crate::support::{PROBE, SINK, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
 use enshrine_devnet::{Devnet, DevnetConfig, Fork, Origin};
 use std::{
@@ -38,7 +38,6 @@ impl Drop for Anvil {
 const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 /// Address of the first contract that the first account creates.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 
 fn cast(url: &str, arguments: &[&str]) -> String {
     run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))

@@ -1,8 +1,7 @@
 //! Behaviour of anvil that its users rely on.
 
-use crate::support::{PROBE, Served, ask, client, number, serve};
+use crate::support::{PROBE, SINK, Served, ask, client, number, serve};
 use alloy_primitives::U256;
-use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,7 +9,6 @@ use std::{
     thread,
 };
 
-const SINK: &str = "0x00000000000000000000000000000000000000aa";
 /// Returns the word in slot 0, then overwrites it with the calldata word.
 const SWAP: &str = "0x5f545f525f355f5560205ff3";
 const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
@@ -31,9 +29,8 @@ fn concurrent_sends_without_nonce_do_not_collide() {
             })
         });
         senders.collect::<Vec<_>>().into_iter().for_each(|sender| sender.join().unwrap());
-        let client = client(&served);
-        ask(&client, "evm_mine", json!([]));
-        let balance = ask(&client, "eth_getBalance", json!([SINK, "latest"]));
+        served.ask("evm_mine", json!([]));
+        let balance = served.ask("eth_getBalance", json!([SINK, "latest"]));
         assert_eq!(number(&balance), 8 * EACH);
     }
 }
@@ -41,16 +38,16 @@ fn concurrent_sends_without_nonce_do_not_collide() {
 #[test]
 fn estimate_sees_pending_state_and_replacement_needs_bump() {
     let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
-    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    let from = served.devnet.addresses()[0];
+    served.ask("anvil_setCode", json!([SWAPPER, SWAP]));
     let set = json!({ "from": from, "to": SWAPPER, "data": format!("0x{:064x}", 7) });
     let cost = |block: &[&str]| {
         let mut params = vec![set.clone()];
         params.extend(block.iter().map(|block| json!(block)));
-        number(&ask(&client, "eth_estimateGas", json!(params)))
+        number(&served.ask("eth_estimateGas", json!(params)))
     };
     let before = cost(&[]);
-    ask(&client, "eth_sendTransaction", json!([set]));
+    served.ask("eth_sendTransaction", json!([set]));
     assert!(cost(&[]) < before, "the pending transaction has written the slot");
     assert_eq!(cost(&[]), cost(&["pending"]));
     assert_eq!(cost(&["latest"]), before);
@@ -61,7 +58,7 @@ fn estimate_sees_pending_state_and_replacement_needs_bump() {
         again["gas"] = json!("0x186a0");
         again["maxFeePerGas"] = json!(fee);
         again["maxPriorityFeePerGas"] = json!("0x1");
-        client.request::<_, Value>("eth_sendTransaction", json!([again]))
+        served.client.request::<_, Value>("eth_sendTransaction", json!([again]))
     };
     offer("0x77359400").unwrap();
     assert!(offer("0x77359400").is_err(), "an equal fee is not enough");
@@ -75,16 +72,12 @@ fn loose_timestamps_follow_the_clock() {
             config.loose_timestamps = loose;
             config.timestamp = Some(1_000_000);
         });
-        let client = client(&served);
-        let time = |client: &Client| {
-            let block = ask(client, "eth_getBlockByNumber", json!(["latest", false]));
-            number(&block["timestamp"])
-        };
-        ask(&client, "anvil_mine", json!(["0x7d0"]));
-        let ahead = time(&client);
-        ask(&client, "evm_setTime", json!([500_000]));
-        ask(&client, "evm_mine", json!([]));
-        (ahead, time(&client))
+        let time = || number(&served.block("latest")["timestamp"]);
+        served.ask("anvil_mine", json!(["0x7d0"]));
+        let ahead = time();
+        served.ask("evm_setTime", json!([500_000]));
+        served.ask("evm_mine", json!([]));
+        (ahead, time())
     };
     let (ahead, back) = times(false);
     assert!(ahead >= 1_002_000 && back == ahead + 1);
@@ -95,27 +88,25 @@ fn loose_timestamps_follow_the_clock() {
 #[test]
 fn rollback_without_depth_removes_one_block() {
     let served = serve(|_| {});
-    let client = client(&served);
-    ask(&client, "anvil_mine", json!(["0x3"]));
-    ask(&client, "anvil_rollback", json!([null]));
-    assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 2);
-    assert!(client.request::<_, Value>("anvil_rollback", json!([])).is_err());
+    served.ask("anvil_mine", json!(["0x3"]));
+    served.ask("anvil_rollback", json!([null]));
+    assert_eq!(served.number("eth_blockNumber", json!([])), 2);
+    assert!(served.client.request::<_, Value>("anvil_rollback", json!([])).is_err());
 }
 
 #[test]
 fn calls_are_traced_singly_and_in_sequence() {
     let served = serve(|_| {});
-    let client = client(&served);
-    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    served.ask("anvil_setCode", json!([SWAPPER, SWAP]));
     let swap = |word: u64| json!({ "to": SWAPPER, "data": format!("0x{word:064x}") });
     let word = |word: u64| json!(format!("0x{word:064x}"));
-    let traced = ask(&client, "trace_call", json!([swap(1), ["trace", "stateDiff"]]));
+    let traced = served.ask("trace_call", json!([swap(1), ["trace", "stateDiff"]]));
     assert_eq!(traced["output"], word(0));
     assert_eq!(traced["trace"].as_array().unwrap().len(), 1);
     assert!(traced["stateDiff"][SWAPPER]["storage"].is_object(), "{traced}");
 
     let calls = json!([[swap(1), ["trace"]], [swap(2), ["trace"]], [swap(3), ["trace"]]]);
-    let traced = ask(&client, "trace_callMany", json!([calls, "latest"]));
+    let traced = served.ask("trace_callMany", json!([calls, "latest"]));
     let outputs: Vec<_> =
         traced.as_array().unwrap().iter().map(|it| it["output"].clone()).collect();
     assert_eq!(outputs, [word(0), word(1), word(2)]);
@@ -125,37 +116,34 @@ fn calls_are_traced_singly_and_in_sequence() {
         { "transactions": [swap(6)] },
     ]);
     let pretended = json!({ SWAPPER: { "stateDiff": { word(0).as_str().unwrap(): word(4) } } });
-    let results = ask(&client, "eth_callMany", json!([bundles, {}, pretended]));
+    let results = served.ask("eth_callMany", json!([bundles, {}, pretended]));
     assert_eq!(results[0][0]["value"], word(4));
     assert!(results[0][1]["error"].as_str().unwrap().contains("OutOfGas"), "{results}");
     assert_eq!(results[1][0]["value"], word(5));
     // The calls do not change the state.
-    assert_eq!(ask(&client, "eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));
+    assert_eq!(served.ask("eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));
 }
 
 #[test]
 fn block_is_traced_from_its_rlp() {
     let served = serve(|_| {});
-    let client = client(&served);
     let from = served.devnet.addresses()[0];
     let create = json!([{ "from": from, "data": PROBE.trim() }]);
-    ask(&client, "eth_sendTransaction", create);
-    let raw = ask(&client, "debug_getRawBlock", json!(["latest"]));
+    served.ask("eth_sendTransaction", create);
+    let raw = served.ask("debug_getRawBlock", json!(["latest"]));
     let tracer = json!({ "tracer": "callTracer" });
-    let traced = ask(&client, "debug_traceBlock", json!([raw, tracer]));
-    assert_eq!(traced, ask(&client, "debug_traceBlockByNumber", json!(["latest", tracer])));
-    assert!(client.request::<_, Value>("debug_traceBlock", json!(["0x00"])).is_err());
+    let traced = served.ask("debug_traceBlock", json!([raw, tracer]));
+    assert_eq!(traced, served.ask("debug_traceBlockByNumber", json!(["latest", tracer])));
+    assert!(served.client.request::<_, Value>("debug_traceBlock", json!(["0x00"])).is_err());
 }
 
 #[test]
 fn next_block_has_the_requested_prev_randao() {
     let served = serve(|_| {});
-    let client = client(&served);
     let wanted = json!(format!("0x{:064x}", 77));
-    ask(&client, "anvil_setNextBlockPrevRandao", json!([wanted]));
-    ask(&client, "evm_mine", json!([]));
-    let block = ask(&client, "eth_getBlockByNumber", json!(["latest", false]));
-    assert_eq!(block["mixHash"], wanted);
+    served.ask("anvil_setNextBlockPrevRandao", json!([wanted]));
+    served.ask("evm_mine", json!([]));
+    assert_eq!(served.block("latest")["mixHash"], wanted);
 }
 
 #[test]
@@ -163,7 +151,7 @@ fn gas_cap_error_names_the_flag() {
     let send = |served: &Served| {
         let request =
             json!([{ "from": served.devnet.addresses()[0], "to": SINK, "gas": "0x1312d00" }]);
-        client(served).request::<_, Value>("eth_sendTransaction", request)
+        served.client.request::<_, Value>("eth_sendTransaction", request)
     };
     let error = send(&serve(|_| {})).unwrap_err().to_string();
     assert!(error.contains("--no-tx-gas-cap"), "{error}");
@@ -192,7 +180,7 @@ fn ipc_subscriptions_end_only_by_own_connection() {
     let id = own("eth_subscribe", json!(["newHeads"]))["result"].clone();
     assert!(id.as_str().unwrap().starts_with("0x"), "{id}");
     assert_eq!(other("eth_unsubscribe", json!([id]))["result"], json!(false));
-    ask(&client(&served), "evm_mine", json!([]));
+    served.ask("evm_mine", json!([]));
     let seen = own("", Value::Null);
     assert_eq!(seen["params"]["subscription"], id);
     assert_eq!(own("eth_unsubscribe", json!([id]))["result"], json!(true));
@@ -201,55 +189,51 @@ fn ipc_subscriptions_end_only_by_own_connection() {
 #[test]
 fn pool_lists_senders_in_lower_case() {
     let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
-    ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
-    let pool = ask(&client, "txpool_content", json!([]));
+    let from = served.devnet.addresses()[0];
+    served.ask("eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    let pool = served.ask("txpool_content", json!([]));
     assert!(pool["pending"][format!("{from:#x}")]["0"].is_object(), "{pool}");
 }
 
 #[test]
 fn filling_a_failing_transaction_is_an_error() {
     let served = serve(|_| {});
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let from = served.devnet.addresses()[0];
     let failing = json!({ "from": from, "data": "0xfe" });
-    assert!(client.request::<_, Value>("eth_fillTransaction", json!([failing])).is_err());
+    assert!(served.client.request::<_, Value>("eth_fillTransaction", json!([failing])).is_err());
     // The same transaction is sent, and fails on chain.
-    let sent = ask(&client, "eth_sendTransaction", json!([failing]));
-    assert_eq!(ask(&client, "eth_getTransactionReceipt", json!([sent]))["status"], "0x0");
+    let sent = served.ask("eth_sendTransaction", json!([failing]));
+    assert_eq!(served.ask("eth_getTransactionReceipt", json!([sent]))["status"], "0x0");
     let good = json!({ "from": from, "to": SINK });
-    assert_eq!(ask(&client, "eth_fillTransaction", json!([good]))["tx"]["nonce"], "0x1");
+    assert_eq!(served.ask("eth_fillTransaction", json!([good]))["tx"]["nonce"], "0x1");
 }
 
 #[test]
 fn reorg_accepts_an_options_object() {
     let served = serve(|_| {});
-    let client = client(&served);
-    ask(&client, "anvil_mine", json!(["0x3"]));
+    served.ask("anvil_mine", json!(["0x3"]));
     let sent = json!([{ "from": served.devnet.addresses()[0], "to": SINK, "value": "0x7" }, 0]);
     let options = json!({ "depth": 2, "tx_block_pairs": [sent] });
-    ask(&client, "anvil_reorg", json!([options]));
-    assert_eq!(number(&ask(&client, "eth_getBalance", json!([SINK, "0x2"]))), 7);
-    ask(&client, "anvil_reorg", json!({ "depth": 1, "txBlockPairs": [] }));
-    assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 3);
+    served.ask("anvil_reorg", json!([options]));
+    assert_eq!(served.number("eth_getBalance", json!([SINK, "0x2"])), 7);
+    served.ask("anvil_reorg", json!({ "depth": 1, "txBlockPairs": [] }));
+    assert_eq!(served.number("eth_blockNumber", json!([])), 3);
 }
 
 #[test]
 fn dump_includes_earlier_states_on_request() {
     let served = serve(|_| {});
-    let client = client(&served);
     let send = json!([{ "from": served.devnet.addresses()[0], "to": SINK, "value": "0x1" }]);
     for _ in 0..3 {
-        ask(&client, "eth_sendTransaction", send.clone());
+        served.ask("eth_sendTransaction", send.clone());
     }
-    let dump = |past: Value| ask(&client, "anvil_dumpState", past);
+    let dump = |past: Value| served.ask("anvil_dumpState", past);
     let (plain, whole) = (dump(json!([])), dump(json!([true])));
     for (packed, is_there) in [(plain, false), (whole, true)] {
         let other = serve(|_| {});
-        let url = other.url();
-        let other_client = Client::new(&url, ClientOptions::default()).unwrap();
-        ask(&other_client, "anvil_loadState", json!([packed]));
+        other.ask("anvil_loadState", json!([packed]));
         let asked = json!([SINK, "0x2"]);
-        let balance = other_client.request::<_, U256>("eth_getBalance", asked);
+        let balance = other.client.request::<_, U256>("eth_getBalance", asked);
         assert_eq!(balance.is_ok_and(|balance| balance == U256::from(2)), is_there);
     }
 }
@@ -259,16 +243,16 @@ fn opcode_gas_sums_to_gas_used() {
     const CALLER: &str = "0x00000000000000000000000000000000000000dd";
     const INTRINSIC: u64 = 21_000;
     let served = serve(|_| {});
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
-    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    let from = served.devnet.addresses()[0];
+    served.ask("anvil_setCode", json!([SWAPPER, SWAP]));
     // Calls the swapper without arguments and with all but a 64th of the gas, then stops.
     let call = format!("0x5f5f5f5f5f73{}5af100", &SWAPPER[2..]);
-    ask(&client, "anvil_setCode", json!([CALLER, call]));
+    served.ask("anvil_setCode", json!([CALLER, call]));
     // Set the gas limit, because an estimate would be too low for the inner call.
     let send = json!([{ "from": from, "to": CALLER, "gas": "0x186a0" }]);
-    let hash = ask(&client, "eth_sendTransaction", send.clone());
-    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
-    let of_transaction = ask(&client, "trace_transactionOpcodeGas", json!([hash]));
+    let hash = served.ask("eth_sendTransaction", send.clone());
+    let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
+    let of_transaction = served.ask("trace_transactionOpcodeGas", json!([hash]));
     assert_eq!(of_transaction["transactionHash"], hash);
     let opcodes = of_transaction["opcodeGas"].as_array().unwrap();
     let of = |name: &str| opcodes.iter().find(|opcode| opcode["opcode"] == name).unwrap();
@@ -279,25 +263,25 @@ fn opcode_gas_sums_to_gas_used() {
     assert_eq!(gas + INTRINSIC, number(&receipt["gasUsed"]));
 
     for at in [json!("latest"), receipt["blockNumber"].clone(), receipt["blockHash"].clone()] {
-        let of_block = ask(&client, "trace_blockOpcodeGas", json!([at]));
+        let of_block = served.ask("trace_blockOpcodeGas", json!([at]));
         assert_eq!(of_block["blockHash"], receipt["blockHash"]);
         assert_eq!(of_block["transactions"], json!([of_transaction]));
     }
     // Two transactions in one block are reported separately.
-    ask(&client, "evm_setAutomine", json!([false]));
+    served.ask("evm_setAutomine", json!([false]));
     for _ in 0..2 {
-        ask(&client, "eth_sendTransaction", send.clone());
+        served.ask("eth_sendTransaction", send.clone());
     }
-    ask(&client, "evm_mine", json!([]));
-    let of_block = ask(&client, "trace_blockOpcodeGas", json!(["latest"]));
+    served.ask("evm_mine", json!([]));
+    let of_block = served.ask("trace_blockOpcodeGas", json!(["latest"]));
     let each: Vec<_> = of_block["transactions"].as_array().unwrap().iter().collect();
     assert_eq!(each.len(), 2);
     assert!(each.iter().all(|each| each["opcodeGas"] == of_transaction["opcodeGas"]), "{of_block}");
 
     let none = json!(format!("{:#066x}", 1));
-    assert!(ask(&client, "trace_transactionOpcodeGas", json!([none])).is_null());
-    assert!(ask(&client, "trace_blockOpcodeGas", json!([none])).is_null());
-    assert!(ask(&client, "trace_blockOpcodeGas", json!(["0x64"])).is_null());
-    let genesis = ask(&client, "trace_blockOpcodeGas", json!(["earliest"]));
+    assert!(served.ask("trace_transactionOpcodeGas", json!([none])).is_null());
+    assert!(served.ask("trace_blockOpcodeGas", json!([none])).is_null());
+    assert!(served.ask("trace_blockOpcodeGas", json!(["0x64"])).is_null());
+    let genesis = served.ask("trace_blockOpcodeGas", json!(["earliest"]));
     assert_eq!((&genesis["blockNumber"], &genesis["transactions"]), (&json!(0), &json!([])));
 }

@@ -1,10 +1,9 @@
 //! An L1 with scheduled forks: `--hardfork prague,osaka@+100,bpo2@+200,amsterdam@+300`.
 
-use crate::support::{Served, ask, client, number, refused, serve};
+use crate::support::{Served, number, serve};
 use alloy_primitives::hex;
 use chain::ForkTime;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use client::Client;
 use enshrine_devnet::{Devnet, DevnetConfig, Hardfork, MiningMode, Origin};
 use executor::ChainSpec;
 use serde_json::{Value, json};
@@ -24,75 +23,75 @@ fn schedule(config: &mut DevnetConfig) {
     ];
 }
 
-fn mine_at(client: &Client, timestamp: u64) -> Value {
-    ask(client, "evm_setNextBlockTimestamp", json!([timestamp]));
-    ask(client, "evm_mine", json!([]));
-    ask(client, "eth_getBlockByNumber", json!(["latest", false]))
+fn mine_at(served: &Served, timestamp: u64) -> Value {
+    served.ask("evm_setNextBlockTimestamp", json!([timestamp]));
+    served.ask("evm_mine", json!([]));
+    served.block("latest")
 }
 
-fn fork_now(client: &Client) -> Value {
-    ask(client, "anvil_nodeInfo", json!([]))["hardFork"].clone()
+fn fork_now(served: &Served) -> Value {
+    served.ask("anvil_nodeInfo", json!([]))["hardFork"].clone()
 }
 
 /// Returns `true` if the fork has CLZ, an instruction that Osaka introduced (EIP-7939).
-fn has_clz(client: &Client) -> bool {
+fn has_clz(served: &Served) -> bool {
     let call = json!([{ "data": "0x60011e60005260206000f3" }, "latest"]);
-    client.request::<_, Value>("eth_call", call).is_ok()
+    served.client.request::<_, Value>("eth_call", call).is_ok()
 }
 
 /// Maximum number of blobs per block, from `eth_config`.
-fn most_blobs(client: &Client, which: &str) -> Value {
-    ask(client, "eth_config", json!([]))[which]["blobSchedule"]["max"].clone()
+fn most_blobs(served: &Served, which: &str) -> Value {
+    served.ask("eth_config", json!([]))[which]["blobSchedule"]["max"].clone()
 }
 
 #[test]
 fn rules_and_headers_follow_the_schedule() {
     let served = serve(schedule);
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let from = served.devnet.addresses()[0];
     // Above the gas cap of EIP-7825, which applies from Osaka on.
     let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
 
-    let block = mine_at(&client, START + 99);
-    assert_eq!(fork_now(&client), "Prague");
+    let block = mine_at(&served, START + 99);
+    assert_eq!(fork_now(&served), "Prague");
     assert!(block.get("requestsHash").is_some() && block.get("blockAccessListHash").is_none());
-    assert!(!has_clz(&client));
-    let config = ask(&client, "eth_config", json!([]));
+    assert!(!has_clz(&served));
+    let config = served.ask("eth_config", json!([]));
     assert_eq!(number(&config["next"]["activationTime"]), START + 100);
     assert_eq!(number(&config["last"]["activationTime"]), START + 300);
     assert_eq!(
-        (most_blobs(&client, "current"), most_blobs(&client, "last")),
+        (most_blobs(&served, "current"), most_blobs(&served, "last")),
         (9.into(), 21.into())
     );
 
-    let block = mine_at(&client, START + 100);
-    assert_eq!((number(&block["timestamp"]), fork_now(&client)), (START + 100, "Osaka".into()));
-    assert!(has_clz(&client));
-    assert!(refused(&client, "eth_sendTransaction", large.clone()).contains("gas"));
-    assert_eq!(most_blobs(&client, "current"), 9);
+    let block = mine_at(&served, START + 100);
+    assert_eq!((number(&block["timestamp"]), fork_now(&served)), (START + 100, "Osaka".into()));
+    assert!(has_clz(&served));
+    assert!(served.refused("eth_sendTransaction", large.clone()).contains("gas"));
+    assert_eq!(most_blobs(&served, "current"), 9);
 
-    mine_at(&client, START + 200);
-    assert_eq!((fork_now(&client), most_blobs(&client, "current")), ("Bpo2".into(), 21.into()));
+    mine_at(&served, START + 200);
+    assert_eq!((fork_now(&served), most_blobs(&served, "current")), ("Bpo2".into(), 21.into()));
 
-    let block = mine_at(&client, START + 300);
-    assert_eq!(fork_now(&client), "Amsterdam");
+    let block = mine_at(&served, START + 300);
+    assert_eq!(fork_now(&served), "Amsterdam");
     assert!(block.get("blockAccessListHash").is_some(), "{block}");
-    ask(&client, "eth_sendTransaction", large);
-    let config = ask(&client, "eth_config", json!([]));
+    served.ask("eth_sendTransaction", large);
+    let config = served.ask("eth_config", json!([]));
     assert_eq!((&config["next"], &config["last"]), (&Value::Null, &Value::Null));
 
     // Roll back to before Amsterdam's first block.
-    ask(&client, "anvil_rollback", json!([2]));
-    assert_eq!(fork_now(&client), "Bpo2");
+    served.ask("anvil_rollback", json!([2]));
+    assert_eq!(fork_now(&served), "Bpo2");
 }
 
 #[test]
 fn large_transaction_is_accepted_until_gas_cap_fork() {
     let served = serve(schedule);
-    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let from = served.devnet.addresses()[0];
     let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
-    ask(&client, "eth_sendTransaction", large.clone());
-    mine_at(&client, START + 100);
-    assert!(refused(&client, "eth_sendTransaction", large).contains("gas"));
+    served.ask("eth_sendTransaction", large.clone());
+    mine_at(&served, START + 100);
+    assert!(served.refused("eth_sendTransaction", large).contains("gas"));
 }
 
 /// Calldata for the L2 blocks with L1's forks, one second before and at each fork.
@@ -114,25 +113,24 @@ fn l2_blocks() -> Vec<(u64, String)> {
     inputs
 }
 
-fn execute(client: &Client, input: &str) -> Result<Value, String> {
+fn execute(served: &Served, input: &str) -> Result<Value, String> {
     let call =
         json!([{ "to": "0x0000000000000000000000000000000000000101", "data": input }, "latest"]);
-    client.request("eth_call", call).map_err(|error| error.to_string())
+    served.client.request("eth_call", call).map_err(|error| error.to_string())
 }
 
 #[test]
 fn execute_accepts_pre_fork_blocks_after_fork() {
     let served = serve(schedule);
-    let client = client(&served);
     let blocks = l2_blocks();
     for at in [1, 150, 250, 350] {
-        mine_at(&client, START + at);
+        mine_at(&served, START + at);
         for (timestamp, input) in &blocks {
-            assert!(execute(&client, input).is_ok(), "{timestamp} at {at}");
+            assert!(execute(&served, input).is_ok(), "{timestamp} at {at}");
             // The same block with the schema id of a fork that was not active at its timestamp.
             let other = if *timestamp < START + 100 { "0x1201" } else { "0x1101" };
             let claimed = format!("{other}{}", &input[6..]);
-            assert!(execute(&client, &claimed).is_err(), "{timestamp} at {at} as {other}");
+            assert!(execute(&served, &claimed).is_err(), "{timestamp} at {at} as {other}");
         }
     }
 }
@@ -143,9 +141,9 @@ fn configured_schemas_are_valid_at_any_time() {
         schedule(config);
         config.execute_forks = vec![Osaka];
     });
-    let (client, blocks) = (client(&served), l2_blocks());
+    let blocks = l2_blocks();
     let (_, of_prague) = &blocks[0];
-    assert!(execute(&client, &format!("0x1201{}", &of_prague[6..])).is_ok());
+    assert!(execute(&served, &format!("0x1201{}", &of_prague[6..])).is_ok());
 }
 
 #[test]
@@ -156,14 +154,12 @@ fn loaded_state_continues_the_schedule() {
         config.hardfork = Hardfork::Prague;
         config.later_forks = later.clone();
     };
-    let first = serve(with);
-    let before = client(&first);
+    let before = serve(with);
     mine_at(&before, START + 99);
     mine_at(&before, START + 101);
-    let state = ask(&before, "anvil_dumpState", json!([]));
-    let second = serve(with);
-    let after = client(&second);
-    ask(&after, "anvil_loadState", json!([state]));
+    let state = before.ask("anvil_dumpState", json!([]));
+    let after = serve(with);
+    after.ask("anvil_loadState", json!([state]));
     assert_eq!(fork_now(&after), "Osaka");
     let block = mine_at(&after, START + 300);
     assert_eq!((number(&block["number"]), fork_now(&after)), (3, "Amsterdam".into()));
@@ -204,9 +200,9 @@ fn invalid_fork_schedules_are_rejected() {
 #[test]
 fn eth_config_without_schedule_has_no_next() {
     let served: Served = serve(|config| config.hardfork = Hardfork::Osaka);
-    let config = ask(&client(&served), "eth_config", json!([]));
+    let config = served.ask("eth_config", json!([]));
     assert_eq!(config["next"], Value::Null);
-    assert_eq!(fork_now(&client(&served)), "Osaka");
+    assert_eq!(fork_now(&served), "Osaka");
 }
 
 #[test]
@@ -225,15 +221,14 @@ fn genesis_file_schedules_forks_for_execute() {
     let served = serve(move |config| {
         config.origin = Origin::Genesis { genesis: Box::new(genesis), blocks: None };
     });
-    let client = client(&served);
     let blocks = l2_blocks();
     for at in [50, 150, 250, 350] {
-        let block = mine_at(&client, START + at);
+        let block = mine_at(&served, START + at);
         assert_eq!(block.get("blockAccessListHash").is_some(), at > 300, "{at}");
-        assert_eq!(has_clz(&client), at > 100, "{at}");
-        assert!(blocks.iter().all(|(_, input)| execute(&client, input).is_ok()), "{at}");
+        assert_eq!(has_clz(&served), at > 100, "{at}");
+        assert!(blocks.iter().all(|(_, input)| execute(&served, input).is_ok()), "{at}");
         let (_, of_prague) = &blocks[0];
-        assert!(execute(&client, &format!("0x1201{}", &of_prague[6..])).is_err(), "{at}");
+        assert!(execute(&served, &format!("0x1201{}", &of_prague[6..])).is_err(), "{at}");
     }
 }
 

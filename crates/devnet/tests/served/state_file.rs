@@ -1,6 +1,6 @@
 //! State files are compatible with stock anvil's, in both directions.
 
-use crate::support::{ask, client, serve_as_anvil};
+use crate::support::serve_as_anvil;
 use alloy_primitives::{Address, B256, U256, address};
 use enshrine_devnet::{
     Devnet, DevnetError,
@@ -279,14 +279,13 @@ fn unlinked_old_anvil_file_loads_like_anvil() {
 fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) -> Value) {
     let served = serve_as_anvil(|_| {});
     served.devnet.load_state(path).unwrap();
-    let client = client(&served);
     let head = format!("{best:#x}");
     assert_eq!(theirs("eth_blockNumber", &[]), head);
-    assert_eq!(ask(&client, "eth_blockNumber", json!([])), head);
+    assert_eq!(served.ask("eth_blockNumber", json!([])), head);
     for number in 0..=best {
         let tag = format!("{number:#x}");
         let expected = theirs("eth_getBlockByNumber", &[&tag, "false"]);
-        let block = ask(&client, "eth_getBlockByNumber", json!([tag, false]));
+        let block = served.block(&tag);
         for field in ["hash", "parentHash", "timestamp", "stateRoot"] {
             assert_eq!(block[field], expected[field], "{field} of block {number} of {best}");
         }
@@ -298,13 +297,13 @@ fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) ->
         let parameters: Vec<_> =
             [Some(contract), slot, Some("latest")].into_iter().flatten().collect();
         let (answer, expected) =
-            (ask(&client, method, json!(parameters)), theirs(method, &parameters));
+            (served.ask(method, json!(parameters)), theirs(method, &parameters));
         assert_eq!(answer, expected, "{method}");
     }
     // The chain can be extended.
     let send = json!([{ "from": ALICE, "to": contract, "value": "0x1" }]);
-    let hash = ask(&client, "eth_sendTransaction", send);
-    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    let hash = served.ask("eth_sendTransaction", send);
+    let receipt = served.ask("eth_getTransactionReceipt", json!([hash]));
     assert_eq!(receipt["status"], "0x1");
     assert_eq!(receipt["blockNumber"], format!("{:#x}", best + 1));
 }
@@ -318,5 +317,5 @@ fn state_file_with_block_gap_is_rejected() {
     let served = serve_as_anvil(|_| {});
     let error = served.devnet.load_state(folder.path()).unwrap_err().to_string();
     assert!(error.contains("block 1 is not among the blocks of the file"), "{error}");
-    assert_eq!(ask(&client(&served), "eth_blockNumber", json!([])), "0x0");
+    assert_eq!(served.ask("eth_blockNumber", json!([])), "0x0");
 }

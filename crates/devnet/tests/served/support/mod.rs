@@ -5,7 +5,7 @@ use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use client::{Client, ClientError, ClientOptions};
 use enshrine_devnet::{Devnet, DevnetBuilder, DevnetConfig};
 use executor::ChainSpec;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
@@ -19,6 +19,8 @@ use toolchain::{Toolchain, progress_to_stderr};
 use wire::ProtocolFork;
 
 /// Creation code of the contract that the parity scripts use.
+/// An account without code or ether.
+pub(crate) const SINK: &str = "0x00000000000000000000000000000000000000aa";
 pub(crate) const PROBE: &str = include_str!("../../../../differential/anvil/contracts/Probe.hex");
 
 pub(crate) static TOOLS: LazyLock<Toolchain> =
@@ -64,6 +66,11 @@ impl Served {
     /// Returns the result of a request, which is a quantity.
     pub(crate) fn number(&self, method: &str, params: Value) -> u64 {
         number(&self.ask(method, params))
+    }
+
+    /// Returns a block, with the hashes of its transactions.
+    pub(crate) fn block(&self, tag: &str) -> Value {
+        self.ask("eth_getBlockByNumber", json!([tag, false]))
     }
 
     /// Returns the error message of a request.
