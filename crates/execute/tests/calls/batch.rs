@@ -27,16 +27,7 @@ use wire::{
 /// A chain with one block for each of these numbers of transfers, and a batch of these blocks.
 fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<ExecutedBlock>, Vec<u8>) {
     let mut l2 = L2::new(fork);
-    let (mut blocks, mut nonce) = (Vec::new(), 0);
-    for count in transfers {
-        let transactions = (nonce..nonce + count).map(|nonce| transfer(nonce, 25_000)).collect();
-        nonce += count;
-        let block = l2.build(transactions);
-        l2.chain.append(block.clone()).unwrap();
-        blocks.push(block);
-    }
-    let known = |new: &ExecutedBlock| l2.chain.block(&new.block.hash).unwrap();
-    let batch = l2.chain.batch(blocks.iter().map(known).collect()).unwrap().input().unwrap();
+    let (blocks, batch) = l2.batch(transfers);
     (l2, blocks, batch)
 }
 

@@ -5,7 +5,7 @@ use crate::{
     PLENTY, PRICES,
     support::{
         host::{CALL, Host, Seen, WARM_CALL},
-        l2::{L2, transfer},
+        l2::L2,
     },
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
@@ -96,17 +96,7 @@ fn good() -> Vec<u8> {
 
 /// A batch of blocks with this many transfers.
 fn batch(transfers: &[u64]) -> Vec<u8> {
-    let mut l2 = L2::new(ProtocolFork::Osaka);
-    let mut nonces = 0..;
-    let mut append = |count: &u64| {
-        let nonces = nonces.by_ref().take(usize::try_from(*count).unwrap());
-        let block = l2.build(nonces.map(|nonce| transfer(nonce, 25_000)).collect());
-        let hash = block.block.hash;
-        l2.chain.append(block).unwrap();
-        l2.chain.block(&hash).unwrap()
-    };
-    let blocks = transfers.iter().map(&mut append).collect();
-    l2.chain.batch(blocks).unwrap().input().unwrap()
+    L2::new(ProtocolFork::Osaka).batch(transfers).1
 }
 
 fn plain(input: &[u8]) -> Answer {

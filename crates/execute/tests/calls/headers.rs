@@ -3,7 +3,7 @@
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, call, resealed, transfer},
+    l2::{L2, call, resealed},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, keccak256};
@@ -31,18 +31,9 @@ fn forks() -> impl Iterator<Item = ProtocolFork> {
 /// Returns the headers of a chain with this many transfers in each block, and the inputs of its
 /// last block and of a batch of all blocks.
 fn chain_of(fork: ProtocolFork, transfers: &[u64]) -> (Vec<Header>, Vec<u8>, Vec<u8>) {
-    let mut l2 = L2::new(fork);
-    let (mut blocks, mut nonces, mut last) = (Vec::new(), 0.., Vec::new());
-    for count in transfers {
-        let nonces = nonces.by_ref().take(usize::try_from(*count).unwrap());
-        let block = l2.build(nonces.map(|nonce| transfer(nonce, 25_000)).collect());
-        let hash = block.block.hash;
-        last = block.input().unwrap();
-        l2.chain.append(block).unwrap();
-        blocks.push(l2.chain.block(&hash).unwrap());
-    }
-    let headers = blocks.iter().map(|block| block.header.clone()).collect();
-    (headers, last, l2.chain.batch(blocks).unwrap().input().unwrap())
+    let (blocks, batch) = L2::new(fork).batch(transfers);
+    let last = blocks.last().unwrap().input().unwrap();
+    (blocks.into_iter().map(|new| new.block.header).collect(), last, batch)
 }
 
 /// Makes a call in a dialect, next to `beside`.

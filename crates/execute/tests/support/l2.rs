@@ -52,6 +52,20 @@ impl L2 {
         block
     }
 
+    /// Appends a block with each of these numbers of transfers; returns the blocks, and the batch
+    /// of them as EXECUTE calldata.
+    pub(crate) fn batch(&mut self, transfers: &[u64]) -> (Vec<ExecutedBlock>, Vec<u8>) {
+        let (mut blocks, mut known, mut nonce) = (Vec::new(), Vec::new(), 0);
+        for count in transfers {
+            let nonces = nonce..nonce + count;
+            nonce += count;
+            let block = self.build(nonces.map(|nonce| transfer(nonce, 25_000)).collect());
+            known.push(self.chain.append(block.clone()).expect("appends"));
+            blocks.push(block);
+        }
+        (blocks, self.chain.batch(known).expect("follow").input().expect("encodes"))
+    }
+
     /// `count` transfers from Alice, each with this gas limit.
     pub(crate) fn transfers(&self, count: u64, gas_limit: u64) -> Vec<Transaction> {
         (0..count).map(|nonce| transfer(nonce, gas_limit)).collect()

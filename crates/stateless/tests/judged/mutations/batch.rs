@@ -7,6 +7,7 @@ use super::support::{
     generated::{FORKS, Line, line},
     rehash,
 };
+use super::witness::names_as_missing;
 use alloy_primitives::{B256, U256, keccak256};
 use codec::compact::compact_reachable;
 use core::num::NonZeroUsize;
@@ -16,7 +17,6 @@ use enshrine_stateless::{
 use executor::StateError;
 use std::{ops::Range, sync::LazyLock};
 use testkit::Random;
-use trie::TrieError;
 use wire::{
     BatchWitness, ByteLists, DecodeError, ExecutionWitness, StatelessBatch, StatelessInput,
 };
@@ -118,17 +118,6 @@ fn known_senders_cover_all_blocks_in_order() {
 
 fn without(list: ByteLists<'_>, index: usize) -> Vec<&[u8]> {
     list.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, item)| item).collect()
-}
-
-/// Returns `true` if a refusal names exactly this node or code as missing.
-fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
-    match reason {
-        Invalid::State(StateError::Account { source, .. } | StateError::Storage { source, .. }) => {
-            matches!(source, TrieError::MissingNode { hash, .. } if *hash == missing)
-        }
-        Invalid::State(StateError::MissingCode(hash)) => *hash == missing,
-        _ => false,
-    }
 }
 
 /// Returns the reason why a batch with another witness is refused.

@@ -3,11 +3,12 @@
 
 use super::support::{
     Case, generated, rehash,
-    relink::{Part, owned, relink},
+    relink::{Part, relink},
 };
 use alloy_consensus::{Header, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7928::ITEM_COST};
 use alloy_primitives::{Address, TxKind, U256};
+use codec::OwnedWitness;
 use enshrine_stateless::{Invalid, Verdict, next_base_fee, next_excess_blob_gas};
 use testkit::Key;
 use wire::{ByteLists, StatelessInput};
@@ -26,7 +27,7 @@ fn on_parent<'a>(
     change: impl FnOnce(&mut StatelessInput<'a>),
 ) -> Result<Verdict, Invalid> {
     let mut input = case.input();
-    let witness = owned(&input);
+    let witness = OwnedWitness::of(&input.witness);
     let last = witness.headers.len() - 1;
     let mut header: Header = alloy_rlp::decode_exact(&witness.headers[last]).expect("a header");
     parent(&mut header);
@@ -102,7 +103,7 @@ fn parent_numbers_at_range_limits_do_not_wrap() {
 fn malformed_parent_with_correct_hash_is_refused() {
     for case in empty_blocks() {
         let mut input = case.input();
-        let witness = owned(&input);
+        let witness = OwnedWitness::of(&input.witness);
         let last = witness.headers.len() - 1;
         let header = witness.headers[last].to_vec();
         for bad in [vec![], vec![0x80], vec![0xc0], [&header[..], &[0]].concat()] {

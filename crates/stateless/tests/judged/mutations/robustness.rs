@@ -2,12 +2,12 @@
 
 use super::support::{
     Case, generated, items, real, rehash,
-    relink::{Part, owned, relink},
+    relink::{Part, relink},
 };
 use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxKind, U256};
-use codec::Encode as _;
+use codec::{Encode as _, OwnedWitness};
 use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
@@ -99,7 +99,7 @@ fn rehash_bytes(bytes: &mut [u8]) {
 /// Changes one part of the state, the codes or the ancestors, and all hashes above it.
 fn make_up_state(random: &mut Random, case: &Case) -> Vec<u8> {
     let mut input = case.input();
-    let witness = owned(&input);
+    let witness = OwnedWitness::of(&input.witness);
     let part = match random.index(10) {
         0 if !witness.codes.is_empty() => Part::Code(random.index(witness.codes.len())),
         1..=3 => Part::Header(random.index(witness.headers.len())),

@@ -3,8 +3,9 @@
 
 use super::support::{
     Case, all, generated, items, rehash,
-    relink::{Part, owned, relink},
+    relink::{Part, relink},
 };
+use codec::OwnedWitness;
 use enshrine_stateless::Invalid;
 use testkit::Random;
 use wire::ByteLists;
@@ -116,7 +117,7 @@ fn forged_state_changes_parent_hash() {
     let (mut accepted, mut refused) = (0, 0);
     for case in all().filter(|case| case.is_small()) {
         let input = case.input();
-        let original = owned(&input);
+        let original = OwnedWitness::of(&input.witness);
         for _ in 0..40 {
             let index = random.index(original.state.len());
             let mut node = original.state[index].to_vec();

@@ -48,7 +48,7 @@ fn without(case: &Case, list: List, index: usize) -> Result<Verdict, Invalid> {
 }
 
 /// Returns `true` if a refusal names exactly this node or code as missing.
-fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
+pub(crate) fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     match reason {
         Invalid::State(StateError::Account { source, .. } | StateError::Storage { source, .. }) => {
             matches!(source, TrieError::MissingNode { hash, .. } if *hash == missing)

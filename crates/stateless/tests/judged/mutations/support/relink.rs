@@ -1,9 +1,8 @@
 //! Consistent forgeries: a node, code or header is replaced, and with it every hash above it, up to
 //! the block hash. Only in this way does a change of the state pass the hash checks.
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, keccak256};
 use codec::OwnedWitness;
-use wire::StatelessInput;
 
 /// The part to replace.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +16,6 @@ pub(crate) enum Part {
 pub(crate) struct Relinked {
     pub(crate) witness: OwnedWitness,
     pub(crate) parent_hash: B256,
-}
-
-pub(crate) fn owned(input: &StatelessInput<'_>) -> OwnedWitness {
-    let list = |list: wire::ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
-    OwnedWitness {
-        state: list(input.witness.state),
-        codes: list(input.witness.codes),
-        headers: list(input.witness.headers),
-    }
 }
 
 /// Replaces a part by `new`, and each occurrence of its hash by the hash of `new`, and so on
