@@ -35,7 +35,7 @@ pub trait BudgetPolicy: fmt::Debug + Send + Sync {
     /// Returns the limits of a block; `None` if blocks are unbounded.
     fn limits(&self) -> Option<InputUse>;
 
-    /// Returns the tip per gas with which a transfer pays for its share of the limits at present, in
+    /// Returns the tip per gas with which a transfer currently pays for its share of the limits, in
     /// wei.
     fn suggested_tip(&self) -> u128 {
         0

@@ -53,8 +53,8 @@ impl Rejection {
 const HEADER_GROWTH: usize = 512;
 
 /// Remaining resources of a block besides gas, since revm does not enforce all limits of a block.
-/// Distinguishes a transaction that only does not fit any more from one that does not fit into an
-/// empty block.
+/// Distinguishes a transaction that does not fit into the rest of the block from one that does not
+/// fit into an empty block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,
@@ -80,7 +80,7 @@ impl GasPool {
         }
     }
 
-    /// Checks that the block has room for a transaction. `shortage` is the remaining gas, if it is
+    /// Checks that the block can include a transaction. `shortage` is the remaining gas, if it is
     /// too little.
     pub(crate) fn check(
         &self,

@@ -18,9 +18,9 @@ use codec::RawBlock;
 use executor::{EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions};
 use stateless::{RlpSize, VerifyOptions, process_block};
 
-/// A block with recovered senders that has passed all checks possible without executing it. It is
-/// a type of its own so that only checked blocks can be executed, and that no block without results
-/// of execution gets out of this module.
+/// A block with recovered senders that has passed all checks possible without executing it. A
+/// separate type, so that only checked blocks can be executed, and no block without results of
+/// execution leaves this module.
 pub(crate) struct RecoveredBlock {
     parent: State,
     block: Block,

@@ -139,7 +139,7 @@ pub(crate) fn follow(
     Ok(Followed { nodes, codes, root: post.root })
 }
 
-/// Reason why a replay stopped: its own error, or one of the observer.
+/// Reason why a replay stopped: an error of the replay or of the observer.
 enum Stopped<E> {
     Block(executor::BlockError),
     Seen(E),

@@ -68,8 +68,8 @@ fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome
 
 fn read_sstore<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
     let stipend = frame.host.cfg.gas_params.call_stipend();
-    // Only a well-formed SSTORE with more than the stipend reads its slot in the specification
-    // (EIP-2200).
+    // The specification reads the slot only for an SSTORE with enough stack items and more than the
+    // stipend (EIP-2200).
     if frame.interpreter.stack.len() >= 2
         && frame.interpreter.gas.remaining() > stipend
         && let Ok(slot) = frame.interpreter.stack.peek(0)

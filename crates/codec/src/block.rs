@@ -73,7 +73,7 @@ impl RawBlock {
             .into_iter()
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
-                // Version 1 can name blobs, but no chain accepts version 1, so a block contains
+                // Version 1 can list blobs, but no chain accepts version 1, so a block contains
                 // none of them.
                 if bytes.first() == Some(&ExecuteTx::TYPE) {
                     return match SignedExecuteTx::decode(&bytes) {
@@ -116,7 +116,7 @@ impl RawBlock {
         records.iter().map(withdrawal).collect()
     }
 
-    /// Returns the request of this block as one of `fork`. It borrows all that the block has.
+    /// Returns the request of this block as one of `fork`. It borrows all parts that the block has.
     ///
     /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
     /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both, and

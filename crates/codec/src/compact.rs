@@ -15,7 +15,7 @@ use wire::{
 /// # Errors
 ///
 /// [`DecodeError`] if one of the nodes belongs neither to the state trie nor to a storage trie
-/// below `root`, or if no other node leads to it.
+/// below `root`, or is not reachable from it.
 pub fn compact(
     root: B256,
     nodes: ByteLists<'_>,
@@ -39,7 +39,7 @@ pub fn compact(
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if bytes on the way are not a trie node.
+/// [`DecodeError`] if reachable bytes are not a trie node.
 pub fn compact_reachable(
     root: B256,
     nodes: ByteLists<'_>,
@@ -137,8 +137,8 @@ impl<'n> Encoder<'n> {
     /// carried.
     fn find(&mut self, hash: &B256) -> Option<&'n [u8]> {
         let node = self.nodes.get(hash).copied()?;
-        // A node is carried once; a second reference keeps its hash. Otherwise equal subtrees would
-        // multiply in the stream.
+        // A node is carried once; further references to it are hashes. Otherwise equal subtrees
+        // would multiply in the stream.
         self.carried.insert(*hash).then_some(node)
     }
 

@@ -1,6 +1,6 @@
-//! No execution path of EXECUTE changes a result: neither the width of vectors, nor the number of
-//! threads, nor the libraries of the precompiles. This is a single test, because two of the three
-//! apply to the whole process.
+//! All execution paths of EXECUTE yield the same results, for any vector width, number of threads
+//! and precompile libraries. This is a single test, because two of the three apply to the whole
+//! process.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, TxKind};

@@ -1,6 +1,7 @@
 //! Measures `eth_getLogs` over a long chain on disk: the time until all sections are indexed, then
-//! the time of queries for an address in ten of the blocks, of one for an address in each tenth block,
-//! and of a scan for comparison. The blocks have no transactions, but the bloom filters of busy ones.
+//! the time of queries for an address that occurs in ten blocks, for one that occurs in every tenth
+//! block, and of a scan for comparison. The blocks have no transactions, but the bloom filters of
+//! busy ones.
 //!
 //! `cargo run --profile checks -p enshrine-disk --example log_index [BLOCKS]`
 
@@ -26,7 +27,7 @@ const ITEMS: u64 = 20;
 /// Number of addresses that are searched, each in as many blocks.
 const ADDRESSES: u64 = 200;
 const OCCURRENCES: u64 = 10;
-/// An address that occurs in each tenth block, as the messenger of a busy rollup does.
+/// An address that occurs in every tenth block, as the messenger of a busy rollup does.
 const BUSY: Address = Address::repeat_byte(0xbb);
 const DISTANCE: u64 = 10;
 /// Number of blocks of a commit.

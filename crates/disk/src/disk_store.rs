@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     pub(crate) options: DiskOptions,
     /// Held during a commit. It must not be acquired while any of the locks below is held.
     pub(crate) log: Mutex<LogEnd>,
-    /// Commits that are in the log and not yet in the state store.
+    /// Commits that are in the log but not yet in the state store.
     pub(crate) pending: Pending,
     /// Held by the writer of the state store.
     pub(crate) writer: Mutex<Writer>,
@@ -203,7 +203,7 @@ impl DiskStore {
     }
 
     /// Returns the number of log records that the state store had not applied when it was opened,
-    /// and still has not.
+    /// and has not applied since.
     pub fn behind(&self) -> usize {
         self.inner.log.lock().waiting.len()
     }

@@ -68,7 +68,7 @@ impl LogIndexFile {
             record[32..].copy_from_slice(row);
             file.put(first + slot, &record)
         };
-        // A crash between the rows leaves a section without a marker. No block has this hash.
+        // A crash between the rows must leave the section without a marker. No block has this hash.
         put(MARKER, &B256::ZERO, &[0; ROW])?;
         file.sync()?;
         let mut written = [0; ROW];

@@ -48,7 +48,7 @@ impl Inner {
     }
 
     /// Prunes up to the state of block `oldest`. Returns `false` if the canonical chain has changed
-    /// meanwhile, or if nothing can be written.
+    /// meanwhile, or if the store rejects writes.
     fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
             // Holds the writer's lock, because the writes of a commit in progress would be missed.

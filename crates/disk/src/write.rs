@@ -23,8 +23,8 @@ const NODES_PER_BATCH: usize = 20_000;
 
 /// Interval, in commits, at which all memtables are flushed while the state store has a full
 /// journal. A rarely written keyspace would otherwise keep the journal for a long time, and opening
-/// the store reads all journals. After a few commits each keyspace has data that is newer than the
-/// journal, and that stays; a tombstone may vanish when tables are merged.
+/// the store reads all journals. After a few commits each keyspace has an entry that is newer than
+/// the journal. It must not be a tombstone, which may vanish when tables are merged.
 const EVICTION: u64 = 4;
 
 impl Inner {

@@ -1,4 +1,4 @@
-//! A rollup that nobody advances any more: anyone closes it, and its users are paid on L1 by proofs
+//! A rollup that is no longer advanced: anyone closes it, and its users are paid on L1 by proofs
 //! against the last state.
 
 mod tokens;

@@ -8,7 +8,7 @@
 //! 3. A rollup without an owner that follows L1 through an invented fork, whose inputs have a
 //!    layout that its contract does not know.
 //! 4. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
-//! 5. A rollup that nobody advances any more, whose users are paid on L1 by proofs.
+//! 5. A rollup that is no longer advanced, whose users are paid on L1 by proofs.
 //! 6. A sequencer with a bond that signs a prefix with a false log: a follower finds it, EXECUTE on
 //!    L1 proves it, and the bond is lost.
 //! 7. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1

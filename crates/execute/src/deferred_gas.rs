@@ -276,7 +276,7 @@ mod tests {
         assert!(!deferred.is_short());
         assert!(!deferred.spend(work));
         assert!(deferred.is_short() && deferred.owed() > price);
-        // Free work is rejected as well: the block is over.
+        // Free work is rejected as well, because the block has already failed.
         let free = UnderpricedWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
         assert!(!deferred.spend(free));
     }

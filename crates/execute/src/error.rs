@@ -91,8 +91,8 @@ fn l1_fork(fork: Option<ProtocolFork>) -> String {
 }
 
 impl ExecuteError {
-    /// Returns the kind of the error in one word, for programs: the name of the most specific
-    /// variant, such as `outOfGas`, `withdrawals` or `commitment`.
+    /// Returns the kind of the error in one word, for programs: the name of the innermost variant,
+    /// such as `outOfGas`, `withdrawals` or `commitment`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rules(violation) => violation.into(),

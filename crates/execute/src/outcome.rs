@@ -41,13 +41,13 @@ impl Executed {
     }
 }
 
-/// A failed call, with the gas that pays for the work that was done on it.
+/// A failed call, with the gas that pays for the work done on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
     /// Reason of the refusal.
     #[source]
     pub reason: ExecuteError,
-    /// Gas that the call is known to have, which pays for the work that was done so far.
+    /// Gas that the call is known to have.
     pub held: u64,
 }

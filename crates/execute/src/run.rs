@@ -26,9 +26,9 @@ pub struct Execute {
     /// `true` if a call may contain a batch of blocks, under the batch schema ids of the accepted
     /// forks.
     pub batches: bool,
-    /// Code that is allowed at the system addresses of the pre-state. Any value other than the
-    /// canonical code is for tests only: system calls are not paid for, so other code could do work
-    /// for free.
+    /// Code that is allowed at the system addresses of the pre-state. Values other than canonical
+    /// code are for tests only: system calls are not paid for, so other code could do work for
+    /// free.
     pub system_code: SystemCode,
     /// Source of the chain rules for the chain id of an input.
     pub networks: Networks,
@@ -138,8 +138,8 @@ impl Execute {
         self.answer_counted(dialect, call.into(), gas).0
     }
 
-    /// Runs a call like [`Self::answer`]. Also returns the gas to take: its charge or, if it fails,
-    /// the gas that it was shown to hold.
+    /// Runs a call like [`Self::answer`]. Also returns the gas to deduct: the charge of a
+    /// successful call, or the gas that a failed call is known to have.
     pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,
@@ -181,8 +181,8 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        // A dependency may panic on an input. A single bad block must not stop the node, nor split
-        // it from other nodes over anything but that block.
+        // A dependency may panic on an input. One bad block must neither stop the node nor split it
+        // from other nodes over any other block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
         guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
@@ -306,7 +306,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, Execut
     run()
 }
 
-/// Gas of a call, and the amount that it has been shown to hold.
+/// Gas of a call, and the part of it that is known to be available.
 struct CallBudget {
     gas: u64,
     held: u64,
@@ -333,7 +333,7 @@ impl CallBudget {
         ExecuteError::OutOfGas { got: self.gas, reserve }
     }
 
-    /// Returns the gas that the call was shown to hold, including gas for underpriced work.
+    /// Returns the gas that is known to be available, including gas for underpriced work.
     fn held(&self) -> u64 {
         let owed = self.deferred.as_ref().map_or(0, |deferred| deferred.owed());
         self.held.saturating_add(owed).min(self.gas)

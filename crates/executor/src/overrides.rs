@@ -19,7 +19,7 @@ use revm::{
     },
 };
 
-/// State of a block that hooks read and change.
+/// State of a block, for hooks to read and change.
 pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
 
 impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
@@ -138,7 +138,7 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     }
 }
 
-/// Replaces the signers of a transaction's authorizations by those that the chain assumes.
+/// Replaces the signers of a transaction's authorizations by those that the chain specifies.
 pub fn take_authorities(
     transaction: &mut TxEnv,
     signed: &[SignedAuthorization],

@@ -1,4 +1,4 @@
-//! Decoding of transactions, and their cost before anything is known of the state.
+//! Decoding of transactions, and their cost as far as it does not depend on the state.
 
 use crate::Invalid;
 use alloc::string::{String, ToString as _};

@@ -81,8 +81,8 @@ pub fn dialects(data: &[u8]) -> Outcome {
         let sealed = resealed(&input, |_| {}).or_else(|| relinked(&input, |_| {}));
         input = sealed.unwrap_or(input);
     }
-    // Next to the nested dialect, some also accept nested blocks, which are compared under the
-    // revision of the execution-specs.
+    // Some dialects also accept blocks of nested L2s, which are compared under the revision of the
+    // execution-specs.
     let readable = match dialect {
         DialectName::Blobs | DialectName::Headers | DialectName::HeadersBlobs => {
             DialectName::Nested.decode(&input, &[] as &[Bytes])
@@ -114,7 +114,7 @@ fn compare(forked: &ForkedChain, dialect: DialectName, call: DialectCall, gas: u
     let precompile = PrecompileCall { calldata: &calldata, blob_hashes: &hashes };
     let blobs = held.0.clone();
     let source: Arc<dyn BlobSource> = Arc::new(held);
-    // Next to the nested dialect, the others accept all their forms.
+    // With the nested dialect installed, these dialects also accept blocks of nested L2s.
     let installed = match dialect {
         DialectName::Blobs | DialectName::Headers | DialectName::HeadersBlobs => {
             Dialects::usual(&[dialect, DialectName::Nested])

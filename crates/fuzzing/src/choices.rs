@@ -2,8 +2,8 @@
 
 use testkit::Random;
 
-/// Reader of choices. After the end of the bytes all choices are zero, so that all bytes are a
-/// complete list of choices, and more bytes only extend it.
+/// Reader of choices. Past the end of the bytes all choices are zero, so any bytes are a complete
+/// list of choices, and further bytes only extend it.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices<'d> {
     rest: &'d [u8],

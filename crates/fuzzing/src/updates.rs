@@ -1,4 +1,4 @@
-//! What a sequencer publishes about the next block, as its followers and watchers read it.
+//! Updates about the next block that a sequencer publishes, as followers and watchers decode them.
 
 use crate::Outcome;
 use alloy_primitives::Bytes;
@@ -12,7 +12,7 @@ pub fn updates(data: &[u8]) -> Outcome {
     };
     let encoded = update.encode();
     assert!(encoded.is_ok_and(|encoded| encoded == data), "an update has one encoding");
-    // Whatever it is, it belongs to the nodes' hash.
+    // The root is that of the first node, so that reading goes beyond the check of this hash.
     let root = update.transactions.first().map(alloy_primitives::keccak256);
     let root = root.unwrap_or(preconf::EMPTY_TRIE);
     let _ = transaction_hash_at(root, update.first, &update.transactions);

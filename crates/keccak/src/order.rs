@@ -1,6 +1,6 @@
-//! Order in which messages start: long messages first, the longest of them before the others.
+//! Order in which messages start: long messages first, in descending classes of length.
 //!
-//! A long message that starts last keeps one lane busy while the others have no work left. Sorting
+//! A long message that starts last would keep one lane busy while the others are idle. Sorting
 //! needs memory for every message, for which the digests are used: the slot of a message that has
 //! not started contains the link to the next message of its class.
 
@@ -22,7 +22,7 @@ pub(crate) struct Order {
     heads: [usize; CLASSES],
     /// Class of the next message.
     class: usize,
-    /// First message that has not been considered for class 0.
+    /// First message that has not been checked for class 0.
     short: usize,
 }
 

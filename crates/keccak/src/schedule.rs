@@ -59,8 +59,8 @@ pub(crate) fn run<'a, const LANES: usize>(
                 (blocks[lane], tails[lane]) = get(index).as_chunks();
                 indices[lane] = index;
                 fresh |= 1 << lane;
-                // The message that some lane will start at about the time at which this message
-                // ends.
+                // Prefetches the message that some lane will start when this one ends,
+                // approximately.
                 if index + LANES < digests.len() {
                     prefetch(get(index + LANES));
                 }

@@ -25,7 +25,7 @@ pub struct SignedInput {
     /// The input.
     #[cfg_attr(feature = "schema", schemars(with = "schema::Data"))]
     pub input: Bytes,
-    /// `None` if the node that serves it neither makes blocks nor has received a signature.
+    /// `None` if the node neither builds blocks nor has received a signature.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Data>"))]
     pub signature: Option<Bytes>,
 }
@@ -34,8 +34,8 @@ pub struct SignedInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PrefixItem {
-    /// SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions that the
-    /// reader lacks.
+    /// SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions after
+    /// those that the reader already has.
     #[cfg_attr(feature = "schema", schemars(with = "schema::Data"))]
     pub ssz: Bytes,
 }

@@ -1,4 +1,4 @@
-//! Answer of `rollup_budget`.
+//! Response of `rollup_budget`.
 
 use crate::Quantity;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct Budget {
     pub execute_gas: BudgetAmount,
     /// L2 gas.
     pub gas: BudgetAmount,
-    /// Resource of which the smallest share is left.
+    /// Resource with the smallest remaining share.
     pub nearest: BudgetBound,
     /// Blocks of a sequencer that are not on L1 yet.
     pub backlog: Option<BacklogStatus>,
@@ -67,8 +67,8 @@ pub struct BacklogStatus {
     /// Number of blocks.
     #[serde(with = "Quantity")]
     pub blocks: u64,
-    /// EXECUTE gas of the blocks. A block of more than half an L1 transaction counts as a whole
-    /// one.
+    /// EXECUTE gas of the blocks. A block that fills more than half of an L1 transaction counts as
+    /// a full transaction.
     pub gas: BoundedAmount,
     /// Length of their inputs in bytes, counted in the same way.
     pub bytes: BoundedAmount,

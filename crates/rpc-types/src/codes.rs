@@ -43,7 +43,7 @@ mod general {
     }
 }
 
-/// A rollup node that is not the sequencer, or refuses to become it.
+/// The rollup node is not the sequencer, or refuses to become it.
 pub mod role {
     codes! {
         /// The node has the role already.
@@ -66,11 +66,11 @@ pub mod role {
         SILENT = -32_029;
         /// Another node has the lease.
         NO_LEASE = -32_030;
-        /// No sequencer answers, so a transaction is not accepted.
+        /// The sequencer does not respond, so the transaction is not accepted.
         NO_SEQUENCER = -32_031;
-        /// This node makes no blocks, and does not forward the transaction.
+        /// The node builds no blocks, and does not forward transactions.
         NOT_SEQUENCER = -32_032;
-        /// The node cannot keep what earlier leaders have promised.
+        /// The node cannot keep the preconfirmations of earlier leaders.
         PROMISES = -32_033;
     }
 }

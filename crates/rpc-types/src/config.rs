@@ -1,4 +1,4 @@
-//! Answer of `rollup_config`.
+//! Response of `rollup_config`.
 
 #[cfg(feature = "schema")]
 use crate::schema;
@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Version of the methods' answers.
+/// Version of the responses.
 pub const API_VERSION: &str = "1.0";
 
 /// The rollup that a node follows: its chains, contracts and rules.
@@ -15,7 +15,7 @@ pub const API_VERSION: &str = "1.0";
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RollupConfig {
-    /// Version of the answers, [`API_VERSION`].
+    /// Version of the responses, [`API_VERSION`].
     pub api: Cow<'static, str>,
     /// Name and version of the node, as returned by `web3_clientVersion`.
     pub client_version: String,
@@ -43,10 +43,10 @@ pub struct RollupConfig {
     pub owner: Option<Address>,
     /// Account that may pause the message queue, if there is one.
     pub guardian: Option<Guardian>,
-    /// Terms of preconfirmations, or `None` if any account may always advance the rollup: no promise
-    /// about its next block can be kept then.
+    /// Rules of the policy for preconfirmations, or `None` if any account may always advance the
+    /// rollup, so that no promise about its next block can be kept.
     pub preconfirmations: Option<PreconfirmationTerms>,
-    /// How L1 is shown that blocks are valid.
+    /// Method by which blocks are proven valid on L1.
     pub verification: Verification,
     /// The EXECUTE precompile of L1.
     pub execute: Execute,
@@ -152,7 +152,8 @@ pub struct ForcedRules {
     /// Time after that until the first transaction of the queue expires, in seconds.
     #[serde(with = "Quantity")]
     pub expiry: u64,
-    /// Factor of the base fee at submission from which on a fee cap entitles to wait.
+    /// Minimum ratio of fee cap to base fee at submission with which a transaction may wait for a
+    /// lower base fee.
     #[cfg_attr(feature = "schema", schemars(with = "Quantity"))]
     pub fee_cap_margin: U256,
     /// Minimum base fee that is used with this factor, in wei.
@@ -204,7 +205,7 @@ pub struct Guardian {
     pub limit: u128,
 }
 
-/// What the sequencing policy makes of preconfirmations. All but the domain is on L1.
+/// Rules of the sequencing policy for preconfirmations. All values except the domain are on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -232,7 +233,7 @@ pub struct PreconfirmationTerms {
     pub timeout: u64,
 }
 
-/// How L1 is shown that blocks are valid.
+/// Method by which blocks are proven valid on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! Answer of `enshrine_explainExecute`.
+//! Response of `enshrine_explainExecute`.
 
 use crate::Quantity;
 #[cfg(feature = "schema")]
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 pub struct ExplainedCall {
     /// The verdict on the input.
     pub verdict: Verdict,
-    /// Why the input was not accepted.
+    /// Reason why the input was rejected.
     pub reason: Option<String>,
     /// The kind of that reason in one word.
     pub kind: Option<Cow<'static, str>>,

@@ -1,4 +1,4 @@
-//! Answers of `rollup_getForced` and `rollup_getForcedTransactions`.
+//! Responses of `rollup_getForced` and `rollup_getForcedTransactions`.
 
 #[cfg(feature = "schema")]
 use crate::schema;
@@ -6,7 +6,7 @@ use crate::{OptionalQuantity, Quantity};
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
-/// A transaction that was forced by L1.
+/// A transaction that was submitted to the forced inbox on L1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +52,7 @@ pub struct ForcedTransaction {
     /// Earliest timestamp from which on it may expire.
     #[serde(with = "Quantity")]
     pub expires: u64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: ForcedOutcome,
     /// L2 block that includes it, if there is one.
     #[serde(with = "OptionalQuantity")]
@@ -61,14 +61,14 @@ pub struct ForcedTransaction {
     pub finalized: bool,
 }
 
-/// What became of a forced transaction.
+/// Outcome of a forced transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ForcedOutcome {
-    /// It is in the queue, and not due.
+    /// In the queue, and not due.
     Waiting,
-    /// It is in the queue, and each L2 block must deal with it if it is the first.
+    /// In the queue and due: an L2 block must resolve it once it is the first.
     Due,
     /// An L2 block includes it, whether or not L1 has discharged it.
     Included,
@@ -85,7 +85,7 @@ pub enum ForcedOutcome {
     Unknown,
 }
 
-/// Which forced transactions a page lists.
+/// Selection of forced transactions for a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ForcedFilter {

@@ -1,10 +1,10 @@
-//! Answers of a rollup node's own JSON-RPC methods (`rollup_`, `admin_`), version 1.
+//! Responses of a rollup node's own JSON-RPC methods (`rollup_`, `admin_`), version 1.
 //!
 //! Integers are encoded as `QUANTITY` (`"0x…"`), bytes as `DATA`, durations in seconds, times in
-//! Unix seconds, enumerations in lower camel case, and an absent value as `null`. Enumerations may
-//! get further values: a reader takes a value that it does not know as `unknown`.
+//! Unix seconds, enumerations in lower camel case, and an absent value as `null`. Later versions
+//! may add values to enumerations, which a reader parses as `unknown`.
 //!
-//! [`methods`] contains the names of the methods with the types of their answers. With the feature
+//! [`methods`] contains the names of the methods with their response types. With the feature
 //! `schema`, `document` describes them as an OpenRPC document.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

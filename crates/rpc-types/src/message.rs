@@ -1,4 +1,4 @@
-//! Answers of `rollup_getMessage`, `rollup_getMessages` and `rollup_claimProof`.
+//! Responses of `rollup_getMessage`, `rollup_getMessages` and `rollup_claimProof`.
 
 #[cfg(feature = "schema")]
 use crate::schema;
@@ -65,7 +65,7 @@ pub enum MessageState {
     Relayed,
     /// To the L2: the delivery failed; anyone can retry it.
     Failed,
-    /// To the L2: stored without an attempt to deliver it; anyone can deliver it.
+    /// To the L2: stored without a delivery attempt; anyone can deliver it.
     Parked,
     /// Cancelled, and its value paid out.
     Refunded,
@@ -98,7 +98,7 @@ pub struct Sent {
     pub timestamp: u64,
 }
 
-/// L2 transaction that handled a message from L1 last.
+/// L2 transaction that last handled a message from L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Delivered {
@@ -132,7 +132,7 @@ pub struct Claim {
     pub l1_transaction: B256,
 }
 
-/// A message and what became of it.
+/// A message and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -147,7 +147,7 @@ pub struct MessageInfo {
     /// Hash of the message, as the contracts compute it.
     #[cfg_attr(feature = "schema", schemars(with = "schema::Hash"))]
     pub message_hash: B256,
-    /// What became of it.
+    /// State of the message.
     pub state: MessageState,
     /// Transaction that sent it.
     pub sent: Sent,
@@ -164,11 +164,11 @@ pub struct MessageInfo {
     pub finalized: bool,
 }
 
-/// Which messages a page lists.
+/// Selection of messages for a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageFilter {
-    /// Lists messages that this account sends, receives, or gets refunded.
+    /// Lists messages of which this account is the sender, the target or the refund account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Address>"))]
     pub account: Option<Address>,
@@ -188,7 +188,7 @@ pub struct MessagePage {
     /// The messages.
     pub messages: Vec<MessageInfo>,
     /// Value of `before` for the next page; `None` after the last one. A page may be short, or
-    /// empty, although there are more.
+    /// empty, although more follow.
     #[serde(with = "OptionalQuantity")]
     pub next: Option<u64>,
 }
@@ -206,7 +206,7 @@ pub struct ClaimProof {
     pub data: Bytes,
     /// The message.
     pub message: Message,
-    /// L2 block of whose state the message is proven.
+    /// L2 block whose state proves the message.
     #[serde(with = "Quantity")]
     pub l2_block: u64,
     /// State root of that block.

@@ -1,4 +1,4 @@
-//! The methods: names, parameters, and the types of their answers.
+//! The methods: names, parameters, and response types.
 
 use crate::{
     BlockCost, BlockNumHash, Budget, ClaimProof, ExplainedCall, ForcedPage, ForcedTransaction,
@@ -15,7 +15,7 @@ use core::{fmt, marker::PhantomData};
 #[cfg(feature = "schema")]
 use schemars::{Schema, SchemaGenerator};
 
-/// A method whose answer has the type `T`.
+/// A method whose response has the type `T`.
 pub struct Method<T> {
     /// Name of the method.
     pub name: &'static str,
@@ -42,7 +42,7 @@ impl<T> fmt::Debug for Method<T> {
     }
 }
 
-/// Declares the methods, and describes them if schemas are compiled. The type of an answer is
+/// Declares the methods, and describes them if schemas are compiled. The type of a response is
 /// followed by `as` and the encoding if the type itself has no schema; a parameter has only the
 /// encoding.
 macro_rules! methods {
@@ -109,30 +109,30 @@ methods! {
     SYNC_STATUS = "rollup_syncStatus"() -> SyncStatus;
     /// Returns chain ids, contracts and rules of the rollup.
     CONFIG = "rollup_config"() -> RollupConfig;
-    /// Returns a message and what became of it.
+    /// Returns a message and its state.
     GET_MESSAGE = "rollup_getMessage"(direction: Direction, index: Quantity) -> Option<MessageInfo>;
     /// Returns a page of messages, newest first.
     GET_MESSAGES = "rollup_getMessages"(direction: Direction, filter: Option<MessageFilter>)
         -> MessagePage;
-    /// Returns a forced transaction and what became of it.
+    /// Returns a forced transaction and its outcome.
     GET_FORCED = "rollup_getForced"(index: Quantity) -> Option<ForcedTransaction>;
     /// Returns a page of forced transactions, newest first.
     GET_FORCED_TRANSACTIONS = "rollup_getForcedTransactions"(filter: Option<ForcedFilter>)
         -> ForcedPage;
-    /// Adds a raw transaction to the pool of a node that makes blocks, and returns its hash.
+    /// Adds a raw transaction to the pool of a node that builds blocks, and returns its hash.
     SUBMIT = "rollup_submit"(transaction: Data) -> B256 as Hash;
-    /// Returns what became of a transaction of the L2.
+    /// Returns the state of an L2 transaction.
     TRANSACTION_STATUS = "rollup_transactionStatus"(hash: Hash) -> Option<TransactionStatus>;
     /// Returns the call on L1 that claims a message to L1. The fee is paid to `feeRecipient`, by
     /// default to the target of the message.
     CLAIM_PROOF = "rollup_claimProof"(index: Quantity, feeRecipient: Option<Address>) -> ClaimProof;
-    /// Returns the inputs of EXECUTE of the blocks after a block, 64 at most.
+    /// Returns the EXECUTE inputs of the blocks after a block, at most 64.
     INPUTS_AFTER = "rollup_inputsAfter"(block: Quantity) -> Vec<Bytes> as Vec<Data>;
-    /// Returns the inputs of EXECUTE of the blocks after a block, with the sequencer's signatures.
+    /// Returns the EXECUTE inputs of the blocks after a block, with the sequencer's signatures.
     SIGNED_INPUTS_AFTER = "rollup_signedInputsAfter"(block: Quantity) -> Vec<SignedInput>;
     /// Returns the newest signed prefix of a block, without its first `first` transactions.
     PREFIX = "rollup_prefix"(block: Quantity, first: Quantity) -> Option<PrefixItem>;
-    /// Returns how much of L1's limits the block under construction uses.
+    /// Returns the use of L1's limits by the block under construction.
     BUDGET = "rollup_budget"() -> Budget;
     /// Returns the L1 transaction of a block of the L2, and the block's share of its cost.
     BLOCK_COST = "rollup_blockCost"(block: BlockId) -> Option<BlockCost>;
@@ -145,16 +145,16 @@ methods! {
     DEMOTE = "rollup_demote"(sequencer: Option<String>) -> BlockNumHash;
     /// Returns the switches of a sequencer.
     STATUS = "admin_status"() -> Switches;
-    /// Lets a sequencer make blocks.
+    /// Starts block production of a sequencer.
     START_SEALING = "admin_startSealing"() -> Switches;
-    /// Stops a sequencer from making blocks.
+    /// Stops block production of a sequencer.
     STOP_SEALING = "admin_stopSealing"() -> Switches;
-    /// Lets a sequencer post blocks on L1.
+    /// Starts the posting of blocks to L1.
     START_POSTING = "admin_startPosting"() -> Switches;
-    /// Stops a sequencer from posting blocks on L1.
+    /// Stops the posting of blocks to L1.
     STOP_POSTING = "admin_stopPosting"() -> Switches;
 
-    /// Returns the calls of EXECUTE in a transaction, or in a call on the state of a block.
+    /// Returns the EXECUTE calls in a transaction, or in a call on the state of a block.
     EXPLAIN_EXECUTE = "enshrine_explainExecute"(
         subject: TransactionOrCall,
         block: Option<BlockId>,

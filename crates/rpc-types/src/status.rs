@@ -1,4 +1,4 @@
-//! Answers of `rollup_syncStatus` and `admin_status`.
+//! Responses of `rollup_syncStatus` and `admin_status`.
 
 #[cfg(feature = "schema")]
 use crate::schema;
@@ -30,20 +30,21 @@ pub struct SyncStatus {
     pub safe_head: BlockNumHash,
     /// Newest L2 block in a final L1 block.
     pub finalized_head: BlockNumHash,
-    /// `true` once all of L1 has been read.
+    /// `true` once the node has read all of L1.
     pub synced: bool,
     /// Error that currently prevents the node from working, if there is one.
     pub fault: Option<String>,
-    /// Number of times that other blocks of the same account replaced this sequencer's on L1.
+    /// Number of times that blocks of this sequencer were replaced on L1 by other blocks of its
+    /// account.
     #[serde(with = "Quantity")]
     pub overtaken: u64,
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
-    /// Whether the node signs prefixes of its blocks, if it is configured to.
+    /// Whether the node signs prefixes of its blocks, or `None` if it is not configured to.
     pub preconfirming: Option<Preconfirming>,
     /// Submission to L1, if the node is the sequencer.
     pub submitter: Option<SubmitterStatus>,
-    /// `true` if the operator allows the node to make blocks.
+    /// `true` if the operator allows the node to build blocks.
     pub sealing: bool,
     /// `true` if the operator allows the node to post blocks.
     pub posting: bool,
@@ -53,14 +54,14 @@ pub struct SyncStatus {
     pub driven: Option<Driven>,
 }
 
-/// Whether a sequencer signs prefixes of its blocks.
+/// State of the signing of prefixes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Preconfirming {
-    /// `true` if it does.
+    /// `true` if the sequencer signs prefixes of its blocks.
     pub on: bool,
-    /// Why it does not.
+    /// Reason why it does not.
     pub reason: Option<String>,
 }
 
@@ -69,7 +70,7 @@ pub struct Preconfirming {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
-    /// Makes blocks and posts them on L1.
+    /// Builds blocks and posts them to L1.
     Sequencer,
     /// Follows L1 and a sequencer.
     Follower,
@@ -125,7 +126,7 @@ pub struct SubmitterStatus {
     /// Number of L2 blocks that are not on L1.
     #[serde(with = "Quantity")]
     pub unsafe_blocks: u64,
-    /// Number of block executions to plan L1 transactions.
+    /// Number of block executions for planning L1 transactions.
     #[serde(with = "Quantity")]
     pub planning_executions: u64,
     /// Number of blocks whose facts were computed for evidence.
@@ -156,7 +157,7 @@ pub struct Driven {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Switches {
-    /// `true` if the node may make blocks.
+    /// `true` if the node may build blocks.
     pub sealing: bool,
     /// `true` if the node may post blocks.
     pub posting: bool,

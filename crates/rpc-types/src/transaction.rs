@@ -1,4 +1,4 @@
-//! Answers of `rollup_transactionStatus` and `rollup_blockCost`.
+//! Responses of `rollup_transactionStatus` and `rollup_blockCost`.
 
 #[cfg(feature = "schema")]
 use crate::schema;
@@ -35,12 +35,12 @@ pub enum TransactionStatus {
         /// The L2 block.
         block: BlockNumHash,
     },
-    /// In a block whose L1 transaction this node has sent, and that is not on L1 yet.
+    /// In a block whose L1 transaction was sent by this node and is not on L1 yet.
     Submitted {
         /// The L2 block.
         block: BlockNumHash,
-        /// The first L1 transaction of this node that L1 does not have yet. Another one after it
-        /// may contain the block.
+        /// The first L1 transaction of this node that L1 has not included yet. A later one may
+        /// contain the block.
         #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Hash>"))]
         l1_transaction_hash: Option<B256>,
     },
@@ -56,7 +56,7 @@ pub enum TransactionStatus {
     },
     /// Removed from the pool without being included.
     Dropped {
-        /// Why it was dropped.
+        /// Reason why it was dropped.
         reason: String,
     },
 }

@@ -117,7 +117,7 @@ impl Api {
         Self { node, options: Arc::new(options), filters, subscriptions, notifying, filter_items }
     }
 
-    /// Reserves room for a filter with this number of addresses and topics.
+    /// Reserves capacity for a filter with this number of addresses and topics.
     pub(crate) fn reserve_filter_items(
         &self,
         items: usize,

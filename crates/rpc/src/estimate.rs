@@ -178,7 +178,7 @@ fn attempt(
 ) -> Result<Tried, RpcError> {
     transaction.gas_limit = gas_limit;
     tally.open();
-    // Lines that contracts print are reported when the transaction is sent, not while estimating.
+    // Lines printed by contracts are reported when the transaction is sent, not while estimating.
     match precompile_events::watch(|| evm.transact_raw(transaction.clone())).0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
         Ok(_)

@@ -44,7 +44,7 @@ struct Installed {
     kind: FilterKind,
     asked: Mutex<Instant>,
     unread: Mutex<Unread>,
-    /// Its part of the addresses and topics of all filters.
+    /// Permit for its addresses and topics.
     permit: OwnedSemaphorePermit,
 }
 
@@ -69,8 +69,8 @@ impl Filters {
         Self { lifetime, inner: Mutex::default() }
     }
 
-    /// Installs a filter. At the limit, removes the one that was not polled for longest, so that one
-    /// client with many filters does not keep others from installing any.
+    /// Installs a filter. At the limit, removes the filter that was not polled for the longest
+    /// time, so that one client with many filters cannot exclude others.
     pub(crate) fn install(
         self: &Arc<Self>,
         events: Receiver<Event>,
@@ -93,8 +93,8 @@ impl Filters {
         id
     }
 
-    /// Removes the filter that was not polled for longest among those with at least this number of
-    /// addresses and topics. Returns `false` if there is none.
+    /// Removes the filter that was not polled for the longest time among those with at least this
+    /// number of addresses and topics. Returns `false` if there is none.
     pub(crate) fn remove_unpolled(&self, items: usize) -> bool {
         self.inner.lock().remove_unpolled(items)
     }
@@ -106,8 +106,8 @@ impl Filters {
         self.inner.lock().filters.retain(|_, filter| filter.asked.lock().elapsed() < lifetime);
     }
 
-    /// Starts a thread that [removes](Self::expire) filters, also if no client calls any method for
-    /// filters. It ends with the filters.
+    /// Starts a thread that [removes](Self::expire) filters even if no client calls a filter
+    /// method. It ends with the filters.
     fn expire_regularly(self: &Arc<Self>) {
         let (filters, interval) = (Arc::downgrade(self), self.lifetime / 4);
         let thread = thread::Builder::new().name("filters".to_owned());
@@ -136,8 +136,8 @@ impl Filters {
         self.inner.lock().filters.get(&id).cloned().ok_or_else(not_found)
     }
 
-    /// Returns the events since the last poll. Logs beyond `limit` bytes are left to the next poll,
-    /// but at least those of one event are returned.
+    /// Returns the events since the last poll. Logs beyond `limit` bytes are returned by the next
+    /// poll, but at least those of one event are returned.
     pub(crate) fn changes(&self, id: U256, limit: u64) -> Result<Value, RpcError> {
         let filter = self.get(id)?;
         *filter.asked.lock() = Instant::now();
@@ -179,7 +179,7 @@ impl Unread {
         loop {
             match self.events.try_recv() {
                 Ok(event) => return Some(event),
-                // The oldest events are lost to a client that polls too rarely.
+                // A client that polls too rarely loses the oldest events.
                 Err(TryRecvError::Lagged(missed)) => {
                     if let Some(left_out) = MISSED.admit() {
                         tracing::warn!(filter = %id, missed, left_out, "filter polled too rarely, dropped events");

@@ -1,4 +1,4 @@
-//! Limits of one request: its time, and the bytes that it holds until it is answered.
+//! Limits of one request: its time, and the bytes that it holds until the response is sent.
 
 use crate::RpcError;
 use alloy_primitives::Log;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// (`ExecutionPayloadV4`).
 ///
 /// One type for all versions, so that a method can name the field that a fork requires or lacks.
-/// `alloy-rpc-types-engine` has a type per version, and an enum over them that takes a payload
-/// without one field for an earlier version, and drops the others.
+/// `alloy-rpc-types-engine` has a type per version and an enum over them, which parses a payload
+/// without one field as an earlier version and drops the other fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]

@@ -346,7 +346,7 @@ fn on_worker(
     // Methods that wait need the timers of the runtime that serves the connection.
     let runtime = Handle::try_current();
     let queued = workers.run(pool, caller, bytes, move || {
-        // The client has disconnected, so nobody needs the response.
+        // The client has disconnected, so the response is not needed.
         if sender.is_closed() {
             return;
         }

@@ -38,7 +38,7 @@ pub fn submit(api: &Api, new: PoolTransaction) -> Result<B256, RpcError> {
         && let Some(answer) = elsewhere.send(&new.raw)
     {
         if answer.is_ok() {
-            // Keep a copy, so that transactions sent through this node survive the loss of the
+            // Keep a copy, so that transactions sent through this node survive a failure of the
             // other one.
             let _ = api.node().submit(new);
         }

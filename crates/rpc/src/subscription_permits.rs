@@ -4,8 +4,8 @@ use crate::RpcError;
 use parking_lot::Mutex;
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-/// Permits for subscriptions. One address may hold as many as remain for the others, so that no
-/// address can use up all of them.
+/// Permits for subscriptions. One address may hold at most as many as are left for others, so that
+/// no address can use all of them.
 #[derive(Debug)]
 pub(crate) struct SubscriptionPermits {
     limit: usize,

@@ -55,7 +55,7 @@ struct Method {
     method: &'static str,
 }
 
-/// Decodes the calldata of `console.log` to text; `None` if it is no such call.
+/// Decodes the calldata of `console.log` to text; `None` for any other calldata.
 pub type ConsoleDecoder = fn(&[u8]) -> Option<String>;
 
 /// Selects the details of executed transactions and calls in the console output.

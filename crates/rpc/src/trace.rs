@@ -33,8 +33,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = match api.node().read(|node| node.chain.transaction(&hash))? {
             Some(found) => found,
-            // Tools probe anvil with hashes of no transaction, and interpret an error as a missing
-            // method.
+            // Tools probe anvil with unknown transaction hashes, and interpret an error as a
+            // missing method.
             None if api.options().failure_style == FailureStyle::Anvil => {
                 return Ok(GethTrace::Default(DefaultFrame::default()));
             }

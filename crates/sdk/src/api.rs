@@ -13,7 +13,7 @@ use rpc_types::{
     methods::{self, Method},
 };
 
-/// The `rollup_` methods of any node of a rollup. The answers are not verified: see
+/// The `rollup_` methods of any node of a rollup. The responses are not verified: see
 /// [`verify_message`](crate::verify_message) for what can be checked against L1.
 #[cfg_attr(target_family = "wasm", async_trait::async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait::async_trait)]
@@ -28,7 +28,7 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::CONFIG, ()).await
     }
 
-    /// Returns a message and what became of it, or `None` if no such message was sent.
+    /// Returns a message and its state, or `None` if no such message was sent.
     async fn rollup_message(
         &self,
         direction: Direction,
@@ -37,8 +37,8 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::GET_MESSAGE, (direction, Quantity(index))).await
     }
 
-    /// Returns a page of messages, newest first. It may be short, or empty, although there are more:
-    /// clients follow `next`.
+    /// Returns a page of messages, newest first. A page may be short, or empty, although more
+    /// follow: clients must follow `next`.
     async fn rollup_messages(
         &self,
         direction: Direction,
@@ -47,7 +47,7 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::GET_MESSAGES, (direction, filter)).await
     }
 
-    /// Returns a forced transaction and what became of it, or `None` if it was not submitted.
+    /// Returns a forced transaction and its outcome, or `None` if it was not submitted.
     async fn rollup_forced(&self, index: u64) -> TransportResult<Option<ForcedTransaction>> {
         request(self, methods::GET_FORCED, (Quantity(index),)).await
     }
@@ -60,7 +60,7 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::GET_FORCED_TRANSACTIONS, (filter,)).await
     }
 
-    /// Returns what became of a transaction of the L2, or `None` if the node does not know it.
+    /// Returns the state of an L2 transaction, or `None` if the node does not know it.
     async fn rollup_transaction_status(
         &self,
         hash: B256,
@@ -77,7 +77,7 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
         request(self, methods::CLAIM_PROOF, (Quantity(index), fee_recipient)).await
     }
 
-    /// Returns how much of L1's limits the block under construction uses.
+    /// Returns the use of L1's limits by the block under construction.
     async fn rollup_budget(&self) -> TransportResult<Budget> {
         request(self, methods::BUDGET, ()).await
     }
@@ -91,7 +91,7 @@ pub trait RollupApi<N: Network = Ethereum>: Provider<N> {
 
 impl<P: Provider<N>, N: Network> RollupApi<N> for P {}
 
-/// Sends a request, whose method fixes the type of the answer.
+/// Sends a request, whose method determines the type of the response.
 async fn request<N, P, T>(
     provider: &P,
     method: Method<T>,

@@ -7,7 +7,7 @@ use alloy_sol_types::sol;
 
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    // Repeats the members of `IRollup`, because `sol!` ignores imports and inheritance, and has the
+    // Repeats the members of `IRollup`, because `sol!` ignores imports and inheritance, and of the
     // policy whose `post` shares the types of `advance`.
     "src/INativeRollup.sol"
 );
@@ -48,7 +48,8 @@ sol!(
     "interfaces/IL2TokenBridge.sol"
 );
 sol! {
-    /// A token of ERC-20. The results of transactions are left out: some tokens return none.
+    /// An ERC-20 token. The return values of transactions are omitted, because some tokens return
+    /// none.
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     interface IERC20 {
         function approve(address spender, uint256 amount) external;

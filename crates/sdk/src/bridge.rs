@@ -1,4 +1,4 @@
-//! Messages between the chains, claims and forced transactions, by providers of both chains.
+//! Messages between the chains, claims and forced transactions, on providers of both chains.
 
 use crate::{
     ClaimError, L2_MESSENGER, Message, Rollup, RollupApi as _,
@@ -43,7 +43,7 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// Checks that the call of the target gets gas.
+    /// Checks that a message with data has gas for the call of its target.
     fn check(&self) -> Result<(), BridgeError> {
         match self.data.len() {
             got if got > 0 && self.gas_limit == 0 => Err(BridgeError::MessageGasMissing { got }),
@@ -52,9 +52,9 @@ impl NewMessage {
     }
 }
 
-/// Sends messages, claims and forced transactions of a rollup. No node of the L2 is trusted: what
-/// it returns is verified against L1 before anything is sent. Transactions are signed by the
-/// providers, and fail if their node is of another chain.
+/// Sends messages, claims and forced transactions of a rollup. L2 nodes are not trusted: their
+/// responses are verified against L1 before anything is sent. Transactions are signed by the
+/// providers, and fail if a provider's node is on another chain.
 #[derive(Debug, Clone)]
 pub struct Bridge<L1, L2> {
     pub(crate) rollup: Rollup,
@@ -157,8 +157,7 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         Ok(proof)
     }
 
-    /// Requests the whole claim of a message from the node, and verifies it like
-    /// [`prove`](Self::prove).
+    /// Requests a complete claim from the node, and verifies it like [`prove`](Self::prove).
     pub async fn prove_by_node(&self, message: &Message) -> Result<MessageProof, BridgeError> {
         self.require_l1().await?;
         self.require_l2().await?;
@@ -177,7 +176,7 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     }
 
     /// Claims a message from the L2 on L1, with a proof of [`prove`](Self::prove) or
-    /// [`prove_by_node`](Self::prove_by_node): its target gets the value and the call, and
+    /// [`prove_by_node`](Self::prove_by_node): its target receives the value and the call, and
     /// `fee_recipient` the fee.
     ///
     /// # Errors
@@ -203,9 +202,8 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         send(&self.l1, request).await
     }
 
-    /// Submits a signed transaction of the L2 on L1: within the rollup's deadline, a block of the L2
-    /// has to include it. `fee` is by default twice the minimum; the inbox returns what it does not
-    /// need.
+    /// Submits a signed transaction of the L2 on L1: within the rollup's deadline, a block of the
+    /// L2 must include it. `fee` is by default twice the minimum; the inbox refunds the excess.
     ///
     /// # Errors
     ///
@@ -251,8 +249,9 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         Err(BridgeError::StateRootExpired { got: block, expected })
     }
 
-    /// Returns the target of a deposit and the account of the L2 that the sender controls. The
-    /// default target is the sender, which only a key controls on both chains.
+    /// Returns the target of a deposit and the L2 account that the sender controls. The default
+    /// target is the sender, which must be an EOA: only a key controls the same address on both
+    /// chains.
     pub(crate) async fn target_of(
         &self,
         sender: Address,
@@ -284,7 +283,8 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         offered_fee(call.call().await?, max_fee)
     }
 
-    /// Requires that the queue is the one that the rollup names: what is sent to another is lost.
+    /// Requires that the queue is the one that the rollup names. A message to another queue would
+    /// be lost.
     pub(crate) async fn require_queue(&self) -> Result<(), BridgeError> {
         let rollup = INativeRollup::new(self.rollup.address, &self.l1);
         let named = rollup.MESSAGE_QUEUE().call().await?;

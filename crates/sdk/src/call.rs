@@ -6,16 +6,16 @@ use alloy_provider::{PendingTransactionBuilder, Provider, network::Ethereum};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolCall;
 
-/// Gas of a call that reads the base fee. Such a call has a gas price, because nodes execute calls
+/// Gas of a call that reads the base fee. Such a call sets a gas price, because nodes execute calls
 /// without one at a base fee of zero.
 pub(crate) const READ_GAS: u64 = 200_000;
 
-/// Gas in addition to the estimate. Nodes estimate in the latest block, where an earlier transaction
-/// may have paid for storage that the first one of the next block has to write again: the queues
-/// store their state once per L1 block. Gas that is not used is not paid.
+/// Gas in addition to the estimate. Nodes estimate on the latest block, where an earlier
+/// transaction may have paid for a storage write that the first transaction of the next block pays
+/// for again: the queues store their state once per L1 block. Unused gas is not charged.
 const GAS_MARGIN: u64 = 60_000;
 
-/// A transaction that was sent, or the reason why not.
+/// A transaction that was sent, or the reason why it was not.
 pub(crate) type Sent = Result<PendingTransactionBuilder<Ethereum>, BridgeError>;
 
 /// Sends a transaction with the estimated gas and a margin.

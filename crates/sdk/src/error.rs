@@ -1,5 +1,5 @@
-//! Errors of the bridge. Each is returned before anything is sent, but for the approval of a deposit
-//! of tokens.
+//! Errors of the bridge. Each is returned before anything is sent, except for the approval of a
+//! token deposit.
 
 use crate::{
     ClaimError,
@@ -136,7 +136,7 @@ pub enum BridgeError {
     /// A contract rejects a call of the token bridge.
     #[error(transparent)]
     Rejected(Box<Rejection>),
-    /// The approval of a deposit of tokens was sent, and L1 has not included it.
+    /// The approval of a token deposit was sent, but L1 has not included it.
     #[error("the approval was not included: {0}")]
     Approval(#[from] PendingTransactionError),
     /// A transaction to be forced cannot be decoded.

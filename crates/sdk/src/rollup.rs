@@ -58,12 +58,12 @@ impl Rollup {
         })
     }
 
-    /// Adds the token bridge whose contract on L1 is at this address. The rollup does not name it,
-    /// because anyone can deploy one, so the address is trusted.
+    /// Adds the token bridge whose contract on L1 is at this address. The rollup does not reference
+    /// it, because anyone can deploy one, so the address is trusted.
     ///
     /// # Errors
     ///
-    /// [`BridgeError::WrongRollup`] if it sends its messages by the queue of another rollup.
+    /// [`BridgeError::WrongRollup`] if it sends its messages through the queue of another rollup.
     pub async fn with_token_bridge(
         self,
         l1: &impl Provider,

@@ -39,7 +39,7 @@ pub struct TokenDeposit {
     pub skip_approval: bool,
 }
 
-/// Transactions of a deposit of tokens.
+/// Transactions of a token deposit.
 #[derive(Debug)]
 pub struct SentDeposit {
     /// Included L1 transaction that approved the transfer, unless the allowance sufficed.
@@ -203,8 +203,8 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         self.rollup.token_bridge.ok_or(BridgeError::NoTokenBridge)
     }
 
-    /// Requires that the bridge on L1 sends its messages by the queue of this rollup, and to the
-    /// bridge on the L2: tokens that are sent to another bridge are lost.
+    /// Requires that the bridge on L1 uses the queue of this rollup and the given bridge on the L2.
+    /// Tokens sent to another bridge would be lost.
     async fn require_token_bridge(&self) -> Result<TokenBridge, BridgeError> {
         let addresses = self.token_bridge()?;
         let bridge = IL1TokenBridge::new(addresses.l1, &self.l1);
@@ -230,7 +230,7 @@ fn rejection_of_l2(error: BridgeError) -> BridgeError {
     decode(error, |data| IL2TokenBridgeErrors::abi_decode(data).map(Rejection::L2TokenBridge).ok())
 }
 
-/// Replaces the error of a node by the revert that it reports, if that can be decoded.
+/// Replaces a node's error by the revert that it reports, if that can be decoded.
 fn decode(error: BridgeError, decode: impl Fn(&[u8]) -> Option<Rejection>) -> BridgeError {
     let BridgeError::Transport(failure) = &error else { return error };
     let data = failure.as_error_resp().and_then(|it| it.as_revert_data());

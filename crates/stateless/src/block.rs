@@ -101,7 +101,7 @@ impl RlpSize {
         list(header + list(transactions) + list(0) + list(withdrawals))
     }
 
-    /// Refuses a block that is longer than the rules of its fork allow.
+    /// Rejects a block that exceeds the size limit of its fork.
     pub fn check<'t>(
         header: usize,
         transactions: impl Iterator<Item = &'t [u8]>,

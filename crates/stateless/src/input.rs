@@ -9,7 +9,7 @@ use wire::{
     StatelessBatch, StatelessInput, compact::CompactState,
 };
 
-/// Reason for refusing an input: the first invalid block and its error.
+/// Reason for rejecting an input: the first invalid block and its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRefused {
     /// Index of the block in the input.

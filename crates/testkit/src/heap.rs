@@ -12,7 +12,7 @@ thread_local! {
     static OWN: Cell<isize> = const { Cell::new(0) };
 }
 
-/// The same of all threads.
+/// The same for all threads.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
@@ -46,25 +46,25 @@ impl CountingHeap {
     }
 }
 
-// SAFETY: every method passes its arguments unchanged to the system allocator, whose contract is
-// the one that callers of these methods keep.
+// SAFETY: every method forwards its arguments unchanged to the system allocator, which has the same
+// contract as this trait.
 unsafe impl GlobalAlloc for CountingHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size().cast_signed());
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: the caller upholds the contract for `layout`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         Self::count(-layout.size().cast_signed());
-        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
+        // SAFETY: the caller upholds the contract for `ptr` and `layout`.
         unsafe { System.dealloc(ptr, layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // Counted as if old and new allocation existed at once, which they may.
         Self::count(new_size.cast_signed());
-        // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
+        // SAFETY: the caller upholds the contract for `ptr`, `layout` and `new_size`.
         let moved = unsafe { System.realloc(ptr, layout, new_size) };
         Self::count(-layout.size().cast_signed());
         moved

@@ -31,7 +31,7 @@ pub enum TrieError {
     Source(#[from] SourceError),
 }
 
-/// Failure of a source (a disk, a connection, a lock) to read a node. It means neither that the
+/// Failure of a source (a disk, a connection, a lock) to read a node. It implies neither that the
 /// node is missing nor that the trie is invalid.
 #[derive(Debug, Clone)]
 pub struct SourceError(Arc<dyn Error + Send + Sync>);

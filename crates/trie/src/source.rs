@@ -121,7 +121,7 @@ impl NodeIndex {
 fn bucket(key: u64, digest: &B256) -> u64 {
     let prefix = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     // The prefix alone would suffice for honest digests. The key makes bucket numbers unpredictable
-    // for chosen ones.
+    // to an attacker who chooses digests.
     let product = u128::from(prefix ^ key) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ (key << 1));
     #[allow(clippy::cast_possible_truncation, reason = "folding the halves is the point")]
     let folded = (product as u64) ^ ((product >> 64) as u64);

@@ -1,4 +1,4 @@
-//! Nodes that no honest trie contains: each yields a typed error, next to an accepted neighbour.
+//! Nodes that no valid trie contains: each yields a typed error, next to an accepted neighbour.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
 use enshrine_trie::{NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError};

@@ -47,8 +47,8 @@ impl ExecuteExtension {
     ///
     /// A call whose input has a cached verdict, for example from the pool, is not verified again.
     /// On a market, the allowance of the transaction pays for its calls in all dialects: a call
-    /// that converted gas in addition could take the part of the block's limit that the allowance
-    /// has paid for.
+    /// that also converted gas could use the part of the block's limit that the allowance has paid
+    /// for.
     pub fn install_execute_tx(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,

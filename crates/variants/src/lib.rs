@@ -6,8 +6,8 @@
 //!
 //! A client with the default EXECUTE does not depend on this crate. In a client that offers a
 //! variant, its file here is part of the trusted code: a schedule decides whether work is paid for,
-//! a dialect decides which bytes are the input, and the market decides what a call gets for its
-//! gas.
+//! a dialect decides which bytes are the input, and the market decides how much EXECUTE gas a call
+//! receives for its gas.
 //!
 //! ```
 //! use enshrine_variants::GasSchedule;

@@ -15,7 +15,7 @@ pub(crate) struct HookContract {
 }
 
 impl HookContract {
-    /// Refuses foreign code at the address, because it would run in a system call, outside the gas
+    /// Rejects foreign code at the address, because it would run in a system call, outside the gas
     /// limit.
     pub(crate) fn check(self, state: &mut dyn HookState) -> Result<(), BlockError> {
         let Self { address, code_hash: expected } = self;

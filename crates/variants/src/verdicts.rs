@@ -100,7 +100,7 @@ impl Verdicts {
         }
     }
 
-    /// A panic of another thread leaves the verdicts intact.
+    /// A panic of another thread cannot leave the verdicts inconsistent.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -87,7 +87,7 @@ fn calldata_length_error_names_field_and_length() {
     }
     let surplus = [&SAMPLE[..], &[0; 32]].concat();
     assert_eq!(refused(&surplus), LegacyCallError::Surplus { got: 32 });
-    // A length of data that is only declared.
+    // A length that is declared only.
     let mut claimed = SAMPLE;
     claimed[183] = 0xff;
     assert_eq!(refused(&claimed), short("data", 5, 0xff00_0005));

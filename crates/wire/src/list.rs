@@ -103,8 +103,8 @@ impl<'a> ByteLists<'a> {
             return Err(DecodeError::TooShort { what, got: len, expected: OFFSET });
         }
         let first = offset_at(bytes, 0);
-        // The first offset states the number of elements. Bounded by the length, it cannot claim
-        // more than the bytes can hold.
+        // The first offset implies the number of elements, so the length of the bytes bounds that
+        // number.
         if first == 0 || !first.is_multiple_of(OFFSET) || first > len {
             return Err(DecodeError::ListOffset { what, got: first, len });
         }

@@ -103,8 +103,7 @@ impl Merkle {
         let mut count = 0_u64;
         for mut node in chunks {
             let mut level = 0;
-            // A set bit at `level` means that a complete subtree of that depth waits for its right
-            // sibling.
+            // A set bit at `level` is a complete subtree of that depth without its right sibling.
             while count >> level & 1 == 1 {
                 node = self.join(&pending[level], &node, level);
                 level += 1;
@@ -116,8 +115,8 @@ impl Merkle {
             return self.zeros[depth];
         }
         let mut node: Option<Chunk> = None;
-        // Closes the tree from the bottom: a missing right sibling is a subtree of zeros of the
-        // same depth.
+        // Closes the tree from the bottom: a missing right sibling is a zero subtree of the same
+        // depth.
         for (level, (left, zero)) in pending.iter().zip(&self.zeros).take(depth).enumerate() {
             let left = (count >> level & 1 == 1).then_some(left);
             node = match (left, node) {
@@ -127,7 +126,7 @@ impl Merkle {
                 (None, None) => None,
             };
         }
-        // With exactly `2^depth` chunks no bit below `depth` is set, and the whole tree is already
+        // With exactly `2^depth` chunks no bit below `depth` is set, and the tree is already
         // complete.
         node.unwrap_or(pending[depth])
     }

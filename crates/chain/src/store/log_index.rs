@@ -19,7 +19,7 @@ const ROWS: usize = 2_048;
 /// first byte.
 pub type BloomRow = [u8; ROW];
 
-/// Storage of the index. It can be made again from the blocks at any time.
+/// Storage of the index, which can be rebuilt from the blocks at any time.
 pub trait LogIndex: fmt::Debug + Send + Sync {
     /// Returns rows of a section; `None` if it was not [written](Self::write), is corrupted, or had
     /// another block than `last` as its last one.
@@ -34,9 +34,9 @@ pub trait LogIndex: fmt::Debug + Send + Sync {
         bits: &[u16],
     ) -> Result<Option<Vec<BloomRow>>, StoreError>;
 
-    /// Stores a section whose last block has the hash `last`, in place of an older one. If the
-    /// store cannot write, it logs the error, and the section is not readable: a full disk must not
-    /// make queries fail.
+    /// Stores a section whose last block has the hash `last`, replacing an older one. If the write
+    /// fails, the store logs the error, and the section is not readable: a full disk must not make
+    /// queries fail.
     fn write(&self, section: u64, last: &B256, blooms: &BloomSection);
 }
 

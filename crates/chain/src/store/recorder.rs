@@ -65,8 +65,8 @@ impl<S: NodeSource> Recorder<S> {
         }
     }
 
-    /// Excludes these nodes from recording from now on, because the verifier has them already.
-    /// Nodes that were recorded before stay.
+    /// Excludes these nodes from recording from now on, because the verifier already has them.
+    /// Nodes that were recorded before remain.
     pub fn know(&self, nodes: impl IntoIterator<Item = B256>) {
         self.known.borrow_mut().extend(nodes);
     }

@@ -42,7 +42,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Returns the location of a transaction in the canonical chain.
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError>;
 
-    /// Returns the index of logs, if the store has one. Without it, each block of a range is read.
+    /// Returns the index of logs, if the store has one. Without it, a log query reads every block
+    /// of its range.
     fn log_index(&self) -> Option<&dyn LogIndex> {
         None
     }
@@ -89,7 +90,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Returns `true` if enough data has accumulated for [`Self::retain`] to be worth its time.
+    /// Returns `true` if enough data has accumulated for a call of [`Self::retain`].
     fn wants_pruning(&self) -> bool {
         false
     }

@@ -54,9 +54,9 @@ fn execute_matches_worst_case_fixtures() -> Result<()> {
 /// The Amsterdam packs follow specifications of April and May 2026. Since then, EIP-8282 has made
 /// two more system contracts a condition of validity, which none of the blocks has; EIP-7843 has
 /// added a header field, which the blocks of May lack; and EIP-2780 and others have repriced
-/// transactions. So under the current rules all of their valid blocks are invalid, each for one of
-/// exactly these reasons, and the packs do not cover Amsterdam. ethrex provides that coverage, over
-/// the same scenarios.
+/// transactions. Under the current rules all of their valid blocks are invalid, each for one of
+/// exactly these reasons, so the packs do not cover Amsterdam. ethrex covers it, over the same
+/// scenarios.
 #[test]
 fn blocks_of_older_amsterdam_drafts_are_rejected() -> Result<()> {
     for (name, tests) in [("amsterdam_eip7928", 602), ("amsterdam_devnet4", 1_977)] {

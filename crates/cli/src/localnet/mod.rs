@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(arguments, l1));
-    // Do not wait for a request that is still being answered.
+    // Do not wait for open requests.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -175,7 +175,7 @@ impl LocalnetDir {
 impl Drop for LocalnetDir {
     fn drop(&mut self) {
         if !self.is_kept {
-            // Left behind, it would only take up space.
+            // A temporary folder would only waste space; errors are ignored.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }

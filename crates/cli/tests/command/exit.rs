@@ -1,4 +1,4 @@
-//! `enshrine exit`, with a real L1 and an L2 node that nobody advances any more.
+//! `enshrine exit`, with a real L1 and an L2 node whose rollup is no longer advanced.
 
 use crate::support::{Deployed, LimitedLogs, devnet, enshrine, json_of, path, refuse, run};
 use alloy_genesis::GenesisAccount;

@@ -1,18 +1,17 @@
 //! An EXECUTE input that is split between calldata and blobs: its head, with the fields that a
-//! contract reads in place, stays in calldata; its tail is in blobs.
+//! contract reads in place, is in calldata; its tail is in blobs.
 //!
 //! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes,
 //! big-endian), position of its first blob among those of the transaction, number of its blobs, and
 //! [`MAGIC`]. The input of a block is head ‖ tail.
 //!
 //! The head of a batch is everything up to the requests, followed by the first [`REQUEST_HEAD`]
-//! bytes of each request, one after another. The tail is the rest, in its order. The offsets of the
-//! requests, with which the head begins, determine the place of each part of the head, so no other
+//! bytes of each request, one after another. The tail is the rest, in order. The offsets of the
+//! requests, at the start of the head, determine the position of each part of the head, so no other
 //! field repeats it.
 //!
-//! Each tail begins a blob of its own and takes the fewest blobs that hold it. A blob holds 31
-//! bytes in each of its field elements, behind a zero byte; the unused end of the last blob is
-//! zero.
+//! Each tail starts in a new blob and uses as few blobs as possible. A blob has 31 bytes in each of
+//! its field elements, after a zero byte; the unused end of the last blob is zero.
 
 mod write;
 
@@ -77,7 +76,7 @@ pub enum BlobTailError {
         /// Position of the first blob.
         got: u8,
     },
-    /// The first offset in the head of a batch is not that of a list with 1 to
+    /// The first offset in the head of a batch does not belong to a list with 1 to
     /// [`StatelessBatch::MAX_BLOCKS`] blocks.
     #[error(
         "the first request of the batch starts at {got} of their list, expected 4 to {limit}, by fours"

@@ -1,4 +1,4 @@
-//! Batches: known answers, and inputs that the decoder refuses.
+//! Batches: known answers, and inputs that the decoder rejects.
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::{B256, b256};

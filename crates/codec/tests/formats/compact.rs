@@ -1,5 +1,5 @@
-//! The state of a batch's witness: each rule of the stream is tested with a stream that violates it
-//! and one that satisfies it, and the encoder with lists of nodes.
+//! The state of a batch's witness: each rule of the stream has a stream that violates it and one
+//! that satisfies it, and the encoder has lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_codec::compact::{LengthAlone, compact};

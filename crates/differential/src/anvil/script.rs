@@ -8,7 +8,7 @@
 //! eth_getBalance ["$a0", "latest"]    a request
 //! tx = eth_sendTransaction [{…}]      the same, and its result is called `tx` from here on
 //! let data = !call "set(uint256)" [7] a value that is computed here (see [`super::values`])
-//! post [{"jsonrpc": …}]               a body as it stands
+//! post [{"jsonrpc": …}]               a body that is sent unchanged
 //! ```
 //!
 //! In parameters, the string `"$name"` is replaced by the value of that name and `"$name/path"` for

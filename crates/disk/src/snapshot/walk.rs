@@ -14,7 +14,7 @@ pub(super) trait Parts {
     fn code(&self, hash: B256) -> Result<(), SnapshotError>;
 }
 
-/// A walk over a whole state.
+/// A walk over all of a state.
 pub(super) struct StateWalk<'p, P> {
     parts: &'p P,
     codes: RefCell<B256Set>,

@@ -195,7 +195,7 @@ fn acknowledged_blocks_survive_kill_9_with_full_queue() {
         let hash = appender.next().expect("there is room for as many");
         assert!(follow(&mut twin, hash), "block {number}");
     }
-    // The next commit waits for room, which never becomes available.
+    // The next commit waits for capacity, which never becomes available.
     thread::sleep(Duration::from_millis(50));
     assert!(appender.kill().is_empty());
     let store = DiskStore::open(folder.path(), options()).unwrap();

@@ -1,4 +1,4 @@
-//! A holder of a bridged token, who leaves a dead rollup.
+//! A holder of a bridged token, who exits from a rollup that is no longer advanced.
 
 use super::call;
 use alloy_primitives::{Address, Bytes, TxKind, U256};

@@ -1,4 +1,4 @@
-//! Multiple blocks in one call: paid once, answered once, and refused if any of them is.
+//! Multiple blocks in one call: one payment, one answer, and a refusal if any block is invalid.
 
 use crate::{
     PLENTY, PRICES, execute,

@@ -1,5 +1,5 @@
-//! Inputs whose tails are in blobs: the verdict, the answer and the price are those of the same
-//! input in calldata, and only the blobs of the surrounding transaction count.
+//! Inputs whose tails are in blobs. Verdict, answer and price are those of the same input in
+//! calldata, and only blobs of the surrounding transaction count.
 
 use crate::{
     PLENTY, PRICES,

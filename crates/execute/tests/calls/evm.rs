@@ -251,7 +251,7 @@ fn request_policy_decides_on_execution_requests() {
 
 #[test]
 fn host_reports_call_results_unchanged() {
-    // The helper of the tests above reports success, gas and data of a call unchanged: checked
+    // The helper of the tests above must report success, gas and data of a call unchanged. Checked
     // against a precompile whose answer is known.
     let mut host = Host::new(Execute::default());
     let identity = Address::with_last_byte(4);

@@ -159,7 +159,7 @@ fn every_dialect_pays_market_price_and_is_counted() {
             let expected = (true, WARM_CALL + rate.gas(way.charge));
             assert_eq!((seen.success, seen.gas), expected, "{way:?}");
             assert_eq!(tally.used(), way.charge, "{way:?}");
-            // It needs exactly as much as the price says.
+            // The call needs exactly its price.
             let reserve = rate.gas(way.reserve());
             assert!(way.call(&mut host, reserve).success, "{way:?}");
             assert_eq!(way.call(&mut host, reserve - 1), halted(reserve - 1), "{way:?}");
@@ -179,7 +179,7 @@ fn all_dialects_share_the_block_limit() {
             assert!(way.call(&mut host, PLENTY).success, "{way:?}");
             assert_eq!(tally.used(), count * THIRD, "{way:?}");
         }
-        // The next call finds nothing left in any dialect, but succeeds in a block of its own.
+        // The gas of the block is exhausted in every dialect; in a new block the call succeeds.
         assert_eq!(last.call(&mut host, PLENTY), halted(PLENTY), "{last:?}");
         assert_eq!(tally.used(), LIMIT, "{last:?}");
         let mut next = transfer.host(prices, U256::ZERO, &at_par(LIMIT));

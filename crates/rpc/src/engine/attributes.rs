@@ -12,7 +12,7 @@ use wire::ProtocolFork;
 /// `PayloadAttributesV3`, or `PayloadAttributesV4` if the last two fields are set.
 ///
 /// Unlike the type of `alloy-rpc-types-engine`, it requires withdrawals and the parent beacon block
-/// root, which all supported versions have, so a request without one is refused by name.
+/// root, which all supported versions have, so that the error names the missing field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, with its names")]

@@ -59,8 +59,8 @@ enum DriveError {
 /// Sends each block of a node to another client (`engine_newPayload`), and sets the client's head,
 /// safe and finalized blocks (`engine_forkchoiceUpdated`).
 ///
-/// A client may ignore a forkchoice that names an ancestor of its head. It follows with the next
-/// block all the same: that block is a sibling of the replaced one, not an ancestor.
+/// A client may ignore a forkchoice update to an ancestor of its head. It still follows with the
+/// next block, which is a sibling of the replaced one and not an ancestor.
 #[derive(Debug)]
 pub struct Driver {
     node: Arc<Node>,

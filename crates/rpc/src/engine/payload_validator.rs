@@ -95,7 +95,7 @@ impl PayloadValidator {
                     return refuse(reason.to_string());
                 }
                 // Execution succeeded, but verification failed for a reason other than the L2
-                // rules: a local fault, not a verdict on the payload.
+                // rules. This is a local fault, not a verdict on the payload.
                 reason => return Err(RpcError::internal(reason.to_string())),
             },
             Err(error) => return Err(error.into()),

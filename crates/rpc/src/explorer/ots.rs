@@ -67,8 +67,8 @@ fn internal_operations(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     Ok(operations(&call_traces(api, &block, Some(index))?.concat()))
 }
 
-/// The operation of a transaction that is known without executing it: the contract that it creates,
-/// or its transfer of value.
+/// The operation of a transaction that follows from its fields: the contract that it creates, or
+/// its transfer of value.
 fn own_operation(block: &Block, index: usize) -> Value {
     let (transaction, from) = (&block.transactions[index], block.senders[index]);
     let value = transaction.value();
@@ -246,7 +246,7 @@ pub fn page_of(
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
 
-/// Returns the positions of the transactions that name the address without being executed: as
+/// Returns the positions of the transactions that involve the address without being executed: as
 /// sender, recipient or created contract, or in a log.
 fn naming(block: &Block, address: Address) -> Vec<usize> {
     let named = |index: &usize| {
@@ -259,7 +259,7 @@ fn naming(block: &Block, address: Address) -> Vec<usize> {
     (0..block.transactions.len()).filter(named).collect()
 }
 
-/// Returns the positions of the transactions that involve the address, themselves or in a call. If
+/// Returns the positions of the transactions that involve the address, directly or in a call. If
 /// the state before the block is not stored, calls are unknown.
 fn concerns(api: &Api, block: &Arc<Block>, address: Address) -> Result<Vec<usize>, RpcError> {
     if !can_replay(api, block)? {

@@ -2,8 +2,8 @@
 //! hold.
 //!
 //! At a limit, the server closes the connection that has been idle, or has kept the server waiting,
-//! for the longest time. So clients cannot lock out others by opening connections without requests,
-//! sending bytes slowly, or not reading their responses.
+//! for the longest time. Clients therefore cannot exclude others by opening connections without
+//! requests, sending bytes slowly, or not reading their responses.
 
 use super::frames::Frames;
 use crate::LogLimit;
@@ -64,7 +64,7 @@ struct Open {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// No connection can be closed, because the server is working on a request of each.
+/// No connection can be closed, because the server is processing a request of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full {
     /// Number of open connections.
@@ -133,7 +133,8 @@ impl Connections {
             let mut open = self.open.lock();
             let holds = |control: &Control| control.held() > 0;
             let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
-            // If the server is working for all of them, close the one that holds most bytes.
+            // If the server is processing requests of all of them, close the one that holds most
+            // bytes.
             let Some(oldest) = oldest.or_else(|| open.largest()) else { return };
             let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
             if let Some(left_out) = SLOW.admit() {

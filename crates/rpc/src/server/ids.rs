@@ -1,8 +1,8 @@
 //! Scanner for invalid request ids in arriving JSON text.
 //!
 //! jsonrpsee parses an object whose id it cannot represent, such as `1.5`, `true` or `[]`, as a
-//! notification. Notifications are executed and never answered, so such a request must be told
-//! apart from one, and only its text still contains the id.
+//! notification. Notifications are executed and never answered, so such a request must be
+//! distinguished from one, and only its text still contains the id.
 
 use parking_lot::Mutex;
 use std::sync::Arc;

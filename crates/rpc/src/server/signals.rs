@@ -15,8 +15,8 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Time after the first signal in which further ones are ignored: `timeout` signals a process and
-/// then its group, to which the process belongs, too.
+/// Time after the first signal in which further ones are ignored: `timeout` sends a signal to a
+/// process and then to its group, which includes the process.
 const REPEATED: Duration = Duration::from_secs(1);
 
 /// Returns a future that resolves at the first SIGINT, SIGTERM or SIGHUP from now on. A signal a

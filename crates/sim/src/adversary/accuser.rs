@@ -1,8 +1,8 @@
 //! An adversary that makes every possible accusation about all published messages.
 //!
 //! A pair of messages is rejected for a reason that does not depend on L1, or because a condition
-//! is void. The latter are judged again whenever L1's block at the height of a condition changes;
-//! all others are judged once.
+//! is void. Pairs with a void condition are judged again whenever L1's block at the height of a
+//! condition changes, and all others once.
 
 use super::{
     chains::{L1_GAS, L1Chain, OwnL2, call_at},

@@ -6,7 +6,7 @@ use testkit::{Cable, Etcd, Random};
 
 const WHAT: &str = "failover of preconfirmations";
 const MEMBERS: usize = 3;
-/// Begin of a record's key, `enshrine/record`, in base64: only requests about records contain it.
+/// Prefix of a record's key, `enshrine/record`, in base64: only requests about records contain it.
 const RECORD: &[u8] = b"ZW5zaHJpbmUvcmVjb3Jk";
 /// Maximum duration of an `fsync` on a slow disk, in milliseconds. Above 500 ms, etcd confirms no
 /// record before the node's timeout.

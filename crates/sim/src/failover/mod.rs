@@ -370,7 +370,8 @@ fn watch(
     Ok(())
 }
 
-/// Sends a transfer to the first node that accepts it, and advances the nonce to what the node has.
+/// Sends a transfer to the first node that accepts it. After a rejection, continues with the nonce
+/// that the node reports.
 pub(crate) fn send(clients: &[Client], payer: &Key, nonce: &mut u64) {
     let raw = transfer(L2_CHAIN, payer, *nonce, payer.address(), 1_000_000);
     for client in clients {

@@ -55,7 +55,7 @@ mod tests {
     fn report_has_figures_of_shared_nodes() {
         let figures = Figures::SharedNodes.of().unwrap();
         report_data::check("shared-nodes", &figures).unwrap();
-        // Each slot has a path of its own but for its first nodes, and each place is charged.
+        // The paths of the slots share only their first nodes, and each position is charged.
         let of = |slots: &str, key: &str| figures[slots][key].as_u64().unwrap();
         assert!(of("64", "positions") > 60 * of("1", "positions"));
         assert!(of("64", "bytes") < of("1", "bytes") + 1_000);
@@ -66,7 +66,7 @@ mod tests {
         let figures = Figures::NestedCost.of().unwrap();
         report_data::check("nested-cost", &figures).unwrap();
         let of = |layer: &str, key: &str| figures[layer][key].as_u64().unwrap();
-        // The L2 pays for the call, and L1 is paid for what the L2 pays.
+        // The L2's gas covers the call of EXECUTE, and L1's charge covers the L2's gas.
         assert!(of("l2", "gas_used") > of("l3", "charge"));
         assert!(of("l2", "charge") > of("l2", "gas_used"));
     }

@@ -1,4 +1,4 @@
-//! What a block counts for a transaction at least, by fork.
+//! Minimum gas that a block counts for a transaction, by fork.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::{AccessList, AccessListItem};
@@ -15,7 +15,7 @@ use wire::ProtocolFork;
 pub(super) fn figures() -> Result<Value> {
     let mut forks = Map::new();
     for fork in Execute::l1().forks.forks() {
-        // Blob parameter forks change no price.
+        // Forks that only change blob parameters change no prices.
         if matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2) {
             continue;
         }

@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { names, mut forks, quick, without_vectors, json } = arguments;
     if forks.is_empty() {
-        // Blob parameter forks change no price.
+        // Forks that only change blob parameters change no prices.
         forks = Execute::l1().forks.forks();
         forks.retain(|fork| !matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2));
     }

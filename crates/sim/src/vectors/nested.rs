@@ -66,8 +66,8 @@ mod tests {
     use testkit::Blobs;
     use variants::{BlobSource, Dialects};
 
-    /// Makes a call in a dialect on an L1 at this fork with the dialects `beside`. Returns the
-    /// answer and the charge.
+    /// Makes a call in a dialect on an L1 that also has the dialects `beside`. Returns the answer
+    /// and the charge.
     fn answer(
         fork: ProtocolFork,
         beside: &[DialectName],

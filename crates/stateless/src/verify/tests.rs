@@ -92,7 +92,7 @@ fn helper_recovers_senders_and_analyses_long_codes() {
             assert_eq!(work.senders.left(), 40);
             work.help();
             assert_eq!(work.senders.left(), 0);
-            // A second call finds nothing to do.
+            // No work is left for a second call.
             work.help();
         });
         assert_eq!(chain.0.senders.into_inner().unwrap(), [32, 8]);

@@ -90,8 +90,8 @@ impl<T> Answering for T where
 {
 }
 
-/// Handles a call. The call has not been shown to hold any gas yet, so computing its price takes a
-/// single read of the state, except for the first call of a block.
+/// Handles a call. The call is not known to have any gas yet, so computing its price takes a single
+/// read of the state, except for the first call of a block.
 fn sell(
     execute: &Execute,
     dialect: &dyn Dialect,
@@ -105,7 +105,8 @@ fn sell(
         .map_err(|error| InternalError::Executor(error.to_string()))?;
     let rate = Rate { price: quote.at(excess, price), base_fee: tally.base_fee() };
     let (used, given) = (tally.used(), input.gas);
-    // Rounded down, while charges are rounded up: no call gets work that it has not paid for.
+    // Rounded down, while charges are rounded up, so that no call gets work that it has not paid
+    // for.
     let bought = rate.execute_gas(given);
     let gas = bought.min(LIMIT.saturating_sub(used));
     let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), gas);
@@ -124,10 +125,10 @@ fn sell(
     }
 }
 
-/// Handles a call in a transaction with an allowance of this much EXECUTE gas, without taking gas
-/// of the call.
+/// Handles a call in a transaction with an allowance of this much EXECUTE gas, without charging gas
+/// to the call.
 ///
-/// A block includes the transaction only if its limit has room for the whole allowance.
+/// A block includes the transaction only if its limit covers the entire allowance.
 fn draw(
     execute: &Execute,
     dialect: &dyn Dialect,

@@ -57,8 +57,7 @@ impl<'a> CompactState<'a> {
     /// Minimum average length of a node in a stream, in bytes. A trie with hashed keys is never
     /// below it: a branch has at least two children, and each path ends in a hash or in a leaf with
     /// most of its key.
-    // With this bound the length of the stream limits the declared count before anything is
-    // allocated for it.
+    // The length of the stream therefore limits the declared count before anything is allocated.
     pub const MIN_NODE: usize = 12;
     /// The state with no carried node.
     pub const EMPTY: Self = Self { nodes: 0, expanded: 0, stream: &[] };

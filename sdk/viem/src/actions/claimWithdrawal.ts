@@ -77,7 +77,7 @@ async function requireUnclaimed(client: ReadClient, rollup: Rollup, index: bigin
 
 /**
  * Returns the proof in the call that the node has built, after verifying it against L1: the call is
- * decoded, and built anew from the message of the caller.
+ * decoded, and rebuilt from the caller's message.
  */
 async function proofOfNode(
   client: ReadClient,
@@ -161,7 +161,7 @@ export async function estimateClaimGas(
 /**
  * Claims a message from the L2 on L1: its target receives the ether and the call. Any account may
  * claim any message. The proof is verified against the state root on L1 before a wallet sees the
- * transaction, so no node of the L2 can make it send anything else.
+ * transaction, so an L2 node cannot change what is sent.
  *
  * @param client - Client of L1 with an account.
  * @returns Hash of the L1 transaction.

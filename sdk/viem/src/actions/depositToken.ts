@@ -85,7 +85,7 @@ export async function depositToken(
     args: [l1Token, target, parameters.refundTo ?? account, amount, gas],
     value,
   })
-  // A nonce of the caller was for the first transaction.
+  // A nonce of the caller applies to the first transaction.
   const following =
     approval && parameters.nonce !== undefined ? parameters.nonce + 1 : parameters.nonce
   const hash = await sendCall(client, rollup.l1, call, { ...parameters, nonce: following })

@@ -16,7 +16,7 @@ export type ExecuteCall = {
   gasUsed: bigint
   /** `valid`, `refused`, `outOfGas` or `internal`. */
   verdict: string
-  /** Why the input was refused, or `null`. */
+  /** Reason why the input was rejected, or `null`. */
   reason: string | null
   /** Kind of the reason in one word, or `null`. */
   kind: string | null

@@ -18,7 +18,7 @@ export type GetDepositStatusParameters = RollupParameter & {
   message: Message
 }
 
-/** What a node says of a message from L1. */
+/** State of a message from L1, as a node reports it. */
 type Known = Pick<MessageInfo, 'delivered' | 'failure'> & { state: DepositStatus }
 
 /**
@@ -26,8 +26,8 @@ type Known = Pick<MessageInfo, 'delivered' | 'failure'> & { state: DepositStatus
  * `anchored` until a block relays it, then `relayed`, or `failed` or `parked` while it can be
  * retried, and `refunded` after its value was withdrawn.
  *
- * Uses `rollup_getMessage`. A node without it is asked for the state of the L2, in which a refunded
- * message is not distinguished from a relayed one.
+ * Uses `rollup_getMessage`. If the node lacks the method, reads the state of the L2 instead, which
+ * does not distinguish refunded messages from relayed ones.
  *
  * @param client - Client of the L2.
  */
@@ -92,7 +92,7 @@ export type WaitForRelayParameters = GetDepositStatusParameters & WaitParameters
  * @param client - Client of the L2.
  * @returns The L2 transaction that delivered it, or `null` if the node does not know that.
  * @throws `MessageFailedError` if its target rejected it, a block parked it, or it was refunded;
- * `WaitTimeoutError`; `ProofMismatchError` if the node knows another message by its number.
+ * `WaitTimeoutError`; `ProofMismatchError` if the node has another message with its number.
  *
  * @example
  * const receipt = await waitForTransactionReceipt(l1Client, { hash })

@@ -8,9 +8,9 @@ const EXIT_MARGIN = 86_400
 export type ExitBound = {
   /** Sum of the parts. */
   total: number
-  /** From the submission of the forced transaction until a block has to contain it. */
+  /** From the submission of the forced transaction until a block must include it. */
   forcedDelay: number
-  /** For which a full block may leave it out. */
+  /** During which a full block may omit it. */
   forcedGrace: number
   /** Maximum age of a block when it is posted to L1. */
   maxLag: number

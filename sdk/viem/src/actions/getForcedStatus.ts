@@ -5,7 +5,7 @@ import type { ForcedStatus } from '../types/message.js'
 import { poll, type WaitParameters } from '../utils/poll.js'
 import { indexParameter, namedState, quantity, quantityOrNull, request } from '../utils/rpc.js'
 
-/** A forced transaction and what became of it. Times are in Unix seconds. */
+/** A forced transaction and its state. Times are in Unix seconds. */
 export type ForcedTransaction = {
   /** Number of the transaction in the queue. */
   index: bigint
@@ -17,11 +17,11 @@ export type ForcedTransaction = {
   to: Address
   /** Time of its submission on L1. */
   submittedAt: bigint
-  /** From then on, a block has to contain it. */
+  /** Time from which a block must include it. */
   due: bigint
-  /** Until then, a full block may leave it out. */
+  /** Time until which a full block may omit it. */
   graceUntil: bigint
-  /** From then on, the first transaction of the queue expires. */
+  /** Time from which the first transaction of the queue expires. */
   expires: bigint
   /** `true` if a base fee above its cap defers it, and does not discharge it. */
   isPriced: boolean
@@ -71,7 +71,7 @@ export async function getForcedTransaction(
   }
 }
 
-/** Returns `true` if the L2, whose time decides, has reached the time. */
+/** Returns `true` if the L2 has reached this time: L2 time applies, not L1 time. */
 async function isDue(client: ReadClient, due: bigint): Promise<boolean> {
   return (await getBlock(client)).timestamp >= due
 }

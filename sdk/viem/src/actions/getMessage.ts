@@ -12,7 +12,7 @@ export type MessageTransaction = {
   transaction: Hash
 }
 
-/** A message and its state, as a node knows it. */
+/** A message and its state, as a node reports it. */
 export type MessageInfo = {
   /** Direction of the message. */
   direction: Direction
@@ -56,7 +56,7 @@ export type GetMessageParameters = {
 
 /**
  * Returns a message and its state by `rollup_getMessage`, or `null` if no such message was sent. The
- * answer is what the node says; `claimWithdrawal` and `verifyMessage` prove it.
+ * response is not verified; `claimWithdrawal` and `verifyMessage` do that.
  *
  * @param client - Client of a rollup node.
  */
@@ -90,7 +90,7 @@ export type MessagePage = {
 
 /**
  * Returns messages of one direction, newest first, by `rollup_getMessages`. A page may be short, or
- * empty, although there are more: `next` says so.
+ * empty, although more follow: `next` is `null` only on the last page.
  *
  * @param client - Client of a rollup node.
  */

@@ -10,19 +10,19 @@ import { chainOf, readRollup } from './readRollup.js'
 
 /** Parameters of {@link getRollup}. */
 export type GetRollupParameters = {
-  /** Client of L1. With it, the whole answer is compared with the contracts on L1. */
+  /** Client of L1. With it, the response is compared with the contracts on L1. */
   l1Client?: ReadClient | undefined
   /** Address of `NativeRollup` on L1, as its operator publishes it. */
   address?: Address | undefined
 }
 
 /**
- * Asks a node of the L2 for its rollup. Without further parameters the answer is only what the node
- * says: use that for reading. Before you send funds, give the client of L1 and the address of the
- * rollup, with which the answer is verified.
+ * Requests the rollup from an L2 node. Without further parameters the response is not verified: use
+ * it for reading only. Before you send funds, pass the client of L1 and the address of the rollup,
+ * against which the response is verified.
  *
  * @param client - Client of a rollup node.
- * @throws `WrongChainError` and `WrongRollupError` if the answer differs from L1 or from `address`.
+ * @throws `WrongChainError` and `WrongRollupError` if the response differs from L1 or from `address`.
  *
  * @example
  * const rollup = await getRollup(l2Client, { l1Client, address: '0x…' })
@@ -51,7 +51,7 @@ export async function getRollup(
     requireSame(what, rollup.contracts[what], expected.contracts[what])
   }
   requireRules(rollup, expected)
-  // The values of L1, which are equal, and the name and URLs of the node.
+  // The values from L1, which are equal, and the name and URLs of the node.
   return { ...expected, l2: rollup.l2 }
 }
 

@@ -13,7 +13,7 @@ export type BlockId = {
 
 /** State of a rollup node. */
 export type SyncStatus = {
-  /** Role of the node; `unknown` before it knows it. Treat other roles as `unknown`. */
+  /** Role of the node; `unknown` while undetermined. Treat other roles as `unknown`. */
   role: 'sequencer' | 'follower' | 'unknown'
   /** Newest L1 block that the node has read; `null` before it has read any. */
   l1Head: BlockId | null
@@ -27,7 +27,7 @@ export type SyncStatus = {
   finalizedHead: BlockId
   /** `true` if the node has read all of L1. */
   isSynced: boolean
-  /** Operation of the node that fails now, or `null`. */
+  /** Error that currently prevents the node from working, or `null`. */
   fault: string | null
 }
 
@@ -51,7 +51,7 @@ export async function getSyncStatus(client: ReadClient): Promise<SyncStatus> {
   }
 }
 
-/** L1 transaction of an L2 block, and what it cost. */
+/** L1 transaction of an L2 block, and its cost. */
 export type BlockCost = {
   /** Hash of the L1 transaction. */
   l1Transaction: Hash

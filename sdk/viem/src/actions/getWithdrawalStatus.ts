@@ -15,7 +15,7 @@ import { getMessage } from './getMessage.js'
 export type GetWithdrawalStatusParameters = RollupParameter & {
   /** The message, as `getWithdrawals` returns it. */
   message: Message & { l2Block: bigint }
-  /** Client of L1. With it, L1 itself says whether the message has been claimed. */
+  /** Client of L1. With it, the claim is checked on L1. */
   l1Client?: ReadClient | undefined
 }
 
@@ -27,7 +27,7 @@ export type GetWithdrawalStatusParameters = RollupParameter & {
  * node without the method suffices; a refunded message is `claimed` then.
  *
  * @param client - Client of the L2.
- * @throws `ProofMismatchError` if the node knows another message by this number.
+ * @throws `ProofMismatchError` if the node has another message with this number.
  */
 export async function getWithdrawalStatus(
   client: ReadClient,
@@ -44,7 +44,7 @@ export async function getWithdrawalStatus(
       throw new ProofMismatchError({ at: 'message', reason, got, expected })
     }
     const state = info.state as WithdrawalStatus
-    // L1 decides, and only the node knows a refund from a claim.
+    // L1 decides, but only the node distinguishes a refund from a claim.
     if (onL1 === undefined || (onL1 === 'claimed' && state === 'refunded')) return state
     return onL1
   } catch (error) {

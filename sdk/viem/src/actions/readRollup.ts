@@ -26,7 +26,7 @@ import { requireSame } from '../utils/checks.js'
 export type ReadRollupParameters = {
   /** Address of `NativeRollup` on L1. */
   address: Address
-  /** Address of `L1TokenBridge`. The rollup does not name it, because anyone can deploy one. */
+  /** Address of `L1TokenBridge`. The rollup does not reference it, as anyone can deploy one. */
   l1Bridge?: Address | null | undefined
   /** URL of an L2 node, for the chain definition. */
   l2Url?: string | undefined
@@ -156,7 +156,7 @@ async function readBridge(client: ReadClient, address: Address, messageQueue: Ad
   return l2Bridge
 }
 
-/** Reads the terms of a policy, or `null` if it has no timeout. */
+/** Reads the rules of a policy, or `null` if it has no timeout. */
 async function readTerms(
   client: ReadClient,
   address: Address,
@@ -178,8 +178,8 @@ async function readTerms(
 
 /**
  * Reads a value of a policy, or `null` if the contract has no such function. Other errors, such as
- * that of a node with too many requests, must not count as an answer: `readContract` has the same
- * error for some of them.
+ * those of a rate-limited node, must not count as `null`: `readContract` throws the same error for
+ * some of them.
  */
 async function readIfPresent<name extends ContractFunctionName<typeof sequencingAbi>>(
   client: ReadClient,
@@ -199,7 +199,7 @@ async function readIfPresent<name extends ContractFunctionName<typeof sequencing
 function isRevert(error: unknown): boolean {
   if (!(error instanceof BaseError)) return false
   const isReverted = error.walk((it) => it instanceof ExecutionRevertedError) !== null
-  // Nethermind's words, which viem does not know.
+  // Nethermind's message, which viem does not recognise.
   return isReverted || /vm execution error|reverted/i.test(error.details)
 }
 

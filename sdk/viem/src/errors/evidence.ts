@@ -1,6 +1,6 @@
 import { BaseError } from 'viem'
 
-/** What was found, and what was expected in its place. */
+/** Value that was found, and the expected value. */
 export type Evidence = {
   /** Value that was found. */
   got: string | number | bigint | null
@@ -71,7 +71,9 @@ export class WrongRollupError extends EvidenceError {
 export type ProofPlace =
   'stateRoot' | 'header' | 'account' | 'storage' | 'value' | 'message' | 'calldata'
 
-/** The answer of a node is not what L1 proves. The node is broken, or it lies. Nothing was sent. */
+/**
+ * The response of a node is not what L1 proves: the node is faulty or malicious. Nothing was sent.
+ */
 export class ProofMismatchError extends EvidenceError {
   override name = 'ProofMismatchError'
   /** Place at which the proof fails. */

@@ -47,5 +47,5 @@ export type WithdrawalStatus = 'unsafe' | 'claimable' | 'claimed' | 'refunded' |
 export type ForcedStatus =
   'waiting' | 'due' | 'included' | 'invalid' | 'underpriced' | 'expired' | 'targetHasCode'
 
-/** How safe a block or transaction of the L2 is. */
+/** Finality of a block or transaction of the L2. */
 export type Finality = 'unsafe' | 'submitted' | 'safe' | 'finalized'

@@ -28,7 +28,7 @@ export type RollupContracts = {
 export type RollupRules = {
   /** Maximum age of a block when it is posted to L1. */
   maxLag: number
-  /** Age of the head, or of an undone duty, from which any account may advance the rollup. */
+  /** Age of the head, or of an unfulfilled duty, from which any account may advance the rollup. */
   openAfter: number
   /** Time within which a message from L1 must be relayed. */
   relayDeadline: number
@@ -40,9 +40,9 @@ export type RollupRules = {
   owner: Address | null
   /** Forced transactions. */
   forced: {
-    /** Time from submission until a block has to contain the transaction. */
+    /** Time from submission until a block must include the transaction. */
     delay: number
-    /** Time after that during which a full block may leave it out. */
+    /** Time after that during which a full block may omit it. */
     grace: number
     /** Time after that until the first transaction of the queue expires. */
     expiry: number
@@ -75,7 +75,7 @@ export type RollupRules = {
   preconfirmations: PreconfirmationTerms | null
 }
 
-/** What the sequencing policy makes of preconfirmations. */
+/** Rules of the sequencing policy for preconfirmations. */
 export type PreconfirmationTerms = {
   /**
    * Registry in which the policy requires a bond, and in whose EIP-712 domain the messages then are;

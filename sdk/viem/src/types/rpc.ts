@@ -13,8 +13,8 @@ export type BacklogStatus = {
   /** Length of their inputs in bytes, counted in the same way. */
   bytes: BoundedAmount
   /**
-   * EXECUTE gas of the blocks. A block of more than half an L1 transaction counts as a whole
-   * one.
+   * EXECUTE gas of the blocks. A block that fills more than half of an L1 transaction counts
+   * as a full transaction.
    */
   gas: BoundedAmount
 }
@@ -76,7 +76,7 @@ export type Budget = {
   gas: BudgetAmount
   /** Bytes of the EXECUTE input in its shortest form. */
   inputBytes: BudgetAmount
-  /** Resource of which the smallest share is left. */
+  /** Resource with the smallest remaining share. */
   nearest: BudgetBound
   /** Number of transactions in it. */
   transactions: Quantity
@@ -109,7 +109,7 @@ export type Claim = {
 export type ClaimProof = {
   /** Calldata of the call. */
   data: Data
-  /** L2 block of whose state the message is proven. */
+  /** L2 block whose state proves the message. */
   l2Block: Quantity
   /** The message. */
   message: Message
@@ -147,7 +147,7 @@ export type Contracts = {
 
 export type Data = Hex
 
-/** L2 transaction that handled a message from L1 last. */
+/** L2 transaction that last handled a message from L1. */
 export type Delivered = {
   /** Number of the L2 block. */
   block: Quantity
@@ -200,7 +200,7 @@ export type ExplainedCall = {
   microseconds: Quantity
   /** Returndata of a valid input. */
   output: Data | null
-  /** Why the input was not accepted. */
+  /** Reason why the input was rejected. */
   reason: string | null
   /** The verdict on the input. */
   verdict: Verdict
@@ -212,7 +212,7 @@ export type Failure = {
   reason: Data
 }
 
-/** Which forced transactions a page lists. */
+/** Selection of forced transactions for a page. */
 export type ForcedFilter = {
   /** Lists indexes below this one. */
   before?: Quantity | null
@@ -222,7 +222,7 @@ export type ForcedFilter = {
   sender?: Address | null
 }
 
-/** What became of a forced transaction. */
+/** Outcome of a forced transaction. */
 export type ForcedOutcome =
   | 'waiting'
   | 'due'
@@ -249,7 +249,10 @@ export type ForcedRules = {
   expiry: Quantity
   /** Minimum base fee that is used with this factor, in wei. */
   feeCapFloor: Quantity
-  /** Factor of the base fee at submission from which on a fee cap entitles to wait. */
+  /**
+   * Minimum ratio of fee cap to base fee at submission with which a transaction may wait for
+   * a lower base fee.
+   */
   feeCapMargin: Quantity
   /** Minimum price per unit of gas, in percent of L1's base fee. */
   feePercent: Quantity
@@ -263,7 +266,7 @@ export type ForcedRules = {
   maxSize: Quantity
 }
 
-/** A transaction that was forced by L1. */
+/** A transaction that was submitted to the forced inbox on L1. */
 export type ForcedTransaction = {
   /** Timestamp of an L2 block from which on it must be included. */
   due: Quantity
@@ -289,7 +292,7 @@ export type ForcedTransaction = {
   maxFee: Quantity
   /** Nonce of the L2 transaction. */
   nonce: Quantity
-  /** What became of it. */
+  /** Its outcome. */
   outcome: ForcedOutcome
   /** `true` if its fee cap entitles it to wait for a base fee that it can pay. */
   priced: boolean
@@ -350,9 +353,9 @@ export type Message = {
   value: Quantity
 }
 
-/** Which messages a page lists. */
+/** Selection of messages for a page. */
 export type MessageFilter = {
-  /** Lists messages that this account sends, receives, or gets refunded. */
+  /** Lists messages of which this account is the sender, the target or the refund account. */
   account?: Address | null
   /** Lists indexes below this one. */
   before?: Quantity | null
@@ -360,7 +363,7 @@ export type MessageFilter = {
   limit?: Quantity | null
 }
 
-/** A message and what became of it. */
+/** A message and its state. */
 export type MessageInfo = {
   /** Transaction that claimed or refunded a message to L1. */
   claim: Claim | null
@@ -382,7 +385,7 @@ export type MessageInfo = {
   messageHash: Hash
   /** Transaction that sent it. */
   sent: Sent
-  /** What became of it. */
+  /** State of the message. */
   state: MessageState
 }
 
@@ -392,7 +395,7 @@ export type MessagePage = {
   messages: MessageInfo[]
   /**
    * Value of `before` for the next page; `None` after the last one. A page may be short, or
-   * empty, although there are more.
+   * empty, although more follow.
    */
   next: Quantity | null
 }
@@ -423,7 +426,10 @@ export type MessageState =
 
 export type Overrides = Record<string, unknown>
 
-/** What the sequencing policy makes of preconfirmations. All but the domain is on L1. */
+/**
+ * Rules of the sequencing policy for preconfirmations. All values except the domain are on
+ * L1.
+ */
 export type PreconfirmationTerms = {
   /**
    * Registry in which the policy requires a bond (`PreconfBonds`), if it requires one. Only
@@ -448,19 +454,19 @@ export type PreconfirmationTerms = {
   timeout: Quantity
 }
 
-/** Whether a sequencer signs prefixes of its blocks. */
+/** State of the signing of prefixes. */
 export type Preconfirming = {
-  /** `true` if it does. */
+  /** `true` if the sequencer signs prefixes of its blocks. */
   on: boolean
-  /** Why it does not. */
+  /** Reason why it does not. */
   reason: string | null
 }
 
 /** A signed prefix of the next block. */
 export type PrefixItem = {
   /**
-   * SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions that
-   * the reader lacks.
+   * SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions after
+   * those that the reader already has.
    */
   ssz: Data
 }
@@ -472,7 +478,7 @@ export type Role = 'sequencer' | 'follower' | 'unknown'
 
 /** The rollup that a node follows: its chains, contracts and rules. */
 export type RollupConfig = {
-  /** Version of the answers, [`API_VERSION`]. */
+  /** Version of the responses, [`API_VERSION`]. */
   api: string
   /** Name and version of the node, as returned by `web3_clientVersion`. */
   clientVersion: string
@@ -495,13 +501,13 @@ export type RollupConfig = {
   /** Account that may announce changes, or `None` if the rollup never changes. */
   owner: Address | null
   /**
-   * Terms of preconfirmations, or `None` if any account may always advance the rollup: no
-   * promise about its next block can be kept then.
+   * Rules of the policy for preconfirmations, or `None` if any account may always advance the
+   * rollup, so that no promise about its next block can be kept.
    */
   preconfirmations: PreconfirmationTerms | null
   /** Delays and limits. */
   rules: Rules
-  /** How L1 is shown that blocks are valid. */
+  /** Method by which blocks are proven valid on L1. */
   verification: Verification
 }
 
@@ -547,7 +553,7 @@ export type Sent = {
 export type SignedInput = {
   /** The input. */
   input: Data
-  /** `None` if the node that serves it neither makes blocks nor has received a signature. */
+  /** `None` if the node neither builds blocks nor has received a signature. */
   signature: Data | null
 }
 
@@ -567,7 +573,7 @@ export type SubmitterStatus = {
   operator: Address
   /** Balance of the operator on the L2, in wei. */
   operatorBalance: Quantity
-  /** Number of block executions to plan L1 transactions. */
+  /** Number of block executions for planning L1 transactions. */
   planningExecutions: Quantity
   /** Number of the newest L2 block in transactions in flight. */
   postedHead: Quantity | null
@@ -597,21 +603,24 @@ export type SyncStatus = {
   l1Timestamp: Quantity
   /** State of the lease, if the node has one. */
   lease: LeaseStatus | null
-  /** Number of times that other blocks of the same account replaced this sequencer's on L1. */
+  /**
+   * Number of times that blocks of this sequencer were replaced on L1 by other blocks of its
+   * account.
+   */
   overtaken: Quantity
   /** `true` if the operator allows the node to post blocks. */
   posting: boolean
-  /** Whether the node signs prefixes of its blocks, if it is configured to. */
+  /** Whether the node signs prefixes of its blocks, or `None` if it is not configured to. */
   preconfirming: Preconfirming | null
   /** Role of the node. */
   role: Role
   /** Newest L2 block on L1. */
   safeHead: BlockNumHash
-  /** `true` if the operator allows the node to make blocks. */
+  /** `true` if the operator allows the node to build blocks. */
   sealing: boolean
   /** Submission to L1, if the node is the sequencer. */
   submitter: SubmitterStatus | null
-  /** `true` once all of L1 has been read. */
+  /** `true` once the node has read all of L1. */
   synced: boolean
   /** Newest L2 block of the node. */
   unsafeHead: BlockNumHash
@@ -648,7 +657,7 @@ export type TransactionStatus =
       /** The L2 block. */
       block: BlockNumHash
       /**
-       * The first L1 transaction of this node that L1 does not have yet. Another one after it may
+       * The first L1 transaction of this node that L1 has not included yet. A later one may
        * contain the block.
        */
       l1TransactionHash: Hash | null
@@ -676,7 +685,7 @@ export type TransactionStatus =
       status: 'posted'
     }
   | {
-      /** Why it was dropped. */
+      /** Reason why it was dropped. */
       reason: string
       status: 'dropped'
     }
@@ -684,7 +693,7 @@ export type TransactionStatus =
 /** Verdict of EXECUTE on an input. */
 export type Verdict = 'valid' | 'refused' | 'outOfGas' | 'internal' | 'unknown'
 
-/** How L1 is shown that blocks are valid. */
+/** Method by which blocks are proven valid on L1. */
 export type Verification = 'native' | 'verified' | 'unknown'
 
 /** Methods of rollup nodes, and of Enshrine's nodes of L1, as viem describes methods. */
@@ -701,7 +710,7 @@ export type RollupRpcSchema = [
     Parameters: []
     ReturnType: RollupConfig
   },
-  /** Returns a message and what became of it. */
+  /** Returns a message and its state. */
   {
     Method: 'rollup_getMessage'
     Parameters: [direction: Direction, index: Quantity]
@@ -713,7 +722,7 @@ export type RollupRpcSchema = [
     Parameters: [direction: Direction, filter?: MessageFilter | null]
     ReturnType: MessagePage
   },
-  /** Returns a forced transaction and what became of it. */
+  /** Returns a forced transaction and its outcome. */
   {
     Method: 'rollup_getForced'
     Parameters: [index: Quantity]
@@ -725,13 +734,13 @@ export type RollupRpcSchema = [
     Parameters: [filter?: ForcedFilter | null]
     ReturnType: ForcedPage
   },
-  /** Adds a raw transaction to the pool of a node that makes blocks, and returns its hash. */
+  /** Adds a raw transaction to the pool of a node that builds blocks, and returns its hash. */
   {
     Method: 'rollup_submit'
     Parameters: [transaction: Data]
     ReturnType: Hash
   },
-  /** Returns what became of a transaction of the L2. */
+  /** Returns the state of an L2 transaction. */
   {
     Method: 'rollup_transactionStatus'
     Parameters: [hash: Hash]
@@ -746,16 +755,13 @@ export type RollupRpcSchema = [
     Parameters: [index: Quantity, feeRecipient?: Address | null]
     ReturnType: ClaimProof
   },
-  /** Returns the inputs of EXECUTE of the blocks after a block, 64 at most. */
+  /** Returns the EXECUTE inputs of the blocks after a block, at most 64. */
   {
     Method: 'rollup_inputsAfter'
     Parameters: [block: Quantity]
     ReturnType: Data[]
   },
-  /**
-   * Returns the inputs of EXECUTE of the blocks after a block, with the sequencer's
-   * signatures.
-   */
+  /** Returns the EXECUTE inputs of the blocks after a block, with the sequencer's signatures. */
   {
     Method: 'rollup_signedInputsAfter'
     Parameters: [block: Quantity]
@@ -767,7 +773,7 @@ export type RollupRpcSchema = [
     Parameters: [block: Quantity, first: Quantity]
     ReturnType: PrefixItem | null
   },
-  /** Returns how much of L1's limits the block under construction uses. */
+  /** Returns the use of L1's limits by the block under construction. */
   {
     Method: 'rollup_budget'
     Parameters: []
@@ -797,7 +803,7 @@ export type RollupRpcSchema = [
     Parameters: [sequencer?: string | null]
     ReturnType: BlockNumHash
   },
-  /** Returns the calls of EXECUTE in a transaction, or in a call on the state of a block. */
+  /** Returns the EXECUTE calls in a transaction, or in a call on the state of a block. */
   {
     Method: 'enshrine_explainExecute'
     Parameters: [

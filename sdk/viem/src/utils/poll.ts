@@ -9,7 +9,7 @@ export type WaitParameters = {
   timeout?: number | undefined
 }
 
-/** Result of one poll: the value to return, or what there is in its place. */
+/** Result of one poll: the value to return, or the value found so far. */
 export type Poll<T> = { done: T } | { got: string | bigint | null; expected: string | bigint }
 
 /**

@@ -27,17 +27,17 @@ export function isMissingMethod(error: unknown): boolean {
   )
 }
 
-/** Converts a number of an answer. */
+/** Converts a number of a response. */
 export function quantity(value: Quantity): bigint {
   return hexToBigInt(value)
 }
 
-/** Converts a number of an answer; `null` stays. */
+/** Converts a number of a response, and returns `null` unchanged. */
 export function quantityOrNull(value: Quantity | null | undefined): bigint | null {
   return value === null || value === undefined ? null : quantity(value)
 }
 
-/** Converts a number of an answer that is far below 2^53, such as a duration in seconds. */
+/** Converts a number of a response that is far below 2^53, such as a duration in seconds. */
 export function smallQuantity(value: Quantity): number {
   const number = Number(quantity(value))
   if (Number.isSafeInteger(number)) return number

@@ -50,7 +50,7 @@ impl Account {
         let signed = self.signer.sign(TxEip1559 {
             chain_id: self.chain_id,
             nonce: l1.request::<U64>("eth_getTransactionCount", (from, "pending"))?.to(),
-            // A later block may have other storage; the rest is not charged.
+            // A later block may have different storage; unused gas is not charged.
             gas_limit: gas.saturating_add(gas / 4),
             max_fee_per_gas: u128::from(base_fee).saturating_mul(2).saturating_add(tip),
             max_priority_fee_per_gas: tip,

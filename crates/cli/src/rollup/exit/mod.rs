@@ -1,4 +1,4 @@
-//! `enshrine exit`: leaves a rollup that nobody advances any more.
+//! `enshrine exit`: exits from a rollup that is no longer advanced.
 
 mod account;
 mod all;

@@ -30,25 +30,25 @@ impl CountingHeap {
 unsafe impl GlobalAlloc for CountingHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size().cast_signed());
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: the caller upholds the contract for `layout`.
         unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size().cast_signed());
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: the caller upholds the contract for `layout`.
         unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         Self::count(-layout.size().cast_signed());
-        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
+        // SAFETY: the caller upholds the contract for `ptr` and `layout`.
         unsafe { MiMalloc.dealloc(ptr, layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         Self::count(new_size.cast_signed() - layout.size().cast_signed());
-        // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
+        // SAFETY: the caller upholds the contract for `ptr`, `layout` and `new_size`.
         unsafe { MiMalloc.realloc(ptr, layout, new_size) }
     }
 }

@@ -1,8 +1,8 @@
-//! Transactions, withdrawals, requests, access lists and chain ids: no change goes unnoticed.
+//! Transactions, withdrawals, requests, access lists and chain ids: every change is detected.
 //!
-//! The block hash is always updated, so that it is not the reason for refusing the block. What the
-//! execution layer does not check, i.e. index and validator of a withdrawal and the order of
-//! withdrawals, yields another valid block.
+//! The block hash is always updated, so that it is not the reason for refusing the block. A change
+//! of what the execution layer does not check (index and validator of a withdrawal, order of
+//! withdrawals) yields another valid block.
 
 use super::support::{Case, all, generated, items, verdict_on};
 use alloy_consensus::{EthereumTypedTransaction, Transaction as _};

@@ -1,5 +1,5 @@
-//! The witness is advice: required items must be present, surplus items are ignored, and the order
-//! does not matter.
+//! The witness is untrusted: required items must be present, surplus items are ignored, and the
+//! order does not matter.
 
 use super::support::{Case, all, generated, items};
 use alloy_primitives::{B256, keccak256};

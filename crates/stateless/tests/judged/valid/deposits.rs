@@ -1,4 +1,4 @@
-//! Deposits (EIP-6110): which contract's logs count, and in which layout.
+//! Deposits (EIP-6110): the contract whose logs count, and their layout.
 
 use super::test_chain::{CHAIN_ID, TestChain, contract};
 use alloy_primitives::{Address, B256, U256, address, b256};

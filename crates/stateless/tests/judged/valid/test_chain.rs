@@ -1,4 +1,4 @@
-//! A test chain, all of whose blocks are verified.
+//! A test chain that verifies each of its blocks.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::AccessList;
