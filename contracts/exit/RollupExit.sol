@@ -229,8 +229,11 @@ contract RollupExit is IRollupExit {
     /// @dev Marks a message as returned, and pays it to its refund account.
     function _return(IL1MessageQueue.Message calldata message, uint256 amount) private {
         address recipient = message.refundTo;
-        // On L1, nobody controls the zero address or the address of an alias account.
-        if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {
+        // On L1, nobody controls the zero address or the address of an alias account. The sender may
+        // have sent for another account, as a token bridge does.
+        if (recipient == AliasAddresses.account(msg.sender)) {
+            recipient = msg.sender;
+        } else if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {
             recipient = message.sender;
         }
         // The address of an L2 contract may have no owner on L1, so a third party must not trigger

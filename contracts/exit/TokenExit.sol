@@ -119,8 +119,10 @@ abstract contract TokenExit is TokenEscrow, ITokenExit {
     /// may trigger the return, as in `RollupExit`.
     function _recipientOf(IL2TokenBridge.Deposit calldata d) private view returns (address to) {
         to = d.refundTo;
-        // Nobody controls the address of an alias account on L1.
-        if (to == address(0) || to == AliasAddresses.account(d.from)) to = d.from;
+        // Nobody controls the address of an alias account on L1. A deposit may be for the account of
+        // another depositor, and is so after `refund` has sent a withdrawal back.
+        if (to == AliasAddresses.account(msg.sender)) to = msg.sender;
+        else if (to == address(0) || to == AliasAddresses.account(d.from)) to = d.from;
         if (msg.sender != to && msg.sender != d.from) revert NotRefundable(msg.sender, to);
     }
 

@@ -70,8 +70,10 @@ interface IRollupExit {
     function exitAlias(address l1Account, bytes[] calldata accountProof) external;
 
     /// @notice Returns value and fee of a message that was never relayed to its refund account; to
-    /// its sender, if there is none or if it is the sender's alias account. Only these two may call
-    /// it.
+    /// its sender, if there is none or if it is the sender's alias account; to the caller, if it is
+    /// the caller's alias account. Only an account that would be paid or the sender may call it. If
+    /// the refund account is another account's alias account, the sender must not: it would pay an
+    /// address that nobody controls.
     /// @param before Checkpoint of the queue before the message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.

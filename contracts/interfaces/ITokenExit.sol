@@ -42,8 +42,8 @@ interface ITokenExit {
     function exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof) external;
 
     /// @notice Returns the tokens and the fee of a deposit that was never relayed, once the rollup
-    /// is closed: to its refund account; to its depositor, if there is none or if it is the
-    /// depositor's alias account. Only these two may call it.
+    /// is closed: to the account that `IRollupExit.returnMessage` would pay if the depositor were
+    /// the sender. Only the accounts that may call that function may call this one.
     /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account
     /// that called `refund`, and all other accounts are the one that withdrew. The recipient is
     /// paid by a call, so a recipient that rejects ETH cannot receive a deposit with a fee.
