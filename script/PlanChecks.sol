@@ -353,6 +353,12 @@ abstract contract PlanChecks is SequencingChecks {
             NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN + _guardian(toml).pause,
             "two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
         );
+        _require(
+            upgrade <= type(uint32).max,
+            ".rollup.upgrade_delay",
+            upgrade,
+            "at most 4294967295: a rollup whose rules never change has no rollup.owner"
+        );
         _atMost(
             ".forced.expiry",
             expiry,

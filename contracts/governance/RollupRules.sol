@@ -581,7 +581,9 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(expiry, lag + open + RESCUE);
         uint256 wayOut = delay + grace + lag + 2 * open + claimTime;
         _requireAtLeast(config.upgradeDelay, NOTICE + wayOut);
-        // Timestamps are stored in 48 bits.
+        // Timestamps are stored in 48 bits, and those of announcements in 64. All other delays are
+        // part of this sum, or less than one of its terms.
+        _requireAtLeast(type(uint32).max, config.upgradeDelay);
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
         return config.upgradeDelay - wayOut;
     }

@@ -79,7 +79,7 @@ interface IRollup {
         uint64 openAfter;
         /// Seconds within which a message from L1 must be relayed.
         uint64 relayDeadline;
-        /// Seconds from the announcement of a change until it can be made.
+        /// Seconds from the announcement of a change until it can be made; below 2^32.
         uint64 upgradeDelay;
         /// Minimum time between two L1 blocks, in milliseconds; at least 100. If L1 may halve its
         /// slot time, half of it.

@@ -109,6 +109,14 @@ contract PlanBoundsTest is PlanFixture {
             "rollup.upgrade_delay",
             "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
         );
+        expectBound(
+            "upgrade_delay = 604800",
+            "upgrade_delay",
+            4_294_967_295,
+            4_294_967_296,
+            "rollup.upgrade_delay",
+            "at most 4294967295: a rollup whose rules never change has no rollup.owner"
+        );
     }
 
     function test_the_ring_is_refused_where_the_contracts_refuse_it() public {
