@@ -47,12 +47,13 @@ const fn wallet() -> Address {
 }
 
 /// Messages to the L2, of which it has relayed the first two and kept the second as failed. The
-/// refund account of the last one is a contract of the L2.
-fn messages() -> [Message; 4] {
-    [0, 1, 2, 3].map(|index| Message {
+/// refund account of the fourth one is a contract of the L2, and that of the last one the wallet's
+/// alias account.
+fn messages() -> [Message; 5] {
+    [0, 1, 2, 3, 4].map(|index| Message {
         sender: Key::named("deployer").address(),
         to: holder(),
-        refund_to: if index == 3 { holder() } else { bob() },
+        refund_to: [bob(), bob(), bob(), holder(), alias_account(wallet())][index as usize],
         value: ETHER,
         fee: 5,
         gas_limit: 50_000,
@@ -223,8 +224,8 @@ fn messages_are_returned_with_printed_calldata() {
         let said = refuse(&arguments);
         assert!(said.contains("has already been returned"), "{said}");
     }
-    let said = refuse(&setup.arguments(&["message", "4"]));
-    assert!(said.contains("there is no message 4: 4 were sent"), "{said}");
+    let said = refuse(&setup.arguments(&["message", "5"]));
+    assert!(said.contains("there is no message 5: 5 were sent"), "{said}");
     let carol = Address::repeat_byte(0xca);
     let to = carol.to_string();
     let said = refuse(&setup.arguments(&["message", "1", "--reclaim-to", &to]));
@@ -240,6 +241,25 @@ fn messages_are_returned_with_printed_calldata() {
     assert!(refuse(&arguments).contains("has already been returned"));
     let said = refuse(&["exit", "message", "1", "--l2", setup.l2.client().url()]);
     assert!(said.contains("--l1 and --deployment are missing"), "{said}");
+}
+
+#[test]
+fn owner_of_alias_account_has_message_returned() {
+    let setup = LostRollup::new();
+    setup.close();
+    let (bob_, wallet_) = (bob().to_string(), wallet().to_string());
+    for (index, other) in [("4", &bob_), ("2", &wallet_)] {
+        let said = refuse(&setup.arguments(&["message", index, "--alias", other]));
+        assert!(said.contains("is not the alias account of"), "{said}");
+    }
+    let arguments = setup.arguments(&["message", "4", "--alias", &wallet_]);
+    let told = json_of(&arguments);
+    assert_eq!((&told["recipient"], &told["callers"]), (&json!(wallet()), &json!([wallet()])));
+    let printed = run(&arguments);
+    assert!(!setup.send(bob(), &printed), "only the wallet may send");
+    assert!(setup.pay(stranger(), wallet(), ETHER, &[]));
+    assert!(setup.send(wallet(), &printed));
+    assert!(setup.balance(wallet()) > U256::from(2 * ETHER - ETHER / 10));
 }
 
 /// The deployment file names a contract that has sent no message.

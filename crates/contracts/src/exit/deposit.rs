@@ -2,7 +2,7 @@
 
 use super::{
     ExitError, FoundMessage, MessageStatus,
-    message::{Undelivered, refund_recipient},
+    message::{Undelivered, alias_owner, refund_recipient},
     proven,
 };
 use crate::bindings::IL1MessageQueue;
@@ -73,10 +73,12 @@ pub struct DepositReturn {
     pub status: MessageStatus,
     /// Token on L1.
     pub l1_token: Address,
-    /// L1 account that is paid. It and the depositor may call.
+    /// L1 account that is paid.
     pub recipient: Address,
     /// Depositor on L1.
     pub depositor: Address,
+    /// L1 accounts that may call.
+    pub callers: Vec<Address>,
     /// Amount in the token's smallest unit.
     pub amount: U256,
     /// Fee that the relayer has not received, in wei.
@@ -136,16 +138,32 @@ impl DepositReturn {
             }
             .abi_encode(),
         };
+        let recipient = refund_recipient(from, refundTo);
+        let mut callers = vec![recipient, from];
+        callers.dedup();
         Ok(Self {
             index,
             status: it.status,
             l1_token: l1Token,
-            recipient: refund_recipient(from, refundTo),
+            recipient,
             depositor: from,
+            callers,
             amount,
             fee: it.fee(),
             calldata: calldata.into(),
         })
+    }
+
+    /// Returns the payment to the L1 account whose alias account the refund account is. It must
+    /// send the calldata itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ExitError::OtherAlias`] if the deposit is not returned to its alias account.
+    pub fn to_alias_owner(mut self, l1_account: Address) -> Result<Self, ExitError> {
+        self.recipient = alias_owner(self.recipient, l1_account)?;
+        self.callers = vec![l1_account];
+        Ok(self)
     }
 }
 

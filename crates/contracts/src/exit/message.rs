@@ -185,6 +185,27 @@ impl MessageReturn {
         };
         Ok(it.paid(to, vec![found.message.sender], calldata))
     }
+
+    /// Returns the payment to the L1 account whose alias account the refund account is. It must
+    /// send the calldata itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ExitError::OtherAlias`] if the message is not returned to its alias account.
+    pub fn to_alias_owner(mut self, l1_account: Address) -> Result<Self, ExitError> {
+        self.recipient = alias_owner(self.recipient, l1_account)?;
+        self.callers = vec![l1_account];
+        Ok(self)
+    }
+}
+
+/// Returns the L1 account if it is paid for this recipient: its alias account, or itself.
+pub(super) fn alias_owner(recipient: Address, l1_account: Address) -> Result<Address, ExitError> {
+    let expected = alias_account(l1_account);
+    if recipient != expected && recipient != l1_account {
+        return Err(ExitError::OtherAlias { l1_account, got: recipient, expected });
+    }
+    Ok(l1_account)
 }
 
 /// Returns the L1 account that is paid for a refund account of the L2.

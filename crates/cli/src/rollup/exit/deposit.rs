@@ -6,7 +6,7 @@ use super::{
     state::{LastView, StateArguments},
 };
 use crate::output::complain;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use clap::Args;
 use contracts::{
     L2_MESSENGER,
@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
     #[arg(value_name = "INDEX")]
     index: u64,
 
+    /// L1 account whose alias account is the refund account. It is paid, and has to send.
+    #[arg(long, value_name = "L1ADDRESS")]
+    alias: Option<Address>,
+
     #[command(flatten)]
     state: StateArguments,
 }
@@ -34,7 +38,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let proof = last.source.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
     let bridge = last.source.prove_with_code(bridges.1)?;
     let returned = DepositReturn::new(last.state_root, bridges, &found, &proof, bridge);
-    let returned = last.source.blame(returned.map_err(Into::into))?;
+    let mut returned = last.source.blame(returned.map_err(Into::into))?;
+    if let Some(l1_account) = arguments.alias {
+        returned = returned.to_alias_owner(l1_account)?;
+    }
     last.warn();
     // The refund account of the message is the L2 bridge. If the L1 account with that address has
     // already been paid the fee, the deposit still returns the tokens.
@@ -45,19 +52,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     let status = printed::status(returned.status);
+    let callers: Vec<_> = returned.callers.iter().map(ToString::to_string).collect();
     printed::calldata(
         arguments.state.json,
         &returned.calldata,
         format_args!(
-            "{} pays {} units of {} and {} of the {status} deposit {} to {} on L1; only this account or the \
-             depositor {} may send",
+            "{} pays {} units of {} and {} of the {status} deposit {} to {} on L1; only {} may send",
             printed::contract("L1TokenBridge", Some(bridges.0)),
             returned.amount,
             returned.l1_token,
             printed::ether(U256::from(returned.fee)),
             returned.index,
             returned.recipient,
-            returned.depositor,
+            callers.join(" or "),
         ),
         json!({
             "to": bridges.0,
@@ -67,6 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             "l1Token": returned.l1_token,
             "recipient": returned.recipient,
             "depositor": returned.depositor,
+            "callers": returned.callers,
             "units": returned.amount.to_string(),
             "wei": returned.fee.to_string(),
             "blockNumber": last.number,

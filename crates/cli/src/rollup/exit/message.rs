@@ -21,8 +21,12 @@ pub(crate) struct Arguments {
 
     /// Have it paid to this L1 account. Only the sender of the message can, and only if the refund
     /// account is a contract of the L2.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "alias")]
     reclaim_to: Option<Address>,
+
+    /// L1 account whose alias account is the refund account. It is paid, and has to send.
+    #[arg(long, value_name = "L1ADDRESS")]
+    alias: Option<Address>,
 
     #[command(flatten)]
     state: StateArguments,
@@ -41,7 +45,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             MessageReturn::reclaim(last.state_root, &found, &proof, to, refund)
         }
     };
-    let returned = last.source.blame(returned.map_err(Into::into))?;
+    let mut returned = last.source.blame(returned.map_err(Into::into))?;
+    if let Some(l1_account) = arguments.alias {
+        returned = returned.to_alias_owner(l1_account)?;
+    }
     last.warn();
     let status = printed::status(returned.status);
     let callers: Vec<_> = returned.callers.iter().map(ToString::to_string).collect();
