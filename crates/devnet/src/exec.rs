@@ -11,6 +11,7 @@ use revm::{
     interpreter::{Interpreter, interpreter_types::Jumps},
     primitives::TxKind,
 };
+use rpc::UNTIMED_GAS;
 use std::sync::Arc;
 
 /// Inspector that records the storage slots that are read.
@@ -32,6 +33,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Reads {
 }
 
 /// Calls a function without keeping its changes. Returns its output and the slots that it reads.
+/// The call has no deadline, so its gas bounds its time.
 pub(crate) fn view(
     state: &State,
     contract: Address,
@@ -43,7 +45,7 @@ pub(crate) fn view(
     let transaction = TxEnv {
         kind: TxKind::Call(contract),
         data,
-        gas_limit: block.header.gas_limit,
+        gas_limit: block.header.gas_limit.min(UNTIMED_GAS),
         chain_id: Some(config.spec.chain_id()),
         ..Default::default()
     };

@@ -153,7 +153,7 @@ impl Api {
     }
 
     /// Returns the deadline of a call that starts now.
-    pub(crate) fn call_deadline(&self) -> Deadline {
+    pub fn call_deadline(&self) -> Deadline {
         Deadline::after(self.options.limits.call_time)
     }
 

@@ -1,7 +1,8 @@
 //! Calls: `eth_call` and similar methods.
 
 use crate::{
-    Api, BoundedInspector, ConsoleOptions, FailureStyle, Note, Recorded, Registry, RpcError,
+    Api, BoundedInspector, ConsoleOptions, Deadline, DeadlineInspector, FailureStyle, Note,
+    Recorded, Registry, RequestLimits, RpcError, UNTIMED_GAS,
     call_tree::call_tree,
     error::{REVERTED, transaction_error},
     overrides, precompile_events, precompiles,
@@ -22,7 +23,6 @@ use revm::{
         ContextTr, JournalTr, TxEnv,
         result::{ExecutionResult, HaltReason},
     },
-    inspector::NoOpInspector,
 };
 use revm_inspectors::{
     access_list::AccessListInspector,
@@ -33,10 +33,6 @@ use std::{mem, sync::Arc};
 /// Maximum number of executions in `eth_createAccessList`. Each round adds the accesses of a run
 /// with the previous list; two rounds suffice unless the code reads its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
-
-/// Gas limit up to which a call runs without a deadline check, because its gas already bounds its
-/// time. Checking the clock slows down every step.
-const UNTIMED_GAS: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_call", |api, args| {
@@ -81,11 +77,16 @@ fn traced(api: &Api, request: &CallRequest) -> Result<String, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
     let inspector = TracingInspector::new(TracingInspectorConfig::all());
+    let RequestLimits { trace_bytes, trace_time, .. } = api.options().limits;
+    let recorded = Recorded { steps: true, stack: true, memory: true, ..Recorded::default() };
+    let deadline = Deadline::after(trace_time);
+    let inspector = BoundedInspector::new(inspector, recorded, trace_bytes, deadline);
     let mut evm = call.evm(&mut state, inspector, true)?;
     let (done, notes) =
         precompile_events::watch_again(|| evm.transact_raw(call.transaction.clone()));
+    evm.inspector_mut().check()?;
     done.map_err(transaction_error)?;
-    let calls = mem::take(evm.inspector_mut().traces_mut());
+    let calls = mem::take(evm.inspector_mut().inner.traces_mut());
     Ok(call_tree(calls, &notes, &api.options().telemetry.console_options))
 }
 
@@ -143,14 +144,7 @@ impl CallRequest {
     pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
-        let clock = BoundedInspector::new(
-            NoOpInspector,
-            Recorded::default(),
-            u64::MAX,
-            api.call_deadline(),
-        );
-        let is_timed = call.transaction.gas_limit > UNTIMED_GAS;
-        let mut evm = call.evm(&mut state, clock, is_timed)?;
+        let mut evm = call.timed_evm(&mut state, api.call_deadline())?;
         let (done, notes) = precompile_events::watch(|| evm.transact_raw(call.transaction.clone()));
         evm.inspector_mut().check()?;
         let done = done.map_err(|error| api.options().failure_style.call_error(error))?;
@@ -204,6 +198,17 @@ impl Prepared<'_> {
     /// Cache key of the precompiles; `None` if another call cannot reuse them.
     fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
+    }
+
+    /// Creates an EVM like [`Self::evm`]. Its inspector halts the execution at the deadline, unless
+    /// the gas limit bounds the time. [`BoundedInspector::check`] then returns the error.
+    pub fn timed_evm<'a, 's>(
+        &self,
+        state: &'a mut BlockState<'s, State>,
+        deadline: Deadline,
+    ) -> Result<BlockEvm<&'a mut BlockState<'s, State>, DeadlineInspector>, RpcError> {
+        let is_timed = self.transaction.gas_limit > UNTIMED_GAS;
+        self.evm(state, DeadlineInspector::until(deadline), is_timed)
     }
 
     /// Creates an EVM over the state and the overrides.
@@ -289,11 +294,13 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         call.env.block_env.basefee = call.tally.base_fee();
         call.env.cfg_env.disable_base_fee = true;
         let mut state = call.source.open();
-        let mut evm = call.evm(&mut state, AccessListInspector::new(list.clone()), true)?;
-        let done = evm
-            .transact_raw(call.transaction.clone())
-            .map_err(|error| api.options().failure_style.call_error(error))?;
-        let touched = std::mem::take(evm.inspector_mut()).into_access_list();
+        let inspector = AccessListInspector::new(list.clone());
+        let inspector = BoundedInspector::new(inspector, Recorded::default(), u64::MAX, deadline);
+        let mut evm = call.evm(&mut state, inspector, true)?;
+        let done = evm.transact_raw(call.transaction.clone());
+        evm.inspector_mut().check()?;
+        let done = done.map_err(|error| api.options().failure_style.call_error(error))?;
+        let touched = mem::take(&mut evm.inspector_mut().inner).into_access_list();
         let settled = touched == list;
         list = touched;
         last = Some(done.result);

@@ -1,19 +1,19 @@
 //! `eth_estimateGas`: the lowest gas limit with which a transaction succeeds.
 
 use crate::{
-    Api, CallRequest, Deadline, FailureStyle, Outcome, Registry, RpcError, codes, precompile_events,
+    Api, CallRequest, Deadline, DeadlineInspector, FailureStyle, Note, Outcome, Registry, RpcError,
+    UNTIMED_GAS, codes, precompile_events,
 };
 use alloy_evm::Evm;
 use alloy_primitives::{Address, U64, U256};
 use alloy_rpc_types_eth::TransactionRequest;
-use executor::{BlockEvm, BlockState, BlockTally};
+use executor::{BlockEvm, BlockState, BlockTally, ReadError};
 use revm::{
     Database,
     context::{
         TxEnv,
-        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultAndState},
     },
-    inspector::NoOpInspector,
     primitives::hardfork::SpecId,
 };
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const ALLOWANCE: &str = "gas required exceeds allowance";
 /// Gas stipend that the EVM gives the callee of a call with value.
 const STIPEND: u64 = 2_300;
 
-type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
+type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, DeadlineInspector>;
 
 /// Base fee by which an estimate converts the price of the EXECUTE market to gas. Before the
 /// transaction is included, the base fee can fall by an eighth and the price can rise by an eighth;
@@ -69,7 +69,8 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
     call.tally = Arc::new(BlockTally::new(base_fee));
     let mut state = call.source.open();
-    let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+    let deadline = api.call_deadline();
+    let mut evm = call.timed_evm(&mut state, deadline)?;
     let mut transaction = call.transaction.clone();
     let fork_cap = call.source.transaction_gas_cap();
     let most = request.transaction.gas.unwrap_or(call.env.block_env.gas_limit);
@@ -91,7 +92,6 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         is_poor = affordable < high;
         high = high.min(affordable);
     }
-    let deadline = api.call_deadline();
     search(api, &mut evm, &call.tally, &mut transaction, high, deadline).map_err(|mut error| {
         // Clients recognise insufficient funds by this message.
         if is_poor && error.message.contains(ALLOWANCE) {
@@ -148,7 +148,7 @@ fn waive_fees(request: &mut CallRequest) {
 /// Maximum gas limit that the sender can pay for.
 fn affordable<DB>(api: &Api, db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
 where
-    DB: Database<Error = executor::ReadError>,
+    DB: Database<Error = ReadError>,
 {
     let account = db.basic(transaction.caller).map_err(chain::ChainError::from)?;
     let balance = account.unwrap_or_default().balance;
@@ -162,6 +162,16 @@ where
         }
     })?;
     Ok((left / U256::from(transaction.gas_price)).saturating_to())
+}
+
+type Executed = Result<ResultAndState<HaltReason>, EVMError<ReadError>>;
+
+/// Executes the transaction once, with a deadline unless its gas limit bounds the time.
+fn run(evm: &mut CallEvm<'_, '_>, transaction: &TxEnv) -> Result<(Executed, Vec<Note>), RpcError> {
+    evm.set_inspector_enabled(transaction.gas_limit > UNTIMED_GAS);
+    let (done, notes) = precompile_events::watch(|| evm.transact_raw(transaction.clone()));
+    evm.inspector_mut().check()?;
+    Ok((done, notes))
 }
 
 enum Tried {
@@ -179,7 +189,7 @@ fn attempt(
     transaction.gas_limit = gas_limit;
     tally.open();
     // Lines printed by contracts are reported when the transaction is sent, not while estimating.
-    match precompile_events::watch(|| evm.transact_raw(transaction.clone())).0 {
+    match run(evm, transaction)?.0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
         Ok(_)
         | Err(EVMError::Transaction(
@@ -200,7 +210,7 @@ fn search(
 ) -> Result<u64, RpcError> {
     // With the maximum gas, the call either succeeds or fails for a reason other than gas.
     transaction.gas_limit = high;
-    let (first, notes) = precompile_events::watch(|| evm.transact_raw(transaction.clone()));
+    let (first, notes) = run(evm, transaction)?;
     let first = match first {
         Ok(done) => done.result,
         Err(EVMError::Transaction(

@@ -59,8 +59,9 @@ fn explain(api: &Api, args: &mut Args) -> Result<Vec<ExplainedCall>, RpcError> {
 fn called(api: &Api, request: &CallRequest) -> Result<Vec<Note>, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
-    let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+    let mut evm = call.timed_evm(&mut state, api.call_deadline())?;
     let (done, notes) = precompile_events::watch(|| evm.transact_raw(call.transaction.clone()));
+    evm.inspector_mut().check()?;
     done.map_err(transaction_error)?;
     Ok(notes)
 }

@@ -68,7 +68,9 @@ pub use error::{FailureStyle, RpcError, codes, transaction_error};
 pub use estimate::estimate;
 pub use eth::receipt;
 pub use explain::{refused_traces, show_execute};
-pub use limits::{BoundedInspector, Deadline, Recorded, RequestLimits};
+pub use limits::{
+    BoundedInspector, Deadline, DeadlineInspector, Recorded, RequestLimits, UNTIMED_GAS,
+};
 pub use log_limit::LogLimit;
 pub use precompile_events::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, MethodName, Registry, overlaid};

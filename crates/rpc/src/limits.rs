@@ -6,6 +6,7 @@ use revm::{
     Inspector,
     bytecode::opcode::{SLOAD, SSTORE},
     handler::FrameResult,
+    inspector::NoOpInspector,
     interpreter::{
         CallInputs, CallOutcome, CreateInputs, CreateOutcome, FrameInput, InstructionResult,
         Interpreter,
@@ -18,6 +19,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Gas limit up to which a call runs without a deadline check, because its gas already bounds its
+/// time. Checking the clock slows down every step.
+pub const UNTIMED_GAS: u64 = 60_000_000;
 /// Number of steps between two deadline checks.
 const STEPS_PER_LOOK: u64 = 256;
 /// JSON bytes of a recorded step without its stack, memory and returndata.
@@ -119,6 +123,16 @@ pub struct BoundedInspector<I> {
     slots: HashMap<Address, HashSet<U256>>,
 }
 
+/// Inspector that records nothing, and halts the execution once the deadline has passed.
+pub type DeadlineInspector = BoundedInspector<NoOpInspector>;
+
+impl DeadlineInspector {
+    /// Creates an inspector that halts the execution at the deadline.
+    pub fn until(deadline: Deadline) -> Self {
+        Self::new(NoOpInspector, Recorded::default(), u64::MAX, deadline)
+    }
+}
+
 impl<I> BoundedInspector<I> {
     /// Creates an inspector that records at most `limit` bytes until the deadline.
     pub fn new(inner: I, recorded: Recorded, limit: u64, deadline: Deadline) -> Self {
@@ -154,11 +168,17 @@ impl<I> BoundedInspector<I> {
         self.exceeded.is_none()
     }
 
+    fn check_deadline(&mut self) {
+        if self.exceeded.is_none() {
+            self.exceeded = self.deadline.check().err();
+        }
+    }
+
     /// Returns `true` if the next step may run and be recorded.
     fn take_step(&mut self, interpreter: &Interpreter) -> bool {
         self.steps += 1;
-        if self.steps % STEPS_PER_LOOK == 1 && self.exceeded.is_none() {
-            self.exceeded = self.deadline.check().err();
+        if self.steps % STEPS_PER_LOOK == 1 {
+            self.check_deadline();
         }
         let Recorded { steps, stack, memory, return_data, storage, max_steps } = self.recorded;
         if max_steps.is_some_and(|most| self.steps > most) {
@@ -228,8 +248,13 @@ impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
     }
 
     fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
-        let bytes = 2 * inputs.input.len() as u64;
-        self.take(FRAME_BYTES + bytes).then(|| self.inner.call(context, inputs)).flatten()
+        // A precompile can take as long as millions of steps.
+        self.check_deadline();
+        if self.take(FRAME_BYTES + 2 * inputs.input.len() as u64) {
+            return self.inner.call(context, inputs);
+        }
+        let (gas, offset) = (inputs.gas_limit, inputs.return_memory_offset.clone());
+        Some(CallOutcome::new_oog(gas, offset, inputs.reservoir))
     }
 
     fn call_end(&mut self, context: &mut CTX, inputs: &CallInputs, outcome: &mut CallOutcome) {

@@ -15,25 +15,26 @@ use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER, Tran
 /// Emits a log for each ether transfer, for `eth_simulateV1`: calls and creations with value, and
 /// SELFDESTRUCTs of contracts with a balance.
 #[derive(Debug)]
-pub(crate) struct Transfers(TransferInspector);
+pub(crate) struct Transfers(Option<TransferInspector>);
 
 impl Transfers {
-    pub(crate) fn new() -> Self {
-        Self(TransferInspector::new(false).with_logs(true))
+    /// Creates an inspector that emits logs only if `is_enabled`.
+    pub(crate) fn new(is_enabled: bool) -> Self {
+        Self(is_enabled.then(|| TransferInspector::new(false).with_logs(true)))
     }
 }
 
 impl<CTX: ContextTr> Inspector<CTX> for Transfers {
     fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
-        self.0.call(context, inputs)
+        self.0.as_mut()?.call(context, inputs)
     }
 
     fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
-        self.0.create(context, inputs)
+        self.0.as_mut()?.create(context, inputs)
     }
 
     fn step(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
-        if interpreter.bytecode.opcode() != opcode::SELFDESTRUCT {
+        if self.0.is_none() || interpreter.bytecode.opcode() != opcode::SELFDESTRUCT {
             return;
         }
         // If the instruction fails, its frame fails too and drops the log.

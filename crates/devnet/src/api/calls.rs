@@ -9,7 +9,7 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use alloy_rpc_types_trace::parity::{TraceResults, TraceType};
 use chain::State;
 use executor::BlockState;
-use revm::{DatabaseCommit as _, inspector::NoOpInspector};
+use revm::DatabaseCommit as _;
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use rpc::{
     BoundedInspector, CallRequest, Deadline, Outcome, RpcError,
@@ -43,7 +43,8 @@ fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> 
     let block_overrides = args.or_default()?;
     let request = CallRequest { transaction, block, state, block_overrides };
     let source = devnet.api.state(request.block)?;
-    Ok(json!(traced(devnet, &mut source.open(), &request, &kinds)?))
+    let deadline = trace_deadline(devnet);
+    Ok(json!(traced(devnet, &mut source.open(), &request, &kinds, deadline)?))
 }
 
 fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
@@ -53,11 +54,18 @@ fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     let source = devnet.api.state(block)?;
     let mut state = source.open();
     let mut all = Vec::with_capacity(calls.len());
+    let deadline = trace_deadline(devnet);
     for (transaction, kinds) in calls {
+        deadline.check()?;
         let request = CallRequest { transaction, block, ..CallRequest::default() };
-        all.push(traced(devnet, &mut state, &request, &kinds)?);
+        all.push(traced(devnet, &mut state, &request, &kinds, deadline)?);
     }
     Ok(json!(all))
+}
+
+/// Returns the deadline of a request that traces and starts now.
+fn trace_deadline(devnet: &DevnetState) -> Deadline {
+    Deadline::after(devnet.api.options().limits.trace_time)
 }
 
 /// Executes a call on a state, commits its changes to that state and returns its traces.
@@ -66,18 +74,18 @@ fn traced(
     state: &mut BlockState<'_, State>,
     request: &CallRequest,
     kinds: &HashSet<TraceType>,
+    deadline: Deadline,
 ) -> Result<TraceResults, RpcError> {
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let (limits, recorded) = bounds(&devnet.api, kinds.contains(&TraceType::VmTrace));
-    let deadline = Deadline::after(limits.trace_time);
     let inspector = TracingInspector::new(config);
     let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut evm = call.evm(state, inspector, true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
+    evm.inspector_mut().check()?;
     let done = done.map_err(|error| devnet.api.options().failure_style.call_error(error))?;
     let (database, inspector, _) = evm.components_mut();
-    inspector.check()?;
     let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
     let mut results = trace_results(&devnet.api, inspector, &done, kinds, before)?;
     rpc::refused_traces(results.trace.iter_mut(), &notes);
@@ -110,6 +118,7 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     few(bundles.iter().map(|bundle| bundle.transactions.len()).sum())?;
     let source = devnet.api.state(block)?;
     let mut open = source.open();
+    let deadline = devnet.api.call_deadline();
     let mut all = Vec::with_capacity(bundles.len());
     for Bundle { transactions, block_override } in bundles {
         let mut results = Vec::with_capacity(transactions.len());
@@ -120,7 +129,9 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                 state: std::mem::take(&mut pretended),
                 block_overrides: block_override.clone().unwrap_or_default(),
             };
-            results.push(match called(devnet, &mut open, &request) {
+            let result = called(devnet, &mut open, &request, deadline);
+            deadline.check()?;
+            results.push(match result {
                 Ok(output) => json!({ "value": output }),
                 Err(error) => json!({ "error": error.message }),
             });
@@ -135,10 +146,12 @@ fn called(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,
     request: &CallRequest,
+    deadline: Deadline,
 ) -> Result<Bytes, RpcError> {
     let call = request.prepare(&devnet.api)?;
-    let mut evm = call.evm(state, NoOpInspector, false)?;
+    let mut evm = call.timed_evm(state, deadline)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
+    evm.inspector_mut().check()?;
     let done = done.map_err(|error| devnet.api.options().failure_style.call_error(error))?;
     drop(evm);
     state.commit(done.state);

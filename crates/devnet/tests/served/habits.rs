@@ -1,12 +1,13 @@
 //! Behaviour of anvil that its users rely on.
 
-use crate::support::{PROBE, SINK, Served, ask, client, number, serve};
+use crate::support::{PROBE, SINK, Served, ask, client, number, serve, serve_as_anvil};
 use alloy_primitives::U256;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     thread,
+    time::Duration,
 };
 
 /// Returns the word in slot 0, then overwrites it with the calldata word.
@@ -122,6 +123,26 @@ fn calls_are_traced_singly_and_in_sequence() {
     assert_eq!(results[1][0]["value"], word(5));
     // The calls do not change the state.
     assert_eq!(served.ask("eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));
+}
+
+#[test]
+fn sequences_of_calls_end_at_deadline() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let served = serve_as_anvil(|config| {
+        config.gas_limit = 10_000_000_000;
+        (config.server.limits.call_time, config.server.limits.trace_time) = (LIMIT, LIMIT);
+    });
+    // JUMPDEST, PUSH1 0, JUMP: an endless loop.
+    served.ask("anvil_setCode", json!([SWAPPER, "0x5b600056"]));
+    let bundle = |to: &str| json!([[{ "transactions": [{ "to": to, "gas": "0x2540be400" }] }]]);
+    let traced = |to: &str| json!([[[{ "to": to, "gas": "0x2540be400" }, ["trace"]]], "latest"]);
+    for (method, params) in [("eth_callMany", bundle(SWAPPER)), ("trace_callMany", traced(SWAPPER))]
+    {
+        let refused = served.client.request::<_, Value>(method, params).unwrap_err();
+        assert!(refused.to_string().contains("takes too long"), "{method}: {refused}");
+    }
+    served.ask("eth_callMany", bundle(SINK));
+    served.ask("trace_callMany", traced(SINK));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use super::{
     payload::{SimBlock, WantedHeader},
     result::{Made, describe, split},
 };
-use crate::{Deadline, RpcError, overrides, transfers::Transfers, typed::Filled};
+use crate::{
+    BoundedInspector, Deadline, Recorded, RpcError, UNTIMED_GAS, overrides, transfers::Transfers,
+    typed::Filled,
+};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_evm::{Evm, precompiles::PrecompilesMap};
@@ -154,7 +157,9 @@ impl Simulation {
             if header.withdrawals_root.is_some() { &given.withdrawals[..] } else { &[] };
         let environment =
             Environment { header: &header, ommers: &[], withdrawals, spec: &config.spec };
-        let inspector = Transfers::new();
+        let inspector = Transfers::new(self.trace_transfers);
+        let inspector =
+            BoundedInspector::new(inspector, Recorded::default(), u64::MAX, self.deadline);
         let mut execution =
             BlockExecution::begin_inspected(&mut state, environment, &rules, inspector)
                 .map_err(ChainError::from)?;
@@ -167,7 +172,6 @@ impl Simulation {
             execution.evm_mut().ctx_mut().block.blob_excess_gas_and_price =
                 Some(BlobExcessGasAndPrice { excess_blob_gas, blob_gasprice: fee.saturating_to() });
         }
-        execution.evm_mut().set_inspector_enabled(self.trace_transfers);
 
         let mut made = Vec::with_capacity(calls.len());
         let mut used = 0;
@@ -193,10 +197,11 @@ impl Simulation {
             // Without validation the nonce is not checked, and the maximum nonce wraps to 0.
             let wraps = env.nonce == u64::MAX;
             env.nonce -= u64::from(wraps);
-            let mut done = execution
-                .evm_mut()
-                .transact_raw(env)
-                .map_err(|error| refused(error, sender, gas))?;
+            let evm = execution.evm_mut();
+            evm.set_inspector_enabled(self.trace_transfers || gas > UNTIMED_GAS);
+            let done = evm.transact_raw(env);
+            evm.inspector_mut().check()?;
+            let mut done = done.map_err(|error| refused(error, sender, gas))?;
             if wraps && let Some(account) = done.state.get_mut(&sender) {
                 account.info.nonce = 0;
             }

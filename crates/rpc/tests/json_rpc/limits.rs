@@ -3,6 +3,7 @@
 use crate::support::{BOB, LOGGER, Server, post, raw};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
 use node::Mining;
+use rpc_types::methods::EXPLAIN_EXECUTE;
 use serde_json::{Value, json};
 use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
 
@@ -118,6 +119,55 @@ async fn requests_time_out_by_their_class() {
     let server =
         Server::bounded(RequestLimits { trace_time: Duration::ZERO, ..RequestLimits::default() });
     assert_eq!(bound(&server.answer("debug_traceCall", with("1h")).await).1, 0);
+}
+
+#[tokio::test]
+async fn long_executions_end_at_deadline() {
+    const GAS: u64 = 10_000_000_000;
+    let server = Server::of_long_calls(GAS, Duration::from_millis(500));
+    let gas = format!("{GAS:#x}");
+    let requests = |code: &str| {
+        let call = json!({ "to": BOB, "gas": gas });
+        let state = json!({ BOB.to_string(): { "code": code } });
+        let block = json!({ "gasLimit": gas });
+        let simulated =
+            json!({ "blockOverrides": block, "stateOverrides": state, "calls": [call] });
+        [
+            ("eth_call", json!([call, "latest", state])),
+            ("eth_estimateGas", json!([call, "latest", state, block])),
+            ("eth_createAccessList", json!([call, "latest", state])),
+            ("eth_simulateV1", json!([{ "blockStateCalls": [simulated] }])),
+            (EXPLAIN_EXECUTE.name, json!([call, "latest", state])),
+        ]
+    };
+    // The pool has a thread per core, so the last request waits for one of the others.
+    let [a, b, c, d, e] = requests(LOOP);
+    let call = ("eth_call", json!([{ "to": BOB }]));
+    let [a, b, c, d, e, call] =
+        [a, b, c, d, e, call].map(|(method, params)| server.answer(method, params));
+    let (a, b, c, d, e, call) = tokio::join!(a, b, c, d, e, call);
+    for answer in [a, b, c, d, e] {
+        assert_eq!(bound(&answer).1, 500);
+    }
+    assert_eq!(call["result"], "0x");
+    // The same requests succeed if the code stops.
+    for (method, params) in requests("0x00").into_iter().take(4) {
+        assert!(!server.ask(method, params).await.is_null(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn deadline_is_checked_before_each_call() {
+    let server = Server::of_long_calls(1_000_000_000, Duration::from_millis(200));
+    // Calls BLAKE2F twice: MSTORE of the rounds, then STATICCALL with 213 bytes.
+    let called = |rounds: u32| {
+        let call = "5f5f60d55f60095afa50";
+        let code = format!("0x63{rounds:08x}60e01b5f52{call}{call}00");
+        let state = json!({ BOB.to_string(): { "code": code } });
+        server.answer("eth_call", json!([{ "to": BOB, "gas": "0x3b9aca00" }, "latest", state]))
+    };
+    assert_eq!(bound(&called(300_000_000).await).1, 200);
+    assert_eq!(called(1).await["result"], "0x");
 }
 
 #[tokio::test]

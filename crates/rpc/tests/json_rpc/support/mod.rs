@@ -16,6 +16,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 use testkit::{ETHER, Key, Timeout, logger, rich_genesis};
 use wire::ProtocolFork;
@@ -42,6 +43,15 @@ impl Server {
     pub(crate) fn bounded(limits: RequestLimits) -> Self {
         let settings = Settings { mining: Mining::Auto, ..Settings::default() };
         Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
+    }
+
+    /// Creates a server whose calls may use this gas until they time out.
+    pub(crate) fn of_long_calls(gas_cap: u64, call_time: Duration) -> Self {
+        let (genesis, mut config) = genesis();
+        config.limits.no_transaction_gas_cap = true;
+        let limits = RequestLimits { call_time, ..RequestLimits::default() };
+        let options = RpcOptions { limits, gas_cap, ..RpcOptions::default() };
+        Self::on(Chain::new(&genesis, config).unwrap(), Settings::default(), options)
     }
 
     /// Creates a server whose chain is in this folder.
