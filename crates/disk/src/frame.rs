@@ -14,11 +14,15 @@
 use crate::{DiskError, Position};
 use std::{
     io::{self, Read},
+    ops::Range,
     path::Path,
 };
 
 /// Maximum length of a record's body: far more than the largest block with its witness.
 pub(crate) const MAX_BODY: u64 = 256 << 20;
+
+/// Length in bytes of the smallest part of a file that reaches the disk on its own.
+const SECTOR: u64 = 512;
 
 const HEAD: usize = 12;
 pub(crate) const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
@@ -68,7 +72,7 @@ pub(crate) enum Found {
 ///
 /// A record is torn if the file ends before it does, or if all its bytes from some offset on are
 /// zero, as in a file that was extended before its bytes were written. Any other violation is an
-/// error, because it means that a complete record was changed.
+/// error; [`is_unsynced`] returns whether a power loss explains it.
 pub(crate) fn read_frame(
     file: &mut impl Read,
     path: &Path,
@@ -86,9 +90,7 @@ pub(crate) fn read_frame(
     }
     let mut head = [0; HEAD];
     file.read_exact(&mut head).map_err(fault())?;
-    let field =
-        |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let (body_length, body_sum, expected) = (field(0), field(4), field(8));
+    let (body_length, body_sum, expected) = (field(&head, 0), field(&head, 4), field(&head, 8));
     let got = head_sum(position, body_length, body_sum);
     if got != expected {
         if is_zero(file).map_err(fault())? {
@@ -127,27 +129,129 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
+/// Returns `true` if a power loss before the record at `position` was synced explains that it is
+/// invalid. `rest` has the bytes from there to the end of the file.
+///
+/// Without a sync, sectors reach the disk in any order, and the others are zero. So a sector of the
+/// record must be zero, and no record may follow it, because each one is synced before the next one
+/// is written. A single flipped bit is always damage, even if the record contains a zero sector.
+pub(crate) fn is_unsynced(rest: &[u8], position: Position) -> bool {
+    let Some(head) = rest.first_chunk::<HEAD>() else { return true };
+    if !is_head(head, position) {
+        let lost = Sectors { record: rest, offset: position.offset };
+        let is_flipped = (0..HEAD).filter(|at| !lost.is_zero(*at)).any(|at| {
+            (0..8).any(|bit| {
+                let mut flipped = *head;
+                flipped[at] ^= 1 << bit;
+                is_head(&flipped, position)
+            })
+        });
+        return (0..HEAD).any(|at| lost.is_zero(at))
+            && !is_flipped
+            && next_record(rest, position).is_none();
+    }
+    let [length, body_sum] = [0, 4].map(|at| field(head, at));
+    let end = usize::try_from(u64::from(length) + OVERHEAD).unwrap_or(usize::MAX);
+    let Some((record, after)) = rest.split_at_checked(end) else { return true };
+    let lost = Sectors { record, offset: position.offset };
+    let (body, mark) = (HEAD..end - END.len(), end - END.len()..end);
+    let difference = crc32fast::hash(&record[body.clone()]) ^ body_sum;
+    let flipped = flipped_byte(difference, body.len()).map(|at| HEAD + at);
+    after.iter().all(|byte| *byte == 0)
+        && lost.any_from(HEAD)
+        && mark.zip(END).all(|(at, byte)| record[at] == byte || lost.is_zero(at))
+        && flipped.is_none_or(|at| lost.is_zero(at))
+}
+
+/// A record divided at the sectors of its file.
+struct Sectors<'r> {
+    record: &'r [u8],
+    /// Offset of the record in the file.
+    offset: u64,
+}
+
+impl Sectors<'_> {
+    /// Returns the part of the record in the sector with byte `at` of the record.
+    fn around(&self, at: usize) -> Range<usize> {
+        // Both differences are at most the length of a sector.
+        let before = (self.offset + at as u64) % SECTOR;
+        let start = at.saturating_sub(before as usize);
+        let end = at.saturating_add((SECTOR - before) as usize).min(self.record.len());
+        start..end
+    }
+
+    /// Returns `true` if all bytes of the record in the sector with byte `at` are zero.
+    fn is_zero(&self, at: usize) -> bool {
+        self.record[self.around(at)].iter().all(|byte| *byte == 0)
+    }
+
+    /// Returns `true` if the sector with byte `at`, or a later one, is zero.
+    fn any_from(&self, mut at: usize) -> bool {
+        while at < self.record.len() {
+            if self.is_zero(at) {
+                return true;
+            }
+            at = self.around(at).end;
+        }
+        false
+    }
+}
+
+/// Returns the byte of a body of this length in which a single flipped bit changes the CRC-32 by
+/// `difference`.
+fn flipped_byte(difference: u32, length: usize) -> Option<usize> {
+    // Effects of the bits of a byte; each byte after it divides them further.
+    let mut effects = [0, 1, 2, 3, 4, 5, 6, 7].map(|bit| divided(1 << bit));
+    (0..length).rev().find(|_| {
+        let is_found = effects.contains(&difference);
+        effects = effects.map(divided);
+        is_found
+    })
+}
+
+/// Returns the CRC-32 register after another byte of zero.
+fn divided(register: u32) -> u32 {
+    const POLYNOMIAL: u32 = 0xedb8_8320;
+    (0..8).fold(register, |it, _| (it >> 1) ^ (POLYNOMIAL & (it & 1).wrapping_neg()))
+}
+
 /// Returns the bodies of all intact records of a file starting at `offset`, skipping corrupted
 /// bytes between them.
 pub(crate) fn find_records(file: &[u8], offset: u64) -> Vec<Vec<u8>> {
     let (mut found, mut at) = (Vec::new(), usize::try_from(offset).unwrap_or(usize::MAX));
-    let field = |at: usize| {
-        let bytes = file.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        u32::from_be_bytes(bytes.unwrap_or_default())
-    };
-    while at.saturating_add(HEAD + END.len()) <= file.len() {
-        let position = Position { segment: 0, offset: at as u64 };
-        if head_sum(position, field(at), field(at + 4)) == field(at + 8)
-            && let Ok(Found::Record(body)) =
-                read_frame(&mut &file[at..], Path::new(""), file.len() as u64, position)
-        {
-            at += HEAD + body.len() + END.len();
-            found.push(body);
-        } else {
-            at += 1;
-        }
+    while let Some(rest) = file.get(at..)
+        && let Some((skipped, body)) = next_record(rest, Position { segment: 0, offset: at as u64 })
+    {
+        at += skipped + HEAD + body.len() + END.len();
+        found.push(body);
     }
     found
+}
+
+/// Returns the first intact record in the bytes of a file from `position` to its end, and the
+/// number of bytes before it.
+fn next_record(bytes: &[u8], position: Position) -> Option<(usize, Vec<u8>)> {
+    let length = position.offset + bytes.len() as u64;
+    (0..bytes.len()).find_map(|at| {
+        let position = Position { offset: position.offset + at as u64, ..position };
+        let (mut rest, head) = (&bytes[at..], bytes[at..].first_chunk()?);
+        if !is_head(head, position) {
+            return None;
+        }
+        match read_frame(&mut rest, Path::new(""), length, position) {
+            Ok(Found::Record(body)) => Some((at, body)),
+            _ => None,
+        }
+    })
+}
+
+/// Returns `true` if this is the intact head of a record at `position`.
+fn is_head(head: &[u8; HEAD], position: Position) -> bool {
+    head_sum(position, field(head, 0), field(head, 4)) == field(head, 8)
+}
+
+const fn field(head: &[u8; HEAD], at: usize) -> u32 {
+    u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
 }
 
 /// Returns `true` if the rest of a file consists of zeros.

@@ -6,7 +6,7 @@
 
 use crate::{
     DiskError, Position,
-    frame::{END, Found, OVERHEAD, head, read_frame},
+    frame::{END, Found, OVERHEAD, head, is_unsynced, read_frame},
 };
 use alloy_primitives::{B256, hex};
 use core::fmt;
@@ -125,7 +125,9 @@ impl BlockLog {
             }
             go_to(&mut file, &path, position)?;
             loop {
-                match read_frame(&mut file, &path, length, position)? {
+                let found = read_frame(&mut file, &path, length, position);
+                match if number == last { unless_unsynced(found, &path, position)? } else { found? }
+                {
                     Found::Record(body) => {
                         records.push_back(position);
                         position.offset += body.len() as u64 + OVERHEAD;
@@ -152,6 +154,10 @@ impl BlockLog {
         if torn.is_some() {
             file.set_len(end.offset).map_err(DiskError::io("cut off the torn end of", &path))?;
             file.sync_all().map_err(DiskError::io("sync", &path))?;
+        } else if !records.is_empty() {
+            // A killed process may not have synced the last record, which must be durable before
+            // the state store has its changes.
+            file.sync_data().map_err(DiskError::io("sync", &path))?;
         }
         let (folder, genesis, file) = (folder.to_owned(), genesis, Box::new(file));
         let log = Self { folder, genesis, segment_bytes, first, file, end, broken: None };
@@ -180,7 +186,9 @@ impl BlockLog {
             let mut file = BufReader::with_capacity(1 << 20, file);
             let mut position = Position::start_of(number);
             loop {
-                match read_frame(&mut file, &path, length, position)? {
+                let found = read_frame(&mut file, &path, length, position);
+                match if number == last { unless_unsynced(found, &path, position)? } else { found? }
+                {
                     Found::Record(body) => position.offset += body.len() as u64 + OVERHEAD,
                     Found::Torn { needs: expected } if number != last => {
                         let (offset, got) = (position.offset, length - position.offset);
@@ -285,6 +293,23 @@ pub(crate) fn read_record(
     };
     let (offset, got) = (position.offset, length.saturating_sub(position.offset));
     Err(DiskError::CutShort { path, offset, got, expected })
+}
+
+/// Converts the error of an invalid record in the last segment to a torn record if a power loss
+/// before the sync explains it.
+fn unless_unsynced(
+    found: Result<Found, DiskError>,
+    path: &Path,
+    position: Position,
+) -> Result<Found, DiskError> {
+    let Err(damage @ (DiskError::Checksum { .. } | DiskError::EndMark { .. })) = found else {
+        return found;
+    };
+    let mut file = File::open(path).map_err(DiskError::io("read", path))?;
+    go_to(&mut file, path, position)?;
+    let mut rest = Vec::new();
+    file.read_to_end(&mut rest).map_err(DiskError::io("read", path))?;
+    if is_unsynced(&rest, position) { Ok(Found::Torn { needs: OVERHEAD }) } else { Err(damage) }
 }
 
 fn go_to(file: &mut File, path: &Path, position: Position) -> Result<(), DiskError> {

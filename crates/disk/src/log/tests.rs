@@ -102,6 +102,118 @@ fn any_flipped_bit_is_an_error() {
     }
 }
 
+/// Returns pseudorandom bytes.
+fn random_bytes(length: usize) -> Vec<u8> {
+    let mut state = 8_079_u64;
+    let next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// A log with a record of each of these bodies: its folder, its content, and the boundaries of the
+/// records.
+fn log_of(bodies: &[Vec<u8>]) -> (tempfile::TempDir, Vec<u8>, Vec<usize>) {
+    let folder = tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap().log;
+    let mut ends: Vec<_> =
+        bodies.iter().map(|body| log.append(body).unwrap().offset as usize).collect();
+    ends.push(log.end().offset as usize);
+    let file = fs::read(segment_path(folder.path(), 0)).unwrap();
+    (folder, file, ends)
+}
+
+/// Parts of a file in this range, divided at multiples of `size`.
+fn parts(range: std::ops::Range<usize>, size: usize) -> Vec<std::ops::Range<usize>> {
+    let parts = range.start / size..range.end.div_ceil(size);
+    parts.map(|it| (it * size).max(range.start)..((it + 1) * size).min(range.end)).collect()
+}
+
+#[test]
+fn last_record_without_some_sectors_is_truncated() {
+    // The last record begins at different offsets in a sector, and its head may be in two.
+    for first in (430..450).chain([0, 100, 300]) {
+        let bodies = [random_bytes(first), random_bytes(1_900)];
+        let (folder, file, ends) = log_of(&bodies);
+        let path = segment_path(folder.path(), 0);
+        let position = Position { segment: 0, offset: ends[1] as u64 };
+        let sectors = parts(ends[1]..ends[2], 512);
+        for lost in 1_u32..1 << sectors.len() {
+            let mut torn = file.clone();
+            for (_, sector) in sectors.iter().enumerate().filter(|(it, _)| lost >> it & 1 == 1) {
+                torn[sector.clone()].fill(0);
+            }
+            fs::write(&path, &torn).unwrap();
+            let Opened { mut log, records, torn: tail } = open(folder.path()).unwrap();
+            if torn == file {
+                assert_eq!((records.len(), tail), (2, None));
+                continue;
+            }
+            let bytes = (ends[2] - ends[1]) as u64;
+            assert_eq!(tail, Some(TornTail { position, bytes }), "{first}, {lost:b}");
+            assert_eq!(records, [Position::start_of(0)]);
+            log.append(&bodies[1]).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), file);
+        }
+    }
+}
+
+#[test]
+fn long_last_record_without_a_page_is_truncated() {
+    let (folder, file, ends) = log_of(&[random_bytes(3_000), random_bytes(100_000)]);
+    for part in parts(ends[1]..ends[2], 4_096) {
+        let mut torn = file.clone();
+        torn[part.clone()].fill(0);
+        fs::write(segment_path(folder.path(), 0), &torn).unwrap();
+        assert!(BlockLog::check(folder.path(), GENESIS).is_ok(), "{part:?}");
+        let opened = open(folder.path()).unwrap();
+        assert_eq!((opened.records.len(), opened.torn.is_some()), (1, true), "{part:?}");
+    }
+}
+
+#[test]
+fn synced_record_without_a_sector_is_an_error() {
+    let bodies = [random_bytes(1_400), vec![0; 1_500], random_bytes(1_400), random_bytes(2_000)];
+    let (folder, file, ends) = log_of(&bodies);
+    let path = segment_path(folder.path(), 0);
+    for part in parts(SEGMENT_HEAD..ends[3], 512) {
+        let mut damaged = file.clone();
+        damaged[part.clone()].fill(0);
+        fs::write(&path, &damaged).unwrap();
+        if damaged == file {
+            assert_eq!(open(folder.path()).unwrap().records.len(), 4);
+            continue;
+        }
+        let refused = open(folder.path()).unwrap_err();
+        let is_named = matches!(refused, DiskError::Checksum { .. } | DiskError::EndMark { .. });
+        assert!(is_named, "{part:?}: {refused}");
+        assert!(BlockLog::check(folder.path(), GENESIS).is_err());
+        assert_eq!(fs::read(&path).unwrap(), damaged, "nothing is cut off");
+    }
+}
+
+#[test]
+fn flipped_bit_beside_zero_sectors_is_an_error() {
+    let body = [random_bytes(700), vec![0; 1_100], random_bytes(300)].concat();
+    // The head's first bytes are zero, and the only ones in their sector.
+    for first in [100, 442, 443] {
+        let (folder, file, ends) = log_of(&[random_bytes(first), body.clone()]);
+        let path = segment_path(folder.path(), 0);
+        let head = 8 * ends[1]..8 * (ends[1] + 12);
+        for bit in head.chain((8 * ends[1]..8 * ends[2]).step_by(7)) {
+            let mut flipped = file.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            let opened = open(folder.path());
+            assert!(opened.is_err(), "{first}, bit {bit}");
+        }
+        fs::write(&path, &file).unwrap();
+        assert_eq!(open(folder.path()).unwrap().records.len(), 2);
+    }
+}
+
 #[test]
 fn moved_record_is_rejected() {
     let (folder, file, ends, _) = three();
