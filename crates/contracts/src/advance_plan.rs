@@ -308,9 +308,9 @@ impl AdvancePlan {
             blobs.extend(to_blobs(&tail));
         }
         // The contract reads trailers only in a transaction with blobs.
-        let trailers: u64 = inputs.iter().map(|input| input.trailer).sum();
+        let trailers = sum(inputs.iter().map(|input| input.trailer));
         let posting = (!blobs.is_empty()).then(|| Self::of(inputs, calldata, blobs))?;
-        Some(Self { charge: posting.charge + trailers, ..posting })
+        Some(Self { charge: posting.charge.saturating_add(trailers), ..posting })
     }
 
     fn of(inputs: &[AdvanceInput], calldata: Vec<Bytes>, blobs: Vec<Vec<u8>>) -> Self {
@@ -321,7 +321,7 @@ impl AdvancePlan {
             blocks: inputs.iter().map(|input| input.blocks).sum(),
             counts: inputs.iter().map(|input| input.blocks).collect(),
             batches: inputs.iter().filter(|input| is_batch(&input.bytes)).count() as u64,
-            charge: inputs.iter().map(|input| input.charge).sum(),
+            charge: sum(inputs.iter().map(|input| input.charge)),
             surplus: inputs
                 .iter()
                 .map(|input| input.reserve.saturating_sub(input.charge))
@@ -377,10 +377,11 @@ impl AdvancePlan {
             + hashed
             + memory;
         let (intrinsic, floor) = transaction_gas(fork, &data);
-        let gas = (intrinsic + contract + self.charge).max(floor);
+        let used = self.charge.saturating_add(intrinsic + contract);
+        let gas = used.max(floor);
         // A call forwards at most 63/64 of the remaining gas (EIP-150).
-        let needed = intrinsic + contract + self.charge + self.surplus;
-        let limit = (needed + needed / 63 + gas_of.margin).max(floor);
+        let needed = used.saturating_add(self.surplus);
+        let limit = needed.saturating_add(needed / 63).saturating_add(gas_of.margin).max(floor);
         Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
     }
 
@@ -394,6 +395,11 @@ impl AdvancePlan {
         };
         self.loads.iter().filter(is_longer).count() as u64
     }
+}
+
+/// Sums gas at L1's current price of EXECUTE, which is unbounded.
+fn sum(gas: impl Iterator<Item = u64>) -> u64 {
+    gas.fold(0, u64::saturating_add)
 }
 
 fn is_batch(input: &[u8]) -> bool {
@@ -490,4 +496,22 @@ const fn words(bytes: usize) -> u64 {
 /// Returns the gas for this many words of memory.
 const fn memory_gas(words: u64) -> u64 {
     3 * words + words * words / 512
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unbounded_price_saturates_limit() {
+        let cost = |charge: u64| {
+            let bytes = Bytes::from(vec![1; 200]);
+            let input = AdvanceInput { bytes, blocks: 1, charge, reserve: charge, trailer: 0 };
+            AdvancePlan::in_calldata(&[input.clone(), input]).cost(ProtocolFork::Osaka, 0, 1)
+        };
+        assert_eq!((cost(u64::MAX).gas, cost(u64::MAX).limit), (u64::MAX, u64::MAX));
+        let (one, two) = (cost(1_000_000), cost(2_000_000));
+        assert_eq!(two.gas - one.gas, 2_000_000);
+        assert!((2_000_000..2_100_000).contains(&(two.limit - one.limit)));
+    }
 }

@@ -357,7 +357,7 @@ fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: Pro
         + PROOF_GAS * evidence.relays.len() as u64
         + DISCHARGE_GAS * discharges as u64;
     // The calldata floor of EIP-7623 applies if EXECUTE is cheap and the calldata long.
-    (cost.limit + (whole - plain) + pieces).max(floor)
+    cost.limit.saturating_add(whole - plain).saturating_add(pieces).max(floor)
 }
 
 /// Returns the sidecar of a posting on an L1 of this fork, with cell proofs since Osaka (EIP-7594),

@@ -39,6 +39,8 @@ impl L1Clock {
     /// these local times.
     pub(crate) fn set(&mut self, requested: Instant, responded: Instant, head: u64, next: u64) {
         let known = self.shown.is_some();
+        // L1 may report any numbers.
+        let next = next.max(head);
         let (earliest, latest) = (self.running(requested), self.running(responded));
         if self.set.is_some() && next > self.bounds.1 {
             self.moved = Some(responded);
@@ -106,6 +108,18 @@ mod tests {
         /// Sets the clock by an L1 without latency.
         pub(crate) fn set_at(&mut self, now: Instant, head: u64, next: u64) {
             self.set(now, now, head, next);
+        }
+    }
+
+    #[test]
+    fn next_block_before_head_is_ignored() {
+        let begun = Instant::now();
+        for (head, next, time) in
+            [(u64::MAX, 0, u64::MAX), (1_000, 999, 1_000), (1_000, 1_012, 1_012)]
+        {
+            let mut clock = L1Clock::new();
+            clock.set_at(begun, head, next);
+            assert_eq!((clock.at(begun), clock.for_block(begun)), (time, time));
         }
     }
 

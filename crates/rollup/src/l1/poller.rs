@@ -216,7 +216,12 @@ impl L1Poller {
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
             // L1 would reject a block with a later timestamp until its own time has reached it.
             let (requested, answered, next) = next?;
-            self.clock.set(requested, answered, head, next.unwrap_or(head).max(head + 1));
+            self.clock.set(
+                requested,
+                answered,
+                head,
+                next.unwrap_or(head).max(head.saturating_add(1)),
+            );
         }
         if !more {
             self.forget_relayed(&chain)?;

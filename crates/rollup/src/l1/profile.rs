@@ -146,11 +146,14 @@ impl L1Profile {
         let Some(fork) = self.forks.fork_at(head.header.timestamp) else { return Ok(()) };
         let (intrinsic, floor) = advance_plan::transaction_gas(fork, &input);
         let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
-        let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
+        let around = |reserve: u64| {
+            (reserve - reserve / TOLERANCE, reserve.saturating_add(reserve / TOLERANCE))
+        };
+        let (little, much) = around(reserve);
         // A transaction needs at least the floor gas of its calldata (EIP-7623), at any price of
         // EXECUTE.
         let is_enough = runs_with(much.max(floor.saturating_sub(intrinsic)))?;
-        let is_more_than_enough = intrinsic + little >= floor && runs_with(little)?;
+        let is_more_than_enough = intrinsic.saturating_add(little) >= floor && runs_with(little)?;
         if is_enough && !is_more_than_enough {
             return Ok(());
         }
@@ -162,8 +165,9 @@ impl L1Profile {
         let mut fitting = None;
         for (name, schedule) in GasSchedule::NAMED {
             let reserve = reserve_by(schedule).map_err(refused)?;
-            let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
-            if intrinsic + little >= floor && !runs_with(little)? && runs_with(much)? {
+            let (little, much) = around(reserve);
+            if intrinsic.saturating_add(little) >= floor && !runs_with(little)? && runs_with(much)?
+            {
                 fitting = Some(name);
             }
         }

@@ -255,7 +255,7 @@ impl<P: L1Provider> L1Reader<P> {
         self.forget_old_headers();
         let first = self.view.deployment().l1_block;
         let next = self.view.head().map_or(first, |head| head.number + 1);
-        let missing = (self.view.latest() + 1).saturating_sub(next);
+        let missing = self.view.latest().saturating_add(1).saturating_sub(next);
         let count = usize::try_from(missing).unwrap_or(BATCH).min(BATCH);
         let mut headers = match missing {
             0 => Vec::new(),

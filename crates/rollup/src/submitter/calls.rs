@@ -3,7 +3,7 @@
 use super::{
     SubmitterConfig, TxData,
     refusal::{is_refusal, is_revert},
-    requests::{Account, account_at, estimate, send},
+    requests::{Account, account_at, estimate, send, with_margin},
     spending::Spending,
     transaction::{Fees, Unsigned},
 };
@@ -169,7 +169,7 @@ impl CallSender {
         let base_fee = head.map_or(0, |head| u128::from(head.base_fee));
         let max = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
         let (fees, data) = (Fees { max, tip, blob: 0 }, TxData { input, blobs: None });
-        let gas_limit = (gas + gas / 8).min(self.limits.gas);
+        let gas_limit = with_margin(gas).min(self.limits.gas);
         let cost = fees.cost(gas_limit, &data);
         let (reserve, limit) = match purpose {
             Purpose::Evidence => (0, self.config.daily_limit),
@@ -418,6 +418,20 @@ mod tests {
         let (client, to) = (fixture.l1.client(), Address::repeat_byte(9));
         sender.send(&client, &fixture.view, to, Bytes::new(), (50_000, purpose))?;
         Ok(sender.pending.as_ref().unwrap().cost)
+    }
+
+    #[test]
+    fn estimates_are_raised_within_gas_limit() {
+        let limits = L1Limits::default();
+        for (estimate, gas_limit) in
+            [(80_000, 90_000), (limits.gas, limits.gas), (u64::MAX, limits.gas)]
+        {
+            let (fixture, _, mut sender) = sender(u128::MAX);
+            let (client, to) = (fixture.l1.client(), Address::repeat_byte(9));
+            let call = (estimate, Purpose::Evidence);
+            sender.send(&client, &fixture.view, to, Bytes::new(), call).unwrap();
+            assert_eq!(sender.pending.unwrap().gas_limit, gas_limit);
+        }
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl PendingTransactions {
         // reflect abandoned transactions before them that L1 has included.
         let first = self.live().next().map_or(used, |first| first.nonce);
         let ours = self.landed.iter().chain(self.live());
-        ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
+        ours.fold(first, |next, sent| next.saturating_add(u64::from(sent.nonce == next)))
     }
 
     /// Returns the hash of the last block that the next transaction must contain; see
@@ -93,7 +93,7 @@ impl PendingTransactions {
     pub(super) fn replaced_end(&self, used: u64) -> Option<B256> {
         let next = self.next_nonce(used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
-        let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
+        let (replaced, _) = is_void(next).zip(is_void(next.checked_add(1)?))?;
         replaced.candidate.blocks.last().map(|block| block.hash)
     }
 

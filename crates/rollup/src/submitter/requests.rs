@@ -154,6 +154,12 @@ fn estimate_of(estimates: &mut [u64]) -> Option<u64> {
     estimates.iter().copied().filter(|it| is_close(*it, median)).max()
 }
 
+/// Returns the gas limit for an estimate: earlier transactions in the same L1 block may increase the
+/// gas. The result is bounded by L1's limits only afterwards, so a response must not overflow it.
+pub(super) const fn with_margin(estimate: u64) -> u64 {
+    estimate.saturating_add(estimate / 8)
+}
+
 /// Returns `true` if estimates differ by at most an eighth of the lower one, which is added to
 /// estimates.
 fn is_close(a: u64, b: u64) -> bool {

@@ -4,6 +4,7 @@ use super::{
     InFlight, SubmitterConfig, TxCandidate, TxData,
     fee_cap::FeeCap,
     pending::PendingTransactions,
+    requests::with_margin,
     spending::Spending,
     transaction::{Fees, Unsigned},
 };
@@ -80,8 +81,7 @@ impl TxBuilder {
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // Earlier transactions in the same L1 block may increase its gas.
-        let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
+        let gas_limit = with_margin(estimate).min(self.limits.gas);
         if data.blobs.is_none() {
             let most = self.fee_cap.affordable(gas_limit, base_fee, tip, head);
             fees.max = fees.max.min(most?);
