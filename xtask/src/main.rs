@@ -176,7 +176,7 @@ enum Task {
     /// `--check` fails if it is outdated, `--measure [NAME…]` measures data files again, `--assets`
     /// and `--pdf` write below target/.
     Report {
-        /// Arguments of the program `report`
+        /// Arguments of `sim report`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

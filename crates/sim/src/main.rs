@@ -7,7 +7,8 @@
 //! latter injects faults and compares the nodes, or with `--adversary` tries to slash two honest
 //! sequencers. `kills` kills a sequencer that signs prefixes, and `failover` the leader of two with
 //! a lease, and members of etcd. `etcd` measures the latency of a record there. `vectors` writes
-//! conformance vectors for EXECUTE, `findings` further exact figures of `docs/report`.
+//! conformance vectors for EXECUTE, `findings` further exact figures of `docs/report`, and `report`
+//! makes the pages and charts of that report from its templates and data files.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
 //! that it measures, and no shipped crate links it.
@@ -24,7 +25,7 @@ mod kills;
 mod load;
 mod market;
 mod payers;
-mod report_data;
+mod report;
 mod soak;
 mod vectors;
 
@@ -45,7 +46,9 @@ enum Simulation {
     Dialects(dialects::Arguments),
     /// Write or check conformance vectors: calls of EXECUTE and their answers
     Vectors(vectors::Arguments),
-    /// Print exact figures of the report in docs/report
+    /// Make, check or measure the report in docs/report
+    Report(report::Arguments),
+    /// Print exact figures of that report
     Findings(findings::Arguments),
     /// Simulate the EXECUTE gas market: prices, queueing delays and utilisation
     Market(market::Arguments),
@@ -78,6 +81,7 @@ fn run() -> Result<ExitCode> {
         Simulation::Economics(arguments) => economics::run(&arguments)?,
         Simulation::Dialects(arguments) => dialects::run(&arguments)?,
         Simulation::Vectors(arguments) => vectors::run(&arguments)?,
+        Simulation::Report(arguments) => report::run(&arguments)?,
         Simulation::Findings(arguments) => findings::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,

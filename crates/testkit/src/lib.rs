@@ -11,7 +11,8 @@
 //!   messages between them, a [slow link](DelayedLink), a [link that can be cut](Cable), a
 //!   [signer](Web3Signer) that fails, an [etcd](Etcd) cluster with [certificates](Certificates),
 //!   [plain HTTP](http), and a [time limit](Timeout);
-//! - [`localnet`]: a rollup whose nodes are processes, and the report of a run with them.
+//! - [`localnet`]: a rollup whose nodes are processes, and the report of a run with them;
+//! - [`charts`] as SVG, for documents, the report and the pages of runs.
 //!
 //! The crate depends on the path of the checkout that it was built in, so shipped crates must not
 //! depend on it: it is for tests, examples and measurements. It does not implement rules of a chain
@@ -23,6 +24,7 @@ mod artifacts;
 mod blobs;
 mod cable;
 mod certificates;
+pub mod charts;
 mod compact;
 mod delayed_link;
 mod draft;

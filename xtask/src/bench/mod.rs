@@ -30,7 +30,7 @@ pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
     let has = |flag: &str| arguments.iter().any(|it| it == flag);
     // Times of programs without optimisation would say nothing.
     let profile = if has("--measure") && !has("--quick") { "release" } else { built::CHECKS };
-    let mut programs = vec!["--bin", "sim", "--bin", "report"];
+    let mut programs = vec!["--bin", "sim"];
     if has("--measure") {
         programs.extend(["--bin", "side-by-side", "--bin", "enshrine"]);
     }
@@ -38,8 +38,8 @@ pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
         root,
         &[&["build", "--profile", profile, "--workspace"], &programs[..]].concat(),
     )?;
-    let program = built::target(root).join(profile).join("report");
-    command::run(Command::new(program).args(arguments).current_dir(root))
+    let program = built::target(root).join(profile).join("sim");
+    command::run(Command::new(program).arg("report").args(arguments).current_dir(root))
 }
 
 /// Runs a simulation of crate `sim`.

@@ -9,7 +9,6 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use chain::store::Store as _;
 use chain::{BlockAttributes, Chain, ChainConfig};
-use charts::{GrowthPoint, growth};
 use disk::{DiskOptions, DiskStore, open_chain_with};
 use executor::ChainSpec;
 use eyre::{OptionExt, Result, ensure};
@@ -22,6 +21,7 @@ use std::{
     process::{Command, Stdio},
     time::Instant,
 };
+use testkit::charts::{GrowthPoint, growth};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::{
         dialects::{json_of, measure},
-        report_data,
+        report::check_figures,
     };
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let with_real = testkit::vectors::folder().unwrap().is_some();
         let mut forms = measure(with_real).unwrap();
         check(&forms, with_real).unwrap();
-        report_data::check("dialects", &json_of(&forms)).unwrap();
+        check_figures("dialects", &json_of(&forms)).unwrap();
         assert!(
             check(&forms[1..], true).is_err(),
             "a documented row without a measurement must be an error"

@@ -10,7 +10,7 @@ mod blocks;
 mod documented;
 mod mutated;
 
-use crate::{gas_model::speed::Timer, report_data, vectors::carrier};
+use crate::{gas_model::speed::Timer, report::check_figures, vectors::carrier};
 use alloy_primitives::{B256, Bytes, U256};
 use blocks::Subject;
 use codec::ExecuteTx;
@@ -160,7 +160,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.check {
         documented::check(&forms, !arguments.without_vectors)?;
-        report_data::check("dialects", &json_of(&forms))?;
+        check_figures("dialects", &json_of(&forms))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Comparison with the figures in docs/gas.md.
 
 use super::figures::Figures;
-use crate::report_data;
+use crate::report::check_figures;
 use eyre::{OptionExt, Result, bail, ensure};
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ pub(crate) fn check(figures: &Figures, column: Column) -> Result<()> {
     ensure!(others.is_empty(), "not as in docs/gas.md: {}", others.join("; "));
     println!("{compared} figures are those of docs/gas.md");
     if matches!(column, Column::TenThousand) {
-        report_data::check("economics", &measured.into())?;
+        check_figures("economics", &measured.into())?;
     }
     Ok(())
 }
@@ -105,6 +105,6 @@ mod tests {
     fn report_has_parts_of_inputs() {
         let holders = (0..ACCOUNTS).map(|index| account(index).address()).collect();
         let past = Past { holders, is_young: false };
-        report_data::check("bytes", &json_of(&compositions(&past).unwrap())).unwrap();
+        check_figures("bytes", &json_of(&compositions(&past).unwrap())).unwrap();
     }
 }

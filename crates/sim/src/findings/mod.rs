@@ -49,12 +49,12 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report_data;
+    use crate::report::check_figures;
 
     #[test]
     fn report_has_figures_of_shared_nodes() {
         let figures = Figures::SharedNodes.of().unwrap();
-        report_data::check("shared-nodes", &figures).unwrap();
+        check_figures("shared-nodes", &figures).unwrap();
         // The paths of the slots share only their first nodes, and each position is charged.
         let of = |slots: &str, key: &str| figures[slots][key].as_u64().unwrap();
         assert!(of("64", "positions") > 60 * of("1", "positions"));
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn report_has_cost_of_nested_call() {
         let figures = Figures::NestedCost.of().unwrap();
-        report_data::check("nested-cost", &figures).unwrap();
+        check_figures("nested-cost", &figures).unwrap();
         let of = |layer: &str, key: &str| figures[layer][key].as_u64().unwrap();
         // The L2's gas covers the call of EXECUTE, and L1's charge covers the L2's gas.
         assert!(of("l2", "gas_used") > of("l3", "charge"));
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn report_has_gas_of_transactions() {
         let figures = Figures::TransactionGas.of().unwrap();
-        report_data::check("transaction-gas", &figures).unwrap();
+        check_figures("transaction-gas", &figures).unwrap();
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
         let figures = Figures::WitnessSizes.of().unwrap();
         // Without the test vectors there is nothing to compare.
         if figures["blocks"].as_object().is_some_and(|it| !it.is_empty()) {
-            report_data::check("witness-sizes", &figures).unwrap();
+            check_figures("witness-sizes", &figures).unwrap();
         }
     }
 }

@@ -9,7 +9,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use crate::report_data;
+use crate::report::check_figures;
 use eyre::{OptionExt as _, Result, ensure};
 use report::{Report, placed, report};
 use std::{fs, path::Path};
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             is_same &= fs::read_to_string(docs.join(name))? == svg;
         }
         ensure!(is_same, "docs/market.md is outdated: run cargo xtask market --write");
-        report_data::check("market", &figures)?;
+        check_figures("market", &figures)?;
     } else {
         print!("{text}");
     }

@@ -4,10 +4,10 @@ use super::{
     block::Payment,
     simulation::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
-use charts::{Curve, Curves};
 use eyre::Result;
 use serde_json::{Map, Value, json};
 use std::{fmt::Write as _, ops::Range};
+use testkit::charts::{Curve, Curves};
 use variants::market::TARGET;
 
 /// Picoseconds per EXECUTE gas on one core in the slowest real block, by `docs/gas.md`.

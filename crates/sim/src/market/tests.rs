@@ -3,7 +3,7 @@
 use super::block::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
 use super::report::{REAL, WORST, placed, report};
 use super::simulation::{ATTACK, BLOCKS, BUDGET, Demand, run};
-use crate::report_data;
+use crate::report::check_figures;
 use std::{fs, path::Path};
 use variants::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};
 
@@ -22,7 +22,7 @@ fn document_has_market_results() {
         assert!(now.contains(&format!("({name})")), "{name} is not shown");
     }
     assert_eq!(placed("no marks", "text"), None);
-    report_data::check("market", &made.figures).unwrap();
+    check_figures("market", &made.figures).unwrap();
 }
 
 #[test]

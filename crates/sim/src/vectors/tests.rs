@@ -1,5 +1,5 @@
 use super::*;
-use crate::report_data;
+use crate::report::check_figures;
 use alloy_primitives::{Bytes, keccak256};
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -20,7 +20,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 
 #[test]
 fn report_has_counts_of_vectors() {
-    report_data::check("vectors", &counts(&made().calls)).unwrap();
+    check_figures("vectors", &counts(&made().calls)).unwrap();
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Output of the figures as a table, as JSON, and as a chart.
 
 use crate::measured::{Kind, Measured};
-use charts::{Bar, Bars, COLOURS};
 use comfy_table::{CellAlignment, Table, presets};
 use core::num::NonZeroUsize;
 use measure::geometric_mean;
 use serde_json::{Value, json};
+use testkit::charts::{Bar, Bars, COLOURS};
 
 /// Returns the figures, with geometric means and worst ratios over the real blocks, or over all
 /// inputs if there are none.

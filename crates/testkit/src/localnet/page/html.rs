@@ -1,6 +1,6 @@
 //! Pieces of HTML.
 
-use charts::escaped;
+use crate::charts::escaped;
 use std::fmt::Write as _;
 
 /// Shortens each hash in a text to its first and last digits. Addresses are not shortened.

@@ -1,8 +1,8 @@
 //! Diagram of a block's path from the L2 to L1. The page contains one for wide and one for narrow
 //! screens, and the style sheet shows one of them.
 
+use crate::charts::escaped;
 use crate::localnet::{report::Advanced, units};
-use charts::escaped;
 use std::fmt::Write as _;
 
 /// CSS class of boxes on L1.

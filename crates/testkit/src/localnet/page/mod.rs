@@ -4,11 +4,11 @@
 mod html;
 mod journey;
 
+use crate::charts::{FluidBar, escaped, fluid_bars, legend};
 use crate::localnet::{
     report::{Advanced, Figures, Mark, Part, RealBlock, Report},
     units::{self, grouped},
 };
-use charts::{FluidBar, escaped, fluid_bars, legend};
 use html::{short_hashes, table};
 use journey::journey;
 use std::{cmp::Reverse, fmt::Write as _, thread};

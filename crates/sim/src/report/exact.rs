@@ -8,10 +8,10 @@ use std::{fs, path::Path};
 use variants::{Flat, market};
 
 /// Data files that follow from the code alone.
-pub const COMPUTED: [&str; 2] = ["prices", "limits"];
+pub(crate) const COMPUTED: [&str; 2] = ["prices", "limits"];
 
 /// Documents whose tables are data: they are measured by hand, on the machine that they name.
-pub const DOCUMENTS: [&str; 3] = ["benchmarks", "gas", "performance"];
+pub(crate) const DOCUMENTS: [&str; 3] = ["benchmarks", "gas", "performance"];
 
 /// Precompiles and their addresses.
 const PRECOMPILES: [(&str, u16); 11] = [
@@ -32,7 +32,7 @@ const PRECOMPILES: [(&str, u16); 11] = [
 const NODES: [u64; 5] = [1, 32, 64, 128, 532];
 
 /// Returns the prices of EXECUTE, from its code.
-pub fn prices() -> Value {
+pub(crate) fn prices() -> Value {
     let items = Items::DEFAULT;
     let times = |address: u16| {
         let [high, low] = address.to_be_bytes();
@@ -83,7 +83,7 @@ const TRANSACTION: u64 = 21_000;
 
 /// Returns the most bytes, all non-zero, of the input of a block that one L1 transaction can post,
 /// by fork of L1 and gas limit of the block; and the bytes that the floor alone leaves.
-pub fn limits() -> Value {
+pub(crate) fn limits() -> Value {
     let of = |floor: u64| {
         let fits = |gas_limit: u64, bytes: u64| {
             let words = bytes.div_ceil(32);
@@ -117,7 +117,7 @@ pub fn limits() -> Value {
 /// # Errors
 ///
 /// If the document cannot be read.
-pub fn tables(root: &Path, name: &str) -> Result<Value> {
+pub(crate) fn tables(root: &Path, name: &str) -> Result<Value> {
     let path = root.join("docs").join(name).with_extension("md");
     let text = fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
     let (mut headings, mut heading) = (Map::new(), String::new());

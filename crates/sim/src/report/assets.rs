@@ -1,7 +1,9 @@
 //! Files that the EIP's authors may include below `assets/eip-8079`.
 
-use crate::measure;
-use enshrine_report::{FOLDER, Report};
+use super::{
+    measure,
+    pages::{FOLDER, Report, write},
+};
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use std::{
     fs,
@@ -12,14 +14,14 @@ const LICENCE: &str = "Copyright and related rights waived via CC0: \
     https://creativecommons.org/publicdomain/zero/1.0/\n";
 
 /// Writes vectors, data files as CSV, and the table of the draft's open places.
-pub(crate) fn write(root: &Path, report: &Report) -> Result<PathBuf> {
+pub(crate) fn write_assets(root: &Path, report: &Report) -> Result<PathBuf> {
     let folder = root.join("target/assets/eip-8079");
     let vectors = folder.join("vectors");
     measure::simulation(&["vectors", "--out", vectors.to_str().ok_or_eyre("no Unicode path")?])?;
-    crate::write(&folder.join("LICENSE"), LICENCE)?;
+    write(&folder.join("LICENSE"), LICENCE)?;
     for (path, text) in report.files(root)? {
         if path.starts_with("data") || path.starts_with("charts") {
-            crate::write(&folder.join(path), &text)?;
+            write(&folder.join(path), &text)?;
         }
     }
     let page = root.join(FOLDER).join("eip-8079.md");
@@ -29,6 +31,6 @@ pub(crate) fn write(root: &Path, report: &Report) -> Result<PathBuf> {
         .filter(|line| line.starts_with("| "))
         .map(|line| format!("{line}\n"))
         .collect();
-    crate::write(&folder.join("open-places.md"), &format!("<!-- {LICENCE}-->\n\n{table}"))?;
+    write(&folder.join("open-places.md"), &format!("<!-- {LICENCE}-->\n\n{table}"))?;
     Ok(folder)
 }

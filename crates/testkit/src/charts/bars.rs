@@ -1,6 +1,6 @@
 //! Horizontal bars with an optional reference line.
 
-use crate::canvas::{AXIS, begin, escaped};
+use super::canvas::{AXIS, begin, escaped};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 720.0;

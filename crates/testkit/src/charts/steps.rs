@@ -1,6 +1,6 @@
 //! Steps below each other, with a condition before each.
 
-use crate::{
+use super::{
     COLOURS,
     canvas::{AXIS, begin, escaped},
 };

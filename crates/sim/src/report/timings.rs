@@ -1,12 +1,12 @@
 //! Charts of timed figures, from measurements, or from the tables of documents without them.
 
-use crate::{
+use super::{
     data::Data,
     drawings::{bars, object},
 };
-use charts::{Dot, Scatter};
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
+use testkit::charts::{Dot, Scatter};
 
 /// Table of the gas model in `docs/gas.md`.
 const TABLE: &str = "/How the prices were measured";

@@ -1,6 +1,6 @@
 //! Block time and witness size over the size of a state.
 
-use crate::canvas::scale_end;
+use super::canvas::scale_end;
 use core::fmt::Write as _;
 
 /// Measurements at one size of the state.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 /// What a figure is worth as evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Equal on every machine.
     Exact,
     /// Equal on every machine, but a model stands for a part of reality.
@@ -17,7 +17,7 @@ pub enum Kind {
 
 impl Kind {
     /// Returns the kind's name in data files.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Simulated => "simulated",
@@ -26,7 +26,7 @@ impl Kind {
     }
 
     /// Returns the mark after a figure in the text.
-    pub const fn mark(self) -> &'static str {
+    pub(crate) const fn mark(self) -> &'static str {
         match self {
             Self::Exact => "ᵉ",
             Self::Simulated => "ˢ",
@@ -42,7 +42,7 @@ impl Kind {
 
 /// All data files by name, without the ending.
 #[derive(Debug, Clone, Default)]
-pub struct Data {
+pub(crate) struct Data {
     files: BTreeMap<String, Value>,
 }
 
@@ -52,7 +52,7 @@ impl Data {
     /// # Errors
     ///
     /// If a file is no JSON, or has no kind, command or figures.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())? {
             let path = entry?.path();
@@ -83,12 +83,12 @@ impl Data {
     }
 
     /// Returns all files.
-    pub const fn files(&self) -> &BTreeMap<String, Value> {
+    pub(crate) const fn files(&self) -> &BTreeMap<String, Value> {
         &self.files
     }
 
     /// Returns `true` if there is a file of this name.
-    pub fn has(&self, file: &str) -> bool {
+    pub(crate) fn has(&self, file: &str) -> bool {
         self.files.contains_key(file)
     }
 
@@ -97,7 +97,7 @@ impl Data {
     /// # Errors
     ///
     /// If the file or the figure does not exist.
-    pub fn get(&self, file: &str, pointer: &str) -> Result<(Kind, &Value)> {
+    pub(crate) fn get(&self, file: &str, pointer: &str) -> Result<(Kind, &Value)> {
         let found = self.files.get(file).ok_or_else(|| eyre!("no data file {file}.json"))?;
         let kind = Kind::of(found["kind"].as_str().unwrap_or_default())?;
         let value = found["figures"].pointer(pointer);
@@ -109,7 +109,7 @@ impl Data {
     /// # Errors
     ///
     /// As [`get`](Self::get), or if the figure does not begin with a number.
-    pub fn number(&self, file: &str, pointer: &str) -> Result<(Kind, f64)> {
+    pub(crate) fn number(&self, file: &str, pointer: &str) -> Result<(Kind, f64)> {
         let (kind, value) = self.get(file, pointer)?;
         Ok((kind, number(value).wrap_err_with(|| format!("{file}.json, {pointer}"))?))
     }

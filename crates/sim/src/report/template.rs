@@ -8,30 +8,30 @@
 //! with N decimals; without it the result is a whole number, rounded down. The format `text` is for
 //! a single term that is a name in a data file, such as that of the slowest input.
 
-use crate::data::{Data, Kind};
+use super::data::{Data, Kind};
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure, eyre};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A figure in the text.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Key without the finding's id.
-    pub key: String,
+    pub(crate) key: String,
     /// Text without the mark.
-    pub text: String,
+    pub(crate) text: String,
     /// The weakest kind of all terms.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Names of the data files.
-    pub files: BTreeSet<String>,
+    pub(crate) files: BTreeSet<String>,
 }
 
 /// A filled template.
 #[derive(Debug, Clone)]
-pub struct Filled {
+pub(crate) struct Filled {
     /// Markdown.
-    pub text: String,
+    pub(crate) text: String,
     /// The figures, in the order of their definitions.
-    pub figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// Format of a term that is no number.
@@ -42,7 +42,7 @@ const TEXT: &str = "text";
 /// # Errors
 ///
 /// If a key is defined twice, unknown or unused, or if an expression has no value.
-pub fn fill(id: &str, template: &str, data: &Data) -> Result<Filled> {
+pub(crate) fn fill(id: &str, template: &str, data: &Data) -> Result<Filled> {
     let (head, body) = template.split_once("\n---\n").ok_or_eyre("no line of three dashes")?;
     let mut figures = BTreeMap::new();
     let mut order = Vec::new();

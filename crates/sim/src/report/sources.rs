@@ -1,6 +1,6 @@
 //! Programs whose output becomes data files.
 
-use enshrine_report::Kind;
+use super::data::Kind;
 
 /// A data file, and how it is measured.
 #[derive(Debug, Clone, Copy)]

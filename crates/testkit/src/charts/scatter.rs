@@ -1,6 +1,6 @@
 //! Points over a logarithmic horizontal scale.
 
-use crate::{
+use super::{
     COLOURS,
     canvas::{AXIS, begin, decade, escaped, logarithm, power_of_ten, scale_end},
 };

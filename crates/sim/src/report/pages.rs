@@ -1,26 +1,14 @@
-//! The report "EXECUTE, measured": findings whose figures come from data files.
-//!
-//! Templates in `docs/report/src` and data files in `docs/report/data` determine everything else in
-//! `docs/report`: the pages of the findings, their charts, the data as CSV, the index, and one HTML
-//! page. [`Report`] makes it, and [`differences`] compares it with the files of a checkout.
+//! Pages of the findings, their figures and the index.
 
-mod csv;
-mod data;
-mod drawings;
-mod exact;
-mod html;
-mod manifest;
-mod pdf;
-mod template;
-mod timings;
-
-pub use data::{Data, Kind};
-pub use exact::{COMPUTED, DOCUMENTS, limits, prices, tables};
-pub use html::page;
-pub use manifest::{Manifest, hash};
-pub use pdf::{MAX_PAGES, print};
-pub use template::{Figure, Filled, fill};
-
+use super::{
+    csv,
+    data::{Data, Kind},
+    drawings,
+    exact::{COMPUTED, DOCUMENTS, limits, prices, tables},
+    manifest::Manifest,
+    template::{Figure, Filled, fill},
+    timings,
+};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +17,7 @@ use std::{
 };
 
 /// Folder of the report in a checkout.
-pub const FOLDER: &str = "docs/report";
+pub(crate) const FOLDER: &str = "docs/report";
 /// Beginning of the command of a data file whose figures are copied from a document.
 const COPIED: &str = "copied from ";
 /// Headings that each finding has, in order.
@@ -38,28 +26,28 @@ const PARTS: [&str; 6] =
 
 /// A finding.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// `F-01` and so on. An id is never used for another finding.
-    pub id: String,
+    pub(crate) id: String,
     /// Name of the page, without the ending.
-    pub name: String,
+    pub(crate) name: String,
     /// Title without the id.
-    pub title: String,
+    pub(crate) title: String,
     /// The page.
-    pub text: String,
+    pub(crate) text: String,
     /// Its figures.
-    pub figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// The report of a checkout.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub(crate) struct Report {
     /// Findings by id.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// Data files.
-    pub data: Data,
+    pub(crate) data: Data,
     /// Charts by file name.
-    pub charts: Vec<(&'static str, String)>,
+    pub(crate) charts: Vec<(&'static str, String)>,
 }
 
 impl Report {
@@ -68,7 +56,7 @@ impl Report {
     /// # Errors
     ///
     /// If a file is missing or malformed, if a key is unknown or unused, or if ids have changed.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub(crate) fn read(root: &Path) -> Result<Self> {
         let folder = root.join(FOLDER);
         let data = Data::read(&folder.join("data"))?;
         let mut charts = drawings::draw(&data)?;
@@ -102,7 +90,7 @@ impl Report {
     /// # Errors
     ///
     /// If the template of the index cannot be read.
-    pub fn files(&self, root: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    pub(crate) fn files(&self, root: &Path) -> Result<BTreeMap<PathBuf, String>> {
         let mut files = BTreeMap::new();
         for finding in &self.findings {
             files.insert(format!("{}.md", finding.name).into(), finding.text.clone());
@@ -231,7 +219,7 @@ fn charts_of(text: &str) -> Vec<&str> {
 /// # Errors
 ///
 /// If the report cannot be made.
-pub fn differences(root: &Path) -> Result<Vec<String>> {
+pub(crate) fn differences(root: &Path) -> Result<Vec<String>> {
     let folder = root.join(FOLDER);
     let report = Report::read(root)?;
     let mut found = Vec::new();
@@ -265,13 +253,20 @@ pub fn differences(root: &Path) -> Result<Vec<String>> {
 /// # Errors
 ///
 /// If a document cannot be read.
-pub fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
+pub(crate) fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
     let [prices_name, limits_name] = COMPUTED.map(str::to_owned);
     let mut all = vec![(prices_name, prices()), (limits_name, limits())];
     for document in DOCUMENTS {
         all.push((document.to_owned(), tables(root, document)?));
     }
     Ok(all)
+}
+
+/// Writes a file and its folder.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    path.parent().map_or(Ok(()), fs::create_dir_all).wrap_err_with(failed)?;
+    fs::write(path, text).wrap_err_with(failed)
 }
 
 #[cfg(test)]

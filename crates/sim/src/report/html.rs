@@ -1,10 +1,13 @@
 //! The report as one HTML page, which loads nothing.
 
-use crate::{FOLDER, Manifest, Report};
-use charts::escaped;
+use super::{
+    manifest::Manifest,
+    pages::{FOLDER, Report},
+};
 use eyre::{Result, WrapErr as _};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use std::{fs, path::Path};
+use testkit::charts::escaped;
 
 const STYLE: &str = include_str!("style.css");
 /// Pages without findings that the report contains, before and after them.
@@ -17,7 +20,7 @@ const REPOSITORY: &str = "https://github.com/enshrine-rollups/enshrine/blob/main
 /// # Errors
 ///
 /// If a page of the report cannot be read.
-pub fn page(report: &Report, root: &Path) -> Result<String> {
+pub(crate) fn page(report: &Report, root: &Path) -> Result<String> {
     let manifest = Manifest::read(root)?;
     let stamp = format!(
         "Edition {}, {}, measured at commit {}, manifest {}",

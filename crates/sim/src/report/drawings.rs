@@ -1,10 +1,10 @@
 //! Charts of findings, from data files.
 
-use crate::data::Data;
-use charts::{Bar, Bars, COLOURS, Dot, Lane, Lanes, Scatter, Segment, Step, Steps};
+use super::data::Data;
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use testkit::charts::{Bar, Bars, COLOURS, Dot, Lane, Lanes, Scatter, Segment, Step, Steps};
 
 /// Returns the charts that `timings` does not draw, by file name.
 ///
@@ -47,7 +47,7 @@ pub(crate) fn object<'d>(
 }
 
 fn grouped(value: f64) -> String {
-    crate::template::written(value, None).unwrap_or_default()
+    super::template::written(value, None).unwrap_or_default()
 }
 
 fn transfer(data: &Data) -> Result<String> {

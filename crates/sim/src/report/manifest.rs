@@ -1,6 +1,6 @@
 //! The manifest: edition, origin of the measurements, and hashes of the data files.
 
-use crate::FOLDER;
+use super::pages::FOLDER;
 use eyre::{Result, WrapErr as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 /// Contents of `MANIFEST.json`.
 #[derive(Debug, Clone)]
-pub struct Manifest(pub Value);
+pub(crate) struct Manifest(pub Value);
 
 impl Manifest {
     /// Reads the manifest of a checkout.
@@ -16,7 +16,7 @@ impl Manifest {
     /// # Errors
     ///
     /// If it cannot be read or is no JSON.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub(crate) fn read(root: &Path) -> Result<Self> {
         let text = fs::read_to_string(root.join(FOLDER).join("MANIFEST.json"));
         Ok(Self(serde_json::from_str(&text.wrap_err("MANIFEST.json")?).wrap_err("MANIFEST.json")?))
     }
@@ -26,13 +26,13 @@ impl Manifest {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn write(&self, root: &Path) -> Result<()> {
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
         let text = format!("{:#}\n", self.0);
         fs::write(root.join(FOLDER).join("MANIFEST.json"), text).wrap_err("MANIFEST.json")
     }
 
     /// Returns an entry, or an empty text.
-    pub fn get(&self, key: &str) -> &str {
+    pub(crate) fn get(&self, key: &str) -> &str {
         self.0[key].as_str().unwrap_or_default()
     }
 
@@ -41,7 +41,7 @@ impl Manifest {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn hash(root: &Path) -> Result<String> {
+    pub(crate) fn hash(root: &Path) -> Result<String> {
         let bytes = fs::read(root.join(FOLDER).join("MANIFEST.json")).wrap_err("MANIFEST.json")?;
         Ok(hash(&bytes))
     }
@@ -51,7 +51,7 @@ impl Manifest {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn hash_files(&mut self, root: &Path) -> Result<()> {
+    pub(crate) fn hash_files(&mut self, root: &Path) -> Result<()> {
         self.0["files"] = hashes(root)?;
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Manifest {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn differences(&self, root: &Path) -> Result<Vec<String>> {
+    pub(crate) fn differences(&self, root: &Path) -> Result<Vec<String>> {
         let (now, known) = (hashes(root)?, &self.0["files"]);
         let is_same = now == *known;
         let line = "MANIFEST.json has other hashes of data files: run cargo xtask report";
@@ -81,6 +81,6 @@ fn hashes(root: &Path) -> Result<Value> {
 }
 
 /// Returns the SHA-256 of bytes, in hexadecimal.
-pub fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

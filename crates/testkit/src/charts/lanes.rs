@@ -1,6 +1,6 @@
 //! Lanes over time, with segments and marks.
 
-use crate::{
+use super::{
     COLOURS,
     canvas::{AXIS, begin, escaped},
 };

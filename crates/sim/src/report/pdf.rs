@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Maximum number of pages.
-pub const MAX_PAGES: usize = 40;
+pub(crate) const MAX_PAGES: usize = 40;
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -19,7 +19,7 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 ///
 /// If the browser fails, if there are more than [`MAX_PAGES`], or if the outline lacks the title of
 /// a finding.
-pub fn print(html: &Path, titles: &[String]) -> Result<Option<(PathBuf, usize)>> {
+pub(crate) fn print(html: &Path, titles: &[String]) -> Result<Option<(PathBuf, usize)>> {
     let pdf = html.with_extension("pdf");
     // So that an old file is not taken for the new one.
     drop(fs::remove_file(&pdf));

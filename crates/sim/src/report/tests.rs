@@ -1,6 +1,10 @@
 //! The report of this checkout: its pages, one HTML file, and the PDF.
 
-use enshrine_report::{FOLDER, Report, differences, page, print};
+use super::{
+    html::page,
+    pages::{FOLDER, Report, differences},
+    pdf::print,
+};
 use std::{fs, path::PathBuf};
 
 fn root() -> PathBuf {

@@ -1,6 +1,6 @@
 //! Curves over L1 blocks with a logarithmic scale.
 
-use crate::{
+use super::{
     COLOURS,
     canvas::{AXIS, begin, decade, escaped, logarithm, power_of_ten},
 };

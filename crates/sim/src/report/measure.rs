@@ -1,10 +1,13 @@
 //! Measurements: programs of the repository, whose output becomes data files.
 
-use crate::{
+use super::{
+    data::Kind,
     differential,
+    exact::{COMPUTED, DOCUMENTS},
+    manifest::Manifest,
+    pages::{FOLDER, Report, computed, write},
     sources::{SOURCES, Source, TESTS},
 };
-use enshrine_report::{COMPUTED, DOCUMENTS, FOLDER, Kind, Manifest, Report, computed};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -47,9 +50,9 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
         if is_quick { "target/report/quick".into() } else { Path::new(FOLDER).join("data") };
     let folder = root.join(folder);
     let begun = Instant::now();
-    let write = |name: &str, file: &Value| {
+    let write_file = |name: &str, file: &Value| {
         let path = folder.join(name).with_extension("json");
-        crate::write(&path, &format!("{file:#}\n"))
+        write(&path, &format!("{file:#}\n"))
     };
     for (name, figures) in computed(root)?.into_iter().filter(|(name, _)| is_wanted(name)) {
         let file = match DOCUMENTED.iter().find(|(document, ..)| *document == name) {
@@ -61,14 +64,14 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
                 "kind": "exact", "command": "cargo xtask report", "figures": figures,
             }),
         };
-        write(&name, &file)?;
+        write_file(&name, &file)?;
     }
     for source in SOURCES.into_iter().filter(|it| is_wanted(it.name)) {
         if is_quick && source.kind == Kind::Timed && source.quick.is_empty() {
             println!("{}: has no short run", source.name);
             continue;
         }
-        write(source.name, &run(root, &source, is_quick)?)?;
+        write_file(source.name, &run(root, &source, is_quick)?)?;
     }
     if is_quick {
         return Ok(());

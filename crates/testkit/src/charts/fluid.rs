@@ -1,7 +1,7 @@
 //! Bars whose lengths are percentages of the page's width, so that a chart fits any screen without
 //! scaling its text. Colours come from the style sheet of the page.
 
-use crate::canvas::escaped;
+use super::canvas::escaped;
 use std::fmt::Write as _;
 
 /// Height of a bar with its label, in pixels.

@@ -1,22 +1,19 @@
-//! `report`: makes, checks and measures the report in `docs/report`.
+//! The command: makes, checks and measures the report.
 
-mod assets;
-mod differential;
-mod measure;
-mod sources;
+use super::{
+    assets,
+    html::page,
+    manifest::Manifest,
+    measure,
+    pages::{FOLDER, Report, differences, write},
+    pdf::print,
+};
+use clap::Args;
+use eyre::{Result, ensure};
 
-// In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
-use keccak as _;
-
-use clap::Parser;
-use enshrine_report::{FOLDER, Manifest, Report, differences, page, print};
-use eyre::{Result, WrapErr as _, ensure};
-use std::{fs, path::Path, process::ExitCode};
-
-/// Make the report "EXECUTE, measured" from its templates and data files
-#[derive(Debug, Parser)]
-#[command(name = "report", version)]
-struct Arguments {
+/// Arguments of `sim report`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
     /// Fail if a page, a chart, a hash or a computed figure is outdated
     #[arg(long)]
     check: bool,
@@ -38,17 +35,8 @@ struct Arguments {
     pdf: bool,
 }
 
-fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: &Arguments) -> Result<()> {
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = toolchain::find_root()?;
     if arguments.check {
         let found = differences(&root)?;
@@ -86,14 +74,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     if arguments.assets {
-        println!("{}", assets::write(&root, &report)?.display());
+        println!("{}", assets::write_assets(&root, &report)?.display());
     }
     Ok(())
-}
-
-/// Writes a file and its folder.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    path.parent().map_or(Ok(()), fs::create_dir_all).wrap_err_with(failed)?;
-    fs::write(path, text).wrap_err_with(failed)
 }

@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 /// # Errors
 ///
 /// If the file cannot be read, if it has none of the figures, or if one differs.
-pub(crate) fn check(name: &str, measured: &Value) -> Result<()> {
+pub(crate) fn check_figures(name: &str, measured: &Value) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/report/data")
         .join(format!("{name}.json"));
