@@ -2,8 +2,8 @@
 //!
 //! This crate defines the order of the checks (see [`stages`]), the rules that no other tool checks
 //! (see [`lint`]), the external tools (see [`tools`]), the required coverage of the contracts (see
-//! [`coverage`]), and the benchmarks against other nodes (see [`mod@bench`]). Set-up is implemented
-//! in `enshrine-toolchain`.
+//! [`coverage`]), and the programs that measure (see [`mod@bench`]). Set-up is implemented in
+//! `enshrine-toolchain`.
 
 mod bench;
 mod book;

@@ -2,8 +2,8 @@
 //!
 //! `gas-model` compares the time of EXECUTE with its price, `economics` measures the cost of L2
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
-//! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
-//! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
+//! rollups pay for EXECUTE gas, `chain-on-disk` measures how fast a chain commits, reopens and
+//! proves, and `devnet` compares the devnet with stock anvil. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
 //! latter injects faults and compares the nodes, or with `--adversary` tries to slash two honest
 //! sequencers. `kills` kills a sequencer that signs prefixes, and `failover` the leader of two with
 //! a lease, and members of etcd. `etcd` measures the latency of a record there. `vectors` writes
@@ -15,6 +15,7 @@
 
 mod adversary;
 mod chain_on_disk;
+mod devnet;
 mod dialects;
 mod economics;
 mod etcd;
@@ -54,6 +55,8 @@ enum Simulation {
     Market(market::Arguments),
     /// Measure commits, reopening after a kill, disk space and proofs of a chain on disk
     ChainOnDisk(chain_on_disk::Arguments),
+    /// Measure the devnet and stock anvil in turn: start, transfers, calls
+    Devnet,
     /// Measure rates and latencies of a rollup, and the time to derive it from L1
     Load(load::Arguments),
     /// Run a rollup under random traffic and faults, and compare its nodes after each step
@@ -85,6 +88,7 @@ fn run() -> Result<ExitCode> {
         Simulation::Findings(arguments) => findings::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
+        Simulation::Devnet => devnet::run()?,
         Simulation::Load(arguments) => load::run(&arguments)?,
         Simulation::Soak(arguments) => soak::run(&arguments)?,
         Simulation::Kills(arguments) => kills::run(&arguments)?,

@@ -1,16 +1,25 @@
 //! The devnet against stock anvil, with one client and the same requests, and the devnet alone: reads
 //! on chains of two lengths, and blocks with and without verification.
+//!
+//! Client and node share the cores, so the client does little work per request.
 
-use super::client::{Node, request};
-use crate::built::build;
-use eyre::{ContextCompat as _, Result, ensure};
+use eyre::{ContextCompat as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    ops::Range,
     path::Path,
+    process::{Command, Stdio},
+    thread::sleep,
     time::{Duration, Instant},
 };
+use testkit::{NodeProcess, Timeout, localnet::devnet::build};
 use toolchain::{Toolchain, progress_to_stderr};
 
+/// Number of connections. Each one always has a request in flight, so that neither node nor client
+/// becomes idle.
+const CONNECTIONS: usize = 32;
 /// Number of transfers in a block, and number of such blocks.
 const BLOCK: usize = 1_000;
 const BLOCKS: usize = 5;
@@ -37,6 +46,122 @@ const TOKEN_CODE: &str = "0x6004355f525f60205260405f20545f5260205ff3";
 
 /// Two nodes: program and arguments.
 type Nodes<'n> = [(&'n Path, &'n [&'n str]); 2];
+
+/// A running node, and a connection to it.
+struct Node {
+    process: NodeProcess,
+    connection: Connection,
+    /// Time until the first response.
+    start: Duration,
+}
+
+/// A persistent HTTP connection.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// Returns the HTTP request for a call of a method.
+fn request(method: &str, params: &Value) -> Vec<u8> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+    let head =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length";
+    format!("{head}: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// Returns the range of a response's body, if its head is complete.
+fn body_of(response: &[u8]) -> Result<Option<Range<usize>>> {
+    const NAME: &[u8] = b"content-length:";
+    let Some(head) = response.windows(4).position(|part| part == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let mut lines = response[..head].split(|byte| *byte == b'\n');
+    let is_length =
+        |line: &&[u8]| line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME));
+    let length = lines.find(is_length).wrap_err("a response without a length")?;
+    let length: usize = str::from_utf8(&length[NAME.len()..])?.trim().parse()?;
+    Ok(Some(head + 4..head + 4 + length))
+}
+
+impl Connection {
+    fn open(node: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(node)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Timeout::LIMIT))?;
+        Ok(Self { stream, buffer: vec![0; 16 * 1024] })
+    }
+
+    fn read(&mut self) -> Result<&[u8]> {
+        let mut length = 0;
+        let body = loop {
+            if length == self.buffer.len() {
+                self.buffer.resize(2 * length, 0);
+            }
+            let read = self.stream.read(&mut self.buffer[length..])?;
+            ensure!(read > 0, "the node has closed the connection");
+            length += read;
+            let body = body_of(&self.buffer[..length])?;
+            if let Some(body) = body.filter(|body| length >= body.end) {
+                break body;
+            }
+        };
+        Ok(&self.buffer[body])
+    }
+}
+
+impl Node {
+    fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments).args(["--no-mining", "--silent"]).stderr(Stdio::null());
+        let process = NodeProcess::spawn_at("--port", &mut command)?;
+        let (begun, timeout) = (Instant::now(), Timeout::begin());
+        let connection = loop {
+            match Connection::open(process.address()) {
+                Err(_) if timeout.lasts() => sleep(Duration::from_millis(1)),
+                connection => break connection?,
+            }
+        };
+        let mut node = Self { process, connection, start: Duration::ZERO };
+        node.call("eth_chainId", &json!([]))?;
+        node.start = begun.elapsed();
+        Ok(node)
+    }
+
+    /// Sends a request and waits for the response.
+    fn send(&mut self, request: &[u8]) -> Result<&[u8]> {
+        self.connection.stream.write_all(request)?;
+        self.connection.read()
+    }
+
+    /// Calls a method, and returns its result.
+    fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
+        let mut response: Value = serde_json::from_slice(self.send(&request(method, params))?)?;
+        match response.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => bail!("{method}: {response}"),
+        }
+    }
+
+    /// Sends requests over many connections at once, and returns after the last response.
+    fn send_all(&self, requests: &[Vec<u8>]) -> Result<()> {
+        let connections = (0..CONNECTIONS).map(|_| Connection::open(self.process.address()));
+        let mut connections = connections.collect::<Result<Vec<_>>>()?;
+        for (connection, request) in connections.iter_mut().zip(requests) {
+            connection.stream.write_all(request)?;
+        }
+        // The next request follows each response immediately, so that the node is never idle.
+        for index in 0..requests.len() {
+            let connection = &mut connections[index % CONNECTIONS];
+            let response = connection.read()?;
+            let is_result = response.windows(8).any(|part| part == b"\"result\"");
+            ensure!(is_result, "{}", String::from_utf8_lossy(response));
+            if let Some(request) = requests.get(index + CONNECTIONS) {
+                connection.stream.write_all(request)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Returns transfers as requests, signed by a node before the measurement.
 fn transfers(signer: &Path, count: usize) -> Result<Vec<Vec<u8>>> {
@@ -90,7 +215,7 @@ fn responses(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f64; 2]>
     Ok(best)
 }
 
-/// Measures both nodes and prints figures and ratios.
+/// Runs the measurement.
 pub(crate) fn run() -> Result<()> {
     let tools = Toolchain::ensure(&progress_to_stderr)?;
     let enshrine = build()?;
@@ -132,7 +257,7 @@ pub(crate) fn run() -> Result<()> {
         *time = mine(&mut node, &all[..2 * BLOCK * BLOCKS])?.1.as_secs_f64() * 1e3;
     }
     row("block of 1,000 transfers, ms", times, times[1] / times[0]);
-    super::run_built("--example", "advance", &[""; 0])
+    Ok(())
 }
 
 fn row(what: &str, [first, second]: [f64; 2], ratio: f64) {

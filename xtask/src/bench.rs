@@ -1,16 +1,18 @@
-//! Benchmarks: the devnet against stock anvil, and the programs that measure everything else.
-
-mod client;
-mod devnet;
+//! Programs that measure, and their arguments.
 
 use crate::{
     built::{self, build},
     citations, command,
 };
-pub(crate) use devnet::run as devnet;
 use eyre::Result;
 use std::{ffi::OsStr, path::Path, process::Command};
 use toolchain::{Toolchain, find_root, progress_to_stderr};
+
+/// Measures the devnet against stock anvil, and a call of `advance`.
+pub(crate) fn devnet() -> Result<()> {
+    sim("devnet", &[])?;
+    run_built("--example", "advance", &[""; 0])
+}
 
 /// Measures the median time of each method with the devnet and with stock anvil, in turn.
 pub(crate) fn methods(root: &Path) -> Result<()> {
