@@ -1,12 +1,13 @@
 //! The rollup's contracts for the node.
 //!
-//! This crate re-exports the bindings, messages and checks of claims of `sdk`. It reimplements the formats that L1 and the L2 nodes must agree on, and tests compare them with
-//! the Solidity code. It also contains the genesis of an L2, the constructor arguments on L1, and
+//! This crate re-exports the bindings, messages and checks of claims of `sdk`. It reimplements the
+//! formats that L1 and the L2 nodes must agree on, and tests compare them with the Solidity code. It also contains the genesis of an L2, the constructor arguments on L1, and
 //! the file format of a [`Deployment`]. It does not compile Solidity and does no network I/O.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod accusation;
+mod advance_calldata;
 pub mod advance_plan;
 mod anchor;
 pub mod capacity;
@@ -21,6 +22,7 @@ mod genesis_check;
 mod inclusion;
 
 pub use accusation::{PRECONF_BONDS_CODE_HASH, accuse_calldata, canonical_block, preconfirmation};
+pub use advance_calldata::advance_inputs;
 pub use anchor::Anchor;
 pub use claims::message_proof;
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};

@@ -10,16 +10,16 @@ use crate::{
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
+use alloy_sol_types::SolEvent as _;
 use codec::{blob_tail::Trailer, with_empty_witness};
 use contracts::{
-    Deployment, Message,
+    Deployment, Message, advance_inputs,
     bindings::{
         IForcedInbox::{ForcedDischarged, ForcedSubmitted},
         IL1MessageQueue::{
             MessageClaimed, MessageRefunded, MessageSent, QueuePaused, QueueResumed,
         },
-        INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome, advanceCall},
+        INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome},
     },
     code_reference::{CodeReference, References},
 };
@@ -186,8 +186,7 @@ fn inputs(
                 true => &own[..],
                 false => data.calls(&transaction.hash).ok_or(Need::Calls(transaction.hash))?,
             };
-            let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
-            let given = calls.flat_map(|call| call.inputs);
+            let given = calls.iter().filter_map(advance_inputs).flatten();
             given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
         }
     };

@@ -2,9 +2,8 @@
 
 use super::fields::Fields;
 use alloy_primitives::Bytes;
-use alloy_sol_types::SolCall as _;
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
-use contracts::bindings::INativeRollup::advanceCall;
+use contracts::advance_inputs;
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use serde_json::json;
 use variants::ExecuteTail;
@@ -32,8 +31,7 @@ impl Carrier {
             (ExecuteTail::split_at(&input) == Some(head.len())).then_some((head, input))
         };
         let data = &signed.tx.input;
-        let of_advance =
-            || advanceCall::abi_decode(data).ok()?.inputs.into_iter().find_map(input_of);
+        let of_advance = || advance_inputs(data)?.into_iter().find_map(input_of);
         let (head, input) = input_of(data.clone()).or_else(of_advance).ok_or_eyre(
             "the calldata is neither the head of an input nor a call of NativeRollup.advance with one",
         )?;

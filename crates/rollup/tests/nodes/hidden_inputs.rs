@@ -7,7 +7,7 @@ use crate::{
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi as _};
-use alloy_sol_types::SolCall as _;
+use alloy_sol_types::{SolCall as _, SolValue as _};
 use contracts::{
     Deployment,
     bindings::INativeRollup::{Evidence, advanceCall},
@@ -53,6 +53,28 @@ pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
 /// Returns the calldata of an `advance` with this input.
 pub(crate) fn advance_by(input: Bytes) -> Vec<u8> {
     advanceCall { inputs: vec![input], evidence: Evidence::default() }.abi_encode()
+}
+
+/// Returns the calldata of an `advance` whose input precedes the list that points to it. Solidity
+/// accepts the negative offset, and ABI decoders do not.
+fn advance_before_list(input: &Bytes) -> Vec<u8> {
+    let word = |value: U256| value.to_be_bytes::<32>();
+    let padding = vec![0; input.len().next_multiple_of(32) - input.len()];
+    let list = U256::from(3 * 32 + input.len() + padding.len());
+    let evidence = Evidence::default().abi_encode();
+    [
+        &advanceCall::SELECTOR[..],
+        &word(list),
+        &word(list + U256::from(2 * 32)),
+        &word(U256::from(input.len())),
+        input,
+        &padding,
+        &word(U256::ONE),
+        &word(U256::from(2 * 32).wrapping_sub(list + U256::from(32))),
+        // Without the offset of an only argument.
+        &evidence[32..],
+    ]
+    .concat()
 }
 
 /// Returns the calldata of an `advance` with the sequencer's next block.
@@ -153,6 +175,25 @@ async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
     let head = sequencer.status().unsafe_head;
     assert_eq!((fed.status().safe_head, tracing.status().safe_head), (head, head));
     for node in [blind, fed, tracing, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_before_their_list_are_derived() -> Result<()> {
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let Forwarding { contract, hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
+    let direct = advance_before_list(&next_input(&sequencer).await?);
+    rollup.l1_call(contract, U256::ZERO, direct).await?;
+    let hidden = advance_before_list(&next_input(&sequencer).await?);
+    let hidden = hidden.iter().map(|byte| !byte).collect();
+    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
+    let follower = rollup.follower(None).await?;
+    until_safe(&follower, 2).await?;
+    until_safe(&sequencer, 2).await?;
+    assert_eq!(follower.status().safe_head, sequencer.status().safe_head);
+    for node in [follower, sequencer] {
         node.stop().await;
     }
     Ok(())
