@@ -88,8 +88,10 @@ fn counts(root: &Path) -> Result<Vec<Count>> {
     let mut counts = Vec::new();
     for (name, folder) in linked(&String::from_utf8(tree)?) {
         let mut lines = 0;
-        for path in files::below(&folder.join("src"))? {
-            let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
+        let sources = folder.join("src");
+        for path in files::below(&sources)? {
+            let inside = path.strip_prefix(&sources)?;
+            let is_test = inside.iter().any(|part| part == "tests" || part == "tests.rs");
             if path.extension().is_some_and(|it| it == "rs") && !is_test {
                 let text = fs::read_to_string(&path);
                 lines += code_lines(&text.wrap_err_with(|| path.display().to_string())?);

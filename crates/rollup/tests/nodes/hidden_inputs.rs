@@ -198,3 +198,34 @@ async fn inputs_before_their_list_are_derived() -> Result<()> {
     }
     Ok(())
 }
+
+/// Code that calls itself as often as its calldata says, one call within the other.
+const NEST: [u8; 24] = [
+    0x5f, 0x35, 0x80, 0x15, 0x60, 0x16, 0x57, 0x60, 0x01, 0x90, 0x03, 0x5f, 0x52, 0x5f, 0x5f, 0x60,
+    0x20, 0x5f, 0x5f, 0x30, 0x5a, 0xf1, 0x5b, 0x00,
+];
+
+/// The sender of an L1 transaction determines how deep its trace is.
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_traces_are_read() -> Result<()> {
+    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
+    let (nesting, outer) = (Address::repeat_byte(0xf2), Address::repeat_byte(0xf3));
+    // With the number behind the copied calldata: 300 calls.
+    let call = [
+        &[0x61, 0x01, 0x2c, 0x36, 0x52, 0x5f, 0x5f, 0x60, 0x20, 0x36, 0x5f, 0x73][..],
+        nesting.as_slice(),
+        &[0x5a, 0xf1, 0x50],
+    ];
+    rollup.provider.anvil_set_code(nesting, Bytes::from_static(&NEST)).await?;
+    rollup.provider.anvil_set_code(outer, forwarder(hiding, &call.concat())).await?;
+    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
+    rollup.l1_call(outer, U256::ZERO, hidden).await?;
+    let follower = rollup.follower(None).await?;
+    until_safe(&follower, 1).await?;
+    assert_eq!(follower.status().safe_head, sequencer.status().unsafe_head);
+    for node in [follower, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}

@@ -1,7 +1,10 @@
 //! The chain of L1 over JSON-RPC, verified against hashes and roots.
 
 use super::{L1Client, PARALLEL};
-use crate::l1::{L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader, Silence as _};
+use crate::l1::{
+    L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader, Silence as _,
+    trace::call_frame,
+};
 use alloy_consensus::{
     Header, Transaction as _,
     constants::EMPTY_RECEIPTS,
@@ -10,12 +13,13 @@ use alloy_consensus::{
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, BloomInput, Bytes};
 use alloy_provider::Provider as _;
-use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};
+use alloy_rpc_types_trace::geth::GethDebugTracingOptions;
 use client::Client;
 use rpc::{
     RpcBlock,
     convert::{BareReceipt, trie_receipt},
 };
+use serde_json::value::RawValue;
 use std::{
     sync::{Arc, mpsc::channel},
     thread,
@@ -136,10 +140,11 @@ impl L1Provider for L1Client {
 
     fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error> {
         let options = GethDebugTracingOptions::call_tracer(Default::default());
-        let frame: CallFrame = self
+        let frame = self
             .client
             .request("debug_traceTransaction", (transaction, options))
             .map_err(L1Error::from)
+            .and_then(|trace: Box<RawValue>| Ok(call_frame(trace.get())?))
             .inspect_err(|error| {
                 // The client fails over on a missing response, but not if the node responds that it
                 // does not support the method.
