@@ -21,7 +21,7 @@ pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
     let blocks = testkit::vectors::blocks("blocks", what)?.into_iter().map(|block| {
         let bundle = &block.bundle;
         let spec = ChainSpec::known(bundle.chain_id)
-            .ok_or_else(|| eyre!("chain {} is no public network", bundle.chain_id))?;
+            .ok_or_else(|| eyre!("chain {} is not a public network", bundle.chain_id))?;
         let calldata =
             to_stateless_input(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)?.into();
         Ok(RealBlock { name: block.name.clone(), calldata })

@@ -35,7 +35,7 @@ const MUTE: &[u8] = &hex!("6001 5f f3");
 
 /// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
-    report.part("A rollup that nobody advances any more");
+    report.part("A rollup that is no longer advanced");
     let (alice, bob, carol) = (Key::named("alice"), Key::named("bob"), Key::named("carol"));
     let mut rollup = create(in_process, report)?;
     let multisig = multisig(&mut rollup, &alice, &bob)?;
@@ -54,7 +54,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     deposit(&mut rollup, &alice, bob.address(), alice.address(), 3 * ETHER)?;
     holder.deposit(&mut rollup)?;
     report.built(
-        "Alice deposits 3 ETH, and the holder of a token more of it, but the operator stops for good"
+        "Alice deposits 3 ETH, and a token holder deposits more units, but the operator stops permanently"
             .to_owned(),
     );
     let advance = next_block(&rollup, unrelayed)?;
@@ -68,11 +68,11 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     refused::<NotLost>(&rollup, &carol, exit, &closing.calldata)?;
     let to = rollup.contracts.address;
     let tried = rollup.l1.try_call(carol.address(), to, U256::ZERO, advance.clone())?;
-    ensure!(tried.success, "one block of anyone would not keep the rollup open: {tried:?}");
+    ensure!(tried.success, "a block by anyone would not keep the rollup open: {tried:?}");
     rollup.l1.skip(1);
     let gas = call(&mut rollup, &carol, exit, &closing.calldata)?;
     report.survived(format!(
-        "after {} days without a block, and not a second earlier, a stranger closes the rollup for {} L1 gas",
+        "after {} days without a block, and not a second earlier, another account closes the rollup for {} L1 gas",
         LOST_AFTER / 86_400,
         grouped(gas)
     ));
@@ -216,17 +216,17 @@ fn pay_accounts(
     let exit = rollup.exit(alice.address(), None)??;
     let (gas, amount) = pay(rollup, carol, &exit)?;
     report.shown(format!(
-        "anyone has Alice's {} ETH paid to her on L1, for {} L1 gas",
+        "another account has Alice's {} ETH paid to her on L1 for {} L1 gas",
         shown(amount),
         grouped(gas)
     ));
     refused::<AlreadyExited>(rollup, carol, rollup.contracts.exit, &exit.calldata)?;
-    report.refused("a second payment of Alice is rejected".to_owned());
+    report.refused("a second payment to Alice is rejected".to_owned());
     let exit = rollup.exit(bob.address(), None)??;
     refused::<CallerNotAccount>(rollup, carol, rollup.contracts.exit, &exit.calldata)?;
     let (_, amount) = pay(rollup, bob, &exit)?;
     report.shown(format!(
-        "Bob has signed nothing on the L2, so that only he himself is paid his {} ETH",
+        "Bob has signed nothing on the L2, so only Bob himself can claim his {} ETH",
         shown(amount)
     ));
     let exit = rollup.exit(alias_account(multisig), Some(multisig))??;

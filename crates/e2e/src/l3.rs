@@ -291,14 +291,14 @@ impl ThreeChains {
         let forged = forged(&honest, |input| {
             input.request.payload.state_root = B256::repeat_byte(0xee);
         })?;
-        ensure!(!self.l2_takes(forged)?, "the L2 accepts a forged L3 block");
-        ensure!(self.l2_takes(honest)?, "the L2 rejects an honest L3 block");
+        ensure!(!self.l2_accepts(forged)?, "the L2 accepts a forged L3 block");
+        ensure!(self.l2_accepts(honest)?, "the L2 rejects an honest L3 block");
         self.l3.forget_pending();
         Ok(())
     }
 
     /// Returns `true` if the rollup contract on the L2 would accept this input.
-    fn l2_takes(&self, input: Vec<u8>) -> Result<bool> {
+    fn l2_accepts(&self, input: Vec<u8>) -> Result<bool> {
         let call = INativeRollup::advanceCall {
             inputs: vec![input.into()],
             evidence: Evidence::default(),

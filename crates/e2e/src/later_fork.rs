@@ -266,8 +266,8 @@ impl ForkingRollup {
         ensure!(got == U256::from(2 * PAID), "the deposit and the forced transfer brought {got}");
         report.survived(format!(
             "L1 forks to another layout, longer headers and a higher calldata floor; the next block ({}, in blobs) \
-             relays a deposit and includes a forced transaction from before the fork, for {} L1 gas, and nobody has \
-             changed the rollup",
+             relays a deposit and includes a forced transaction from before the fork, for {} L1 gas, without a \
+             change of the rollup contract",
             bytes(input.len()),
             grouped(sent.gas_used),
         ));

@@ -69,7 +69,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let honest = rollup.sign(&valid, &valid.block)?;
     ensure!(
         rollup.follow(&follower, &honest.encode()?)?.is_none(),
-        "an honest prefix was judged a lie"
+        "an honest prefix was reported as a lie"
     );
     let lying = rollup.sign(&valid, &with_false_log(&valid.block)?)?;
     report.built(format!(
@@ -95,7 +95,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
         rollup.bonds,
         accuse_calldata(of_honest, SALT),
     )?;
-    report.refused("no evidence makes the honest header of the same block a lie".to_owned());
+    report.refused("evidence against the honest header of the same block is rejected".to_owned());
 
     let (gas, slashed) = rollup.accuse(&watcher, accusation)?;
     ensure!(slashed.account == rollup.sequencer.address(), "another account is slashed");
@@ -112,7 +112,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let advance = INativeRollup::advanceCall { inputs, evidence: Evidence::default() };
     let sequencer = rollup.sequencer.address();
     rollup.refused::<BondTooSmall>(sequencer, rollup.rollup.address, advance.abi_encode())?;
-    report.refused("without a bond the sequencer may not advance the rollup any more".to_owned());
+    report.refused("without a bond the sequencer can no longer advance the rollup".to_owned());
     Ok(())
 }
 

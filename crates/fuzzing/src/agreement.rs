@@ -1,6 +1,6 @@
 //! Agreement of EXECUTE with a chain that imports the same blocks.
 
-use crate::{forked_chain::ForkedChain, judge::is_in_sample};
+use crate::{cached_execute::is_in_sample, forked_chain::ForkedChain};
 use alloy_primitives::B256;
 use chain::Chain;
 use codec::RawBlock;
@@ -40,7 +40,7 @@ pub(crate) fn agree_with_chain(forked: &ForkedChain, calldata: &[u8]) -> bool {
         (Ok(_), Err(reason)) => panic!("accepted, but no block of the chain: {reason}"),
         (Err(reason), Ok(hashes)) => {
             let blocks = hashes.iter().map(|hash| chain.block(hash).expect("just appended"));
-            let again = chain.batch(blocks.collect()).expect("they follow one another");
+            let again = chain.batch(blocks.collect()).expect("each is a child of the one before");
             let proven = forked.open.verdict(&again.input().expect("its witness"));
             assert!(proven.is_ok(), "{proven:?} with the chain's witness, {reason} with its own");
         }
@@ -56,7 +56,7 @@ fn replay(chain: &mut Chain, input: &Input<'_>) -> Result<Vec<B256>, String> {
         let raw: RawBlock = chain::block_of(request, input.fork()).map_err(|it| it.to_string())?;
         let parent = hashes.last().copied();
         if parent.is_some_and(|parent| parent != raw.header.parent_hash) {
-            return Err("a block does not follow the one before".to_owned());
+            return Err("a block is not a child of the one before".to_owned());
         }
         let new = chain.import(&raw).map_err(|it| it.to_string())?;
         hashes.push(new.block.hash);

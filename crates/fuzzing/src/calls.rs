@@ -2,9 +2,9 @@
 
 use crate::{
     Outcome,
+    cached_execute::{assert_no_fault, is_in_sample},
     choices::Choices,
     forked_chain::ForkedChain,
-    judge::{assert_no_fault, is_in_sample},
 };
 use alloy_primitives::{B256, Bytes};
 use execute::{Answer, ExecuteError, PrecompileCall};
@@ -89,7 +89,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
         }
         _ => Ok(input.clone()),
     };
-    let readable = readable.expect("it has the form of the execution-specs, or takes it");
+    let readable = readable.expect("an input of either revision has this form");
     let accepted = forked.priced.verdict(&readable).is_ok();
     let call = match dialect.encode(&input) {
         Ok(call) => call,

@@ -1,6 +1,6 @@
 //! Small chains whose blocks the properties mutate.
 
-use crate::{judge::Judge, memo::Memo, signatures::KnownSenders};
+use crate::{cached_execute::CachedExecute, memo::Memo, signatures::KnownSenders};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -71,11 +71,11 @@ pub(crate) struct ForkedChain {
     /// The union of the witnesses of all blocks, without headers.
     pub(crate) witness: OwnedWitness,
     /// EXECUTE by the rules of an L1 with the fork of the chain.
-    pub(crate) strict: Judge,
+    pub(crate) strict: CachedExecute,
     /// EXECUTE that accepts valid blocks of all forks, including those of L1.
-    pub(crate) open: Judge,
+    pub(crate) open: CachedExecute,
     /// EXECUTE of the fork with prices at which blocks of any length are affordable.
-    pub(crate) priced: Judge,
+    pub(crate) priced: CachedExecute,
     /// Inputs that were compared with the chain; `true` if EXECUTE accepts them.
     pub(crate) judged: Memo<bool>,
     /// Answers to calls at the prices of `priced`.
@@ -142,9 +142,9 @@ impl ForkedChain {
             blocks: blocks.iter().map(forked_block).collect(),
             witness,
             chain,
-            strict: Judge::new(strict),
-            open: Judge::new(open),
-            priced: Judge::new(priced),
+            strict: CachedExecute::new(strict),
+            open: CachedExecute::new(open),
+            priced: CachedExecute::new(priced),
             judged: Memo::new(1 << 20),
             answers: Memo::new(1 << 12),
             compacted: Memo::new(1 << 10),

@@ -20,11 +20,11 @@
 
 mod agreement;
 mod blocks;
+mod cached_execute;
 mod calls;
 mod choices;
 mod forked_chain;
 mod formats;
-mod judge;
 mod memo;
 mod mutations;
 mod nodes;

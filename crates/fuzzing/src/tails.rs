@@ -2,10 +2,10 @@
 
 use crate::{
     Outcome,
+    cached_execute::{assert_no_fault, is_in_sample},
     calls::Held,
     choices::Choices,
     forked_chain::ForkedChain,
-    judge::{assert_no_fault, is_in_sample},
 };
 use alloy_primitives::Bytes;
 use codec::blob_tail::{BLOB_LEN, MIN_HEAD, Trailer, cut, to_blobs};

@@ -13,7 +13,7 @@ pub const NORMALISATIONS: [(&str, &str); 7] = [
     (
         "hashes of blocks, state and tries",
         "one node's hash is paired with the other's where it first appears in a field that names it \
-         (`hash`, `blockHash`, `parentHash`, `stateRoot`, …); everywhere after, the pair must hold",
+         (`hash`, `blockHash`, `parentHash`, `stateRoot`, …); each later occurrence must be the same pair",
     ),
     ("`mixHash`", "drawn at random by anvil; only its presence is compared"),
     ("the state-dump blob", "compressed; the interchange tests load it in both directions instead"),

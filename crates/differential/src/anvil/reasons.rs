@@ -28,7 +28,7 @@ impl Impact {
         match self {
             Self::Effect => "What may break a suite",
             Self::Value => "Values that differ",
-            Self::Error => "Errors with other codes and words",
+            Self::Error => "Errors with other codes or messages",
             Self::More => "Answers where anvil has none",
         }
     }

@@ -119,8 +119,8 @@ impl Report {
              `cargo run --release --bin anvil-diff` sends the same requests to both nodes, each with its \
              default flags, and generates this page; do not edit it. An object with a `code` is an error. \
              A row for several methods or places shows the values of the first; a long list ends with \
-             the number of its items.\n\n{}.\n\n{INTRODUCTION}## What is not compared as it \
-             stands\n\n",
+             the number of its items.\n\n{}.\n\n{INTRODUCTION}## What is not compared \
+             exactly\n\n",
             self.summary()
         );
         for (what, why) in NORMALISATIONS {

@@ -33,8 +33,8 @@ pub fn key(index: usize) -> Key {
 /// Reason why a value cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// The word is unknown.
-    #[error("no word is called {0}")]
+    /// The name of the computation is unknown.
+    #[error("unknown computation {0}")]
     Unknown(String),
     /// The argument is invalid for the word, for this reason.
     #[error("{0}")]

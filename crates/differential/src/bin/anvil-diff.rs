@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
         walk(launches, &name, &early, steps, EARLY.min(arguments.walk), &mut report)?;
     }
     if report.records.is_empty() {
-        bail!("nothing was played: no script is called like that");
+        bail!("no script has a matching name");
     }
     if arguments.answers {
         for Record { script, line, method, params, answer, .. } in &report.records {

@@ -237,7 +237,7 @@ fn conclude(
     report.survived(format!("{:.1} minutes: {}", lasted.as_secs_f64() / 60.0, counts.join(", ")));
     let (judged, called) = accuser.tally.sums();
     report.shown(format!(
-        "{} signed messages, {} pairs for one number, judged at {} L1 heads, after {} L1 reorgs of up to {} blocks; {} \
+        "{} signed messages, {} pairs for the same number, judged at {} L1 heads, after {} L1 reorgs of up to {} blocks; {} \
          messages were never shown in full",
         accuser.messages(),
         accuser.pairs,
@@ -251,7 +251,7 @@ fn conclude(
         accuser.dropped_calls, accuser.tally
     ));
     for (fault, reason) in accuser.tally.missing() {
-        say!("\nNOT EXERCISED: no accusation of {} was refused with {reason}", name(fault));
+        say!("\nNOT EXERCISED: no accusation of {} was rejected with {reason}", name(fault));
     }
     report.shown(format!(
         "bonds lost: 0; penalties for delays: {}, of {} ether in all",

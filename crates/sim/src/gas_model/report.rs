@@ -28,7 +28,7 @@ pub(super) struct MeasuredRow {
 /// Prints the head of the table.
 pub(super) fn print_head(backends: &[Backend]) {
     println!(
-        "milliseconds on the machine of the prices, how many times as long they took on this one, and of the slowest \
+        "milliseconds on the reference machine, slowdown of this one, and for the slowest Keccak \
          nanoseconds per gas and time over price\n"
     );
     print!("  {:<60}{:>10}{:>12}", "", "bytes", "gas");

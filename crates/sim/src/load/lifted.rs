@@ -86,7 +86,7 @@ pub(crate) struct Lifted {
 
 impl Lifted {
     pub(crate) fn print(&self) {
-        say!("\nThe limits of L1 lifted; transactions / Mgas per second");
+        say!("\nAn L1 without limits; transactions / Mgas per second");
         row("settled on L1, transfers to new accounts", self.settled_transfers.shown());
         row("settled on L1, transfers and calls of a contract", self.settled_mixed.shown());
         row("rebuilt from L1 by a full follower", self.rebuilt.shown());

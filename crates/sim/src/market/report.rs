@@ -220,13 +220,13 @@ pub(crate) fn report() -> Result<Report> {
         .into_iter()
         .map(|payment| Ok((payment, histories(SHOWN, payment)?)))
         .collect::<Result<_>>()?;
-    let _ = write!(text, "\nTen rollups, by what else becomes of L1:\n\n| | {HEAD}");
+    let _ = write!(text, "\nTen rollups, in the other two models of L1:\n\n| | {HEAD}");
     for (payment, histories) in compared.iter().filter(|(payment, _)| *payment != Payment::Follows)
     {
         text += &rows(payment.name(), histories);
     }
     text += "\nThe attacker of the ten rollups:\n\n\
-         | | blocks filled | for ether | most that the price reaches, gwei | most that the base fee reaches, gwei |\n\
+         | | blocks filled | for ether | highest price, gwei | highest base fee, gwei |\n\
          |---|---|---|---|---|\n";
     for (payment, [.., hostile]) in &compared {
         text += &attacked(payment.name(), hostile);

@@ -116,7 +116,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["*"],
         when: |record, _| record.script == "01-chain",
         impact: Impact::Effect,
-        why: "Rewards of no percentiles, zero blocks and blocks beyond the head as in geth.",
+        why: "Without percentiles, for zero blocks and beyond the head, the response is geth's.",
     },
     Reason {
         methods: &["eth_getBlockByNumber"],
@@ -182,7 +182,7 @@ pub(super) const REASONS: &[Reason] = &[
             record.method == "txpool_content" || block.is_none_or(Value::is_null)
         },
         impact: Impact::Value,
-        why: "The `gasPrice` of a pending transaction is its offer, as in geth; in anvil what it would pay now.",
+        why: "The `gasPrice` of a pending transaction is its fee cap, as in geth; in anvil the price that it would pay now.",
     },
     Reason {
         methods: &["eth_protocolVersion"],
@@ -246,7 +246,7 @@ pub(super) const REASONS: &[Reason] = &[
             record.params.contains("gasPrice") && record.params.contains("maxFeePerGas")
         },
         impact: Impact::Value,
-        why: "Of a gas price and a fee cap given together, the fee cap is taken.",
+        why: "If both a gas price and a fee cap are given, the fee cap is used.",
     },
     Reason {
         methods: &[

@@ -68,7 +68,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/error/code"],
         when: |record, _| message(record).starts_with("BlockOutOfRange"),
         impact: Impact::Error,
-        why: "An unknown block has geth's code.",
+        why: "The error for an unknown block has geth's code.",
     },
     Reason {
         methods: &["*"],

@@ -1,4 +1,4 @@
-//! Verdicts on inputs, each computed in two ways.
+//! EXECUTE on one and on two threads, with cached verdicts.
 
 use crate::{memo::Memo, signatures::KnownSenders};
 use core::{fmt::Debug, num::NonZeroUsize};
@@ -10,7 +10,7 @@ pub(crate) type Verdict = Result<Executed, ExecuteError>;
 
 /// EXECUTE with fixed parameters, and a cache of its verdicts.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct CachedExecute {
     /// EXECUTE on one thread.
     pub(crate) execute: Execute,
     /// EXECUTE on two threads.
@@ -18,8 +18,8 @@ pub(crate) struct Judge {
     verdicts: Memo<Arc<Verdict>>,
 }
 
-impl Judge {
-    /// Creates the judge with the parameters of `execute`.
+impl CachedExecute {
+    /// Creates an instance with the parameters of `execute`.
     pub(crate) fn new(execute: Execute) -> Self {
         let execute = Execute { cryptography: &KnownSenders, ..execute };
         let shared = Execute { threads: NonZeroUsize::MIN.saturating_add(1), ..execute.clone() };
@@ -59,6 +59,6 @@ fn seen(verdict: &Verdict) -> Result<impl PartialEq + Debug + use<'_>, &ExecuteE
 /// Panics if the outcome is an internal error instead of a verdict.
 pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
     if let Err(fault @ (ExecuteError::Panic(_) | ExecuteError::Internal(_))) = outcome {
-        panic!("a fault of ours: {fault}");
+        panic!("internal error: {fault}");
     }
 }
