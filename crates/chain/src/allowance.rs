@@ -131,7 +131,7 @@ impl Purchase {
     ///
     /// [`Invalid::Transaction`] if the block cannot include the transaction. The journal is then
     /// unchanged, because an account left warm would change the gas of the next transaction.
-    pub(crate) fn make<DB>(
+    pub(crate) fn charge<DB>(
         context: &mut EthEvmContext<DB>,
         market: &ExecuteMarket,
         buyer: &Buyer<'_>,
@@ -185,7 +185,7 @@ impl Purchase {
 
     /// Refunds the rest of the allowance, once the changes of the transaction are committed.
     /// Returns the draw.
-    pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<ExecuteDraw, ReadError>
+    pub(crate) fn settle<DB>(self, state: &mut DB, used: u64) -> Result<ExecuteDraw, ReadError>
     where
         DB: Database<Error = ReadError> + DatabaseCommit,
     {

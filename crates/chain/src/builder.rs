@@ -132,12 +132,12 @@ impl<'s> BlockBuilder<'s> {
             let (built, surplus) = self.execute(self.state, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
-                let in_vain = executed_in_vain(&rejected).collect();
+                let in_vain = executed_and_rejected(&rejected).collect();
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
                 return Ok(BlockBuilderOutcome { rejected, in_vain, ..built });
             };
             rejected.push(surplus);
-            leave_out(&mut offered, &rejected);
+            remove_rejected(&mut offered, &rejected);
         }
     }
 
@@ -179,8 +179,8 @@ impl<'s> BlockBuilder<'s> {
             let (mut built, surplus) = self.execute(&recording, attempt, &mut rejected)?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
-            leave_out(&mut offered, &rejected);
-            in_vain.extend(executed_in_vain(&rejected));
+            remove_rejected(&mut offered, &rejected);
+            in_vain.extend(executed_and_rejected(&rejected));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
             if again {
                 continue;
@@ -256,7 +256,7 @@ impl<'s> BlockBuilder<'s> {
             .map_or(self.state.config() as &dyn EvmOverrides, |bounds| bounds.budget.overrides());
         let mut execution = BlockExecution::begin(&mut state, environment, overrides)?;
         if bounds.is_some_and(|bounds| bounds.budget.is_bounded()) {
-            read_ahead(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
+            prefetch_contracts(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
         }
         let mut filling = Filling::new(self.state, attempt, execution);
         for (index, offered) in offered.iter().copied() {
@@ -317,20 +317,20 @@ impl<'s> BlockBuilder<'s> {
 }
 
 /// Removes the rejected transactions from the offered ones. Thousands may be offered for a block
-/// that has room for a few dozen.
-fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
-    let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
-    offered.retain(|(index, _)| !out.contains(index));
+/// that can include a few dozen.
+fn remove_rejected(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
+    let removed: HashSet<usize> = rejected.iter().map(|it| it.index).collect();
+    offered.retain(|(index, _)| !removed.contains(index));
 }
 
-/// Positions of the transactions that were executed and not included.
-fn executed_in_vain(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
-    rejected.iter().filter(|left| left.executed).map(|left| left.index)
+/// Returns the positions of the transactions that were executed but not included.
+fn executed_and_rejected(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
+    rejected.iter().filter(|it| it.executed).map(|it| it.index)
 }
 
 /// Performs the reads that are due at the end of every block before the transactions, so that they
 /// are counted.
-fn read_ahead<S: StateSource>(
+fn prefetch_contracts<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
 ) -> Result<(), BlockError> {

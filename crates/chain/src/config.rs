@@ -110,7 +110,7 @@ impl ExecuteTxPrecompile {
                 Some("an ExecuteTx with blobs, which has no fee for them")
             }
             ExecuteTxVersion::V3 { .. } if self.market().is_none() => {
-                Some("an ExecuteTx with an allowance, which is not sold here")
+                Some("an ExecuteTx with an allowance, but this chain has no market")
             }
             _ if !tx.withdrawals.is_empty() => {
                 Some("an ExecuteTx with withdrawals, which no block of an L2 has")

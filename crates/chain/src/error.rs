@@ -41,8 +41,8 @@ pub enum ChainError {
     Pruned(u64),
     /// The state of a block was not loaded with the block.
     #[error(
-        "the state of block {0} is not in the file that was loaded: of earlier blocks it holds only the \
-         states that it was written with"
+        "the state of block {0} is not in the loaded file: of earlier blocks it contains only the states \
+         that existed when it was written"
     )]
     NotLoaded(u64),
     /// A file of blocks contains bytes that are not a block.

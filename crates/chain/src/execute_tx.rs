@@ -282,7 +282,7 @@ impl<'c> Scope<'c> {
         let purchase = match precompile.market().zip(tx.allowance()) {
             Some((market, allowance)) => {
                 let buyer = Buyer { tx, allowance, sender, index, used: tally.settled() };
-                Some(Purchase::make(evm.ctx_mut(), market, &buyer)?)
+                Some(Purchase::charge(evm.ctx_mut(), market, &buyer)?)
             }
             None => None,
         };
@@ -314,7 +314,7 @@ impl<'c> Scope<'c> {
         self.precompile.install(None, evm.precompiles_mut(), &tally);
         let Some(purchase) = self.purchase else { return Ok(None) };
         if stays {
-            return Ok(Some(purchase.pay_back(evm.db_mut(), tally.settled())?));
+            return Ok(Some(purchase.settle(evm.db_mut(), tally.settled())?));
         }
         // The executor may have rejected the transaction before running the EVM, which would have
         // cleared the journal.

@@ -158,7 +158,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         RecoveredTransaction { transaction, sender, .. }: &RecoveredTransaction,
     ) -> Result<Option<Rejection>, ChainError> {
         if self.waiting.contains(sender) {
-            let reason = "a transaction before it has no room".to_owned();
+            let reason = "an earlier transaction of the sender did not fit".to_owned();
             return Ok(Some(Rejection::BlockFull(Invalid::Transaction { index, reason })));
         }
         let shortage = self.execution.shortage(transaction.gas_limit());

@@ -57,7 +57,7 @@ pub enum ForkTimesError {
     },
     /// A time is malformed.
     #[error(
-        "{got:?} is no time of a fork, expected +SECONDS after genesis, a Unix TIMESTAMP or #BLOCK"
+        "{got:?} is not the time of a fork, expected +SECONDS after genesis, a Unix TIMESTAMP or #BLOCK"
     )]
     Time {
         /// The text.
@@ -260,21 +260,21 @@ mod tests {
     #[test]
     fn each_mistake_has_its_error() {
         for (text, expected) in [
-            ("", "\"\" is no fork"),
-            ("osak", "\"osak\" is no fork"),
+            ("", "\"\" is not a fork"),
+            ("osak", "\"osak\" is not a fork"),
             ("shanghai,osaka@+1", "fork shanghai cannot be scheduled"),
             (
                 "prague@+1",
                 "the first fork must be active from genesis on: got \"prague@+1\", expected prague",
             ),
             ("prague,osaka", "osaka has no time, expected osaka@+SECONDS"),
-            ("prague,osaka@", "\"\" is no time of a fork"),
-            ("prague,osaka@+-1", "\"+-1\" is no time of a fork"),
-            ("prague,osaka@++1", "\"++1\" is no time of a fork"),
-            ("prague,osaka@+99999999999999999999", "is no time of a fork"),
+            ("prague,osaka@", "\"\" is not the time of a fork"),
+            ("prague,osaka@+-1", "\"+-1\" is not the time of a fork"),
+            ("prague,osaka@++1", "\"++1\" is not the time of a fork"),
+            ("prague,osaka@+99999999999999999999", "is not the time of a fork"),
             ("osaka,prague@+1", "prague comes after osaka, expected a fork later than osaka"),
             ("osaka,osaka@+1", "osaka comes after osaka"),
-            ("osaka,", "\"\" is no fork"),
+            ("osaka,", "\"\" is not a fork"),
         ] {
             let refused = parse(text).unwrap_err().to_string();
             assert!(refused.contains(expected), "{text}: {refused}");

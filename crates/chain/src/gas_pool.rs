@@ -12,12 +12,12 @@ use wire::ProtocolFork;
 /// Reason why an offered transaction was not included in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The block has no room for the transaction; a later block may have.
-    #[error("the block has no room for it: {0}")]
+    /// The transaction does not fit into the block; it may fit into a later one.
+    #[error("it does not fit into the block: {0}")]
     BlockFull(Invalid),
-    /// The transaction was executed, but the block has no room for its reads; a later block may
-    /// have.
-    #[error("the block has no room for what it read: {0}")]
+    /// The transaction was executed, but its reads do not fit into the block; they may fit into a
+    /// later one.
+    #[error("its reads do not fit into the block: {0}")]
     Unfit(Invalid),
     /// The transaction is invalid at this position.
     #[error(transparent)]

@@ -61,7 +61,7 @@ pub(crate) fn check_header(
         && (dao..dao.saturating_add(DAO_EXTRA_BLOCKS)).contains(&header.number)
         && *header.extra_data != *DAO_EXTRA_DATA
     {
-        let what = "extra data behind the DAO fork";
+        let what = "extra data after the DAO fork";
         let got = B256::right_padding_from(&header.extra_data);
         let expected = B256::right_padding_from(DAO_EXTRA_DATA);
         return Err(Invalid::Commitment { what, got, expected });
@@ -161,7 +161,7 @@ pub(crate) fn check_ommers(
         let hash = ommer.hash_slow();
         let known = |what| Invalid::Commitment { what, got: hash, expected: B256::ZERO };
         if seen.contains(&hash) {
-            return Err(known("ommer that the chain has already").into());
+            return Err(known("duplicate ommer").into());
         }
         seen.push(hash);
         let elder = ancestors

@@ -83,7 +83,7 @@ enum Command {
     Verify(rollup::verify::Arguments),
     /// Print the calldata that claims an L2→L1 message on L1.
     Prove(rollup::prove::Arguments),
-    /// Leave a rollup that nobody advances any more: print proofs against its last state as
+    /// Exit from a rollup that is no longer advanced: print proofs against its last state as
     /// calldata for L1.
     #[command(subcommand)]
     Exit(rollup::exit::Command),
@@ -122,7 +122,7 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        output::complain(format_args!("error: {}", output::error_chain(&error)));
+        output::print_stderr(format_args!("error: {}", output::error_chain(&error)));
         ExitCode::from(2)
     })
 }

@@ -39,38 +39,38 @@ fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(CLOSED_PIPE),
         Err(error) => {
-            complain(format_args!("error: cannot write to standard output: {error}"));
+            print_stderr(format_args!("error: cannot write to standard output: {error}"));
             process::exit(2)
         }
     }
 }
 
 /// Prints a line to standard error; ignores errors.
-pub(crate) fn complain(text: fmt::Arguments<'_>) {
+pub(crate) fn print_stderr(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Formats an error with its causes. A cause that an error's own text already repeats is omitted.
 pub(crate) fn error_chain(error: &eyre::Report) -> String {
-    let mut told = String::new();
+    let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
-        if told.is_empty() {
-            told = cause;
-        } else if !says(&told, &cause) {
-            told.push_str(": ");
-            told.push_str(&cause);
+        if text.is_empty() {
+            text = cause;
+        } else if !repeats(&text, &cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
         }
     }
-    told
+    text
 }
 
 /// Returns `true` if a text already contains a cause: if it equals the cause, or has it after a
 /// colon and not only as part of a word.
-fn says(told: &str, cause: &str) -> bool {
+fn repeats(text: &str, cause: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
     let behind_colon = format!(": {cause}");
-    let mut found = told.match_indices(&behind_colon);
-    told == cause || found.any(|(at, found)| ends(&told[at + found.len()..]))
+    let mut found = text.match_indices(&behind_colon);
+    text == cause || found.any(|(at, found)| ends(&text[at + found.len()..]))
 }
 
 #[cfg(test)]

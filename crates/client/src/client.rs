@@ -127,7 +127,7 @@ impl Client {
     /// since this turn. Concurrent calls with the same turn switch once.
     pub fn leave_address(&self, turn: usize) {
         if let Way::Http(http) = &self.way {
-            http.leave(turn);
+            http.switch(turn);
         }
     }
 

@@ -1,7 +1,7 @@
 //! JSON over HTTP, with timeouts, size limits and retries.
 
 use crate::{
-    ClientOptions, HttpError, Rotation, batch_queue::Batches, busy::is_any_busy, rest::Rest,
+    ClientOptions, HttpError, Rotation, backoff::Backoffs, batch_queue::Batches, busy::is_any_busy,
     retry_policy::RetryPolicy,
 };
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
@@ -37,7 +37,7 @@ pub struct Http {
     /// Turn of the next request; modulo the number of addresses, it is the index of its address.
     turn: Arc<AtomicUsize>,
     /// Failures of the addresses, which determine the next turn.
-    rest: Arc<Rest>,
+    backoffs: Arc<Backoffs>,
     /// Current size limit of a response, in bytes. With multiple addresses it starts small and
     /// doubles if the responses of all addresses exceed it.
     longest: Arc<AtomicUsize>,
@@ -67,7 +67,7 @@ impl Http {
         };
         Ok(Self {
             client: client.build()?,
-            rest: Arc::new(Rest::of(urls.len())),
+            backoffs: Arc::new(Backoffs::of(urls.len())),
             urls: urls.into(),
             longest: Arc::new(longest.into()),
             receiving: Arc::default(),
@@ -168,7 +168,7 @@ impl Http {
                 Err(error) => return Err(error),
             };
             // The delay applies to the failed address, not to the next one.
-            let wait = if self.has_left(turn) { Duration::ZERO } else { wait };
+            let wait = if self.try_switch(turn) { Duration::ZERO } else { wait };
             self.retry_policy.wait(wait).await;
         }
         let turn = self.next_turn();
@@ -177,7 +177,7 @@ impl Http {
             && (may_pass(error) || self.has_others())
         {
             too_long += usize::from(matches!(error, HttpError::TooLong(_)));
-            self.has_left(turn);
+            self.try_switch(turn);
         }
         // A single address that sends an endless response is skipped. If the responses of all
         // addresses are too long, the response may be genuine, so raise the limit.
@@ -196,14 +196,14 @@ impl Http {
         }
     }
 
-    /// Returns the turn that the next request uses, for [`Self::leave`].
+    /// Returns the turn that the next request uses, for [`Self::switch`].
     pub(crate) fn turn(&self) -> usize {
         self.turn.load(Ordering::Relaxed)
     }
 
     /// Switches from the address of a turn to the next one, unless that has already happened.
-    pub(crate) fn leave(&self, turn: usize) {
-        self.has_left(turn);
+    pub(crate) fn switch(&self, turn: usize) {
+        self.try_switch(turn);
     }
 
     /// Returns `true` if the rotation is [`Rotation::OnFailure`] and there are multiple addresses.
@@ -211,15 +211,14 @@ impl Http {
         self.options.rotation == Rotation::OnFailure && self.urls.len() > 1
     }
 
-    /// Switches from the failed address of a turn to the next one, if the client
-    /// [has others](Self::has_others), which it returns. Concurrent failures of one turn switch
-    /// once.
-    fn has_left(&self, turn: usize) -> bool {
-        let leaves = self.has_others();
-        if leaves {
-            self.rest.leave(&self.turn, turn, Instant::now());
+    /// Switches from the failed address of a turn to the next one. Returns `false` if there is
+    /// [no other](Self::has_others). Concurrent failures of one turn switch once.
+    fn try_switch(&self, turn: usize) -> bool {
+        let is_switched = self.has_others();
+        if is_switched {
+            self.backoffs.switch(&self.turn, turn, Instant::now());
         }
-        leaves
+        is_switched
     }
 
     /// Returns `true` if the only address refuses connections and has never responded: it is

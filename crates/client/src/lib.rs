@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod backoff;
 mod batch;
 mod batch_queue;
 mod busy;
@@ -18,7 +19,6 @@ mod error;
 mod http;
 mod options;
 mod redacted;
-mod rest;
 mod retry_policy;
 mod socket;
 mod transport;

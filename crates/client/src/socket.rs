@@ -49,7 +49,7 @@ impl Socket {
         for pause in self.retry_policy.pauses().take(tries_before_the_last) {
             match self.exchange_once(requests.clone()).await {
                 Ok(answer) if !is_any_busy(&answer) => return Ok(answer),
-                Err(error) if self.is_in_vain(&error) => return Err(error),
+                Err(error) if self.is_permanent(&error) => return Err(error),
                 Ok(_) | Err(_) => self.retry_policy.wait(pause).await,
             }
         }
@@ -58,10 +58,10 @@ impl Socket {
 
     /// Returns `true` if no connection was ever established and the error is not transient: the
     /// URL, or the API key in it, is probably wrong.
-    fn is_in_vain(&self, error: &TransportError) -> bool {
+    fn is_permanent(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };
-        let may_pass = match error {
+        let is_transient = match error {
             tungstenite::Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
             tungstenite::Error::Http(answer) => {
                 let status = answer.status();
@@ -69,7 +69,7 @@ impl Socket {
             }
             _ => false,
         };
-        !may_pass && !self.has_connected.load(Ordering::Relaxed)
+        !is_transient && !self.has_connected.load(Ordering::Relaxed)
     }
 
     async fn exchange_once(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {

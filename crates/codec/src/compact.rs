@@ -169,7 +169,7 @@ impl<'n> Encoder<'n> {
             [mut prefix, item] => {
                 let prefix = Header::decode_bytes(&mut prefix, false)
                     .map_err(|_| "a path is not a string")?;
-                let (path, is_leaf) = Path::of(prefix).ok_or("a path is no hex prefix")?;
+                let (path, is_leaf) = Path::of(prefix).ok_or("a path is not in hex prefix form")?;
                 let left = KEY_NIBBLES.saturating_sub(depth);
                 // A leaf must end the key exactly, and an extension must leave at least one nibble
                 // for its branch.
@@ -189,7 +189,7 @@ impl<'n> Encoder<'n> {
     fn branch(&mut self, items: &[&'n [u8]], depth: usize, in_storage: bool) -> Result<(), Reason> {
         // Ends the recursion at the length of a key, for nodes that refer to each other in any way.
         if depth >= KEY_NIBBLES {
-            return Err("a branch stands below the end of a key");
+            return Err("a branch is below the end of a key");
         }
         let (mut carried, mut hashed) = (Vec::new(), Vec::new());
         let mut masks = [0_u16; 2];
@@ -226,7 +226,7 @@ impl<'n> Encoder<'n> {
         self.stream.push(path.nibbles as u8);
         self.stream.extend_from_slice(&path.packed);
         match child {
-            Child::Empty => Err("an extension leads to nothing"),
+            Child::Empty => Err("an extension without a child"),
             Child::Hash(hash) => {
                 self.stream.extend_from_slice(hash.as_slice());
                 Ok(())
@@ -239,13 +239,14 @@ impl<'n> Encoder<'n> {
         self.stream.push(tag::SLOT);
         self.stream.extend_from_slice(&path.packed);
         // The reader rejects values that are not integers, so no check is needed here.
-        let value = Header::decode_bytes(&mut item, false).map_err(|_| "a value is no string")?;
+        let value =
+            Header::decode_bytes(&mut item, false).map_err(|_| "a value is not a string")?;
         self.stream.extend_from_slice(value);
         Ok(())
     }
 
     fn account(&mut self, path: &Path, mut item: &'n [u8]) -> Result<(), Reason> {
-        const NONE: Reason = "an account is not made of two numbers and two hashes";
+        const NONE: Reason = "an account is not two integers and two hashes";
         let account = Header::decode_bytes(&mut item, false).map_err(|_| NONE)?;
         let [nonce, balance, mut storage, mut code] = items(account)?[..] else { return Err(NONE) };
         let storage = B256::decode(&mut storage).map_err(|_| NONE)?;

@@ -170,7 +170,7 @@ impl PayloadStatus {
         out.extend(hash.iter().flatten());
         if let Some(error) = &self.validation_error {
             put_offset(&mut out, OFFSET);
-            out.extend_from_slice(cut(error, Self::MAX_ERROR).as_bytes());
+            out.extend_from_slice(truncated(error, Self::MAX_ERROR).as_bytes());
         }
         out
     }
@@ -205,7 +205,7 @@ impl PayloadStatus {
 }
 
 /// Returns the longest prefix of a text that has at most `most` bytes.
-fn cut(text: &str, most: usize) -> &str {
+fn truncated(text: &str, most: usize) -> &str {
     // Truncated at a character boundary, because receivers reject text that is not UTF-8.
     &text[..text.floor_char_boundary(most)]
 }

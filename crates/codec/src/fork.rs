@@ -5,7 +5,7 @@ use wire::{ProtocolFork, SchemaId};
 /// The text is neither a fork name nor a schema id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no fork: write paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam, or the \
+    "{0:?} is not a fork: write paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam, or the \
      schema id of one, such as {osaka} for osaka", osaka = SchemaId::OSAKA
 )]
 pub struct UnknownFork(pub String);

@@ -32,7 +32,7 @@ impl ConsoleOutput {
     }
 
     /// Re-executes a block for details that are not stored.
-    fn again(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
+    fn replay(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
         let Some(node) = self.node.upgrade() else { return Ok(Vec::new()) };
         let parent = node.read(|node| node.chain.state_before(block))?;
         let Some(parent) = parent else { return Ok(Vec::new()) };
@@ -115,7 +115,7 @@ impl Observer for ConsoleOutput {
         let failed = block.executed.receipts.iter().any(|receipt| !receipt.success);
         let traced = traces || failures && failed;
         let seen = if printed || failed || traced && !block.transactions.is_empty() {
-            self.again(block, traced).unwrap_or_else(|error| {
+            self.replay(block, traced).unwrap_or_else(|error| {
                 tracing::debug!(%error, "failed to re-execute block for console output");
                 Vec::new()
             })

@@ -70,7 +70,7 @@ impl ForkArgs {
             units_per_second: (!self.no_rate_limit).then_some(self.compute_units_per_second),
             gas_limit: None,
             base_fee: None,
-            cache: cache::default_folder().filter(|_| !self.no_storage_caching && !is_near(url)),
+            cache: cache::default_folder().filter(|_| !self.no_storage_caching && !is_local(url)),
         })
     }
 }
@@ -88,11 +88,11 @@ fn node_address(text: &str) -> Result<String, String> {
 
 /// Returns `true` if the URL is that of a node on this machine. Such a node may run another chain
 /// tomorrow, so its responses are not cached.
-fn is_near(url: &str) -> bool {
+fn is_local(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["localhost", "127.0.0.1", "[::1]"]
         .iter()
-        .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
+        .any(|local| host.starts_with(local) || host.contains(&format!("@{local}")))
 }
 
 /// Limits of requests and connections. They are far above what tests need, and keep one client from

@@ -29,7 +29,7 @@ pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
     code.ops(&[op::PUSH1, 32, op::CALLDATASIZE, op::XOR, op::PUSH0, op::CALLDATALOAD, op::OR]);
     let refuse = code.jump_if();
     let Some((first, _)) = (!entries.is_empty()).then(|| entries.remove(0)) else {
-        code.land(refuse);
+        code.set_destination(refuse);
         code.ops(&[op::PUSH0, op::PUSH0, op::REVERT]);
         return code.bytes.into();
     };
@@ -42,10 +42,10 @@ pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
     }
     code.answer(first);
     for (place, fork) in places {
-        code.land(place);
+        code.set_destination(place);
         code.answer(fork);
     }
-    code.land(refuse);
+    code.set_destination(refuse);
     code.ops(&[op::PUSH0, op::PUSH0, op::REVERT]);
     code.bytes.into()
 }
@@ -61,7 +61,7 @@ impl Code {
         self.bytes.extend_from_slice(ops);
     }
 
-    /// Jumps, if the top of the stack is not zero, to a destination that [`Self::land`] sets later.
+    /// Jumps, if the top of the stack is not zero, to what [`Self::set_destination`] sets later.
     fn jump_if(&mut self) -> usize {
         use revm::bytecode::opcode as op;
         let operand = self.bytes.len() + 1;
@@ -70,7 +70,7 @@ impl Code {
     }
 
     /// Sets the destination of a jump.
-    fn land(&mut self, operand: usize) {
+    fn set_destination(&mut self, operand: usize) {
         // A schedule has at most eight forks, with less than 100 bytes of code each.
         let here = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX);
         self.bytes[operand..operand + 2].copy_from_slice(&here.to_be_bytes());

@@ -126,7 +126,7 @@ impl DevnetState {
     }
 
     /// Resets all cheats.
-    pub(crate) fn forget_cheats(&self) {
+    pub(crate) fn clear_cheats(&self) {
         self.change_evm_cheats(|cheats| *cheats = EvmCheats::default());
         self.forced_header.change(|fields| *fields = ForcedFields::default());
         *self.impersonation.lock() =

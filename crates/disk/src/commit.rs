@@ -22,7 +22,7 @@ impl Inner {
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
         let mut end = self.log.lock();
-        self.pending.room().map_err(fault)?;
+        self.pending.wait_for_capacity().map_err(fault)?;
         end.check().map_err(fault)?;
         let range = self.range();
         if changes.canonical.as_ref().is_some_and(|change| !accepts(range.as_ref(), change)) {
@@ -32,10 +32,10 @@ impl Inner {
             changes.witness = None;
         }
         let Some(log) = &mut end.log else {
-            return self.found(&mut end, changes).map_err(fault);
+            return self.commit_genesis(&mut end, changes).map_err(fault);
         };
         // All reads are done first, so that an error leaves log and state store unchanged.
-        let mut commit = self.work_out(&changes).map_err(fault)?;
+        let mut commit = self.resolve(&changes).map_err(fault)?;
         let position = log.append(&Record::encode(&changes)).map_err(fault)?;
         commit.record = Some((position, log.end()));
         commit.has_witness = changes.witness.take().is_some();
@@ -45,10 +45,10 @@ impl Inner {
     }
 
     /// Commits to a chain without a first block, and starts the log after the commit that adds it.
-    fn found(&self, end: &mut LogEnd, changes: Changes) -> Result<(), DiskError> {
+    fn commit_genesis(&self, end: &mut LogEnd, changes: Changes) -> Result<(), DiskError> {
         let first = changes.canonical.as_ref().and_then(|change| change.blocks.first());
         let genesis = first.map(|block| block.hash);
-        let mut commit = self.work_out(&changes)?;
+        let mut commit = self.resolve(&changes)?;
         commit.changes = changes;
         let mut writer = self.writer.lock();
         self.write(&mut writer, &commit, genesis)?;
@@ -62,7 +62,7 @@ impl Inner {
                     (end.log, end.waiting) = (Some(log), records);
                 }
                 Err(error) => {
-                    self.pending.break_off(&error);
+                    self.pending.fail_writes(&error);
                     return Err(error);
                 }
             }
@@ -75,7 +75,7 @@ impl Inner {
     /// If the record contains the nodes, their locations are determined here, because a record that
     /// cannot be applied must not be logged. If the nodes are reproduced by executing the block,
     /// the thread that applies the commit determines their locations.
-    pub(crate) fn work_out(&self, changes: &Changes) -> Result<Commit, DiskError> {
+    pub(crate) fn resolve(&self, changes: &Changes) -> Result<Commit, DiskError> {
         let in_full = changes.witness.is_none();
         Ok(Commit {
             blocks: self.new_blocks(changes)?,

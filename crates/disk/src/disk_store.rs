@@ -181,7 +181,7 @@ impl DiskStore {
             started.map_err(DiskError::io("start a thread for", folder))
         };
         let pruner = thread("prune", Box::new(move |inner| keep_pruning(inner, &woken)))?;
-        let writer = thread("write states", Box::new(move |inner| inner.keep_writing(&wake)))?;
+        let writer = thread("write states", Box::new(move |inner| inner.run_writer(&wake)))?;
         Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn, rebuilt })
     }
 
@@ -312,13 +312,13 @@ impl Inner {
         work: impl FnOnce(&Self) -> Result<T, DiskError>,
     ) -> Result<T, StoreError> {
         guard(|| work(self)).map_err(|error| {
-            self.look_for_damage(&error);
+            self.record_damage(&error);
             error.during(operation)
         })
     }
 
     /// Records corruption of the state store for the next opening, if the error indicates any.
-    pub(crate) fn look_for_damage(&self, error: &DiskError) {
+    pub(crate) fn record_damage(&self, error: &DiskError) {
         let mut damage = self.damage.lock();
         // A malformed item may come from the caller.
         let is_damage = error.is_state_damage() && !matches!(error, DiskError::Malformed { .. });
@@ -415,13 +415,13 @@ impl Store for DiskStore {
     }
 
     fn everything(&self) -> Result<StoredNodes, StoreError> {
-        self.inner.run("read everything", Inner::read_everything)
+        self.inner.run("read all nodes", Inner::read_stored_nodes)
     }
 
     fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let done = self.inner.run("commit", |inner| Ok(inner.commit(changes)))?;
         if let Some(fault) = done.as_ref().err().and_then(|error| error.fault().downcast_ref()) {
-            self.inner.look_for_damage(fault);
+            self.inner.record_damage(fault);
         }
         done
     }

@@ -104,7 +104,7 @@ pub enum DiskError {
     },
     /// The log ends before the position up to which the state store has applied it, so it has lost
     /// blocks.
-    #[error("the block log ends at {log}, the states at {states}: the log has lost blocks")]
+    #[error("the block log ends at {log}, but was applied up to {states}: the log has lost blocks")]
     LogLostBlocks {
         /// End of the log.
         log: Position,
@@ -199,9 +199,9 @@ pub enum DiskError {
     /// No block of the log is waiting for re-execution.
     #[error("no block of the log is waiting for re-execution")]
     NotBehind,
-    /// A write failed and could not be undone. Reads still work; writes do after the chain is
-    /// reopened.
-    #[error("a write failed and the store accepts no more: {0}; reopen the chain")]
+    /// A write failed and could not be undone. Reads still work, and writes work again after the
+    /// chain is reopened.
+    #[error("store rejects writes after a failed one: {0}; reopen the chain")]
     Unusable(String),
 }
 

@@ -123,7 +123,7 @@ impl BlockLog {
                 let log = Position { segment: number, offset: length };
                 return Err(DiskError::LogLostBlocks { log, states: applied });
             }
-            go_to(&mut file, &path, position)?;
+            seek(&mut file, &path, position)?;
             loop {
                 let found = read_frame(&mut file, &path, length, position);
                 match if number == last { unless_unsynced(found, &path, position)? } else { found? }
@@ -263,7 +263,7 @@ impl BlockLog {
     }
 
     /// Removes whole segments that lie before `position`.
-    pub(crate) fn forget_before(&mut self, position: Position) -> Result<(), DiskError> {
+    pub(crate) fn remove_segments_before(&mut self, position: Position) -> Result<(), DiskError> {
         while self.first < position.segment.min(self.end.segment) {
             let path = segment_path(&self.folder, self.first);
             match fs::remove_file(&path) {
@@ -285,7 +285,7 @@ pub(crate) fn read_record(
 ) -> Result<Vec<u8>, DiskError> {
     let path = segment_path(folder, position.segment);
     let (mut file, length) = open_segment(&path, genesis, position.segment, false)?;
-    go_to(&mut file, &path, position)?;
+    seek(&mut file, &path, position)?;
     let expected = match read_frame(&mut file, &path, length, position)? {
         Found::Record(body) => return Ok(body),
         Found::End => OVERHEAD,
@@ -306,13 +306,13 @@ fn unless_unsynced(
         return found;
     };
     let mut file = File::open(path).map_err(DiskError::io("read", path))?;
-    go_to(&mut file, path, position)?;
+    seek(&mut file, path, position)?;
     let mut rest = Vec::new();
     file.read_to_end(&mut rest).map_err(DiskError::io("read", path))?;
     if is_unsynced(&rest, position) { Ok(Found::Torn { needs: OVERHEAD }) } else { Err(damage) }
 }
 
-fn go_to(file: &mut File, path: &Path, position: Position) -> Result<(), DiskError> {
+fn seek(file: &mut File, path: &Path, position: Position) -> Result<(), DiskError> {
     let at = SeekFrom::Start(position.offset);
     file.seek(at).map(drop).map_err(DiskError::io("read", path))
 }

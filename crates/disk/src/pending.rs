@@ -55,7 +55,7 @@ pub(crate) struct Pending {
     queue: Mutex<Queue>,
     /// Notified whenever the queue changes.
     moved: Condvar,
-    found: RwLock<Found>,
+    found: RwLock<Contents>,
     /// Maximum number of queued commits.
     limit: usize,
 }
@@ -64,8 +64,8 @@ pub(crate) struct Pending {
 struct Queue {
     commits: VecDeque<Arc<Commit>>,
     /// Number of commits added, and number of commits removed.
-    come: u64,
-    gone: u64,
+    added: u64,
+    removed: u64,
     /// Number of guards that stop commits from being applied.
     held: usize,
     /// `true` once the queue is closed.
@@ -96,13 +96,13 @@ impl Pending {
     }
 
     /// Makes all later writes fail. Only the first reason is stored.
-    pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
+    pub(crate) fn fail_writes(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();
     }
 
-    /// Waits until there is room for one more commit.
-    pub(crate) fn room(&self) -> Result<(), DiskError> {
+    /// Waits until the queue can hold one more commit.
+    pub(crate) fn wait_for_capacity(&self) -> Result<(), DiskError> {
         let mut queue = self.queue.lock();
         loop {
             queue.check()?;
@@ -117,18 +117,18 @@ impl Pending {
     pub(crate) fn push(&self, commit: Commit) {
         let commit = Arc::new(commit);
         // Only one thread commits at a time, so both structures have the same order.
-        let number = self.queue.lock().come;
+        let number = self.queue.lock().added;
         self.found.write().add(number, &commit);
         let mut queue = self.queue.lock();
         queue.commits.push_back(commit);
-        queue.come += 1;
+        queue.added += 1;
         self.moved.notify_all();
     }
 
     /// Returns the guard that the thread which applies commits must hold. If the thread panics,
     /// later writes fail instead of waiting for it.
-    pub(crate) const fn taker(&self) -> Taker<'_> {
-        Taker(self)
+    pub(crate) const fn writer_guard(&self) -> WriterGuard<'_> {
+        WriterGuard(self)
     }
 
     /// Waits for the oldest commit, which stays in the queue until it [is done](Self::done). `None`
@@ -152,21 +152,21 @@ impl Pending {
 
     /// Removes the oldest commit, which is now in the state store.
     pub(crate) fn done(&self, commit: &Commit) {
-        let number = self.queue.lock().gone;
+        let number = self.queue.lock().removed;
         self.found.write().forget(number, commit);
         let mut queue = self.queue.lock();
         queue.commits.pop_front();
-        queue.gone += 1;
+        queue.removed += 1;
         self.moved.notify_all();
     }
 
     /// Waits until all commits added so far are in the state store.
     pub(crate) fn settle(&self) -> Result<(), DiskError> {
         let mut queue = self.queue.lock();
-        let come = queue.come;
+        let added = queue.added;
         loop {
             queue.check()?;
-            if queue.gone >= come {
+            if queue.removed >= added {
                 return Ok(());
             }
             self.moved.wait(&mut queue);
@@ -200,25 +200,25 @@ impl Pending {
 
     /// Locks the contents of the queued commits. While the lock is held, no commit is added or
     /// removed, so items that are not found here do not change in the state store.
-    pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
+    pub(crate) fn contents(&self) -> RwLockReadGuard<'_, Contents> {
         self.found.read()
     }
 }
 
-/// See [`Pending::taker`].
-pub(crate) struct Taker<'p>(&'p Pending);
+/// See [`Pending::writer_guard`].
+pub(crate) struct WriterGuard<'p>(&'p Pending);
 
-impl Drop for Taker<'_> {
+impl Drop for WriterGuard<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.break_off(&"the thread that writes to the state store has panicked");
+            self.0.fail_writes(&"the thread that writes to the state store has panicked");
         }
     }
 }
 
 /// Contents of the queued commits, each item with the number of the last commit that wrote it.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct Contents {
     nodes: Latest<B256Map<(Bytes, u64)>>,
     codes: Latest<B256Map<(Bytecode, u64)>>,
     blocks: Latest<B256Map<(Arc<Block>, u64)>>,
@@ -228,7 +228,7 @@ pub(crate) struct Found {
     range: Option<(Range, u64)>,
 }
 
-impl Found {
+impl Contents {
     pub(crate) fn node(&self, hash: &B256) -> Option<Bytes> {
         self.nodes.get(hash)
     }

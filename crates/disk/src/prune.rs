@@ -35,7 +35,7 @@ impl Inner {
                 break;
             }
         }
-        self.forget_witnesses()
+        self.remove_old_witnesses()
     }
 
     /// Returns the number of the block whose state becomes the oldest, if the oldest state is to be
@@ -72,7 +72,7 @@ impl Inner {
         }
         self.state.put_meta(&mut batch, Meta::Pruned, &oldest.to_be_bytes());
         if let Err(error) = self.state.commit(batch) {
-            self.pending.break_off(&error);
+            self.pending.fail_writes(&error);
             return Err(error);
         }
         Ok(true)
@@ -126,7 +126,7 @@ impl Inner {
     }
 
     /// Removes the log segments whose witnesses are all outside the retention window.
-    fn forget_witnesses(&self) -> Result<(), DiskError> {
+    fn remove_old_witnesses(&self) -> Result<(), DiskError> {
         let Some(range) = self.canonical.read().clone() else { return Ok(()) };
         let oldest = range.end.saturating_sub(self.options.witnesses.max(1));
         if oldest <= range.start {
@@ -151,7 +151,7 @@ impl Inner {
         }
         let mut end = self.log.lock();
         if let Some(log) = end.log.as_mut() {
-            let forgotten = log.forget_before(position);
+            let forgotten = log.remove_segments_before(position);
             if let Some((_, first)) = &mut *self.kept.write() {
                 *first = log.first();
             }

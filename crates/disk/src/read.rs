@@ -16,7 +16,7 @@ impl Inner {
         place: NodePath<'_>,
         hash: &B256,
     ) -> Result<Option<Bytes>, DiskError> {
-        if let Some(node) = self.pending.found().node(hash) {
+        if let Some(node) = self.pending.contents().node(hash) {
             return Ok(Some(node));
         }
         if let Some(node) = self.nodes.get(hash) {
@@ -33,14 +33,14 @@ impl Inner {
 
     /// Returns the numbers of the canonical blocks.
     pub(crate) fn range(&self) -> Option<Range> {
-        let moved = self.pending.found().range();
+        let moved = self.pending.contents().range();
         moved.or_else(|| self.canonical.read().clone())
     }
 
     /// Returns the hash of the canonical block with the highest number.
     pub(crate) fn head_hash(&self) -> Result<Option<B256>, DiskError> {
         // The canonical chain does not change while this lock is held.
-        let found = self.pending.found();
+        let found = self.pending.contents();
         let range = found.range().or_else(|| self.canonical.read().clone());
         let Some(number) = range.and_then(|range| range.end.checked_sub(1)) else {
             return Ok(None);
@@ -49,7 +49,7 @@ impl Inner {
     }
 
     pub(crate) fn read_canonical(&self, number: u64) -> Result<Option<B256>, DiskError> {
-        let found = self.pending.found();
+        let found = self.pending.contents();
         let range = found.range().or_else(|| self.canonical.read().clone());
         if !range.is_some_and(|range| range.contains(&number)) {
             return Ok(None);
@@ -61,12 +61,12 @@ impl Inner {
         &self,
         hash: &B256,
     ) -> Result<Option<TransactionLocation>, DiskError> {
-        let found = self.pending.found();
+        let found = self.pending.contents();
         found.transaction(hash).map_or_else(|| self.state.transaction(hash), Ok)
     }
 
     pub(crate) fn read_block(&self, hash: &B256) -> Result<Option<Arc<Block>>, DiskError> {
-        if let Some(block) = self.pending.found().block(hash) {
+        if let Some(block) = self.pending.contents().block(hash) {
             return Ok(Some(block));
         }
         if let Some(block) = self.blocks.get(hash) {
@@ -101,12 +101,12 @@ impl Inner {
     }
 
     pub(crate) fn has_block(&self, hash: &B256) -> Result<bool, DiskError> {
-        let waits = self.pending.found().block(hash).is_some();
+        let waits = self.pending.contents().block(hash).is_some();
         Ok(waits || self.state.blocks.contains_key(hash.as_slice())?)
     }
 
     pub(crate) fn read_code(&self, hash: &B256) -> Result<Option<Bytecode>, DiskError> {
-        if let Some(code) = self.pending.found().code(hash) {
+        if let Some(code) = self.pending.contents().code(hash) {
             return Ok(Some(code));
         }
         if let Some(code) = self.codes.get(hash) {
@@ -137,7 +137,7 @@ impl Inner {
 
     /// Returns the position in the log of the record of a block with its witness.
     fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
-        let waits = self.pending.found().record(hash);
+        let waits = self.pending.contents().record(hash);
         waits.map_or_else(|| self.state.record_of(hash), |position| Ok(Some(position)))
     }
 
@@ -152,9 +152,9 @@ impl Inner {
         Ok(preimages)
     }
 
-    pub(crate) fn read_everything(&self) -> Result<StoredNodes, DiskError> {
+    pub(crate) fn read_stored_nodes(&self) -> Result<StoredNodes, DiskError> {
         let (nodes, codes) = {
-            let found = self.pending.found();
+            let found = self.pending.contents();
             (found.nodes(), found.codes())
         };
         let (mut all, mut seen) = (StoredNodes::default(), B256Set::default());

@@ -33,7 +33,7 @@ impl Inner {
             let record = Record::decode(&body)?;
             if record.witness.is_none() {
                 let changes = self.changes_of(record)?;
-                self.take_in_again(&mut end, changes, (position, behind))?;
+                self.reapply(&mut end, changes, (position, behind))?;
                 continue;
             }
             if record.blocks.len() != 1 {
@@ -53,16 +53,16 @@ impl Inner {
         let Some((behind, record)) = end.next.take() else { return Err(DiskError::NotBehind) };
         let Changes { nodes, codes, .. } = executed;
         let changes = Changes { nodes, codes, ..self.changes_of(record)? };
-        self.take_in_again(&mut end, changes, (position, behind))
+        self.reapply(&mut end, changes, (position, behind))
     }
 
-    fn take_in_again(
+    fn reapply(
         &self,
         end: &mut LogEnd,
         mut changes: Changes,
         record: (Position, Position),
     ) -> Result<(), DiskError> {
-        let mut commit = self.work_out(&changes)?;
+        let mut commit = self.resolve(&changes)?;
         commit.record = Some(record);
         commit.has_witness = changes.witness.take().is_some();
         commit.changes = changes;

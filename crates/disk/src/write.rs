@@ -29,12 +29,12 @@ const EVICTION: u64 = 4;
 
 impl Inner {
     /// Applies queued commits until the queue is closed or writing fails.
-    pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
-        let _taker = self.pending.taker();
+    pub(crate) fn run_writer(&self, wake: &SyncSender<()>) {
+        let _guard = self.pending.writer_guard();
         while let Some(commit) = self.pending.next() {
-            if let Err(error) = guard(|| self.take_in(&commit)) {
-                self.look_for_damage(&error);
-                self.pending.break_off(&error);
+            if let Err(error) = guard(|| self.apply_queued(&commit)) {
+                self.record_damage(&error);
+                self.pending.fail_writes(&error);
                 tracing::error!(%error, "state store stopped applying commits; the block log has all of them");
                 return;
             }
@@ -45,7 +45,7 @@ impl Inner {
     }
 
     /// Writes a queued commit and caches its content.
-    fn take_in(&self, commit: &Commit) -> Result<(), DiskError> {
+    fn apply_queued(&self, commit: &Commit) -> Result<(), DiskError> {
         let mut writer = self.writer.lock();
         self.write(&mut writer, commit, None)?;
         for (hash, node) in &commit.changes.nodes {
@@ -74,7 +74,7 @@ impl Inner {
     ) -> Result<(), DiskError> {
         let written = self.try_write(writer, commit, genesis);
         if let Err(error) = &written {
-            self.pending.break_off(error);
+            self.pending.fail_writes(error);
         }
         written
     }
@@ -181,7 +181,7 @@ impl Inner {
     /// Syncs everything written so far to disk.
     pub(crate) fn sync(&self, writer: &mut Writer) -> Result<(), DiskError> {
         if let Err(error) = self.state.sync() {
-            self.pending.break_off(&error);
+            self.pending.fail_writes(&error);
             return Err(error);
         }
         writer.unsynced = 0;

@@ -10,7 +10,7 @@ use wire::{DecodeError, ProtocolFork, SchemaId};
 #[strum(serialize_all = "camelCase")]
 pub enum ExecuteError {
     /// The call was not given enough gas.
-    #[error("out of gas: the call holds {got}, the reserve is {reserve}")]
+    #[error("out of gas: got {got}, the reserve is {reserve}")]
     OutOfGas {
         /// Gas given to the call.
         got: u64,
@@ -68,7 +68,7 @@ pub enum ExecuteError {
         reason: Box<Self>,
     },
     /// A library panicked on the input. The call fails like any other.
-    #[error("assertion in a library: {0}")]
+    #[error("panic in a dependency: {0}")]
     Panic(String),
     /// Verification failed for a local reason, such as a defect of this node. This is not a verdict
     /// on the block, so it stops the EVM that executes the call.

@@ -60,7 +60,7 @@ pub enum RuleViolation {
     #[error("L2 rules: {0} withdrawals, expected none")]
     Withdrawals(usize),
     /// The block causes execution requests, and the policy rejects them.
-    #[error("L2 rules: the block causes execution requests, which the policy refuses")]
+    #[error("L2 rules: the block causes execution requests, which the policy rejects")]
     Requests,
 }
 

@@ -184,7 +184,7 @@ impl Execute {
         // A dependency may panic on an input. One bad block must neither stop the node nor split it
         // from other nodes over any other block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
-        guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
+        catch_panic(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
 
     /// Runs a call. Each step is paid for before it is done.
@@ -292,7 +292,7 @@ impl Execute {
 
 /// Runs a call and converts a panic into a failure of the call. Without the standard library, a
 /// panic aborts the program.
-fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
+fn catch_panic<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
     #[cfg(feature = "std")]
     return std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let message = panic

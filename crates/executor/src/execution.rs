@@ -154,7 +154,7 @@ where
         // Since the merge, only empty fee recipients and empty beneficiaries of SELFDESTRUCT are
         // removed.
         if fork >= EthereumHardfork::Paris {
-            state.keep_empty_accounts_but(header.beneficiary);
+            state.keep_empty_accounts_except(header.beneficiary);
         }
         // The state holds the meter, because nodes, instructions and precompiles all report to it.
         state.meter = overrides.meter();

@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for Number {
             }
             _ => None,
         };
-        number.map(Self).ok_or_else(|| D::Error::custom(format!("{value} is no number")))
+        number.map(Self).ok_or_else(|| D::Error::custom(format!("{value} is not a number")))
     }
 }
 

@@ -110,7 +110,7 @@ impl BeaconPages {
     }
 
     fn blobs(&self, id: &str, request: &PageRequest<'_>) -> Result<Content, Refusal> {
-        let wanted = wanted(request.query.unwrap_or_default())?;
+        let wanted = requested_hashes(request.query.unwrap_or_default())?;
         let block = self.block(id)?.ok_or_else(|| Refusal::absent(format!("no block at {id}")))?;
         let finalized = self.0.number_of(BlockNumberOrTag::Finalized);
         let named: u64 =
@@ -148,12 +148,12 @@ impl BeaconPages {
             "justified" => BlockNumberOrTag::Safe,
             "genesis" => BlockNumberOrTag::Earliest,
             _ if id.starts_with("0x") => {
-                let malformed = |_| Refusal::malformed(format!("{id} is no hash of a block"));
+                let malformed = |_| Refusal::malformed(format!("{id} is not a block hash"));
                 let hash = id.parse().map_err(malformed)?;
                 return Ok(self.0.block_by_hash(hash)?);
             }
             _ => {
-                let malformed = |_| Refusal::malformed(format!("{id} is no id of a block"));
+                let malformed = |_| Refusal::malformed(format!("{id} is not a block id"));
                 return self.at_slot(id.parse().map_err(malformed)?);
             }
         };
@@ -179,13 +179,13 @@ impl BeaconPages {
     }
 }
 
-/// Versioned hashes in the query: `versioned_hashes`, comma-separated or repeated.
-fn wanted(query: &str) -> Result<Vec<B256>, Refusal> {
+/// Returns the versioned hashes in the query: `versioned_hashes`, comma-separated or repeated.
+fn requested_hashes(query: &str) -> Result<Vec<B256>, Refusal> {
     let values = query.split('&').filter_map(|pair| pair.strip_prefix("versioned_hashes="));
     let hashes = values.flat_map(|value| value.split(',').flat_map(|part| part.split("%2C")));
     hashes
         .map(|hash| {
-            let malformed = |_| Refusal::malformed(format!("{hash} is no versioned hash"));
+            let malformed = |_| Refusal::malformed(format!("{hash} is not a versioned hash"));
             hash.parse().map_err(malformed)
         })
         .collect()
@@ -203,10 +203,10 @@ mod tests {
             format!("versioned_hashes={a}%2C{b}"),
             format!("versioned_hashes={a}&other=1&versioned_hashes={b}"),
         ] {
-            assert_eq!(wanted(&query), Ok(vec![a, b]));
+            assert_eq!(requested_hashes(&query), Ok(vec![a, b]));
         }
-        assert_eq!(wanted(""), Ok(vec![]));
-        assert_eq!(wanted("versioned_hashes=0x12").unwrap_err().status, 400);
-        assert_eq!(wanted("versioned_hashes=").unwrap_err().status, 400);
+        assert_eq!(requested_hashes(""), Ok(vec![]));
+        assert_eq!(requested_hashes("versioned_hashes=0x12").unwrap_err().status, 400);
+        assert_eq!(requested_hashes("versioned_hashes=").unwrap_err().status, 400);
     }
 }

@@ -149,7 +149,7 @@ impl CallRequest {
         evm.inspector_mut().check()?;
         let done = done.map_err(|error| api.options().failure_style.call_error(error))?;
         if self.state.is_empty() {
-            precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
+            precompiles::store(call.precompiles(), evm.into_inner().precompiles);
         }
         Ok(Outcome { result: done.result, notes })
     }

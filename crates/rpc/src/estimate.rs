@@ -31,7 +31,7 @@ type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, DeadlineIn
 /// transaction is included, the base fee can fall by an eighth and the price can rise by an eighth;
 /// both raise the gas per unit of EXECUTE gas. The estimate covers both, plus a thousandth for
 /// rounding. If the pending block is empty, its price may have fallen once more.
-const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
+const fn conversion_base_fee(base_fee: u64, is_pending: bool) -> u64 {
     let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
     // Never 0, because a base fee of 0 cannot convert the price.
@@ -66,7 +66,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         request.transaction.max_priority_fee_per_gas = None;
     }
     let mut call = request.prepare(api)?;
-    let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
+    let base_fee = conversion_base_fee(call.tally.base_fee(), request.block.is_pending());
     call.tally = Arc::new(BlockTally::new(base_fee));
     let mut state = call.source.open();
     let deadline = api.call_deadline();

@@ -50,7 +50,7 @@ fn explain(api: &Api, args: &mut Args) -> Result<Vec<ExplainedCall>, RpcError> {
         return Err(RpcError::server("this chain has no EXECUTE"));
     }
     let calls = notes.iter().filter_map(|note| match note {
-        Note::Execute(call) => Some(shape(call)),
+        Note::Execute(call) => Some(explained_call(call)),
         Note::Console(_) => None,
     });
     Ok(calls.collect())
@@ -82,7 +82,7 @@ fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
     Ok(notes)
 }
 
-fn shape(call: &ExecuteCall) -> ExplainedCall {
+fn explained_call(call: &ExecuteCall) -> ExplainedCall {
     let (verdict, gas_used, output, reason, kind) = match &call.outcome {
         Ok((gas, output)) => (Verdict::Valid, *gas, Some(output.clone()), None, None),
         Err(error) => {

@@ -23,7 +23,7 @@ use std::{
 /// time. Checking the clock slows down every step.
 pub const UNTIMED_GAS: u64 = 60_000_000;
 /// Number of steps between two deadline checks.
-const STEPS_PER_LOOK: u64 = 256;
+const STEPS_PER_CHECK: u64 = 256;
 /// JSON bytes of a recorded step without its stack, memory and returndata.
 const STEP_BYTES: u64 = 200;
 /// JSON bytes of a word: 64 digits, a prefix, quotes and a comma.
@@ -82,10 +82,10 @@ impl Deadline {
             return Ok(());
         }
         Err(RpcError::exceeded(
-            "the request takes too long (milliseconds)",
+            "the request took too long (milliseconds)",
             taken.as_millis(),
             self.limit.as_millis(),
-            "ask for less",
+            "request less data",
         ))
     }
 }
@@ -177,7 +177,7 @@ impl<I> BoundedInspector<I> {
     /// Returns `true` if the next step may run and be recorded.
     fn take_step(&mut self, interpreter: &Interpreter) -> bool {
         self.steps += 1;
-        if self.steps % STEPS_PER_LOOK == 1 {
+        if self.steps % STEPS_PER_CHECK == 1 {
             self.check_deadline();
         }
         let Recorded { steps, stack, memory, return_data, storage, max_steps } = self.recorded;

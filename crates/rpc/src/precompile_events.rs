@@ -14,7 +14,7 @@ use std::{
 pub const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
 /// Maximum number of notes per watch; later ones are dropped.
-const MOST: usize = 1024;
+const MAX_NOTES: usize = 1024;
 
 thread_local! {
     static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
@@ -96,7 +96,7 @@ pub(crate) fn is_replaying() -> bool {
 /// Adds a note to this thread's watch, if there is one.
 pub fn note(note: Note) {
     WATCHED.with_borrow_mut(|watched| match watched {
-        Some(notes) if notes.len() < MOST => notes.push(note),
+        Some(notes) if notes.len() < MAX_NOTES => notes.push(note),
         Some(_) => {}
         None => MISSED.set(MISSED.get() || matches!(note, Note::Console(_))),
     });
@@ -141,10 +141,10 @@ mod tests {
         note(console(4));
         assert!(take_missed());
         assert!(!take_missed(), "already taken");
-        for _ in 0..2 * MOST {
+        for _ in 0..2 * MAX_NOTES {
             note(console(5));
         }
-        assert_eq!(watch(|| (0..2 * MOST).for_each(|_| note(console(6)))).1.len(), MOST);
+        assert_eq!(watch(|| (0..2 * MAX_NOTES).for_each(|_| note(console(6)))).1.len(), MAX_NOTES);
     }
 
     #[test]

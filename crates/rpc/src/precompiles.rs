@@ -12,7 +12,7 @@ use variants::ExecuteExtension;
 
 thread_local! {
     /// Precompiles of the last call on this thread.
-    static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
+    static CACHED: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
 /// Inputs that determine the set of precompiles: the fork and the chain's extensions. The key keeps
@@ -42,13 +42,13 @@ pub(crate) fn install(
     tally: &Arc<BlockTally>,
     precompiles: &mut PrecompilesMap,
 ) {
-    match LEFT.take().filter(|(left, _)| Some(left) == key) {
+    match CACHED.take().filter(|(cached, _)| Some(cached) == key) {
         Some((_, left)) => *precompiles = left,
         None => config.precompiles(precompiles, tally),
     }
 }
 
 /// Caches precompiles, unchanged since they were installed, for the next call on this thread.
-pub(crate) fn leave(key: Option<Key>, precompiles: PrecompilesMap) {
-    LEFT.set(key.map(|key| (key, precompiles)));
+pub(crate) fn store(key: Option<Key>, precompiles: PrecompilesMap) {
+    CACHED.set(key.map(|key| (key, precompiles)));
 }

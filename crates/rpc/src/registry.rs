@@ -295,10 +295,10 @@ fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> Met
     // Counting bytes cannot fail.
     let _ = serde_json::to_writer(&mut length, &result);
     let error = RpcError::exceeded(
-        "the answer is too large (bytes)",
+        "the response is too large (bytes)",
         length.0 as u128,
         limit as u128,
-        "ask for less",
+        "request less data",
     );
     MethodResponse::error(id, ErrorObjectOwned::from(RpcError { code: codes::TOO_BIG, ..error }))
 }

@@ -263,7 +263,7 @@ impl Known {
             let number = || {
                 let parsed = expected.parse::<U256>();
                 parsed
-                    .map_err(|_| RpcError::params(format!("{expected:?} is no number of 256 bits")))
+                    .map_err(|_| RpcError::params(format!("{expected:?} is not a 256-bit number")))
             };
             match name.as_str() {
                 "balance" => {
@@ -292,7 +292,7 @@ impl Known {
                 slot => {
                     let slot: U256 = slot.parse().map_err(|_| {
                         RpcError::params(format!(
-                            "{slot:?} is no slot: expected 32 bytes, balance, nonce or code"
+                            "{slot:?} is not a slot: expected 32 bytes, balance, nonce or code"
                         ))
                     })?;
                     same(

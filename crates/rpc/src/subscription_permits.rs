@@ -37,7 +37,7 @@ impl SubscriptionPermits {
                 what,
                 limit as u128 + 1,
                 limit as u128,
-                "end one, or ask again later",
+                "unsubscribe from one, or retry later",
             )
         };
         if free == 0 {

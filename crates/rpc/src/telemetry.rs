@@ -162,16 +162,16 @@ impl Default for Telemetry {
         all.register("rpc_requests", "Requests by method and outcome", telemetry.requests.clone());
         all.register(
             "rpc_request_seconds",
-            "Time from the arrival of a request to its answer",
+            "Time from the arrival of a request to its response",
             telemetry.latency.clone(),
         );
-        all.register("blocks", "Blocks made by this node", telemetry.blocks.clone());
+        all.register("blocks", "Blocks built by this node", telemetry.blocks.clone());
         all.register(
             "transactions",
-            "Transactions in blocks made by this node",
+            "Transactions in blocks built by this node",
             telemetry.transactions.clone(),
         );
-        all.register("gas", "Gas used by blocks made by this node", telemetry.gas.clone());
+        all.register("gas", "Gas used by blocks built by this node", telemetry.gas.clone());
         all.register("head_number", "Number of the head block", telemetry.height.clone());
         all.register("pool_transactions", "Transactions in the pool", telemetry.pool.clone());
         all.register(
@@ -187,7 +187,7 @@ impl Default for Telemetry {
         );
         all.register(
             "execute_seconds",
-            "Time that EXECUTE took by verdict",
+            "Duration of EXECUTE calls by verdict",
             telemetry.execute_seconds.clone(),
         );
         telemetry

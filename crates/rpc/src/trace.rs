@@ -50,11 +50,11 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.trace("debug_traceBlock", |api, args| {
         let raw: Bytes = args.required()?;
         let block = RawBlock::decode_with_ommers(&raw)
-            .map_err(|error| RpcError::params(format!("no block in RLP: {error}")))?;
+            .map_err(|error| RpcError::params(format!("not an RLP block: {error}")))?;
         let hash = block.0.header.hash_slow();
         let block = api
             .block_by_hash(hash)?
-            .ok_or_else(|| RpcError::server(format!("block {hash} is not known here")))?;
+            .ok_or_else(|| RpcError::server(format!("unknown block {hash}")))?;
         block_traces(api, &block, &args.or_default()?)
     });
     methods.trace("debug_traceBlockByHash", |api, args| {
@@ -143,7 +143,7 @@ fn time_of(options: &GethDebugTracingOptions) -> Result<Option<Duration>, RpcErr
     let time = number.filter(|_| scale > 0.0).map(|number| number * scale);
     let time = time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     time.map(Some).ok_or_else(|| {
-        RpcError::params(format!("timeout {text:?} is no duration: expected one such as \"5s\""))
+        RpcError::params(format!("timeout {text:?} is not a duration: expected one such as \"5s\""))
     })
 }
 

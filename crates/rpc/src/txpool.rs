@@ -32,13 +32,13 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
             Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
         })
     });
-    methods.execute("txpool_content", |api, _| all(api, &shape));
+    methods.execute("txpool_content", |api, _| all(api, &to_rpc));
     methods.execute("txpool_inspect", |api, _| all(api, &summary));
     methods.execute("txpool_contentFrom", |api, args| {
         let sender = args.required()?;
         api.node().read(|node| {
             let (pending, queued) = split(node, sender)?;
-            Ok(Content { pending: by_nonce(&pending, &shape), queued: by_nonce(&queued, &shape) })
+            Ok(Content { pending: by_nonce(&pending, &to_rpc), queued: by_nonce(&queued, &to_rpc) })
         })
     });
 }
@@ -82,7 +82,7 @@ fn by_nonce<T>(
     transactions.iter().map(|one| (one.nonce().to_string(), item(one))).collect()
 }
 
-fn shape(transaction: &PoolTransaction) -> RpcTransaction {
+fn to_rpc(transaction: &PoolTransaction) -> RpcTransaction {
     convert::pooled(&transaction.recovered.transaction, transaction.sender())
 }
 

@@ -272,7 +272,7 @@ impl Queue {
 
     /// Returns `true` if one more job fits. One connection may use at most half of the queue, and
     /// one address at most three quarters.
-    fn has_room(&self, caller: Caller, job: &Job, shared: &Shared) -> bool {
+    fn has_capacity(&self, caller: Caller, job: &Job, shared: &Shared) -> bool {
         let (half, limit) = (shared.limits.queue.div_ceil(2), shared.limits.queue);
         let address = self.addresses.queues.get(&caller.address);
         let of_address =
@@ -295,7 +295,7 @@ impl Pool {
         let shared = &self.0;
         let mut queue = shared.queue.lock();
         let refused = Overloaded { waiting: queue.waiting };
-        if !queue.has_room(caller, &job, shared) {
+        if !queue.has_capacity(caller, &job, shared) {
             if let Some(left_out) = REFUSED.admit() {
                 tracing::warn!(
                     pool = shared.name,

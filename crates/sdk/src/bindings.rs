@@ -1,6 +1,6 @@
 //! The contracts' interfaces as Rust types, read from the Solidity sources.
 
-#![allow(missing_docs, reason = "the documentation stands in the Solidity sources")]
+#![allow(missing_docs, reason = "documented in the Solidity sources")]
 #![allow(clippy::all, reason = "generated code")]
 
 use alloy_sol_types::sol;

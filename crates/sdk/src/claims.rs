@@ -20,7 +20,7 @@ pub enum ClaimError {
     #[error("it is not a MessageSent event: {0}")]
     Event(alloy_sol_types::Error),
     /// The log belongs to another message.
-    #[error("it is of message {got}, not of {expected}")]
+    #[error("it is the log of message {got}, expected {expected}")]
     Index {
         /// Number of the message in the log.
         got: u64,
@@ -28,13 +28,13 @@ pub enum ClaimError {
         expected: u64,
     },
     /// The message's gas limit is beyond 32 bits.
-    #[error("it asks for {0} gas, more than any message may")]
+    #[error("its gas limit of {0} is more than a message may have")]
     Gas(u64),
     /// The nodes do not lead to the account.
     #[error("the nodes do not prove the account of the messenger: {0}")]
     Account(Unproven),
     /// The account has another storage root than the proof names.
-    #[error("the proof names the storage root {got}, and the messenger has {expected}")]
+    #[error("the proof has the storage root {got}, expected {expected} of the messenger")]
     StorageRoot {
         /// Storage root in the proof.
         got: B256,
@@ -45,7 +45,7 @@ pub enum ClaimError {
     #[error("the nodes do not prove a slot of the messenger: {0}")]
     Slot(Unproven),
     /// The messenger has another message, or none (zero).
-    #[error("the messenger has a message with the hash {got}, not {expected}")]
+    #[error("the messenger has a message with the hash {got}, expected {expected}")]
     Message {
         /// Hash in the state.
         got: B256,

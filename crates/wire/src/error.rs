@@ -178,7 +178,7 @@ pub enum DecodeError {
         reason: StreamError,
     },
     /// A code of a batch's witness is listed twice.
-    #[error("codes of the batch: code {index} is code {first} again, expected each once")]
+    #[error("codes of the batch: code {index} duplicates code {first}")]
     DuplicateCode {
         /// Index of the duplicate.
         index: usize,
@@ -186,7 +186,7 @@ pub enum DecodeError {
         first: usize,
     },
     /// An item that a witness lists as a trie node is not a valid node at its position.
-    #[error("trie node {index} on the way from the root: {reason}")]
+    #[error("trie node {index} in preorder: {reason}")]
     TrieNode {
         /// Position of the node in preorder, counted from one.
         index: usize,
@@ -227,7 +227,7 @@ pub enum StreamError {
         declared: usize,
     },
     /// The stream needs more nodes than it declares.
-    #[error("another node must come, but {declared} are declared")]
+    #[error("another node is required, but only {declared} are declared")]
     More {
         /// Nodes declared.
         declared: usize,
@@ -239,7 +239,7 @@ pub enum StreamError {
         got: usize,
     },
     /// The byte is not a tag of a node in this trie.
-    #[error("{got:#04x} begins no node of {}", if *.in_storage { "a storage trie" } else { "the account trie" })]
+    #[error("{got:#04x} is not a node tag of {}", if *.in_storage { "a storage trie" } else { "the account trie" })]
     Tag {
         /// The byte found.
         got: u8,
@@ -278,7 +278,7 @@ pub enum StreamError {
         got: u8,
     },
     /// The child of an extension is not a branch.
-    #[error("the child of an extension is no branch")]
+    #[error("the child of an extension is not a branch")]
     BelowExtension,
     /// A number has too many bytes.
     #[error("{what}: {got} bytes, at most {limit} are allowed")]
@@ -297,7 +297,7 @@ pub enum StreamError {
         what: &'static str,
     },
     /// A slot has the value zero; it must be absent instead.
-    #[error("a slot of zero")]
+    #[error("a slot with the value zero")]
     NoValue,
     /// The hash of empty storage or empty code is given instead of the tag for emptiness.
     #[error("{what}: the hash of nothing is spelled out")]
@@ -306,7 +306,7 @@ pub enum StreamError {
         what: &'static str,
     },
     /// An account refers to a code that the witness does not have.
-    #[error("code {got} of a witness with {codes}")]
+    #[error("code index {got} of a witness with {codes} codes")]
     Code {
         /// Position of the code.
         got: usize,

@@ -69,7 +69,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
 
 fn read_all(from: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    read_behind(&mut bytes, from)?;
+    append_all(&mut bytes, from)?;
     Ok(bytes)
 }
 
@@ -78,7 +78,7 @@ fn unpacked(mut packed: &[u8]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while !packed.is_empty() {
         let mut frame = StreamingDecoder::new(&mut packed)?;
-        read_behind(&mut bytes, &mut frame)?;
+        append_all(&mut bytes, &mut frame)?;
         let (got, expected) =
             (frame.decoder.get_calculated_checksum(), frame.decoder.get_checksum_from_data());
         if let Some(expected) = expected
@@ -91,7 +91,7 @@ fn unpacked(mut packed: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Appends everything from a reader; fails if the total exceeds [`LONGEST`].
-fn read_behind(bytes: &mut Vec<u8>, from: impl Read) -> Result<()> {
+fn append_all(bytes: &mut Vec<u8>, from: impl Read) -> Result<()> {
     // Reads only one byte past the limit: a few compressed bytes may decompress to any number.
     from.take(LONGEST + 1 - bytes.len() as u64).read_to_end(bytes)?;
     if bytes.len() as u64 > LONGEST {

@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Timeout of each request, in seconds. Some nodes need long for the witness of a large block.
+    /// Timeout of each request, in seconds. Some nodes are slow to return the witness of a large
+    /// block.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT.as_secs())]
     timeout: u64,
 

@@ -5,7 +5,7 @@ use super::{
     load::{Source, decode_input},
     verify::Cause,
 };
-use crate::output::{complain, error_chain, say};
+use crate::output::{error_chain, print_stderr, say};
 use alloy_consensus::Typed2718;
 use clap::Args;
 use codec::RootConvention;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 say!("{file}");
                 input.print(1);
             }
-            Err(error) => complain(format_args!("error: {}", error_chain(&error))),
+            Err(error) => print_stderr(format_args!("error: {}", error_chain(&error))),
         }
     }
     if arguments.json {

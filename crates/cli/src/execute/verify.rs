@@ -1,7 +1,7 @@
 //! `enshrine execute verify`: runs EXECUTE on inputs and prints the verdicts.
 
 use super::load::{Source, UnknownFork};
-use crate::output::{complain, error_chain, say};
+use crate::output::{error_chain, print_stderr, say};
 use chain::{ForkTimes, ForkTimesError};
 use clap::Args;
 use execute::{Execute, ExecuteError, Executed, ForkRule, Rules};
@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
     l2: bool,
 
     /// Fork schedule of L1, such as prague,osaka@1800000000: reject a block whose fork is not the
-    /// one that L1 had at its timestamp, as EXECUTE does for chain ids of no public network.
-    /// Without it, each fork from Cancun on is accepted at any timestamp.
+    /// one that L1 had at its timestamp, as EXECUTE does for chain ids that do not belong to a
+    /// public network. Without it, each fork from Cancun on is accepted at any timestamp.
     #[arg(long, value_name = "FORKS", value_parser = fork_rule)]
     l1_forks: Option<ForkRule>,
 
@@ -209,7 +209,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("{}", serde_json::to_string_pretty(&documents)?);
     } else {
         for next in next {
-            complain(format_args!("{next}"));
+            print_stderr(format_args!("{next}"));
         }
     }
     match findings.last() {

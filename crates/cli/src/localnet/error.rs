@@ -11,7 +11,7 @@ use std::{
 pub(super) enum LocalnetError {
     /// Other machines can reach the address.
     #[error(
-        "--host: {got}, expected a loopback address: everybody knows the keys of these accounts; \
+        "--host: {got}, expected a loopback address: the keys of these accounts are public; \
          add --i-know-these-keys-are-public if that is what you want"
     )]
     PublicHost { got: IpAddr },
@@ -21,10 +21,10 @@ pub(super) enum LocalnetError {
     /// There is no port after that of the sequencer.
     #[error("--follower: no port follows --l2-port {got}, expected at most 65534")]
     NoFollowerPort { got: u16 },
-    /// A port is taken.
+    /// A port is in use.
     #[error(
         "{flag}: cannot listen on {address}: {source}; expected a free port: stop the program that \
-         has it, or choose another (0 selects a free one)"
+         uses it, or choose another (0 selects a free one)"
     )]
     Listen { flag: &'static str, address: SocketAddr, source: io::Error },
     /// A flag of the devnet would change what the rollup on it relies on.

@@ -147,7 +147,7 @@ async fn watch(
     end: &mut oneshot::Receiver<()>,
 ) -> Result<()> {
     tokio::select! {
-        healthy = running.until_healthy(dir) => healthy?,
+        healthy = running.wait_until_healthy(dir) => healthy?,
         panicked = running.failed() => return Err(panicked.into()),
         _ = &mut *end => return Ok(()),
     }

@@ -85,7 +85,7 @@ impl Report {
 
     /// Prints the values as text.
     pub(super) fn print(&self) {
-        say!("Accounts: 10,000 ether each on L1, 100 on the L2. EVERYBODY KNOWS THESE KEYS.");
+        say!("Accounts: 10,000 ether each on L1, 100 on the L2. THESE KEYS ARE PUBLIC.");
         say!("");
         for Account { address, key } in &self.accounts {
             say!("  {address}  {key}");

@@ -114,7 +114,7 @@ impl Running {
 
     /// Waits until the nodes have read all of L1 and have the first L2 blocks, with the deposits and
     /// the token bridge.
-    pub(super) async fn until_healthy(&self, dir: &LocalnetDir) -> Result<()> {
+    pub(super) async fn wait_until_healthy(&self, dir: &LocalnetDir) -> Result<()> {
         let begun = Instant::now();
         let has_bridge = || has_code(&self.sequencer, dir.l2.token.l2);
         if !has_bridge()? {

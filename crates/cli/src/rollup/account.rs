@@ -24,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode};
 const DELIVERY_GAS: u64 = 350_000;
 
 #[derive(Debug, Args)]
-pub(crate) struct Order {
+pub(crate) struct AccountArguments {
     /// Contract on L1 that sends the message. Its alias account makes the call on the L2.
     #[arg(long, value_name = "ADDRESS")]
     sender: Address,
@@ -79,7 +79,7 @@ pub(crate) struct Deliver {
     json: bool,
 }
 
-pub(crate) fn order(arguments: &Order) -> Result<ExitCode> {
+pub(crate) fn order(arguments: &AccountArguments) -> Result<ExitCode> {
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     let account = alias_account(arguments.sender);
     let call = Call { to: arguments.to, value: arguments.value, data: arguments.data.clone() };

@@ -11,7 +11,7 @@ use self::{
     sending::Account,
     status::Status,
 };
-use crate::output::{complain, say};
+use crate::output::{print_stderr, say};
 use ::rollup::Signer;
 use alloy_primitives::{
     Address, B256, U256,
@@ -201,7 +201,7 @@ fn print_status(
         say!("{status}");
     }
     for warning in status.warnings() {
-        complain(format_args!("warning: {warning}"));
+        print_stderr(format_args!("warning: {warning}"));
     }
     let is_failure = sent.is_none() && !status.suffices();
     Ok(if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Claim(prove::Arguments),
     /// Calldata of `L1MessageQueue.send`, with which a contract on L1, such as a multisig, calls a
     /// target on the L2 from its alias account.
-    Account(account::Order),
+    Account(account::AccountArguments),
     /// Calldata of `L2Accounts.force`, which delivers a message to an alias account after the
     /// sequencer has parked it or its delivery has failed. Any key can sign the L2 transaction, and
     /// `calldata force` turns it into a forced transaction.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     execute::content::{self, Content},
-    output::{complain, say},
+    output::{print_stderr, say},
 };
 use ::rollup::Signer;
 use alloy_consensus::{
@@ -75,8 +75,8 @@ struct Unsigned {
     #[arg(long, value_name = "GAS", requires = "to")]
     gas_limit: Option<u64>,
 
-    /// With --to: wei that the sender may spend otherwise before a block includes the transaction,
-    /// which is dropped as invalid if the balance no longer covers its fee cap.
+    /// With --to: wei that the sender may spend otherwise before a block includes the transaction.
+    /// The transaction is dropped as invalid if the balance no longer covers its fee cap.
     #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
     reserve: U256,
 
@@ -175,9 +175,9 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
         Some(url) => {
             let l2 = Node::connect("L2", url, transaction.chain_id())?;
             let fee_cap = FeeCap::of(&l2, sender, &transaction)?;
-            complain(format_args!("{fee_cap}"));
+            print_stderr(format_args!("{fee_cap}"));
             for warning in fee_cap.warnings() {
-                complain(format_args!("warning: {warning}"));
+                print_stderr(format_args!("warning: {warning}"));
             }
             Some(fee_cap)
         }
@@ -200,9 +200,9 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
     } else {
         say!("{}", hex::encode_prefixed(&calldata));
     }
-    complain(format_args!(
-        "send wei with the call: the inbox demands minimumFee(gas limit, footprintOf(transaction)), and returns \
-         the rest"
+    print_stderr(format_args!(
+        "send wei with the call: the inbox requires minimumFee(gas limit, footprintOf(transaction)), and \
+         refunds the excess"
     ));
     Ok(ExitCode::SUCCESS)
 }

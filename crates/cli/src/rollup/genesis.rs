@@ -2,7 +2,7 @@
 
 use crate::{
     execute::content::{self, Content},
-    output::{complain, say},
+    output::{print_stderr, say},
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{Bytes, hex};
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let first = First::of(&genesis)?;
     let header = &first.block.header;
     for finding in contracts::storage_only_accounts(&genesis) {
-        complain(format_args!("warning: {finding}"));
+        print_stderr(format_args!("warning: {finding}"));
     }
     if arguments.json {
         let document = json!({

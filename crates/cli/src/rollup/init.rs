@@ -200,7 +200,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !Path::new(&files.ignore).exists() {
         write(&files.ignore, "keys.json\ndata/\n")?;
     }
-    let keys = Keys::read_or_make(Path::new(&files.keys))?;
+    let keys = Keys::read_or_create(Path::new(&files.keys))?;
     let genesis = arguments.genesis(keys.operator.address)?;
     let first = First::of(&genesis)?;
     let salt = arguments.salt.clone().unwrap_or_else(|| {
@@ -398,8 +398,8 @@ impl Arguments {
         say!("");
         say!(
             "The operator has {float} ether on the L2 at genesis, which no ether on L1 backs yet. Until it is \
-             backed,\nL1 cannot pay all withdrawals. Add the same amount to the escrow, which nobody can take \
-             back:"
+             backed,\nL1 cannot pay all withdrawals. Add the same amount to the escrow, from which it cannot be \
+             withdrawn:"
         );
         say!("");
         say!(

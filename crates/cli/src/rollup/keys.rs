@@ -70,8 +70,8 @@ impl Key {
 
 impl Keys {
     /// Reads the keys from a file, or creates the file with new keys. Never overwrites a file.
-    pub(crate) fn read_or_make(path: &Path) -> Result<Self> {
-        if path.exists() { Self::read(path) } else { Self::make(path) }
+    pub(crate) fn read_or_create(path: &Path) -> Result<Self> {
+        if path.exists() { Self::read(path) } else { Self::create(path) }
     }
 
     /// Reads the keys from a file, and checks that each belongs to its address.
@@ -84,7 +84,7 @@ impl Keys {
         Ok(keys)
     }
 
-    fn make(path: &Path) -> Result<Self> {
+    fn create(path: &Path) -> Result<Self> {
         let keys = Self { advance: Key::random(), operator: Key::random() };
         let mut file = OpenOptions::new();
         file.write(true).create_new(true);

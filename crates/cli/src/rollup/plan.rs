@@ -76,7 +76,7 @@ impl ForkMode {
                  L1 are lost"
             }
             (Self::Pinned, true) => {
-                "a fixed fork, and no owner to add another: THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD, and \
+                "a fixed fork, and no owner to add another: THE NEXT FORK OF L1 STOPS THE ROLLUP PERMANENTLY, and \
                  locks its deposits"
             }
             (Self::Pinned, false) => {

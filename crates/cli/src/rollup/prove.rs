@@ -1,7 +1,7 @@
 //! `enshrine prove`: proves an L2→L1 message and prints the calldata of its claim.
 
 use super::Node;
-use crate::output::{complain, say};
+use crate::output::{print_stderr, say};
 use alloy_primitives::{Address, B256, U64, U256, hex};
 use alloy_rpc_types_eth::{Block, EIP1186AccountProofResponse, EIP1186StorageProof, Log};
 use alloy_sol_types::SolEvent as _;
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let calldata = claim_calldata(&message, proof, fee_recipient);
     if !arguments.json {
         if l1.is_none() {
-            complain(format_args!(
+            print_stderr(format_args!(
                 "proof from L2 block {number}: L1 accepts it once it has this block (with --l1 and \
                  --deployment, a block that L1 already has is used)"
             ));

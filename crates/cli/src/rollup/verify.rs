@@ -6,7 +6,7 @@ mod exits;
 
 use self::{backing::Backing, bonded::BondedPolicy, exits::Exits};
 use super::{Node, allowance::parse_pair, exit::totals::Totals, plan::ForkMode};
-use crate::output::{complain, say};
+use crate::output::{print_stderr, say};
 use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::Log;
 use alloy_sol_types::SolEvent as _;
@@ -58,8 +58,8 @@ pub(crate) struct Arguments {
     allow_unbacked: bool,
 
     /// Data directory of a stopped node, to print how much of the escrow the accounts of its state
-    /// would be paid if nobody advanced the rollup any more, and how much belongs to contracts of
-    /// the L2.
+    /// would be paid if the rollup were no longer advanced, and how much belongs to contracts of the
+    /// L2.
     #[arg(long, value_name = "FOLDER", requires = "l1")]
     data_dir: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         && !arguments.allow_announced_changes
     {
         findings.extend(on_l1.announced.iter().map(|change| {
-            format!("{}; accept it with --allow-announced-changes", change.sentence())
+            format!("{}; accept it with --allow-announced-changes", change.description())
         }));
     }
     if let Some(OnL1 { backing, .. }) = &on_l1
@@ -155,7 +155,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 say!("            ownership is offered to {}", on_l1.offered_to);
             }
             for change in &on_l1.announced {
-                say!("announced   {}", change.sentence());
+                say!("announced   {}", change.description());
             }
             if let Some(BondedPolicy { policy, bonds, min_bond, post_delay, .. }) = bonded {
                 say!("policy      {policy}");
@@ -170,7 +170,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             say!("forks       {}: {}", on_l1.forks.name(), on_l1.next_fork());
         }
         for finding in &findings {
-            complain(format_args!("{finding}"));
+            print_stderr(format_args!("{finding}"));
         }
         if findings.is_empty() {
             say!("All checks passed.");
@@ -218,7 +218,7 @@ struct AnnouncedChange {
 }
 
 impl AnnouncedChange {
-    fn sentence(&self) -> String {
+    fn description(&self) -> String {
         let Self { change, value, ready_at, cleared } = self;
         let state = if *cleared { "cleared" } else { "not cleared yet" };
         format!(

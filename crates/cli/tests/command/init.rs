@@ -155,7 +155,7 @@ fn init_describes_effect_of_l1_forks() {
     for (flags, expected) in [
         (&["--fork-mode", "follow"][..], "no account has to act when L1 forks"),
         (&["--fork-mode", "registry"], "not posted before a fork of L1 are lost"),
-        (&["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD"),
+        (&["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP PERMANENTLY"),
         (&["--fork-mode", "pinned", "--owner", &owner], "until the owner has added it"),
     ] {
         let (_parent, folder) = place();

@@ -329,7 +329,7 @@ fn verify_describes_effect_of_l1_forks() {
             &["--fork-mode", "registry"],
             "registry: blocks have the fork of L1's registry",
         ),
-        ("frozen", &["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD"),
+        ("frozen", &["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP PERMANENTLY"),
         ("pinned", &["--fork-mode", "pinned", "--owner", &owner], "until the owner has added it"),
     ] {
         let (folder, _) = l1.rollup(name, &[flags, &["--operator-float", "0"]].concat());

@@ -71,7 +71,7 @@ pub enum BlobTailError {
         expected: usize,
     },
     /// A trailer without blobs names a first blob.
-    #[error("the first of no blobs is number {got}, expected 0")]
+    #[error("a trailer without blobs has first blob {got}, expected 0")]
     First {
         /// Position of the first blob.
         got: u8,
@@ -79,7 +79,7 @@ pub enum BlobTailError {
     /// The first offset in the head of a batch does not belong to a list with 1 to
     /// [`StatelessBatch::MAX_BLOCKS`] blocks.
     #[error(
-        "the first request of the batch starts at {got} of their list, expected 4 to {limit}, by fours"
+        "the first request of the batch starts at {got} of their list, expected a multiple of 4 from 4 to {limit}"
     )]
     Blocks {
         /// The first offset.
@@ -133,7 +133,7 @@ pub enum BlobTailError {
         got: u8,
     },
     /// The last blob has nonzero bytes after the tail.
-    #[error("behind the tail of {tail} bytes the last blob is not zero")]
+    #[error("the last blob has nonzero bytes after the tail of {tail} bytes")]
     Padding {
         /// Bytes of the tail.
         tail: u32,

@@ -406,10 +406,10 @@ fn invalid_trie_nodes_cannot_be_encoded() {
     for (node, reason) in [
         (&[0x80; 40][..], "not an RLP list"),
         (&[0xc3, 1, 2, 3], "neither two items nor a branch without a value"),
-        (&[0xc2, 0x60, 0x01], "a path is no hex prefix"),
+        (&[0xc2, 0x60, 0x01], "a path is not in hex prefix form"),
         (&[0xc2, 0x31, 0x01], "a path does not fit the key"),
         (&[0xc2, 0x11, 0x05], "a child is neither a hash nor an embedded node"),
-        (&[0xc2, 0x11, 0x80], "an extension leads to nothing"),
+        (&[0xc2, 0x11, 0x80], "an extension without a child"),
     ] {
         let nodes = [Bytes::copy_from_slice(node)];
         let refused = compact(keccak256(node), (&nodes[..]).into(), ByteLists::EMPTY).unwrap_err();

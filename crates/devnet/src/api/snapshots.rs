@@ -52,7 +52,7 @@ fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 }
 
 /// Sets the head to the block `depth` blocks below it.
-pub(super) fn go_back(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), RpcError> {
+pub(super) fn rewind(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), RpcError> {
     let chain = devnet.api.chain();
     let height = chain.head().header.number;
     let target = height.checked_sub(depth).map(|number| chain.canonical_block(number));
@@ -72,7 +72,7 @@ fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
         return Err(invalid("parameter 1 is missing"));
     }
     let depth = args.optional()?.unwrap_or(1);
-    go_back(devnet, depth, "Rollback")?;
+    rewind(devnet, depth, "Rollback")?;
     Ok(Value::Null)
 }
 
@@ -93,7 +93,7 @@ struct Forking {
 }
 
 /// Forks the chain that `forking` describes.
-fn fork_again(
+fn fork_from(
     devnet: &DevnetState,
     forking: Forking,
 ) -> Result<(Option<Arc<Remote>>, Chain, Clock), RpcError> {
@@ -135,7 +135,7 @@ fn start(devnet: &DevnetState, remote: Option<&Arc<Remote>>) -> Result<(Chain, C
 fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let options: Option<ResetOptions> = args.optional()?;
     let another = match (options.and_then(|options| options.forking), devnet.remote()) {
-        (Some(forking), _) => Some(fork_again(devnet, forking)?),
+        (Some(forking), _) => Some(fork_from(devnet, forking)?),
         // As in anvil, options without `forking` reset to a chain that is not a fork.
         (None, Some(_)) => {
             let (chain, clock) = start(devnet, None)?;
@@ -145,7 +145,7 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     };
     devnet.snapshots.lock().clear();
     *devnet.instance.lock() = B256::random();
-    devnet.forget_cheats();
+    devnet.clear_cheats();
     let mut start = devnet.start.lock();
     let continued = another.map(|(remote, chain, clock)| {
         if remote.is_some() {
@@ -225,7 +225,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     }
     let waited = waiting(devnet);
     let replaced = newest(devnet, depth)?;
-    go_back(devnet, depth, "Reorg")?;
+    rewind(devnet, depth, "Reorg")?;
     // Disable mining during the reorg, so that the new blocks contain only the given transactions.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
     let made = || -> Result<(), RpcError> {

@@ -94,9 +94,9 @@ fn forks_are_scheduled_by_time_or_block() {
         ("--hardfork osaka,amsterdam", "amsterdam has no time, expected amsterdam@+SECONDS"),
         ("--hardfork osaka@+5", "the first fork must be active from genesis on"),
         ("--hardfork osaka,prague@+5", "prague comes after osaka"),
-        ("--hardfork london,osaka@+5", "\"london\" is no fork"),
+        ("--hardfork london,osaka@+5", "\"london\" is not a fork"),
         ("--hardfork shanghai,osaka@+5", "expected cancun or later"),
-        ("--hardfork osaka,amsterdam@soon", "\"soon\" is no time of a fork"),
+        ("--hardfork osaka,amsterdam@soon", "\"soon\" is not the time of a fork"),
         (
             "--hardfork osaka,amsterdam@+5 --load-state state.json",
             "amsterdam@+5 counts from the genesis, which the loaded state replaces: expected \

@@ -130,7 +130,7 @@ fn call_beyond_allowance_names_the_limit() {
     let receipt = devnet.sent(tx);
     assert_eq!((&receipt["status"], number(&receipt["gasUsed"])), (&json!("0x0"), GAS));
     let explained = devnet.ask("enshrine_explainExecute", json!([hash]));
-    let said = "beyond the allowance of EXECUTE gas: the call has to hold 400000, the allowance has 399999 left";
+    let said = "EXECUTE gas allowance exceeded: the call requires 400000, 399999 are left";
     assert_eq!(
         (&explained[0]["kind"], &explained[0]["reason"]),
         (&json!("beyondAllowance"), &json!(said))

@@ -73,7 +73,7 @@ fn market_price_follows_demand() {
     assert_eq!(market(&served, "0x0")[1], excess, "past states keep their excess");
 
     // All methods report the same reason.
-    let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
+    let refused = "EXECUTE gas limit of the block exceeded: 80000000 with this call, \
                    the limit is 60000000";
     let explained = served.ask("enshrine_explainExecute", json!([hashes[3]]));
     assert_eq!(explained[0]["verdict"], "refused");

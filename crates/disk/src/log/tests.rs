@@ -256,12 +256,12 @@ fn segments_are_contiguous_and_oldest_can_be_removed() {
     drop(log);
     let Opened { mut log, records, .. } = open(Position::start_of(0)).unwrap();
     assert_eq!(records, positions);
-    log.forget_before(positions[3]).unwrap();
+    log.remove_segments_before(positions[3]).unwrap();
     assert_eq!(log.first(), 1);
     assert!(read_record(folder.path(), GENESIS, positions[1]).is_err());
     assert_eq!(read_record(folder.path(), GENESIS, positions[2]).unwrap(), [2; 30]);
     // The last segment is never removed.
-    log.forget_before(Position::start_of(9)).unwrap();
+    log.remove_segments_before(Position::start_of(9)).unwrap();
     assert_eq!((log.first(), log.append(&[6; 30]).unwrap().segment), (2, 3));
     drop(log);
     assert_eq!(open(positions[4]).unwrap().records.len(), 3);

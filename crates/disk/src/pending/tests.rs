@@ -33,7 +33,7 @@ fn commit(mark: u8) -> Commit {
 
 /// Returns, for each item, the mark of the commit whose value is found.
 fn marks(pending: &Pending) -> [Option<u8>; 6] {
-    let found = pending.found();
+    let found = pending.contents();
     let block = Block::from_header(Header::default()).hash;
     assert_eq!(found.block(&block).is_some(), found.node(&NODE).is_some());
     [
@@ -79,15 +79,15 @@ fn waiters_are_notified_of_broken_store() {
         );
     };
     std::thread::scope(|scope| {
-        let waits = [scope.spawn(|| pending.room()), scope.spawn(|| pending.settle())];
-        pending.break_off(&DiskError::NotBehind);
+        let waits = [scope.spawn(|| pending.wait_for_capacity()), scope.spawn(|| pending.settle())];
+        pending.fail_writes(&DiskError::NotBehind);
         for waits in waits {
             unusable(waits.join().unwrap());
         }
     });
     unusable(pending.check());
     // The first reason is kept.
-    pending.break_off(&DiskError::Behind { blocks: 3 });
+    pending.fail_writes(&DiskError::Behind { blocks: 3 });
     unusable(pending.check());
     assert!(pending.next().is_none());
     assert_eq!(marks(&pending), [Some(1); 6]);
@@ -98,14 +98,14 @@ fn panicked_writer_releases_waiters() {
     let pending = Pending::new(1);
     pending.push(commit(1));
     // A guard dropped without a panic changes nothing.
-    drop(pending.taker());
+    drop(pending.writer_guard());
     pending.check().unwrap();
     std::thread::scope(|scope| {
         let takes = scope.spawn(|| {
-            let _taker = pending.taker();
+            let _guard = pending.writer_guard();
             panic!("as if a table could not be read");
         });
-        let waits = scope.spawn(|| pending.room());
+        let waits = scope.spawn(|| pending.wait_for_capacity());
         assert!(takes.join().is_err());
         let refused = waits.join().unwrap();
         assert!(matches!(refused, Err(DiskError::Unusable(reason)) if reason.contains("panicked")));

@@ -74,7 +74,7 @@ pub enum SnapshotError {
     NoBlock(u64),
     /// The block of the snapshot has not been posted to L1.
     #[error("block {0} of the snapshot is not on L1 yet")]
-    NotTaken(u64),
+    NotOnL1(u64),
     /// A node, a code or an ancestor does not have the hash that the state root or the header
     /// commits to.
     #[error("{what} of the snapshot hashes to {got}, expected {expected}")]

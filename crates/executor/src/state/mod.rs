@@ -123,7 +123,7 @@ pub struct BlockState<'s, S: StateSource> {
     pub(crate) meter: Option<Arc<dyn WorkMeter>>,
     /// If set, the only accounts that are removed when they are touched and empty: since the merge,
     /// fee recipients and beneficiaries of SELFDESTRUCT.
-    empty_may_go: Option<Vec<Address>>,
+    removable_empty: Option<Vec<Address>>,
 }
 
 impl<S: StateSource> core::fmt::Debug for BlockState<'_, S> {
@@ -151,7 +151,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             access_list: BalState::new(),
             system_code: None,
             meter: None,
-            empty_may_go: None,
+            removable_empty: None,
         }
     }
 
@@ -162,16 +162,16 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         self
     }
 
-    /// From now on keeps empty accounts, touched or not, unless they are `beneficiary` or
-    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge
-    /// and later no longer mention them (EIP-161 removed those that were touched).
-    pub(crate) fn keep_empty_accounts_but(&mut self, beneficiary: Address) {
-        self.empty_may_go = Some(vec![beneficiary]);
+    /// Keeps empty accounts from now on, touched or not, unless they are `beneficiary` or
+    /// [noted](Self::note_beneficiary). Only a genesis has such accounts, and the rules since the
+    /// merge no longer mention them (EIP-161 removed those that were touched).
+    pub(crate) fn keep_empty_accounts_except(&mut self, beneficiary: Address) {
+        self.removable_empty = Some(vec![beneficiary]);
     }
 
     /// Records the beneficiary of a SELFDESTRUCT.
     pub(crate) fn note_beneficiary(&mut self, beneficiary: Address) {
-        if let Some(noted) = &mut self.empty_may_go
+        if let Some(noted) = &mut self.removable_empty
             && !noted.contains(&beneficiary)
         {
             noted.push(beneficiary);
@@ -306,8 +306,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if account.info.is_empty() && !account.is_created() {
             // EIP-161: touching an empty account removes it. Before Spurious Dragon, revm marks the
             // accounts that are kept as created.
-            let may_go = self.empty_may_go.as_ref().is_none_or(|noted| noted.contains(&address));
-            if may_go || !state.is_empty() {
+            let is_removable = self.removable_empty.as_ref().is_none_or(|it| it.contains(&address));
+            if is_removable || !state.is_empty() {
                 state.destroy();
             }
             return;

@@ -16,7 +16,7 @@ impl<S: StateSource> BlockState<'_, S> {
     /// Marks the reads so far. Only one mark exists at a time.
     pub fn mark(&mut self) -> ReadMark {
         self.marked_slots.get_or_insert_default().clear();
-        let beneficiaries = self.empty_may_go.as_ref().map_or(0, Vec::len);
+        let beneficiaries = self.removable_empty.as_ref().map_or(0, Vec::len);
         ReadMark { accounts: self.accounts.len(), beneficiaries }
     }
 
@@ -26,7 +26,7 @@ impl<S: StateSource> BlockState<'_, S> {
     /// Returns `false` if this is not possible: before Byzantium, intermediate roots have already
     /// written to the tries.
     pub fn forget_reads(&mut self, mark: ReadMark) -> bool {
-        if let Some(noted) = &mut self.empty_may_go {
+        if let Some(noted) = &mut self.removable_empty {
             noted.truncate(mark.beneficiaries);
         }
         // An intermediate root has written to the tries, so they can no longer be unloaded.

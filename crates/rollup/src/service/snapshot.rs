@@ -195,7 +195,7 @@ fn hash_on_l1(
             return Ok(block.hash);
         }
         if !update.more {
-            return Err(ServiceError::Snapshot(SnapshotError::NotTaken(number)).into());
+            return Err(ServiceError::Snapshot(SnapshotError::NotOnL1(number)).into());
         }
     }
 }

@@ -184,7 +184,7 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     assert!(head.number > safe.number);
     export(&rollup, &path("sequencer"), Some(head.number), &path("unknown")).await?;
     let refused = import(&rollup, &path("unknown"), &path("fresh")).await.unwrap_err();
-    let RollupError::Service(ServiceError::Snapshot(SnapshotError::NotTaken(number))) = refused
+    let RollupError::Service(ServiceError::Snapshot(SnapshotError::NotOnL1(number))) = refused
     else {
         panic!("{refused}")
     };

@@ -68,7 +68,7 @@ pub struct Driver {
     /// The newest block that the client confirmed as its head; `None` initially and after a fault.
     at: Option<Arc<Block>>,
     /// Head and forkchoice of the last complete update; `None` at the start and after a fault.
-    told: Option<(B256, Option<Forkchoice>)>,
+    last_update: Option<(B256, Option<Forkchoice>)>,
 }
 
 /// Handle to a driver thread, which runs until it is stopped or the handle is dropped.
@@ -87,7 +87,7 @@ impl Driver {
     /// [`EngineError`], if the URL is invalid or the HTTP client cannot be set up.
     pub fn new(node: Arc<Node>, url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
         let client = EngineClient::new(url, secret)?;
-        Ok(Self { node, client, at: None, told: None })
+        Ok(Self { node, client, at: None, last_update: None })
     }
 
     /// Starts the driver in its own thread.
@@ -114,10 +114,10 @@ impl Driver {
         let stop = Arc::<AtomicBool>::default();
         let url = self.client.address();
         let driven = Arc::new(Mutex::new(Driven { url, ..Driven::default() }));
-        let (stopped, told) = (Arc::clone(&stop), Arc::clone(&driven));
+        let (stopped, progress) = (Arc::clone(&stop), Arc::clone(&driven));
         let thread = thread::Builder::new()
             .name("engine-driver".to_owned())
-            .spawn(move || run(&mut || self.work(&runtime, &stopped, &told, &turn)))?;
+            .spawn(move || run(&mut || self.work(&runtime, &stopped, &progress, &turn)))?;
         Ok(RunningDriver { stop, driven, thread: Some(thread) })
     }
 
@@ -147,7 +147,7 @@ impl Driver {
                 Some(Ok(())) => None,
                 // The client may have restarted and lost blocks, so find the common block again.
                 Some(Err(error)) => {
-                    (self.at, self.told) = (None, None);
+                    (self.at, self.last_update) = (None, None);
                     Some(error.to_string())
                 }
             };
@@ -179,7 +179,7 @@ impl Driver {
         let (chain, forkchoice) =
             self.node.read(|node| (node.chain.reader().clone(), node.forkchoice));
         let head = Arc::clone(chain.head());
-        if self.told == Some((head.hash, forkchoice)) {
+        if self.last_update == Some((head.hash, forkchoice)) {
             return Ok(());
         }
         let common = match &self.at {
@@ -202,7 +202,7 @@ impl Driver {
         if first > head.header.number {
             self.set_head(&chain, &head, forkchoice).await?;
         }
-        self.told = Some((head.hash, forkchoice));
+        self.last_update = Some((head.hash, forkchoice));
         Ok(())
     }
 

@@ -128,7 +128,7 @@ impl Connections {
 
     /// Closes connections that hold bytes until the total is within the limit, starting with the
     /// one whose client has kept the server waiting for longest.
-    fn make_room(&self) {
+    fn close_slow_connections(&self) {
         while self.held.load(Relaxed) > self.bounds.held {
             let mut open = self.open.lock();
             let holds = |control: &Control| control.held() > 0;
@@ -313,10 +313,10 @@ impl Control {
 
     /// Records that a complete request is in progress, with this many bytes of parameters, until
     /// the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> AtWork {
+    pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> RequestGuard {
         self.at_work.fetch_add(1, Relaxed);
         self.is_read(0);
-        let mut at_work = AtWork { control: Arc::clone(self), held: 0 };
+        let mut at_work = RequestGuard { control: Arc::clone(self), held: 0 };
         at_work.grow(REQUEST_BYTES.saturating_add(bytes));
         at_work
     }
@@ -405,7 +405,7 @@ impl Control {
         }
         side.fetch_add(bytes, Relaxed);
         if self.connections.held.fetch_add(bytes, Relaxed) + bytes > self.connections.bounds.held {
-            self.connections.make_room();
+            self.connections.close_slow_connections();
         }
         // The connection may have been closed in the meantime.
         if self.is_closed() {
@@ -428,13 +428,13 @@ impl Control {
 
 /// Guard of a request in progress.
 #[derive(Debug)]
-pub(super) struct AtWork {
+pub(super) struct RequestGuard {
     control: Arc<Control>,
     /// Bytes that the request holds.
     held: usize,
 }
 
-impl AtWork {
+impl RequestGuard {
     /// Records additional bytes that the request holds. Closes the connection if its requests and
     /// responses together exceed its limit; a single response is bounded by its own limit.
     pub(super) fn grow(&mut self, bytes: usize) {
@@ -450,13 +450,13 @@ impl AtWork {
         }
     }
 
-    /// Returns `true` if the connection has closed, so nobody waits for the response.
-    pub(super) fn is_in_vain(&self) -> bool {
+    /// Returns `true` if the connection has closed, so that nothing needs the response.
+    pub(super) fn is_abandoned(&self) -> bool {
         self.control.is_closed()
     }
 }
 
-impl Drop for AtWork {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let control = &self.control;
         control.release(&control.working, self.held);

@@ -80,7 +80,7 @@ impl<'m> Plain<'m> {
         let control = Arc::clone(self.connection.control());
         loop {
             let read = loop {
-                match begun(&self.input, self.access) {
+                match read_head(&self.input, self.access) {
                     Begun::Whole { body, end } => break Some((body, end)),
                     Begun::Other => break None,
                     Begun::Part => {}
@@ -183,7 +183,7 @@ fn request(body: &[u8]) -> Option<Request<'_>> {
     Some(Request { jsonrpc, id, method, params, extensions: Default::default() })
 }
 
-fn begun(input: &[u8], access: &Access) -> Begun {
+fn read_head(input: &[u8], access: &Access) -> Begun {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let body = match request.parse(input) {
@@ -303,7 +303,7 @@ mod tests {
 
     /// Classifies input to a port for local programs.
     fn open_to(input: &[u8]) -> Begun {
-        begun(input, &Access::local(None))
+        read_head(input, &Access::local(None))
     }
 
     #[test]

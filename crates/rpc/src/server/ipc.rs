@@ -172,7 +172,7 @@ fn failure(code: i32) -> String {
 /// Error for a batch whose responses are too long. `got` counts the bytes until the server stopped.
 fn too_big_batch(got: usize, limit: usize) -> String {
     let error = RpcError::exceeded(
-        "the answers to the batch are too large (bytes)",
+        "the responses to the batch are too large (bytes)",
         got as u128,
         limit as u128,
         "send smaller batches",
@@ -193,7 +193,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
             let mut parts = Vec::with_capacity(batch.len());
             let mut bytes = 0;
             for request in batch {
-                parts.extend(one(request.get(), &client, &mut begun).await);
+                parts.extend(respond(request.get(), &client, &mut begun).await);
                 bytes += parts.last().map_or(0, |part: &String| part.len() + 1);
                 if bytes > client.max_response {
                     parts = Vec::new();
@@ -205,7 +205,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
                 false => (!parts.is_empty()).then(|| format!("[{}]", parts.join(","))),
             }
         }
-        Err(_) => one(&request, &client, &mut begun).await,
+        Err(_) => respond(&request, &client, &mut begun).await,
     };
     if let Some(answer) = answer
         && answers.send(answer).await.is_err()
@@ -226,7 +226,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
 }
 
 /// Responds to one request; `None` for a notification. Adds a new subscription to `begun`.
-async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
+async fn respond(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
     let Client { id, methods, max_response, subscriptions } = client;
     if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {
         if let Some(answer) = call(methods, &call_of, *id, *max_response, Extensions::new()).await {

@@ -2,7 +2,7 @@
 //! responses.
 
 use super::{
-    connections::{AtWork, Control},
+    connections::{Control, RequestGuard},
     ids::BodyIds,
     notifications::{self, unanswered},
 };
@@ -89,7 +89,7 @@ pub(super) struct Counted<S> {
 
 impl<S> Counted<S> {
     /// Counts the bytes of a response that is ready to be sent.
-    fn finish(control: &Control, at_work: AtWork, answer: MethodResponse) -> MethodResponse {
+    fn finish(control: &Control, at_work: RequestGuard, answer: MethodResponse) -> MethodResponse {
         drop(at_work);
         control.queue(answer.as_ref().len());
         answer
@@ -165,7 +165,7 @@ where
                         {
                             drop(service.inner.call(request).await);
                         }
-                        if at_work.is_in_vain() {
+                        if at_work.is_abandoned() {
                             return unanswered();
                         }
                         continue;
@@ -176,8 +176,8 @@ where
                     }
                 };
                 at_work.grow(answer.as_ref().len());
-                // The connection was closed, so nobody needs the rest of the batch.
-                if at_work.is_in_vain() {
+                // The connection was closed, so the rest of the batch is not needed.
+                if at_work.is_abandoned() {
                     return unanswered();
                 }
                 if let Err(too_large) = answers.append(answer) {

@@ -120,11 +120,11 @@ fn number(value: &Value) -> Result<f64> {
     if let Some(number) = value.as_f64() {
         return Ok(number);
     }
-    let Some(text) = value.as_str() else { bail!("{value} is no number") };
+    let Some(text) = value.as_str() else { bail!("{value} is not a number") };
     let text = text.trim_start_matches(|it: char| !it.is_ascii_digit());
     let end = text.find(|it: char| !it.is_ascii_digit() && it != ',' && it != '.');
     let text = text[..end.unwrap_or(text.len())].trim_end_matches(['.', ',']);
-    text.replace(',', "").parse().wrap_err_with(|| format!("{value} is no number"))
+    text.replace(',', "").parse().wrap_err_with(|| format!("{value} is not a number"))
 }
 
 #[cfg(test)]

@@ -172,7 +172,8 @@ impl Rollup {
         genesis.alloc.extend(accounts);
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
         let advance: B256 = serde_json::from_value(keys["advance"]["key"].clone())?;
-        let advance = Key::from_secret(advance).ok_or_eyre("the advance key is no secret key")?;
+        let advance =
+            Key::from_secret(advance).ok_or_eyre("the advance key is not a secret key")?;
         let operator = Key::named("operator");
         let accounts = [advance.address(), operator.address(), Key::named("alice").address()];
         enrich(l1.client(), accounts, 1_000 * ETHER)?;

@@ -8,9 +8,7 @@ use std::{rc::Rc, sync::Arc};
 
 /// The block's limit of EXECUTE gas is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
-)]
+#[error("EXECUTE gas limit of the block exceeded: {got} with this call, the limit is {limit}")]
 pub struct BeyondLimit {
     /// EXECUTE gas of the block, including the amount that this call needs.
     pub got: u64,
@@ -26,9 +24,7 @@ impl From<BeyondLimit> for ExecuteError {
 
 /// The allowance of the surrounding transaction is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "beyond the allowance of EXECUTE gas: the call has to hold {got}, the allowance has {left} left"
-)]
+#[error("EXECUTE gas allowance exceeded: the call requires {got}, {left} are left")]
 pub struct BeyondAllowance {
     /// EXECUTE gas that the call must hold.
     pub got: u64,

@@ -319,12 +319,12 @@ impl<'a> StreamReader<'a> {
         let numbers = &numbers[..nonce.len() + balance.len()];
         let storage = match storage {
             tag::EMPTY => Storage::Empty,
-            tag::HASH => Storage::Hash(self.hash_but("storage root", &EMPTY_ROOT)?),
+            tag::HASH => Storage::Hash(self.hash_except("storage root", &EMPTY_ROOT)?),
             _ => Storage::Carried,
         };
         let code = match code {
             tag::EMPTY => Code::Empty,
-            tag::HASH => Code::Hash(self.hash_but("code hash", &KECCAK256_EMPTY)?),
+            tag::HASH => Code::Hash(self.hash_except("code hash", &KECCAK256_EMPTY)?),
             _ => Code::Carried(self.code()?),
         };
         let trie = Open { left: 1, depth: 0, in_storage: true, below_extension: false };
@@ -344,7 +344,7 @@ impl<'a> StreamReader<'a> {
     }
 
     /// Reads a hash that must differ from `nothing`, the hash of the empty value.
-    fn hash_but(
+    fn hash_except(
         &mut self,
         what: &'static str,
         nothing: &B256,

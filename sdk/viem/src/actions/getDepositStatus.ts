@@ -47,7 +47,7 @@ async function known(client: ReadClient, rollup: Rollup, message: Message): Prom
     if (info === null) return { state: 'sent', delivered: null, failure: null }
     const expected = hashMessage(message)
     if (info.messageHash !== expected) {
-      const reason = 'the node knows another message by this number'
+      const reason = 'the node has another message with this number'
       throw new ProofMismatchError({ at: 'message', reason, got: info.messageHash, expected })
     }
     return { ...info, state: info.state as DepositStatus }

@@ -40,7 +40,7 @@ export async function getWithdrawalStatus(
     const expected = hashMessage(message)
     if (info?.messageHash !== expected) {
       const got = info?.messageHash ?? null
-      const reason = 'the node knows another message by this number'
+      const reason = 'the node has another message with this number'
       throw new ProofMismatchError({ at: 'message', reason, got, expected })
     }
     const state = info.state as WithdrawalStatus

@@ -91,7 +91,7 @@ impl Store for FailingStore {
     }
 
     fn everything(&self) -> Result<StoredNodes, StoreError> {
-        self.operation("read everything")?;
+        self.operation("read all nodes")?;
         self.below.everything()
     }
 

@@ -11,7 +11,7 @@ use eyre::{Result, WrapErr as _, ensure};
 use preconf::{Domain, Preconfirmation};
 use wire::ProtocolFork;
 
-/// The registry of bonds of a rollup, which has answered as one.
+/// The registry of bonds of a rollup, after its checks.
 pub(super) struct Registry {
     pub(super) l1: Node,
     pub(super) deployment: Deployment,
@@ -28,9 +28,9 @@ enum RegistryError {
          preconfBonds in the deployment file; nothing was sent"
     )]
     NoCode { registry: Address, chain_id: u64 },
-    /// The contract hashes messages otherwise than a registry.
+    /// The contract hashes messages differently from a registry.
     #[error(
-        "{registry} on chain {chain_id} hashes a preconfirmation to {got}, expected {expected}: it is no contract \
+        "{registry} on chain {chain_id} hashes a preconfirmation to {got}, expected {expected}: it is not a contract \
          PreconfBonds; correct preconfBonds in the deployment file; nothing was sent"
     )]
     Hash { registry: Address, chain_id: u64, got: B256, expected: B256 },
@@ -57,8 +57,9 @@ impl Registry {
         Domain { l1_chain_id: self.deployment.l1_chain_id, contract: self.bonds }
     }
 
-    /// The hash of a message depends on the name of the domain, the chain and the address, which a
-    /// contract of another kind does not have.
+    /// Checks that the contract hashes a message like a registry. The hash depends on the name of
+    /// the domain, the chain and the address, so a contract of another kind returns a different
+    /// one.
     fn check(&self) -> Result<()> {
         let Self { l1, deployment, bonds: registry } = self;
         let (registry, chain_id) = (*registry, deployment.l1_chain_id);

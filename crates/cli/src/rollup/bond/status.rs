@@ -107,7 +107,7 @@ impl Status {
         }
         if *counted < self.advised() {
             warnings.push(format!(
-                "at least {} are advised: the reward of a reporter is a tenth of the bond, and should be twice the \
+                "a bond of at least {} is advised: the reward of a reporter is a tenth of it, and should be twice the \
                  cost of {EVIDENCE_GAS} gas, at {} wei, the highest base fee of the last day",
                 ether(self.advised()),
                 self.base_fee

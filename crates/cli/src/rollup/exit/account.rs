@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let (proof, code) = last.source.prove_with_code(account)?;
     let paid = AccountExit::new(last.state_root, account, arguments.alias, &code, proof);
-    let paid = last.source.blame(paid.map_err(Into::into))?;
+    let paid = last.source.context(paid.map_err(Into::into))?;
     last.warn();
     let exit = last.deployment.as_ref().map(|it| it.exit);
     printed::calldata(

@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Error of a visit or of the files.
+/// Error of the visitor or of the files.
 struct Failure(eyre::Report);
 
 impl From<::rollup::RollupError> for Failure {
@@ -148,7 +148,7 @@ impl All<'_> {
                 }
                 Ok(())
             }
-            Err(error) => source.blame(Err(error.into())),
+            Err(error) => source.context(Err(error.into())),
         }
     }
 
@@ -166,7 +166,7 @@ impl All<'_> {
         }
         let to = if recipient == account { String::new() } else { format!(" to {recipient}") };
         let state = if is_paid { "paid" } else { "can be paid" };
-        let sender = if caller.is_some() { "by itself only" } else { "by any account" };
+        let sender = if caller.is_some() { "by this account only" } else { "by any account" };
         say!("{account}  {}  {state}{to}, {sender}", printed::ether(*amount));
     }
 

@@ -4,7 +4,7 @@ use super::{
     printed,
     state::{LastView, StateArguments},
 };
-use crate::output::complain;
+use crate::output::print_stderr;
 use clap::Args;
 use contracts::{
     L2_MESSENGER,
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         ensure!(!l1.is_closed, "the rollup has already been closed");
         let (earliest, now) = l1.closable()?;
         if now < earliest {
-            complain(format_args!(
+            print_stderr(format_args!(
                 "warning: L1 is at timestamp {now}, and accepts it from {earliest} on at the earliest, if no \
                  block is added until then"
             ));
@@ -36,13 +36,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         last.warn();
     }
     let proof = last.source.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
-    let closing = last.source.blame(Closing::new(last.state_root, proof).map_err(Into::into))?;
+    let closing = last.source.context(Closing::new(last.state_root, proof).map_err(Into::into))?;
     let exit = last.deployment.as_ref().map(|it| it.exit);
     printed::calldata(
         arguments.state.json,
         &closing.calldata,
         format_args!(
-            "{} closes the rollup after block {} for good, with {} messages to the L2 relayed; any account may \
+            "{} permanently closes the rollup after block {}, with {} messages to the L2 relayed; any account may \
              send",
             printed::contract("RollupExit", exit),
             last.number,

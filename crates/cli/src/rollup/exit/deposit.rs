@@ -5,7 +5,7 @@ use super::{
     printed,
     state::{LastView, StateArguments},
 };
-use crate::output::complain;
+use crate::output::print_stderr;
 use alloy_primitives::{Address, U256};
 use clap::Args;
 use contracts::{
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let proof = last.source.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
     let bridge = last.source.prove_with_code(bridges.1)?;
     let returned = DepositReturn::new(last.state_root, bridges, &found, &proof, bridge);
-    let mut returned = last.source.blame(returned.map_err(Into::into))?;
+    let mut returned = last.source.context(returned.map_err(Into::into))?;
     if let Some(l1_account) = arguments.alias {
         returned = returned.to_alias_owner(l1_account)?;
     }
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     // The refund account of the message is the L2 bridge. If the L1 account with that address has
     // already been paid the fee, the deposit still returns the tokens.
     if l1.is_returned(arguments.index)? {
-        complain(format_args!(
+        print_stderr(format_args!(
             "warning: the ETH of message {} has already been returned, and possibly the deposit",
             arguments.index
         ));

@@ -19,8 +19,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "INDEX")]
     index: u64,
 
-    /// Have it paid to this L1 account. Only the sender of the message can, and only if the refund
-    /// account is a contract of the L2.
+    /// Pay this L1 account instead. Only the sender of the message may do so, and only if the
+    /// refund account is a contract of the L2.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "alias")]
     reclaim_to: Option<Address>,
 
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             MessageReturn::reclaim(last.state_root, &found, &proof, to, refund)
         }
     };
-    let mut returned = last.source.blame(returned.map_err(Into::into))?;
+    let mut returned = last.source.context(returned.map_err(Into::into))?;
     if let Some(l1_account) = arguments.alias {
         returned = returned.to_alias_owner(l1_account)?;
     }

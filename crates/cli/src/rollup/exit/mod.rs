@@ -26,8 +26,8 @@ pub(crate) enum Command {
     /// The amount, and who has to send it, are printed to standard error. ETH of contracts of the
     /// L2 cannot be paid, except that of alias accounts.
     Account(account::Arguments),
-    /// Print every known account of the last state: the ETH that it can be paid, or why not; and
-    /// the sum.
+    /// Print every known account of the last state with the ETH that it can be paid, or the reason
+    /// why it cannot; and the sum.
     All(all::Arguments),
     /// Calldata that returns the ETH of a message to the L2 that was never relayed, or that the L2
     /// has kept as failed or parked.

@@ -1,6 +1,6 @@
 //! Output of the commands that print calldata.
 
-use crate::output::{complain, say};
+use crate::output::{print_stderr, say};
 use alloy_primitives::{Address, Bytes, U256, hex, utils::format_ether};
 use contracts::exit::MessageStatus;
 use core::fmt;
@@ -19,7 +19,7 @@ pub(super) fn calldata(
         document["calldata"] = json!(calldata);
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        complain(text);
+        print_stderr(text);
         say!("{}", hex::encode_prefixed(calldata));
     }
     Ok(())

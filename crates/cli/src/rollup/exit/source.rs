@@ -47,7 +47,7 @@ impl Source {
     }
 
     /// Adds the source to the error of a proof, because an invalid proof is a fault of its source.
-    pub(super) fn blame<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn context<T>(&self, result: Result<T>) -> Result<T> {
         match self {
             Self::Node(l2, number) => result.wrap_err_with(|| {
                 format!("proof of the L2 node at {} from block {number}", l2.client.address())

@@ -2,7 +2,7 @@
 
 use super::{on_l1::ExitOnL1, source::Source};
 use crate::{
-    output::complain,
+    output::print_stderr,
     rollup::{Node, prove::state_root},
 };
 use ::rollup::LastState;
@@ -119,11 +119,11 @@ impl LastView {
     /// Warns if L1 does not accept payments yet, or if it is unknown whether it has this state.
     pub(super) fn warn(&self) {
         match &self.l1 {
-            None => complain(format_args!(
+            None => print_stderr(format_args!(
                 "warning: the state of block {} is not compared with L1: use --l1 and --deployment",
                 self.number
             )),
-            Some(l1) if !l1.is_closed => complain(format_args!(
+            Some(l1) if !l1.is_closed => print_stderr(format_args!(
                 "warning: the rollup is not closed: L1 accepts this only after `enshrine exit close`, and \
                  only if no further block is added"
             )),

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         TokenProofs { account: proof, token: last.source.prove(token, &[balance_slot(account)])? };
     let tokens = (l1_token, token);
     let paid = TokenExit::new(last.state_root, tokens, account, arguments.alias, &code, proofs);
-    let paid = last.source.blame(paid.map_err(Into::into))?;
+    let paid = last.source.context(paid.map_err(Into::into))?;
     last.warn();
     printed::calldata(
         arguments.state.json,

@@ -284,7 +284,7 @@ pub(super) struct Values {
     pub(super) feed_signer: Option<Vec<Address>>,
     /// URLs of the members of an etcd cluster, separated by commas: https, or http on a loopback
     /// address. Of several nodes with the keys of a sequencer, only the one that holds the lease in
-    /// etcd builds blocks; another node takes over when its lease ends.
+    /// etcd builds blocks; when its lease ends, another node becomes the leader.
     #[arg(long, value_name = "URLS")]
     pub(super) lease_endpoints: Option<String>,
     /// File with the user and password of etcd: user:password.

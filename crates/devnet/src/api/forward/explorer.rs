@@ -111,7 +111,7 @@ fn block_transactions_there(remote: &Remote, params: &Value) -> Result<Value, Rp
     let number_at = |index: usize| {
         let number = params.get(index).and_then(Value::as_u64);
         let number = number.and_then(|number| usize::try_from(number).ok());
-        number.ok_or_else(|| invalid(format!("parameter {} is no number", index + 1)))
+        number.ok_or_else(|| invalid(format!("parameter {} is not a number", index + 1)))
     };
     let (page, size) = (number_at(1)?, number_at(2)?);
     let (shape, receipts) = block_there(remote, "eth_getBlockByNumber", params.get(0), true)?;

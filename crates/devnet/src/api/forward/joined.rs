@@ -126,7 +126,7 @@ impl Request<'_> {
 /// Joins two consecutive fee histories; with `overlap`, the first block of the later one is the
 /// last block of the earlier one. An optional list that either lacks is omitted.
 fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<FeeHistory> {
-    fn behind<T: Clone>(theirs: &[T], blocks: usize, ours: &[T], skip: usize) -> Option<Vec<T>> {
+    fn joined<T: Clone>(theirs: &[T], blocks: usize, ours: &[T], skip: usize) -> Option<Vec<T>> {
         Some([theirs.get(..blocks)?, ours.get(skip..)?].concat())
     }
     let (blocks, skip) = (theirs.gas_used_ratio.len(), usize::from(overlap));
@@ -135,7 +135,7 @@ fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<
     let reward = match (&theirs.reward, &ours.reward) {
         (_, None) => None,
         (Some(theirs), Some(ours)) if theirs.len() == blocks => {
-            Some(behind(theirs, blocks, ours, skip)?)
+            Some(joined(theirs, blocks, ours, skip)?)
         }
         // Some nodes return no reward rows if no percentile is requested.
         (_, Some(ours)) if ours.iter().all(Vec::is_empty) => {
@@ -144,10 +144,10 @@ fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<
         _ => return None,
     };
     Some(FeeHistory {
-        base_fee_per_gas: behind(&theirs.base_fee_per_gas, blocks, &ours.base_fee_per_gas, skip)?,
-        gas_used_ratio: behind(&theirs.gas_used_ratio, blocks, &ours.gas_used_ratio, skip)?,
-        base_fee_per_blob_gas: behind(blob_fees.0, blocks, blob_fees.1, skip).unwrap_or_default(),
-        blob_gas_used_ratio: behind(blob_gas.0, blocks, blob_gas.1, skip).unwrap_or_default(),
+        base_fee_per_gas: joined(&theirs.base_fee_per_gas, blocks, &ours.base_fee_per_gas, skip)?,
+        gas_used_ratio: joined(&theirs.gas_used_ratio, blocks, &ours.gas_used_ratio, skip)?,
+        base_fee_per_blob_gas: joined(blob_fees.0, blocks, blob_fees.1, skip).unwrap_or_default(),
+        blob_gas_used_ratio: joined(blob_gas.0, blocks, blob_gas.1, skip).unwrap_or_default(),
         oldest_block: theirs.oldest_block,
         reward,
     })

@@ -111,14 +111,14 @@ fn growing_responses_count_against_limits() {
     // A single response may exceed the connection's limit; several together may not.
     let mut alone = one.0.begin(100);
     alone.grow(10_000);
-    assert!(!one.0.is_closed() && !alone.is_in_vain());
+    assert!(!one.0.is_closed() && !alone.is_abandoned());
     drop(alone);
     assert_eq!(connections.held.load(Relaxed), 0);
     let mut first = many.0.begin(0);
     first.grow(6_000);
     let mut second = many.0.begin(0);
     second.grow(6_000);
-    assert!(first.is_in_vain() && second.is_in_vain() && many.0.is_closed());
+    assert!(first.is_abandoned() && second.is_abandoned() && many.0.is_closed());
     assert_eq!(connections.held.load(Relaxed), 0);
     // Limit of all connections together.
     let mut alone = one.0.begin(0);
