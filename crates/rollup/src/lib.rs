@@ -64,6 +64,7 @@ pub use lease::{
 };
 pub use node::PoolLimits;
 pub use prefix::{NotPreconfirming, PrefixError};
+pub use rpc_types::SyncStatus;
 pub use sequencer::input_budget::InputLimits;
 pub use sequencer::{Sequencer, SequencerError};
 pub use service::RollupNode;
@@ -73,7 +74,6 @@ pub use service::preflight::preflight;
 pub use service::snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use service::supervisor::{ActorObserver, ActorPanic};
 pub use signer::{Signer, SignerError};
-pub use status::Status;
 pub use submitter::{
     Blobs, InFlight, Submitter, SubmitterConfig, SubmitterError, SubmitterProgress, TxCandidate,
     TxData,

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 /// Heads, synchronisation and faults of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
@@ -66,7 +66,7 @@ pub struct Preconfirming {
 }
 
 /// Role of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
@@ -75,6 +75,7 @@ pub enum Role {
     /// Follows L1 and a sequencer.
     Follower,
     /// Not known yet, or a value of a later version.
+    #[default]
     #[serde(other)]
     Unknown,
 }
@@ -95,7 +96,7 @@ pub struct LeaseStatus {
 }
 
 /// State of the submission to L1, and the accounts that it uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitterStatus {

@@ -6,7 +6,7 @@ use super::{
     state::{self, LocalnetDir},
 };
 use crate::rollup::node::configured;
-use ::rollup::{ActorPanic, RollupNode, Status};
+use ::rollup::{ActorPanic, RollupNode, SyncStatus};
 use alloy_primitives::{Address, B256, Bytes};
 use chain::ForkTime;
 use client::{Client, ClientOptions};
@@ -14,7 +14,7 @@ use contracts::{L2_MESSENGER, exit::RELAYED_SLOT};
 use devnet::{Accounts, Devnet, DevnetConfig, Hardfork, MiningMode, MnemonicSource};
 use eyre::{OptionExt as _, Result};
 use node::SetClock;
-use rpc_types::{RollupConfig, methods::CONFIG};
+use rpc_types::{Role, RollupConfig, methods::CONFIG};
 use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
@@ -118,7 +118,7 @@ impl Running {
         let begun = Instant::now();
         let has_bridge = || has_code(&self.sequencer, dir.l2.token.l2);
         if !has_bridge()? {
-            let relayed = |_: &Status| Ok(relayed(&self.sequencer)? >= MESSAGES);
+            let relayed = |_: &SyncStatus| Ok(relayed(&self.sequencer)? >= MESSAGES);
             wait(begun, &self.sequencer, "the deposits", relayed).await?;
             self.send_transactions(dir).await?;
             if dir.is_new {
@@ -252,7 +252,7 @@ async fn wait(
     begun: Instant,
     node: &RollupNode,
     what: &'static str,
-    holds: impl Fn(&Status) -> Result<bool>,
+    holds: impl Fn(&SyncStatus) -> Result<bool>,
 ) -> Result<()> {
     loop {
         let status = node.status();
@@ -260,7 +260,8 @@ async fn wait(
             return Ok(());
         }
         if begun.elapsed() > START {
-            let fault = status.fault.unwrap_or_else(|| format!("{} lacks {what}", status.role));
+            let role = if status.role == Role::Sequencer { "sequencer" } else { "follower" };
+            let fault = status.fault.unwrap_or_else(|| format!("{role} lacks {what}"));
             return Err(LocalnetError::NotHealthy { seconds: START.as_secs(), fault }.into());
         }
         time::sleep(PAUSE).await;

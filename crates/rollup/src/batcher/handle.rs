@@ -1,11 +1,12 @@
 //! The sequencer's handle to the batcher.
 
 use super::{Throughput, Work, measured::MeasuredBlock};
-use crate::{sequencer::evidence::EvidenceBook, status::SubmitterStatus};
+use crate::sequencer::evidence::EvidenceBook;
 use alloy_primitives::B256;
 use chain::{Block, BlockFootprint};
 use node::InputCost;
 use parking_lot::{Condvar, Mutex};
+use rpc_types::SubmitterStatus;
 use std::{sync::Arc, thread::JoinHandle};
 
 /// Commands of the sequencer to the batcher.

@@ -32,16 +32,16 @@ use crate::{
         node_handle::NodeHandle,
         supervisor::{Actor, Supervisor},
     },
-    status::{BacklogStatus, SubmitterStatus},
     submitter::{InFlight, SubmitterError, SubmitterProgress, TxCandidate, TxData, is_refusal},
 };
-use alloy_primitives::{B256, U256, map::B256Set};
+use alloy_primitives::{B256, map::B256Set};
 use alloy_sol_types::SolCall as _;
 use chain::Block;
 use contracts::{Deployment, bindings::INativeRollup::advanceCall};
 use handle::{BatcherChannel, Report};
 use planner::{AdvancePlanner, MAX_BLOCKS, depends_on_duties};
 use rejections::Rejections;
+use rpc_types::SubmitterStatus;
 use std::{
     io,
     path::Path,
@@ -215,7 +215,6 @@ impl Batcher {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
             operator: self.config.operator_key.address(),
-            operator_balance: U256::ZERO,
             spent_today: self.submitter.spent(),
             in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
             posted_head: self
@@ -223,11 +222,10 @@ impl Batcher {
                 .in_flight()
                 .flat_map(|sent| sent.candidate.blocks.iter().map(|block| block.number))
                 .max(),
-            transactions_in_flight: self.submitter.waiting(),
-            unsafe_blocks: 0,
+            transactions_in_flight: self.submitter.waiting() as u64,
             planning_executions: self.planner.measured.executions(),
             evidence_made: self.channel.evidence.made(),
-            backlog: BacklogStatus::default(),
+            ..SubmitterStatus::default()
         };
         let throughput = self.throughput;
         let refused = self.rejections.refused();

@@ -133,6 +133,14 @@ impl L2Syncer {
         Ok(chain.block(&hash.unwrap_or(self.view.deployment().genesis_hash))?)
     }
 
+    /// Returns the blocks that are not on L1, oldest first.
+    pub(crate) fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, L2Error> {
+        let (chain, safe) = (self.chain(), self.safe()?);
+        let numbers = safe.header.number + 1..=chain.head().header.number;
+        let blocks = numbers.filter_map(|number| chain.canonical_block(number).transpose());
+        Ok(blocks.collect::<Result<_, _>>()?)
+    }
+
     pub(crate) fn chain(&self) -> ChainReader {
         self.node.read(|node| node.chain.reader().clone())
     }

@@ -132,7 +132,7 @@ fn direction(args: &mut Args) -> Result<Direction, RpcError> {
 
 impl RollupApi {
     fn sync_status(&self) -> SyncStatus {
-        self.shared.status(self.api.node()).into()
+        self.shared.status(self.api.node())
     }
 
     fn config(&self) -> Result<RollupConfig, RpcError> {

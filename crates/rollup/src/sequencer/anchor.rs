@@ -1,10 +1,14 @@
 //! L1 inputs of the next L2 block: an anchor, and the messages up to it.
 
-use crate::{Signer, SignerError, l1::L1View, l2::contracts::proven_anchor};
+use crate::{
+    Signer, SignerError,
+    l1::L1View,
+    l2::contracts::{covered_by, proven_anchor, relayed_after},
+};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
-use chain::{Block, RecoveredTransaction};
+use chain::{Block, ChainError, ChainReader, RecoveredTransaction};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
     bindings::IL2Messenger,
@@ -27,7 +31,7 @@ const SIGNING_TIME: Duration = Duration::from_millis(50);
 
 /// Gas limits of a block's system transactions, by the gas rules of a fork.
 #[derive(Debug)]
-pub(crate) struct SystemTransactionGas {
+struct SystemTransactionGas {
     /// `L1Anchor.prove`.
     prove: u64,
     /// Fixed part of `L2Messenger.relay` and `addWaypoint`.
@@ -42,7 +46,7 @@ impl SystemTransactionGas {
     /// Includes 107,920 gas for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
     const AMSTERDAM: Self = Self { prove: 700_000, relay: 600_000, message: 650_000 };
 
-    pub(crate) fn on(fork: ProtocolFork) -> &'static Self {
+    fn on(fork: ProtocolFork) -> &'static Self {
         if fork >= ProtocolFork::Amsterdam { &Self::AMSTERDAM } else { &Self::OSAKA }
     }
 
@@ -59,26 +63,26 @@ impl SystemTransactionGas {
 
 /// Signs the operator's transactions, which prove anchors and relay messages on the L2.
 #[derive(Debug)]
-pub(crate) struct Operator {
-    pub(crate) key: Signer,
-    pub(crate) chain_id: u64,
+pub(super) struct Operator {
+    key: Signer,
+    chain_id: u64,
     /// Next nonce of the account.
-    pub(crate) nonce: u64,
-    pub(crate) base_fee: u64,
-    pub(crate) gas: &'static SystemTransactionGas,
+    nonce: u64,
+    base_fee: u64,
+    gas: &'static SystemTransactionGas,
 }
 
 /// System transactions, which come first in a block.
 #[derive(Debug, Default)]
-pub(crate) struct SystemTransactions {
-    pub(crate) transactions: Vec<RecoveredTransaction>,
+pub(super) struct SystemTransactions {
+    pub(super) transactions: Vec<RecoveredTransaction>,
     /// Number of messages relayed after the block.
-    pub(crate) relayed: u64,
+    pub(super) relayed: u64,
 }
 
 /// Returns the anchor of the next block: the messages sent by the end of this L1 block, up to the
 /// limit of one anchor. `None` if the view lacks the header of the L1 block.
-pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
+fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
     // L1 rejects an anchor that covers more than `AHEAD` messages beyond those proven to be
     // relayed, so a block with it could not be posted.
@@ -98,50 +102,107 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
     proven_anchor(&block.header, block.transactions.iter())
 }
 
-/// Builds the transactions of a block that prove its anchor, if it has a new one, and relay at most
-/// `most` of the pending messages after `relayed`.
-///
-/// `deferred` returns `true` for messages that are parked without an attempt to call the target.
-///
-/// # Errors
-///
-/// [`SignerError`] if the operator's key gives no signature in time.
-pub(crate) fn system_transactions(
-    view: &L1View,
-    operator: &mut Operator,
-    anchor: Option<&Anchor>,
-    covered: u64,
-    relayed: u64,
-    most: usize,
-    deferred: impl Fn(u64) -> bool,
-) -> Result<SystemTransactions, SignerError> {
-    let mut system = SystemTransactions { transactions: Vec::new(), relayed };
-    let cost = operator.gas;
-    if let Some(anchor) = anchor {
-        let call = anchor.prove_call();
-        system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
+/// Returns `true` if L1's canonical chain still contains the anchor block and its messages.
+pub(crate) fn is_nameable(view: &L1View, anchor: &Anchor) -> bool {
+    let messages = view.messages();
+    view.is_canonical(anchor.l1_block_number, anchor.l1_block_hash)
+        && messages.checkpoint_of(anchor.message_count).is_some()
+        && messages.root_at(anchor.message_count) == anchor.message_root
+}
+
+/// L1 inputs of the next block.
+#[derive(Debug)]
+pub(super) struct L1Inputs {
+    /// New anchor, if there is one.
+    pub(super) anchor: Option<Anchor>,
+    /// Number of messages that the block's anchor covers.
+    pub(super) covered: u64,
+    /// Number of messages relayed before the block.
+    pub(super) relayed: u64,
+    /// `true` if the block replaces a promised one, and contradicts it without a new anchor.
+    pub(super) needs_anchor: bool,
+}
+
+impl L1Inputs {
+    /// Returns the L1 inputs of the block after the chain's head. It has a new anchor if there are
+    /// newer messages and the last one covers fewer than an overdue block has to relay ([`RELAYS`]),
+    /// or if it replaces a promised block, so that the anchor has to name the L1 block `least` or a
+    /// later one. `known` messages are proven to be relayed.
+    pub(super) fn next(
+        view: &L1View,
+        chain: &ChainReader,
+        confirmations: u64,
+        known: u64,
+        least: u64,
+    ) -> Result<Self, ChainError> {
+        let head = chain.head();
+        // Read from the L2 state and not counted in this process, since another node may have made
+        // the last blocks.
+        let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
+        let named = view.head().and_then(|head| head.number.checked_sub(confirmations));
+        let anchor = named
+            .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
+            .and_then(|named| newest(view, named.max(least), known))
+            .filter(|anchor| {
+                let count = anchor.message_count;
+                count > covered || least > 0 && count == covered
+            });
+        let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
+        Ok(Self { anchor, covered, relayed, needs_anchor: least > 0 })
     }
-    let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
-    let count = how_many(&pending, cost, &deferred).min(most);
-    if count == 0 {
-        return Ok(system);
+
+    /// Leaves the L1 inputs to a later block, except for an anchor that this one needs.
+    pub(super) const fn leave_out(&mut self) {
+        if !self.needs_anchor {
+            self.anchor = None;
+        }
+        self.covered = self.relayed;
     }
-    let end = relayed + count as u64;
-    if end < covered {
-        // A relay must end at the anchor, or at a waypoint before it.
-        let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
-        let gas = cost.relay + HASH_GAS * hashes.len() as u64;
-        let root = view.messages().root_at(end);
-        let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
+
+    /// Builds the transactions of the block that prove its anchor, if it has a new one, and relay at
+    /// most `most` of the pending messages.
+    ///
+    /// `deferred` returns `true` for messages that are parked without an attempt to call the target.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError`] if the operator's key gives no signature in time.
+    pub(super) fn transactions(
+        &self,
+        view: &L1View,
+        operator: &mut Operator,
+        most: usize,
+        deferred: impl Fn(u64) -> bool,
+    ) -> Result<SystemTransactions, SignerError> {
+        let Self { relayed, covered, .. } = *self;
+        let mut system = SystemTransactions { transactions: Vec::new(), relayed };
+        let cost = operator.gas;
+        if let Some(anchor) = &self.anchor {
+            let call = anchor.prove_call();
+            system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
+        }
+        let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
+        let count = how_many(&pending, cost, &deferred).min(most);
+        if count == 0 {
+            return Ok(system);
+        }
+        let end = relayed + count as u64;
+        if end < covered {
+            // A relay must end at the anchor, or at a waypoint before it.
+            let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
+            let gas = cost.relay + HASH_GAS * hashes.len() as u64;
+            let root = view.messages().root_at(end);
+            let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
+            system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+        }
+        let of = |message: &&Message| cost.of(message, deferred(message.index));
+        let gas = cost.relay + pending[..count].iter().map(of).sum::<u64>();
+        let messages = packed(&pending[..count], &deferred);
+        let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
         system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+        system.relayed = end;
+        Ok(system)
     }
-    let of = |message: &&Message| cost.of(message, deferred(message.index));
-    let gas = cost.relay + pending[..count].iter().map(of).sum::<u64>();
-    let messages = packed(&pending[..count], &deferred);
-    let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
-    system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
-    system.relayed = end;
-    Ok(system)
 }
 
 /// Number of pending messages that one block relays.
@@ -177,6 +238,18 @@ fn packed(messages: &[&Message], deferred: &impl Fn(u64) -> bool) -> Bytes {
 }
 
 impl Operator {
+    /// Returns the operator for the block at `time` after the chain's head.
+    pub(super) fn at(key: &Signer, chain: &ChainReader, time: u64) -> Result<Self, ChainError> {
+        let spec = &chain.config().spec;
+        Ok(Self {
+            nonce: chain.nonce(key.address())?,
+            base_fee: chain.state().next_base_fee()?,
+            chain_id: spec.chain_id(),
+            key: key.clone(),
+            gas: SystemTransactionGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
+        })
+    }
+
     fn sign(
         &mut self,
         to: Address,

@@ -4,22 +4,18 @@
 //! sequencer builds smaller blocks at longer intervals; at the limit it stops sealing and rejects
 //! transactions, because a sealed block must never be reverted for lack of L1 space.
 
-use super::Sequencer;
 use crate::{
-    SequencerError,
+    L2Error,
     batcher::{PARTS, Throughput},
     config::BacklogConfig,
     l1::execute_rate::Capacity,
-    status::{BacklogStatus, BoundedAmount},
+    l2::syncer::L2Syncer,
 };
 use alloy_primitives::B256;
 use chain::Block;
-use node::{Backlog, InputCost, SetClosed};
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use node::{Backlog, InputCost, Node, SetClosed};
+use rpc_types::{BacklogStatus, BoundedAmount};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Estimated EXECUTE gas of a block in addition to the gas of its transactions, for a block without
 /// measurements.
@@ -65,7 +61,7 @@ impl Waiting {
 /// Blocks that are not on L1 yet, oldest first.
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone))]
-pub(super) struct Queue(VecDeque<Waiting>);
+struct Queue(VecDeque<Waiting>);
 
 /// Interval and size of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +74,6 @@ pub(super) enum Pace {
 }
 
 impl Queue {
-    /// Timestamp of the oldest block.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.0.front().map(|first| first.timestamp)
-    }
-
     /// Removes the blocks up to `safe`, which are on L1. If the rest does not reach from there to
     /// the head, e.g. after a reorg or a rebuild, the queue is rebuilt from `unsafe_blocks`; the
     /// measurements of blocks that are still in it are kept.
@@ -146,102 +137,114 @@ impl BacklogConfig {
     }
 }
 
-impl BacklogStatus {
-    /// Returns the first limit that another block, of the size of a whole L1 transaction, would
-    /// exceed.
-    fn full(&self, limits: &Capacity) -> Option<Backlog> {
-        // With an empty backlog one more block is always allowed: otherwise a node whose L1 was
-        // silent would never seal again.
-        if self.blocks == 0 {
-            return None;
-        }
-        let measures = [
-            ("gas of EXECUTE", self.gas, limits.gas),
-            ("bytes of inputs", self.bytes, limits.bytes as u64),
-            ("age in seconds", self.age, 1),
-        ];
-        let is_full =
-            |(_, it, more): &&(_, BoundedAmount, u64)| it.used.saturating_add(*more) > it.limit;
-        let found = measures.iter().find(is_full)?;
-        let (what, BoundedAmount { used, limit }, more) = *found;
-        Some(Backlog { what, got: used.saturating_add(more), limit })
+/// Returns the first limit that another block, of the size of a whole L1 transaction, would
+/// exceed.
+fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
+    // With an empty backlog one more block is always allowed: otherwise a node whose L1 was
+    // silent would never seal again.
+    if status.blocks == 0 {
+        return None;
     }
-
-    /// Used share of the limit that is closest to being reached, in thousandths.
-    fn filled(&self) -> u64 {
-        let share = |it: BoundedAmount| {
-            let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
-            u64::try_from(parts).unwrap_or(WHOLE).min(WHOLE)
-        };
-        [self.gas, self.bytes, self.age].map(share).into_iter().max().unwrap_or_default()
-    }
-
-    /// Interval and size of blocks: as configured below `slow_percent` of the limit. Above it the
-    /// interval grows and the size shrinks in proportion to the rest of the limit, so that a burst
-    /// is spread over more and smaller blocks, several of which fit into one L1 transaction, before
-    /// transactions are rejected.
-    fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Pace {
-        let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
-        let rest = WHOLE - self.filled().min(WHOLE - 1);
-        let most = WHOLE - slow_from;
-        if rest >= most {
-            return Pace::After(block_time, WHOLE);
-        }
-        let factor = u32::try_from(most.div_ceil(rest)).unwrap_or(u32::MAX);
-        Pace::After(block_time.saturating_mul(factor), rest * WHOLE / most)
-    }
+    let measures = [
+        ("gas of EXECUTE", status.gas, limits.gas),
+        ("bytes of inputs", status.bytes, limits.bytes as u64),
+        ("age in seconds", status.age, 1),
+    ];
+    let is_full =
+        |(_, it, more): &&(_, BoundedAmount, u64)| it.used.saturating_add(*more) > it.limit;
+    let found = measures.iter().find(is_full)?;
+    let (what, BoundedAmount { used, limit }, more) = *found;
+    Some(Backlog { what, got: used.saturating_add(more), limit })
 }
 
-impl Sequencer {
-    /// Updates the backlog and returns the pace of the next block. Closes the pool for transactions
-    /// of users while the backlog is full, and opens it again.
-    pub(super) fn update_backlog(&mut self) -> Result<Pace, SequencerError> {
-        self.follow_queue()?;
-        let longest = self.config.backlog.longest(self.rules.max_lag);
-        let now = self.clock.for_block(Instant::now());
-        let throughput = self.batcher.report().throughput;
-        let limits = self.capacity();
-        let status = self.queue.status(now, longest, &limits, &throughput);
-        let full = status.full(&limits);
-        self.close(full);
-        self.backlog = status;
+/// Used share of the limit that is closest to being reached, in thousandths.
+fn filled(status: &BacklogStatus) -> u64 {
+    let share = |it: BoundedAmount| {
+        let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
+        u64::try_from(parts).unwrap_or(WHOLE).min(WHOLE)
+    };
+    [status.gas, status.bytes, status.age].map(share).into_iter().max().unwrap_or_default()
+}
+
+/// Interval and size of blocks: as configured below `slow_percent` of the limit. Above it the
+/// interval grows and the size shrinks in proportion to the rest of the limit, so that a burst
+/// is spread over more and smaller blocks, several of which fit into one L1 transaction, before
+/// transactions are rejected.
+fn pace(status: &BacklogStatus, block_time: Duration, config: &BacklogConfig) -> Pace {
+    let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
+    let rest = WHOLE - filled(status).min(WHOLE - 1);
+    let most = WHOLE - slow_from;
+    if rest >= most {
+        return Pace::After(block_time, WHOLE);
+    }
+    let factor = u32::try_from(most.div_ceil(rest)).unwrap_or(u32::MAX);
+    Pace::After(block_time.saturating_mul(factor), rest * WHOLE / most)
+}
+
+/// Paces block production by the backlog.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    config: BacklogConfig,
+    block_time: Duration,
+    /// Maximum time from sealing a block to its inclusion on L1.
+    longest: Duration,
+    queue: Queue,
+    /// The backlog compared with L1's capacity.
+    pub(super) status: BacklogStatus,
+}
+
+impl Pacer {
+    /// Creates the pacer of a rollup with this maximum lag in seconds.
+    pub(super) fn new(config: BacklogConfig, block_time: Duration, max_lag: u64) -> Self {
+        let (longest, queue) = (config.longest(max_lag), Queue::default());
+        Self { config, block_time, longest, queue, status: BacklogStatus::default() }
+    }
+
+    /// Updates the backlog and returns the pace of the next block, which would be sealed at `now`.
+    /// Closes the pool for transactions of users while the backlog is full, and opens it again.
+    pub(super) fn update(
+        &mut self,
+        sync: &L2Syncer,
+        now: u64,
+        limits: &Capacity,
+        throughput: &Throughput,
+    ) -> Result<Pace, L2Error> {
+        let (safe, head) = (sync.safe()?, Arc::clone(sync.chain().head()));
+        self.queue.follow(&safe, &head, limits, || sync.unsafe_blocks())?;
+        self.status = self.queue.status(now, self.longest, limits, throughput);
+        let full = full(&self.status, limits);
+        close_pool(&sync.node, full);
         Ok(match full {
             Some(_) => Pace::Full,
-            None => status.pace(self.config.block_time, &self.config.backlog),
+            None => pace(&self.status, self.block_time, &self.config),
         })
     }
 
-    /// Updates the queue to the safe and the unsafe head.
-    fn follow_queue(&mut self) -> Result<(), SequencerError> {
-        let (safe, head, limits) =
-            (self.sync.safe()?, self.chain().head().clone(), self.capacity());
-        let mut queue = core::mem::take(&mut self.queue);
-        let followed = queue.follow(&safe, &head, &limits, || self.unsafe_blocks());
-        self.queue = queue;
-        followed
-    }
-
     /// Adds a newly sealed block.
-    pub(super) fn enqueue(&mut self, block: &Block, cost: Option<InputCost>) {
-        let waiting = Waiting::new(block, cost, &self.capacity());
-        self.queue.0.push_back(waiting);
+    pub(super) fn sealed(&mut self, block: &Block, cost: Option<InputCost>, limits: &Capacity) {
+        self.queue.0.push_back(Waiting::new(block, cost, limits));
     }
 
-    /// Closes the pool for a reason, or opens it.
-    pub(super) fn close(&self, reason: Option<Backlog>) {
-        let before = self.node().read(|node| node.settings.closed);
-        if before == reason {
-            return;
-        }
-        match (before, reason) {
-            (None, Some(Backlog { what, got, limit })) => {
-                tracing::warn!(what, got, limit, "backlog full, rejecting transactions");
-            }
-            (Some(_), None) => tracing::info!("backlog below its limits, accepting transactions"),
-            _ => {}
-        }
-        self.node().execute(SetClosed(reason));
+    /// Timestamp of the oldest block that is not on L1.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.queue.0.front().map(|first| first.timestamp)
     }
+}
+
+/// Closes the pool for a reason, or opens it.
+pub(super) fn close_pool(node: &Node, reason: Option<Backlog>) {
+    let before = node.read(|node| node.settings.closed);
+    if before == reason {
+        return;
+    }
+    match (before, reason) {
+        (None, Some(Backlog { what, got, limit })) => {
+            tracing::warn!(what, got, limit, "backlog full, rejecting transactions");
+        }
+        (Some(_), None) => tracing::info!("backlog below its limits, accepting transactions"),
+        _ => {}
+    }
+    node.execute(SetClosed(reason));
 }
 
 #[cfg(test)]
@@ -250,11 +253,10 @@ mod tests {
     use crate::{
         batcher::tests::{BatcherSetup, RULES, header, included},
         l1::execute_rate::ExecuteRate,
-        l2::syncer::L2Syncer,
     };
     use contracts::advance_plan::L1Limits;
     use execute::WorkGas;
-    use node::{Clock, Node, Settings};
+    use node::{Clock, Settings};
 
     const SLOT: Duration = Duration::from_secs(12);
     const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50, l1_slot: SLOT };
@@ -287,7 +289,7 @@ mod tests {
         let whole = limits.gas;
         let pace = |blocks| {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
-            (status.full(&limits).is_none()).then(|| status.pace(second, &CONFIG))
+            full(&status, &limits).is_none().then(|| super::pace(&status, second, &CONFIG))
         };
         assert_eq!(pace(0), Some(Pace::After(second, WHOLE)));
         assert_eq!(pace(50), Some(Pace::After(second, WHOLE)));
@@ -296,7 +298,7 @@ mod tests {
         assert_eq!(pace(90), Some(Pace::After(5 * second, 200)));
         assert_eq!(pace(99), Some(Pace::After(50 * second, 20)));
         assert_eq!(pace(100), None);
-        let backlog = status(&queue(100, whole, 1_000), 1_200).full(&limits);
+        let backlog = full(&status(&queue(100, whole, 1_000), 1_200), &limits);
         let (got, limit) = (101 * whole, 100 * whole);
         assert_eq!(backlog, Some(Backlog { what: "gas of EXECUTE", got, limit }));
     }
@@ -306,10 +308,10 @@ mod tests {
         let limits = capacity();
         let at = |since| status(&queue(1, 1, since), 100);
         assert!(at(1_000).gas.limit > at(950).gas.limit);
-        assert_eq!(at(1_000).full(&limits), None);
-        assert!(at(900).full(&limits).is_some());
+        assert_eq!(full(&at(1_000), &limits), None);
+        assert!(full(&at(900), &limits).is_some());
         // Without waiting blocks one more is allowed even without any time.
-        assert_eq!(status(&queue(0, 0, 0), 0).full(&limits), None);
+        assert_eq!(full(&status(&queue(0, 0, 0), 0), &limits), None);
     }
 
     #[test]
@@ -339,7 +341,7 @@ mod tests {
     fn filled_is_largest_share_capped_at_limit() {
         let amount = |used, limit| BoundedAmount { used, limit };
         let filled = |gas, bytes, age| {
-            BacklogStatus { gas, bytes, age, ..BacklogStatus::default() }.filled()
+            super::filled(&BacklogStatus { gas, bytes, age, ..BacklogStatus::default() })
         };
         let none = amount(0, 1_000);
         for used in [0, 1, 999, 1_000] {
@@ -405,26 +407,23 @@ mod tests {
         let mut fixture = BatcherSetup::new();
         let blocks = fixture.blocks(2);
         let first = blocks[0].header.timestamp;
-        let batcher_handle = fixture.batcher().start(Arc::default()).unwrap();
         let BatcherSetup { chain, mut view, config, .. } = fixture;
         let node = Node::new(chain, Clock::default(), Settings::default());
-        let sync = L2Syncer::new(node, Arc::new(view.clone()));
+        let mut sync = L2Syncer::new(node, Arc::new(view.clone()));
         let usual = Pace::After(config.block_time, WHOLE);
-        let rate = ExecuteRate::default();
-        let mut sequencer =
-            Sequencer::new(sync, RULES, config, L1Limits::default(), None, batcher_handle, rate);
-        let look = |sequencer: &mut Sequencer, time| {
-            sequencer.clock.set_at(Instant::now(), time, time);
-            let pace = sequencer.update_backlog().unwrap();
-            let closed = sequencer.node().read(|node| node.settings.closed);
-            (pace, closed.is_some(), sequencer.backlog.blocks)
+        let mut pacer = Pacer::new(config.backlog, config.block_time, RULES.max_lag);
+        let mut look = |sync: &L2Syncer, time| {
+            let throughput = Throughput::new(config.backlog.l1_slot);
+            let pace = pacer.update(sync, time, &capacity(), &throughput).unwrap();
+            let closed = sync.node.read(|node| node.settings.closed);
+            (pace, closed.is_some(), pacer.status.blocks)
         };
-        assert_eq!(look(&mut sequencer, first + 1), (usual, false, 2));
+        assert_eq!(look(&sync, first + 1), (usual, false, 2));
         // After half of the lag the first block is too old for another one to follow it in time.
         let late = first + RULES.max_lag / 2;
-        assert_eq!(look(&mut sequencer, late), (Pace::Full, true, 2));
+        assert_eq!(look(&sync, late), (Pace::Full, true, 2));
         view.take(header(2), included(&blocks, 2));
-        sequencer.sync.view = Arc::new(view);
-        assert_eq!(look(&mut sequencer, late), (usual, false, 0));
+        sync.view = Arc::new(view);
+        assert_eq!(look(&sync, late), (usual, false, 0));
     }
 }

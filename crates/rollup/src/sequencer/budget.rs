@@ -1,9 +1,8 @@
 //! Use of L1's limits by the pending block, for `rollup_budget`.
 
-use crate::status::BacklogStatus;
 use chain::InputUse;
 use node::{Node, NodeError};
-use rpc_types::{Budget, BudgetAmount, BudgetBound};
+use rpc_types::{BacklogStatus, Budget, BudgetAmount, BudgetBound};
 
 const fn amount(used: u64, limit: u64) -> BudgetAmount {
     BudgetAmount { used, limit, left: limit.saturating_sub(used) }
@@ -45,7 +44,7 @@ pub(crate) fn budget(node: &Node, backlog: Option<BacklogStatus>) -> Result<Budg
         execute_gas,
         gas,
         nearest: nearest.map_or(BudgetBound::Gas, |(bound, _)| bound),
-        backlog: backlog.map(Into::into),
+        backlog,
     })
 }
 

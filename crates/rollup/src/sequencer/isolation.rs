@@ -6,11 +6,9 @@
 //! That transaction is dropped once L1 has accepted a block without user transactions in its place.
 //! If L1 rejects this block too, it has another reason, and nothing is dropped.
 
-use super::Sequencer;
-use crate::SequencerError;
-use alloy_primitives::{B256, keccak256};
+use crate::l1::L1View;
+use alloy_primitives::{Address, B256, keccak256};
 use chain::Block;
-use node::DropTransaction;
 
 /// State of the search.
 #[derive(Debug, Default)]
@@ -43,12 +41,30 @@ impl Isolation {
     }
 
     /// Halves the limit after L1 has rejected a block with these user transactions (at least one).
-    const fn refused(&mut self, users: &[B256]) {
+    pub(super) const fn refused(&mut self, users: &[B256]) {
         self.trial = None;
         (self.limit, self.suspect) = match users {
             [alone] => (Some(0), Some(*alone)),
             _ => (Some(users.len() / 2), None),
         };
+    }
+
+    /// Ends the trial if L1 has included it, as the block `safe`, or if it is no longer the
+    /// `oldest` one that is not on L1: it was replaced after an L1 reorg, or because it was too old.
+    /// Returns the transaction to drop, if it was found. `all_done` is `true` if no transactions of
+    /// rejected blocks are left.
+    pub(super) fn follow(
+        &mut self,
+        safe: B256,
+        oldest: Option<B256>,
+        all_done: bool,
+    ) -> Option<B256> {
+        let trial = self.trial?;
+        if trial == safe {
+            return self.accepted(all_done);
+        }
+        self.trial = self.trial.filter(|_| oldest == Some(trial));
+        None
     }
 
     /// Continues after L1 has accepted the trial. Returns the transaction to drop, if it was found.
@@ -59,67 +75,39 @@ impl Isolation {
         self.limit = self.limit.map(|limit| limit.saturating_mul(2)).filter(|_| !is_over);
         found
     }
-}
 
-impl Sequencer {
-    /// Replaces the oldest unsafe block if EXECUTE on L1 rejects it, and drops the transaction that
-    /// causes this once it is found.
-    pub(super) fn isolate_refused(&mut self) -> Result<(), SequencerError> {
-        let safe = self.sync.safe()?;
-        let oldest = self.chain().canonical_block(safe.header.number + 1)?;
-        let is_oldest = |hash| oldest.as_ref().is_some_and(|block| block.hash == hash);
-        match self.isolation.trial {
-            Some(trial) if trial == safe.hash => {
-                if let Some(hash) = self.isolation.accepted(self.requeued.is_empty()) {
-                    self.drop_refused(hash)?;
-                }
-            }
-            // It was replaced after an L1 reorg, or because it was too old.
-            Some(trial) if !is_oldest(trial) => self.isolation.trial = None,
-            _ => {}
+    /// Returns `true` if the search can replace the block after `safe`, which L1 has rejected with
+    /// these user transactions. Without any, the block has another reason, and the search ends
+    /// until L1 has another block.
+    pub(super) fn may_replace(&mut self, safe: B256, block: &Block, users: &[B256]) -> bool {
+        if self.in_vain == Some(safe) {
+            return false;
         }
-        let refused = self.batcher.report().refused;
-        let Some(block) = oldest.filter(|block| refused == Some(block.hash)) else {
-            return Ok(());
-        };
-        if self.isolation.in_vain == Some(safe.hash) {
-            return Ok(());
-        }
-        let Some(users) = self.users_of(&block) else { return Ok(()) };
         let (number, transactions) = (block.header.number, users.len());
         if users.is_empty() {
             tracing::error!(number, "EXECUTE on L1 rejects a block without user transactions");
-            self.isolation = Isolation { in_vain: Some(safe.hash), ..Isolation::default() };
-            return Ok(());
+            *self = Self { in_vain: Some(safe), ..Self::default() };
+            return false;
         }
         tracing::warn!(
             number,
             transactions,
             "EXECUTE on L1 rejects a block, replacing it by smaller ones"
         );
-        self.revert_to(safe.hash)?;
-        self.isolation.refused(&users);
-        Ok(())
+        true
     }
+}
 
-    /// Hashes of the block's user transactions, i.e. neither the operator's nor forced, in order;
-    /// `None` before L1 was read.
-    fn users_of(&self, block: &Block) -> Option<Vec<B256>> {
-        let next = self.terms.as_ref()?.duties.forced_next;
-        let operator = self.config.operator_key.address();
-        let forced: Vec<_> =
-            self.view().forced_from(next).map(|entry| keccak256(&entry.raw)).collect();
-        let all = block.transactions.iter().map(|it| *it.hash()).zip(&block.senders);
-        let users = all.filter(|(hash, sender)| **sender != operator && !forced.contains(hash));
-        Some(users.map(|(hash, _)| hash).collect())
-    }
-
-    fn drop_refused(&mut self, hash: B256) -> Result<(), SequencerError> {
-        let reason = "EXECUTE on L1 rejects every block with it";
-        tracing::error!(transaction = %hash, reason, "dropped transaction");
-        self.requeued.remove(&hash);
-        self.node().execute(DropTransaction { hash, reason: reason.to_owned() });
-        let chain = self.chain();
-        self.requeued.return_gapped(&self.sync.node, &chain)
-    }
+/// Hashes of the block's user transactions, i.e. neither the operator's nor forced from index
+/// `forced_next` on, in order.
+pub(super) fn users_of(
+    block: &Block,
+    view: &L1View,
+    operator: Address,
+    forced_next: u64,
+) -> Vec<B256> {
+    let forced: Vec<_> = view.forced_from(forced_next).map(|it| keccak256(&it.raw)).collect();
+    let all = block.transactions.iter().map(|it| *it.hash()).zip(&block.senders);
+    let users = all.filter(|(hash, sender)| **sender != operator && !forced.contains(hash));
+    users.map(|(hash, _)| hash).collect()
 }

@@ -1,10 +1,10 @@
 //! Block production from the latest snapshot of L1, without requests to L1.
 //!
-//! `sealing` chooses the content of blocks, `recovery` replaces blocks that L1 can never accept,
-//! `requeued` keeps their transactions, `isolation` searches for a transaction that makes L1 reject a
-//! block, and `backlog` paces block production. `open_block` signs prefixes of a block while it is
-//! built, and `preconfirmations` keeps what they promise. The batcher posts the blocks on its own
-//! thread.
+//! [`Sequencer`] decides when blocks are made and replaced. [`BlockSealer`] chooses their content,
+//! [`Pacer`] their interval and size by the backlog, [`LostBlocks`] finds those that L1 can never
+//! accept, [`Requeued`] keeps the transactions of replaced ones, and [`Isolation`] searches for a
+//! transaction that makes L1 reject a block. [`Preconfirmations`] signs prefixes of a block while it
+//! is built, and keeps what they promise. The batcher posts the blocks on its own thread.
 
 pub(crate) mod anchor;
 mod backlog;
@@ -26,32 +26,31 @@ pub use error::SequencerError;
 pub(crate) use preconfirmations::Preconfirmations;
 #[cfg(test)]
 pub(crate) use preconfirmations::{max_age_of_safe, max_age_of_unposted};
-pub(crate) use signed_rates::SignedRates;
 
 use crate::{
     RollupRules, SequencerConfig,
     batcher::{BatcherHandle, Work},
     l1::{
-        L1Clock, L1View,
-        execute_rate::{Capacity, ExecuteRate},
+        L1Clock,
+        execute_rate::ExecuteRate,
         fork_schedule::Difference,
         poller::{L1Poll, L1Snapshot, Terms},
     },
     l2::{pool_log::PoolLog, syncer::L2Syncer},
     lease::Fence,
-    status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::B256;
-use backlog::{Pace, Queue};
-use chain::{Block, BlockFootprint, ChainReader, RecoveredTransaction, Rejection};
+use backlog::{Pace, Pacer, close_pool};
+use chain::{Block, BlockFootprint, ChainReader, RecoveredTransaction};
 use contracts::advance_plan::L1Limits;
-use isolation::Isolation;
-use node::{BlockCandidate, MineRequest, Node, SetAttributes};
-use offer::Offered;
-use open_block::OpenBlock;
+use isolation::{Isolation, users_of};
+use node::{BlockCandidate, DropTransaction, MineRequest, SetAttributes};
+use preconfirmations::NextBlock;
+use recovery::LostBlocks;
 use requeued::Requeued;
+use rpc_types::SubmitterStatus;
+use sealing::{BlockSealer, SealRequest};
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -61,39 +60,19 @@ use std::{
 pub struct Sequencer {
     sync: L2Syncer,
     rules: RollupRules,
-    config: SequencerConfig,
-    /// Limits of a transaction on L1.
-    limits: L1Limits,
+    config: Arc<SequencerConfig>,
     batcher: BatcherHandle,
-    /// Price of EXECUTE on L1.
-    rate: ExecuteRate,
-    /// Messages whose delivery makes a block too large for L1.
-    deferred: BTreeSet<u64>,
+    sealer: BlockSealer,
+    pacer: Pacer,
+    lost: LostBlocks,
     requeued: Requeued,
     /// The search for a transaction that EXECUTE on L1 rejects.
     isolation: Isolation,
-    last_block: Instant,
-    /// `true` once this sequencer has sealed a block.
-    has_sealed: bool,
-    /// The last attempt to build a block whose user transactions were all rejected, with its time.
-    fruitless: Option<(Offered, Instant)>,
-    /// Blocks that are not on L1 yet.
-    queue: Queue,
-    /// The backlog compared with L1's capacity.
-    backlog: BacklogStatus,
     /// State of the contracts at the head of the view.
     terms: Option<Arc<Terms>>,
     clock: L1Clock,
-    /// Time since which the latest block has been ahead of L1's time.
-    ahead_since: Option<Instant>,
-    /// Reason why the L2 rejects the operator's transactions.
-    operator_refused: Option<Rejection>,
     /// Signer of prefixes, if the node signs any.
     preconfirmations: Option<Preconfirmations>,
-    /// The block of which a prefix is signed.
-    open: Option<OpenBlock>,
-    /// Right to seal, checked right before.
-    fence: Fence,
     /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
     pub(crate) overtaken_by: Option<B256>,
 }
@@ -109,29 +88,21 @@ impl Sequencer {
         batcher: BatcherHandle,
         rate: ExecuteRate,
     ) -> Self {
-        let requeued = Requeued::new(config.operator_key.address(), pool_log);
+        let config = Arc::new(config);
+        let evidence = batcher.evidence().clone();
         let sequencer = Self {
+            sealer: BlockSealer::new(Arc::clone(&config), rules, limits, rate, evidence),
+            pacer: Pacer::new(config.backlog, config.block_time, rules.max_lag),
+            lost: LostBlocks::default(),
+            requeued: Requeued::new(config.operator_key.address(), pool_log),
+            isolation: Isolation::default(),
             sync,
             rules,
-            rate,
             config,
-            limits,
             batcher,
-            deferred: BTreeSet::new(),
-            requeued,
-            isolation: Isolation::default(),
-            last_block: Instant::now(),
-            has_sealed: false,
-            fruitless: None,
-            queue: Queue::default(),
-            backlog: BacklogStatus::default(),
             terms: None,
             clock: L1Clock::new(),
-            ahead_since: None,
-            operator_refused: None,
             preconfirmations: None,
-            open: None,
-            fence: Fence::default(),
             overtaken_by: None,
         };
         sequencer.reset_attributes();
@@ -139,15 +110,46 @@ impl Sequencer {
     }
 
     /// Sets the right to seal, which is checked before each block.
-    pub(crate) fn with_fence(self, fence: Fence) -> Self {
-        Self { fence, ..self }
+    pub(crate) fn with_fence(mut self, fence: Fence) -> Self {
+        self.sealer.fence = fence;
+        self
+    }
+
+    /// Sets the signer of prefixes.
+    pub(crate) fn with_preconfirmations(self, preconfirmations: Option<Preconfirmations>) -> Self {
+        Self { preconfirmations, ..self }
+    }
+
+    /// Seals the open block, and returns the signer of prefixes for the time when this node makes
+    /// blocks again. Without the lease, the next leader seals the block.
+    pub(crate) fn take_preconfirmations(&mut self) -> Option<Preconfirmations> {
+        if !self.sealer.fence.lasts_for(Duration::ZERO)
+            && let Some(promises) = &mut self.preconfirmations
+        {
+            promises.drop_open_block(&self.sync.node);
+        }
+        if let Err(error) = self.seal_open_block() {
+            tracing::error!(%error, "preconfirmed block not sealed");
+        }
+        self.preconfirmations.take()
+    }
+
+    /// Seals the open block as it was signed last, if there is one: what follows makes no blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`SequencerError`] if the block cannot be stored.
+    pub(crate) fn seal_open_block(&mut self) -> Result<Option<Arc<Block>>, SequencerError> {
+        let promises = self.preconfirmations.as_mut();
+        let sealed = promises.and_then(|promises| promises.end_open_block(&self.sync));
+        sealed.map(|sealed| self.commit(sealed)).transpose()
     }
 
     /// Stops the batcher, so that another node may use its key, and returns the synced L2 and the
     /// deferred transactions for the next role.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         self.reset_attributes();
-        self.close(None);
+        close_pool(&self.sync.node, None);
         self.batcher.end();
         (self.sync, self.requeued.into_inner())
     }
@@ -177,7 +179,7 @@ impl Sequencer {
         let report = self.batcher.report();
         SubmitterStatus {
             unsafe_blocks: head.saturating_sub(safe),
-            backlog: self.backlog,
+            backlog: self.pacer.status,
             // An unreadable chain is reported when the next block is built.
             operator_balance: self
                 .chain()
@@ -190,7 +192,7 @@ impl Sequencer {
 
     /// Reason why the last block has no L1 inputs.
     pub(crate) fn not_relayed(&self) -> Option<SequencerError> {
-        self.operator_refused.clone().map(SequencerError::Operator)
+        self.sealer.operator_refused.clone().map(SequencerError::Operator)
     }
 
     /// Reason why the batcher does not post waiting blocks.
@@ -203,21 +205,8 @@ impl Sequencer {
         self.batcher.end();
     }
 
-    const fn node(&self) -> &Arc<Node> {
-        &self.sync.node
-    }
-
     fn chain(&self) -> ChainReader {
         self.sync.chain()
-    }
-
-    fn view(&self) -> &L1View {
-        &self.sync.view
-    }
-
-    /// Capacity of an L1 transaction for inputs.
-    fn capacity(&self) -> Capacity {
-        self.rate.capacity(&self.limits)
     }
 
     /// Stores a poll of L1, which [`Self::follow_l1`] applies.
@@ -240,8 +229,57 @@ impl Sequencer {
         // Blocks replaced by an L1 reorg do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.requeued.displace(update.displaced);
-        self.rebuild_lost()?;
+        let (max_lag, promises) = (self.rules.max_lag, self.preconfirmations.as_ref());
+        if let Some(parent) = self.lost.find(&self.sync, &self.clock, max_lag, promises)? {
+            self.revert_to(parent)?;
+        }
         self.isolate_refused()
+    }
+
+    /// Reverts to a block, and keeps the transactions of the blocks after it.
+    pub(crate) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
+        // Before the head moves, so that the batcher posts none of the reverted blocks.
+        self.batcher.forget();
+        if let Some(promises) = &mut self.preconfirmations {
+            let blocks = self.sync.unsafe_blocks()?;
+            let reverted = blocks.iter().rev().take_while(|block| block.hash != parent);
+            promises.record_reverted(&self.sync, reverted);
+        }
+        let mut displaced = Vec::new();
+        let moved = self.sync.set_head(parent, &mut displaced);
+        self.requeued.displace(displaced);
+        moved?;
+        self.reset_attributes();
+        self.lost.reverted();
+        Ok(())
+    }
+
+    /// Replaces the oldest unsafe block if EXECUTE on L1 rejects it, and drops the transaction that
+    /// causes this once it is found.
+    fn isolate_refused(&mut self) -> Result<(), SequencerError> {
+        let safe = self.sync.safe()?;
+        let oldest = self.chain().canonical_block(safe.header.number + 1)?;
+        let oldest_hash = oldest.as_ref().map(|block| block.hash);
+        let all_done = self.requeued.is_empty();
+        if let Some(hash) = self.isolation.follow(safe.hash, oldest_hash, all_done) {
+            let reason = "EXECUTE on L1 rejects every block with it";
+            tracing::error!(transaction = %hash, reason, "dropped transaction");
+            self.requeued.remove(&hash);
+            self.sync.node.execute(DropTransaction { hash, reason: reason.to_owned() });
+            self.requeued.return_gapped(&self.sync.node, &self.chain())?;
+        }
+        let refused = self.batcher.report().refused;
+        let Some(block) = oldest.filter(|block| refused == Some(block.hash)) else {
+            return Ok(());
+        };
+        let Some(terms) = &self.terms else { return Ok(()) };
+        let operator = self.config.operator_key.address();
+        let users = users_of(&block, &self.sync.view, operator, terms.duties.forced_next);
+        if self.isolation.may_replace(safe.hash, &block, &users) {
+            self.revert_to(safe.hash)?;
+            self.isolation.refused(&users);
+        }
+        Ok(())
     }
 
     /// Hands the current blocks to the batcher, or pauses it while L1 cannot be read.
@@ -264,12 +302,22 @@ impl Sequencer {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
 
-    /// Blocks that are not on L1, oldest first.
-    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, SequencerError> {
-        let (chain, safe) = (self.chain(), self.sync.safe()?);
-        let numbers = safe.header.number + 1..=chain.head().header.number;
-        let blocks = numbers.filter_map(|number| chain.canonical_block(number).transpose());
-        Ok(blocks.collect::<Result<_, _>>()?)
+    /// Returns the time from the start of the next block to its sealing, if its prefixes are signed.
+    fn lead_time(&mut self, head: &Block, terms: &Terms, now: Instant) -> Option<Duration> {
+        let promises = self.preconfirmations.as_mut()?;
+        promises.slice?;
+        let may = promises.may_sign(&NextBlock {
+            head,
+            time: self.clock.for_block(now + self.config.block_time),
+            view: &self.sync.view,
+            terms,
+            rules: &self.rules,
+            rate: self.sealer.rate.get(),
+            is_isolating: self.isolation.limit().is_some(),
+            oldest_unposted: self.pacer.oldest(),
+        });
+        promises.book.set_state(may.as_ref().map(|_| ()));
+        may.is_ok().then_some(self.config.block_time)
     }
 
     /// Makes a block if one is due, but none at or after the time of `unknown_fork`.
@@ -284,9 +332,14 @@ impl Sequencer {
         let now = Instant::now();
         // Called first, even if no block is due, because it opens the pool again once L1 has
         // included enough.
-        let pace = self.update_backlog()?;
-        if self.open.is_some() {
-            let sealed = self.continue_block(now)?;
+        let (limits, throughput) = (self.sealer.capacity(), self.batcher.report().throughput);
+        let due = self.clock.for_block(now);
+        let pace = self.pacer.update(&self.sync, due, &limits, &throughput)?;
+        if let Some(promises) = &mut self.preconfirmations
+            && promises.has_open_block()
+        {
+            let terms = self.terms.as_deref();
+            let sealed = promises.continue_block(&self.sealer, &self.sync, terms, now)?;
             return sealed.map(|sealed| self.commit(sealed)).transpose();
         }
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
@@ -297,20 +350,23 @@ impl Sequencer {
             return Err(SequencerError::L1Silent { silent, limit });
         }
         let Some(terms) = self.terms.clone() else { return Ok(None) };
-        let chain = self.chain();
-        let head = Arc::clone(chain.head());
+        let head = Arc::clone(self.chain().head());
         let lead = self.lead_time(&head, &terms, now);
         let due = now + lead.unwrap_or_default();
         let time = self.clock.for_block(due);
         if let Some(difference) = unknown_fork.filter(|difference| time >= difference.at()) {
             return Err(SequencerError::UnknownFork { reason: difference.to_string() });
         }
-        if self.ahead_since.is_some() {
+        if self.lost.is_ahead() {
             let (number, got) = (head.header.number, head.header.timestamp);
             let expected = self.clock.next_block(now);
             return Err(SequencerError::AheadOfL1 { number, got, expected });
         }
-        if let Some(sealed) = self.unfinished_block(time)? {
+        // The search replaces the block, since L1 rejects it.
+        if self.isolation.limit().is_none()
+            && let Some(promises) = &mut self.preconfirmations
+            && let Some(sealed) = promises.unfinished_block(&self.sync, self.rules.max_lag, time)?
+        {
             return self.commit(sealed).map(Some);
         }
         if self.isolation.awaits_l1() {
@@ -319,17 +375,28 @@ impl Sequencer {
         let Pace::After(pause, size) = pace else { return Ok(None) };
         // The first prefix of a block may be made as early as its last one is late.
         let wait = pause.saturating_sub(lead.unwrap_or_default());
-        if self.last_block.elapsed() < wait || time <= head.header.timestamp {
+        if self.sealer.since_last_block() < wait || time <= head.header.timestamp {
             return Ok(None);
         }
         // The first transaction of the pool is included at any size.
         let gas_limit = head.header.gas_limit;
         let whole = gas_limit / backlog::WHOLE * size;
-        let pool_gas = match lead {
-            Some(_) => Some(self.first_share(whole)),
-            None => (size < backlog::WHOLE).then_some(whole),
+        let promises = self.preconfirmations.as_ref();
+        let pool_gas = match (promises, lead) {
+            (Some(promises), Some(lead)) => Some(promises.first_share(whole, lead)),
+            _ => (size < backlog::WHOLE).then_some(whole),
         };
-        let sealed = self.seal(&chain, &head, time, &terms, pool_gas);
+        let sealed = self.sealer.seal(
+            &self.sync,
+            SealRequest {
+                time,
+                terms: &terms,
+                pool_gas,
+                requeued: &self.requeued,
+                most_users: self.isolation.limit(),
+                least_anchor: promises.map_or(0, |it| it.least_anchor(&head, time)),
+            },
+        );
         let sealed = match sealed {
             Ok(Some(sealed)) => sealed,
             nothing => {
@@ -337,31 +404,32 @@ impl Sequencer {
                 return nothing.map(|_| None);
             }
         };
-        let sealed = match lead {
-            Some(_) => self.open_block(sealed, due, whole)?,
-            None => Some(sealed),
+        let sealed = match (&mut self.preconfirmations, lead) {
+            (Some(promises), Some(lead)) => {
+                promises.open_block(&self.sync, sealed, due, lead, whole)?
+            }
+            _ => Some(sealed),
         };
         sealed.map(|sealed| self.commit(sealed)).transpose()
     }
 
     /// Makes a block the head, and hands it to the batcher.
-    pub(super) fn commit(&mut self, sealed: BlockCandidate) -> Result<Arc<Block>, SequencerError> {
+    fn commit(&mut self, sealed: BlockCandidate) -> Result<Arc<Block>, SequencerError> {
         if let Some(promises) = &mut self.preconfirmations {
-            promises.require_kept(&self.sync.chain(), &self.sync.view, &sealed.new.block)?;
+            promises.require_kept(&self.sync, &sealed.new.block)?;
         }
         let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
         // Taken before the append, which consumes the block's state changes.
         let footprint = BlockFootprint::of(&sealed.new);
-        let block = self.node().append(sealed)?;
-        self.last_block = Instant::now();
-        self.has_sealed = true;
+        let block = self.sync.node.append(sealed)?;
+        self.sealer.note_sealed();
         self.isolation.sealed(block.hash);
-        self.enqueue(&block, cost);
+        self.pacer.sealed(&block, cost, &self.sealer.capacity());
         // Passed on only after the block is on disk, so that the batcher never posts a block that a
         // crash removes.
         self.batcher.sealed(&block, cost, footprint);
         if let Some(promises) = &mut self.preconfirmations {
-            promises.note_sealed(&self.sync.view, &block, self.rate.get());
+            promises.note_sealed(&self.sync.view, &block, self.sealer.rate.get());
         }
         self.requeued.forget(&self.sync.node, &self.sync.view, &block, &rejected)?;
         self.reset_attributes();
@@ -375,14 +443,14 @@ impl Sequencer {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();
         let plain = MineRequest { parent_beacon_block_root: anchor, ..MineRequest::default() };
-        let asked = self.node().read(|node| {
+        let asked = self.sync.node.read(|node| {
             let it = &node.attributes;
             it.timestamp.is_none()
                 && it.transactions.is_empty()
                 && it.parent_beacon_block_root == anchor
         });
         if !asked {
-            self.node().execute(SetAttributes(plain));
+            self.sync.node.execute(SetAttributes(plain));
         }
     }
 }

@@ -1,16 +1,18 @@
 //! User transactions that are offered to the next block: forced ones, those of replaced blocks, and
 //! the pool's.
 
-use super::Sequencer;
-use crate::{Duties, RollupRules, SequencerError, l1::ForcedEntry};
+use crate::{
+    RollupRules,
+    l1::{ForcedEntry, L1View},
+};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
 use alloy_primitives::{Address, B256};
-use chain::{Block, ChainReader, RecoveredTransaction};
+use chain::{ChainError, ChainReader, RecoveredTransaction};
 use contracts::capacity::DUTY_GAS;
 use executor::{Transaction, recover_sender};
-use node::{BlockCandidate, Node};
-use std::time::Instant;
+use node::Node;
+use std::time::{Duration, Instant};
 
 /// Maximum length of the forced transactions in a block, in bytes.
 const FORCED_BYTES: usize = 32_000;
@@ -22,7 +24,7 @@ pub(super) struct Forced {
     index: u64,
     /// Time from which it is due.
     due: u64,
-    transaction: RecoveredTransaction,
+    pub(super) transaction: RecoveredTransaction,
 }
 
 /// User transactions that come before those of the pool, or without these.
@@ -90,7 +92,7 @@ impl UserOffer {
     /// Other transactions of the block may have made it valid, so it is first appended to them. If
     /// it does not fit there, the block contains only what is due, which fits in any case
     /// (`Capacity`).
-    fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
+    pub(super) fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
         if self.omitted.iter().any(|it| it.index == omitted.index) {
             return self.limit_to_duties();
         }
@@ -147,70 +149,81 @@ impl Offered {
     }
 }
 
-impl Sequencer {
+/// The last attempt to build a block whose user transactions were all rejected, with its time.
+#[derive(Debug, Default)]
+pub(super) struct FruitlessAttempt(Option<(Offered, Instant)>);
+
+impl FruitlessAttempt {
     /// Returns `true` if a block may include some of the offered transactions. After an attempt
     /// that included none, this is unknown until something changes. The next attempt then waits as
     /// long as a block takes, because whoever fills the pool with transactions that no block can
     /// include also changes it at will.
-    pub(super) fn may_try(&self, offered: &Offered) -> bool {
-        self.fruitless
-            .as_ref()
-            .is_none_or(|(before, at)| before != offered && at.elapsed() >= self.config.block_time)
+    pub(super) fn may_try(&self, offered: &Offered, block_time: Duration) -> bool {
+        self.0.as_ref().is_none_or(|(before, at)| before != offered && at.elapsed() >= block_time)
     }
 
-    /// Discards a block that includes none of the offered transactions: L1 would charge the operator
-    /// for it.
-    pub(super) fn discard(&mut self, sealed: BlockCandidate, offered: Offered) {
-        self.node().discard(sealed);
-        let pool = Offered::pool_of(self.node());
-        self.fruitless = Some((Offered { pool, ..offered }, Instant::now()));
+    /// Records that a block included none of the offered transactions.
+    pub(super) fn note(&mut self, offered: Offered, node: &Node) {
+        self.0 = Some((Offered { pool: Offered::pool_of(node), ..offered }, Instant::now()));
     }
+}
 
-    /// Returns `true` if a kept or an executable transaction waits for a lower base fee, and an
-    /// empty block lowers it. There are few such blocks: each lowers it by an eighth.
-    pub(super) fn waits_for_base_fee(
-        &self,
-        chain: &ChainReader,
-        header: &Header,
-    ) -> Result<bool, SequencerError> {
-        let base_fee = header.base_fee_per_gas.unwrap_or_default();
-        if base_fee <= MIN_PROTOCOL_BASE_FEE {
-            return Ok(false);
-        }
-        let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
-        if self.requeued.iter().any(|it| is_priced_out(it.transaction.max_fee_per_gas())) {
-            return Ok(true);
-        }
-        let mut failed = None;
-        let ready = self.node().read(|node| {
-            node.pool.ready(MIN_PROTOCOL_BASE_FEE, node.settings.order, |sender| {
-                chain.nonce(sender).unwrap_or_else(|error| {
-                    failed.get_or_insert(error);
-                    u64::MAX
-                })
+/// Returns `true` if a kept or an executable transaction waits for a lower base fee, and an
+/// empty block lowers it. There are few such blocks: each lowers it by an eighth.
+pub(super) fn waits_for_base_fee(
+    node: &Node,
+    chain: &ChainReader,
+    header: &Header,
+    requeued: &[RecoveredTransaction],
+) -> Result<bool, ChainError> {
+    let base_fee = header.base_fee_per_gas.unwrap_or_default();
+    if base_fee <= MIN_PROTOCOL_BASE_FEE {
+        return Ok(false);
+    }
+    let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
+    if requeued.iter().any(|it| is_priced_out(it.transaction.max_fee_per_gas())) {
+        return Ok(true);
+    }
+    let mut failed = None;
+    let ready = node.read(|node| {
+        node.pool.ready(MIN_PROTOCOL_BASE_FEE, node.settings.order, |sender| {
+            chain.nonce(sender).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                u64::MAX
             })
-        });
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
+        })
+    });
+    if let Some(error) = failed {
+        return Err(error);
     }
+    Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
+}
 
-    /// Forced transactions that the next block can include, in queue order, up to the gas limit of
-    /// duties.
-    pub(super) fn forced(
+/// L1's queue of forced transactions, as far as blocks may include it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForcedQueue<'v> {
+    pub(super) view: &'v L1View,
+    pub(super) rules: &'v RollupRules,
+    /// Number of confirmations of an entry before blocks include it.
+    pub(super) confirmations: u64,
+}
+
+impl ForcedQueue<'_> {
+    /// Returns the transactions from index `next` on that a block at `time` can include, in queue
+    /// order, up to the gas limit of duties.
+    pub(super) fn includable(
         &self,
         chain: &ChainReader,
-        known: &Duties,
+        next: u64,
         time: u64,
-    ) -> Result<Vec<Forced>, SequencerError> {
-        let l1_head = self.view().head().map_or(0, |head| head.number);
-        let confirmed = l1_head.saturating_sub(self.config.confirmations);
+    ) -> Result<Vec<Forced>, ChainError> {
+        let l1_head = self.view.head().map_or(0, |head| head.number);
+        let confirmed = l1_head.saturating_sub(self.confirmations);
         let state = chain.state();
         let base_fee = u128::from(state.next_base_fee()?);
         let mut nonces: Vec<(Address, u64)> = Vec::new();
         let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
-        for entry in self.view().forced_from(known.forced_next) {
+        for entry in self.view.forced_from(next) {
             let t = &entry.transaction;
             // A reorg may remove an unconfirmed entry: the block would then contain a forced
             // transaction that is unknown to L1.
@@ -220,7 +233,7 @@ impl Sequencer {
             if t.maxFee < base_fee {
                 // One that waits for a lower base fee delays those behind it, for which L1 accepts
                 // no evidence before it. Another one is discharged, so it uses no nonce and no room.
-                let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = self.rules;
+                let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = *self.rules;
                 let until = t.submittedAt + forced_delay + forced_grace + forced_expiry;
                 if t.priced && time < until {
                     break;
@@ -260,22 +273,7 @@ impl Sequencer {
     }
 
     /// Returns the forced transaction with this index.
-    pub(super) fn forced_entry(&self, index: u64) -> Option<RecoveredTransaction> {
-        let entry = self.view().forced_from(index).next()?;
-        self.recovered(entry).map(|forced| forced.transaction)
-    }
-
-    /// Adds the forced transaction with this index, which a sealed block has omitted, to the offer.
-    /// `system` is the number of its system transactions. Returns `false` if it cannot be added.
-    pub(super) fn demand(
-        &self,
-        index: u64,
-        block: &Block,
-        system: usize,
-        users: &mut UserOffer,
-    ) -> bool {
-        let entry = self.view().forced_from(index).next();
-        let Some(omitted) = entry.and_then(|entry| self.recovered(entry)) else { return false };
-        users.demand(omitted, RecoveredTransaction::of_block(block).skip(system).collect())
+    pub(super) fn get(&self, index: u64) -> Option<Forced> {
+        self.recovered(self.view.forced_from(index).next()?)
     }
 }

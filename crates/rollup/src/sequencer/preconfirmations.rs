@@ -1,18 +1,33 @@
 //! Promises about blocks that this node has signed.
 
-use super::signed_rates::SignedRates;
+use super::{
+    anchor::{anchor_of, is_nameable},
+    open_block::{OpenBlock, build_again},
+    sealing::BlockSealer,
+    signed_rates::SignedRates,
+};
 use crate::{
-    RollupRules,
+    RollupRules, SequencerError,
     l1::{L1View, poller::Terms},
-    prefix::{L1Condition, NotPreconfirming, Prefix, PrefixBook, PrefixError, PrefixSigner},
+    l2::syncer::L2Syncer,
+    prefix::{
+        L1Condition, NotPreconfirming, Prefix, PrefixBook, PrefixError, PrefixSigner, Recorded,
+        anchor_number, condition,
+    },
 };
 use alloy_primitives::map::B256Set;
-use chain::{Block, ChainReader, InputUse};
-use node::{BlockCandidate, Node, SetPreconfirmed};
+use chain::{Block, InputUse};
+use node::{BlockCandidate, Node, NodeError, SetPreconfirmed};
 use preconf::HeaderError;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use variants::market::Rate;
 use wire::ProtocolFork;
+
+/// Seconds before its maximum age at which a block is replaced: one slot.
+pub(super) const LAG_MARGIN: u64 = 12;
 
 /// Returns the maximum age of the oldest block that is not on L1, in seconds. L1 accepts blocks for
 /// `max_lag`, and a promise lasts for half of it. Half of that is left for posting.
@@ -49,13 +64,29 @@ pub(super) struct NextBlock<'s> {
 #[derive(Debug)]
 pub(crate) struct Preconfirmations {
     pub(crate) signer: PrefixSigner,
-    pub(crate) book: Arc<PrefixBook>,
+    pub(super) book: Arc<PrefixBook>,
     /// Minimum time between two prefixes; `None` signs no more, and keeps the earlier promises.
     pub(crate) slice: Option<Duration>,
-    pub(crate) rates: SignedRates,
+    rates: SignedRates,
+    /// The block of which a prefix is signed.
+    open: Option<OpenBlock>,
 }
 
 impl Preconfirmations {
+    /// Creates the promises of a node that has no open block yet.
+    pub(crate) fn new(
+        signer: PrefixSigner,
+        book: Arc<PrefixBook>,
+        slice: Option<Duration>,
+    ) -> Self {
+        Self { signer, book, slice, rates: SignedRates::default(), open: None }
+    }
+
+    /// Returns `true` if a prefix of the next block is signed.
+    pub(super) const fn has_open_block(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Returns an error if prefixes of this block may not be signed: others could make the promise
     /// impossible to keep.
     pub(super) fn may_sign(&mut self, next: &NextBlock<'_>) -> Result<(), NotPreconfirming> {
@@ -106,24 +137,23 @@ impl Preconfirmations {
     /// [`PrefixError`] if it does, or if it cannot be recorded; the same block is tried again then.
     pub(super) fn require_kept(
         &mut self,
-        chain: &ChainReader,
-        view: &L1View,
+        sync: &L2Syncer,
         block: &Block,
     ) -> Result<(), PrefixError> {
-        let prefix = self.prefix_of(chain, block, true, L1Condition::default())?;
-        self.signer.check_unsigned(&prefix.promised, view)?;
-        self.signer.record_sealed(prefix, self.slice.is_some(), view)
+        let prefix = self.prefix_of(sync, block, true, L1Condition::default())?;
+        self.signer.check_unsigned(&prefix.promised, &sync.view)?;
+        self.signer.record_sealed(prefix, self.slice.is_some(), &sync.view)
     }
 
     /// Returns `true` if a block contradicts a promise that holds on L1's present chain: L1 has
     /// returned to that chain after this node has replaced the promised block.
-    pub(super) fn are_broken_by(&self, chain: &ChainReader, view: &L1View, block: &Block) -> bool {
+    pub(super) fn are_broken_by(&self, sync: &L2Syncer, block: &Block) -> bool {
         let (number, parent) = (block.header.number, block.header.parent_hash);
         // Few blocks have been replaced, and hashing all transactions takes time.
-        self.signer.may_break(number, parent, block.hash, view)
+        self.signer.may_break(number, parent, block.hash, &sync.view)
             && self
-                .prefix_of(chain, block, true, L1Condition::default())
-                .is_ok_and(|prefix| self.signer.is_excluded(&prefix.promised, view))
+                .prefix_of(sync, block, true, L1Condition::default())
+                .is_ok_and(|prefix| self.signer.is_excluded(&prefix.promised, &sync.view))
     }
 
     /// Returns `true` if this node has signed the block as sealed.
@@ -135,16 +165,15 @@ impl Preconfirmations {
     /// transaction may be in flight, and would break a promise about another block in their place.
     pub(super) fn record_reverted<'b>(
         &mut self,
-        chain: &ChainReader,
-        view: &L1View,
+        sync: &L2Syncer,
         blocks: impl Iterator<Item = &'b Arc<Block>>,
     ) {
         let unsigned = blocks.filter(|block| !self.has_sealed(block)).filter_map(|block| {
-            let prefix = self.prefix_of(chain, block, true, L1Condition::default());
+            let prefix = self.prefix_of(sync, block, true, L1Condition::default());
             prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not recorded")).ok()
         });
         for prefix in unsigned.collect::<Vec<_>>() {
-            self.signer.record_reverted(prefix, view);
+            self.signer.record_reverted(prefix, &sync.view);
         }
     }
 
@@ -171,41 +200,220 @@ impl Preconfirmations {
 
     fn prefix_of(
         &self,
-        chain: &ChainReader,
+        sync: &L2Syncer,
         block: &Block,
         is_sealed: bool,
         condition: L1Condition,
     ) -> Result<Prefix, HeaderError> {
-        let fork = chain.config().spec.fork_at(block.header.timestamp);
+        let fork = sync.chain().config().spec.fork_at(block.header.timestamp);
         let fork = fork.unwrap_or(ProtocolFork::Amsterdam);
         Prefix::of(block, self.signer.rollup(), fork.schema(), is_sealed, condition)
     }
 
-    /// Signs a prefix, and shows it once its record is on the disk.
-    pub(super) fn sign(
+    /// Builds the block again of which a prefix was signed, or was about to be signed, when this
+    /// node or the last leader stopped. It is sealed as it is.
+    pub(super) fn unfinished_block(
         &mut self,
-        node: &Node,
-        view: &L1View,
+        sync: &L2Syncer,
+        max_lag: u64,
+        time: u64,
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
+        let head = sync.chain().head().num_hash();
+        let recorded = self.signer.unfinished_on(head, time, &sync.view);
+        let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
+        // L1 would not include it in time.
+        let last = prefix.promised.header.timestamp.saturating_add(max_lag);
+        if last < time.saturating_add(LAG_MARGIN) {
+            return Ok(None);
+        }
+        let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
+        let sealed = match build_again(&sync.node, &prefix) {
+            Ok(sealed) if sealed.new.block.hash == expected => sealed,
+            // Any other error may pass, and what was promised is tried again.
+            Err(error) if !matches!(error, NodeError::PrefixLost { .. }) => {
+                return Err(error.into());
+            }
+            other => {
+                let got = other.map(|sealed| sealed.new.block.hash.to_string());
+                let got = got.unwrap_or_else(|error| error.to_string());
+                tracing::error!(number, got, %expected, "cannot build the preconfirmed block again");
+                self.signer.forget_unfinished(head);
+                return Ok(None);
+            }
+        };
+        // L1 is back before the block of its anchor. It would be reverted at once.
+        if anchor_of(&sealed.new.block).is_some_and(|anchor| !is_nameable(&sync.view, &anchor)) {
+            return Ok(None);
+        }
+        tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
+        if !is_signed {
+            return Ok(Some(sealed));
+        }
+        let message = &prefix.promised.message;
+        let condition = L1Condition { number: message.l1_block, hash: message.l1_hash };
+        if let Err(error) = self.sign(sync, &sealed, true, condition) {
+            tracing::warn!(%error, "sealed block not preconfirmed");
+        }
+        Ok(Some(sealed))
+    }
+
+    /// Signs the first prefix of a block and publishes it. If none can be signed, the block is
+    /// returned, to be sealed as it is.
+    pub(super) fn open_block(
+        &mut self,
+        sync: &L2Syncer,
+        sealed: BlockCandidate,
+        due: Instant,
+        block_time: Duration,
+        pool_gas: u64,
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
+        let begun = Instant::now();
+        let after = sync.chain().state().after(sealed.new.clone())?;
+        let block = after.block();
+        let header = &block.header;
+        let (number, time) = (header.number, header.timestamp);
+        let least = self.signer.least_condition(number, header.parent_hash, time, &sync.view);
+        let is_own = |number, hash| self.signer.has_sealed(number, hash);
+        let anchor = anchor_number(&after)?;
+        let Some(condition) = condition(&sync.view, anchor, least, is_own) else {
+            self.book.set_state(Err(&NotPreconfirming::L1Behind));
+            return Ok(Some(sealed));
+        };
+        let open = OpenBlock {
+            parent: block.header.parent_hash,
+            anchor: anchor_of(block),
+            condition,
+            signed: sealed.clone(),
+            due,
+            begun,
+            slices: (self.slices(block_time), 1),
+            pool_gas,
+            pool: (0, true),
+        };
+        match self.sign(sync, &sealed, false, condition) {
+            Ok(()) => {
+                self.open = Some(open);
+                Ok(None)
+            }
+            // The signature may exist, but the block that is sealed is the same one.
+            Err(error) => {
+                self.book.set_state(Err(&NotPreconfirming::Failed(error.to_string())));
+                Ok(Some(sealed))
+            }
+        }
+    }
+
+    /// Returns the part of the pool's gas in a block that its first prefix may use. Each further one
+    /// may use as much more, so that early transactions do not fill the block.
+    pub(super) fn first_share(&self, pool_gas: u64, block_time: Duration) -> u64 {
+        pool_gas / self.slices(block_time)
+    }
+
+    /// Number of prefixes in the time of a block.
+    fn slices(&self, block_time: Duration) -> u64 {
+        let slice = self.slice.unwrap_or_default().as_nanos().max(1);
+        u64::try_from(block_time.as_nanos() / slice).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Makes the next prefix of the open block if one is due, and returns the block once it has to
+    /// be sealed.
+    pub(super) fn continue_block(
+        &mut self,
+        sealer: &BlockSealer,
+        sync: &L2Syncer,
+        terms: Option<&Terms>,
+        now: Instant,
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
+        let Some(mut open) = self.open.take() else { return Ok(None) };
+        if open.is_lost(sync) {
+            tracing::warn!(parent = %open.parent, "L1 has changed, dropped the open block");
+            self.open = Some(open);
+            self.drop_open_block(&sync.node);
+            return Ok(None);
+        }
+        let is_due = now >= open.due;
+        if !is_due && now.saturating_duration_since(open.begun) < self.slice.unwrap_or_default() {
+            self.open = Some(open);
+            return Ok(None);
+        }
+        open.begun = now;
+        open.slices.1 += 1;
+        let longer = terms.map(|terms| open.extended(sealer, sync, terms, is_due));
+        let longer = longer.transpose().unwrap_or_else(|error| {
+            tracing::warn!(%error, "prefix not extended");
+            None
+        });
+        // At the end, the last prefix is signed once more: the block ends with it.
+        if let Some(next) = longer.flatten().or_else(|| is_due.then(|| open.signed.clone())) {
+            match self.sign(sync, &next, is_due, open.condition) {
+                Ok(()) => open.signed = next,
+                Err(error) => {
+                    tracing::warn!(%error, "prefix not signed");
+                    // A remote signer may have signed it, and a record may exist although the
+                    // response was lost: what follows has to extend it.
+                    if error.may_be_recorded() {
+                        open.signed = next;
+                    }
+                }
+            }
+        }
+        if !is_due {
+            self.open = Some(open);
+            return Ok(None);
+        }
+        close_open_block(&sync.node);
+        Ok(Some(open.signed))
+    }
+
+    /// Ends the open block as it was signed last, if there is one: what follows makes no blocks.
+    pub(super) fn end_open_block(&mut self, sync: &L2Syncer) -> Option<BlockCandidate> {
+        let open = self.open.take()?;
+        close_open_block(&sync.node);
+        if sync.chain().head().hash != open.parent {
+            return None;
+        }
+        if let Err(error) = self.sign(sync, &open.signed, true, open.condition) {
+            tracing::warn!(%error, "sealed block not preconfirmed");
+        }
+        Some(open.signed)
+    }
+
+    /// Gives up the open block. Its transactions are still in the pool, or are made anew.
+    pub(super) fn drop_open_block(&mut self, node: &Node) {
+        if self.open.take().is_some() {
+            close_open_block(node);
+            self.book.clear();
+        }
+    }
+
+    /// Signs a prefix, and shows it once its record is on the disk.
+    fn sign(
+        &mut self,
+        sync: &L2Syncer,
         sealed: &BlockCandidate,
         is_sealed: bool,
         condition: L1Condition,
     ) -> Result<(), PrefixError> {
         let block = &sealed.new.block;
-        let chain = node.read(|node| node.chain.reader().clone());
-        let prefix = self.prefix_of(&chain, block, is_sealed, condition)?;
-        let published = self.signer.sign(prefix, view)?;
+        let prefix = self.prefix_of(sync, block, is_sealed, condition)?;
+        let published = self.signer.sign(prefix, &sync.view)?;
         let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
         if is_sealed {
             // The block itself is shown once it is on the disk.
             self.book.publish(published);
             return Ok(());
         }
-        node.execute(SetPreconfirmed(taken));
+        sync.node.execute(SetPreconfirmed(taken));
         let used = sealed.cost.map(|cost| InputUse { bytes: cost.bytes, gas: cost.gas });
-        if let Err(error) = node.show_pending(sealed.new.clone(), used) {
+        if let Err(error) = sync.node.show_pending(sealed.new.clone(), used) {
             tracing::warn!(%error, "prefix not shown as pending");
         }
         self.book.publish(published);
         Ok(())
     }
+}
+
+fn close_open_block(node: &Node) {
+    node.execute(SetPreconfirmed::default());
+    node.hide_pending();
 }

@@ -1,49 +1,33 @@
 //! Content of the next block, and checks that L1 can accept it.
 
-use super::{
-    Sequencer,
-    offer::{Offered, UserOffer},
-};
+use super::offer::{ForcedQueue, FruitlessAttempt, Offered, UserOffer, waits_for_base_fee};
 use crate::{
-    Duties, DutyError, SequencerError, SignerError,
+    Duties, DutyError, RollupRules, SequencerConfig, SequencerError, SignerError,
     duties::evidence,
-    l1::{execute_rate::Capacity, poller::Terms},
-    l2::contracts::{covered_by, relayed_after},
-    sequencer::anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
+    l1::{
+        execute_rate::{Capacity, ExecuteRate},
+        poller::Terms,
+    },
+    l2::syncer::L2Syncer,
+    lease::Fence,
+    sequencer::{
+        anchor::{L1Inputs, Operator, SystemTransactions},
+        evidence::EvidenceBook,
+    },
 };
 use alloy_sol_types::SolCall as _;
-use chain::{Block, ChainReader, Rejection};
+use chain::{ChainReader, RecoveredTransaction, Rejection};
 use contracts::{
-    Anchor,
-    advance_plan::EVIDENCE_BYTES,
+    advance_plan::{EVIDENCE_BYTES, L1Limits},
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::RELAYS,
 };
-use node::{BlockCandidate, InputCost, MineRequest, SetAttributes, SetCoinbase};
-use std::sync::Arc;
-use wire::ProtocolFork;
-
-/// L1 inputs of the next block.
-struct L1Inputs {
-    /// New anchor, if there is one.
-    anchor: Option<Anchor>,
-    /// Number of messages that the block's anchor covers.
-    covered: u64,
-    /// Number of messages relayed before the block.
-    relayed: u64,
-    /// `true` if the block replaces a promised one, and contradicts it without a new anchor.
-    needs_anchor: bool,
-}
-
-impl L1Inputs {
-    /// Leaves the L1 inputs to a later block, except for an anchor that this one needs.
-    const fn leave_out(&mut self) {
-        if !self.needs_anchor {
-            self.anchor = None;
-        }
-        self.covered = self.relayed;
-    }
-}
+use node::{BlockCandidate, InputCost, MineRequest, Node, SetAttributes, SetCoinbase};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Outcome of the check of a sealed block's duties.
 pub(super) enum DutyCheck {
@@ -68,37 +52,119 @@ enum SystemOutcome {
     TooMuch,
 }
 
-impl Sequencer {
+/// A block that the sequencer wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SealRequest<'s> {
+    pub(super) time: u64,
+    /// State of the contracts on L1.
+    pub(super) terms: &'s Terms,
+    /// Maximum gas of the pool's transactions.
+    pub(super) pool_gas: Option<u64>,
+    /// Transactions of replaced blocks.
+    pub(super) requeued: &'s [RecoveredTransaction],
+    /// Maximum number of user transactions, during the search for one that L1 rejects.
+    pub(super) most_users: Option<usize>,
+    /// Lowest number of the L1 block that the anchor has to name, if it replaces a promised block.
+    pub(super) least_anchor: u64,
+}
+
+/// Seals blocks that L1 can accept.
+#[derive(Debug)]
+pub(super) struct BlockSealer {
+    config: Arc<SequencerConfig>,
+    rules: RollupRules,
+    /// Limits of a transaction on L1.
+    limits: L1Limits,
+    /// Price of EXECUTE on L1.
+    pub(super) rate: ExecuteRate,
+    evidence: EvidenceBook,
+    /// Right to seal, checked right before.
+    pub(super) fence: Fence,
+    /// Messages whose delivery makes a block too large for L1.
+    deferred: BTreeSet<u64>,
+    fruitless: FruitlessAttempt,
+    /// Reason why the L2 rejects the operator's transactions.
+    pub(super) operator_refused: Option<Rejection>,
+    last_block: Instant,
+    /// `true` once this sequencer has sealed a block.
+    has_sealed: bool,
+}
+
+impl BlockSealer {
+    pub(super) fn new(
+        config: Arc<SequencerConfig>,
+        rules: RollupRules,
+        limits: L1Limits,
+        rate: ExecuteRate,
+        evidence: EvidenceBook,
+    ) -> Self {
+        Self {
+            config,
+            rules,
+            limits,
+            rate,
+            evidence,
+            fence: Fence::default(),
+            deferred: BTreeSet::new(),
+            fruitless: FruitlessAttempt::default(),
+            operator_refused: None,
+            last_block: Instant::now(),
+            has_sealed: false,
+        }
+    }
+
+    /// Capacity of an L1 transaction for inputs.
+    pub(super) fn capacity(&self) -> Capacity {
+        self.rate.capacity(&self.limits)
+    }
+
+    /// Notes that a sealed block is the head.
+    pub(super) fn note_sealed(&mut self) {
+        (self.last_block, self.has_sealed) = (Instant::now(), true);
+    }
+
+    /// Time since the last block, or since the start.
+    pub(super) fn since_last_block(&self) -> Duration {
+        self.last_block.elapsed()
+    }
+
+    /// Forced transactions on L1.
+    pub(super) fn forced<'s>(&'s self, sync: &'s L2Syncer) -> ForcedQueue<'s> {
+        let confirmations = self.config.confirmations;
+        ForcedQueue { view: &sync.view, rules: &self.rules, confirmations }
+    }
+
     /// Seals the next block, if there are transactions or the idle interval is over.
     pub(super) fn seal(
         &mut self,
-        chain: &ChainReader,
-        head: &Arc<Block>,
-        time: u64,
-        terms: &Terms,
-        pool_gas: Option<u64>,
+        sync: &L2Syncer,
+        asked: SealRequest<'_>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
-        let known = terms.duties;
-        let mut l1_inputs = self.l1_inputs(chain, head, &known, time)?;
-        let forced = self.forced(chain, &known, time)?;
-        let offered = Offered::of(head.hash, self.node(), &forced, &self.requeued);
-        let has_users = offered.has_users() && self.may_try(&offered);
+        let SealRequest { time, terms, pool_gas, requeued, most_users, least_anchor } = asked;
+        let (chain, known) = (&sync.chain(), terms.duties);
+        let head = chain.head();
+        let confirmations = self.config.confirmations;
+        let mut l1_inputs =
+            L1Inputs::next(&sync.view, chain, confirmations, known.relayed, least_anchor)?;
+        let forced = self.forced(sync).includable(chain, known.forced_next, time)?;
+        let offered = Offered::of(head.hash, &sync.node, &forced, requeued);
+        let has_users =
+            offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
         let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;
-        let must_seal = self.last_block.elapsed() >= self.config.idle_block_time
-            || self.isolation.limit().is_some();
+        let must_seal =
+            self.since_last_block() >= self.config.idle_block_time || most_users.is_some();
         if is_idle && !has_users && !must_seal {
             return Ok(None);
         }
-        self.set_coinbase(terms, time)?;
+        self.set_coinbase(&sync.node, terms, time)?;
         let may_leave_out = has_users && !l1_inputs.needs_anchor;
-        let most_users = self.isolation.limit();
-        let mut users = UserOffer::new(time, forced, &self.requeued, most_users);
+        let mut users = UserOffer::new(time, forced, requeued, most_users);
         // Each iteration removes something, so the loop ends: half of the kept transactions, then
         // half of the messages, then the delivery of a single message is deferred. An omitted duty
         // adds a forced transaction or a deferred message, and their number per block is bounded.
         let (mut most, mut reserved) = (usize::MAX, 0);
         loop {
-            let system = match self.system_transactions(chain, &l1_inputs, most, time) {
+            let system = match self.system_transactions(sync, chain, &l1_inputs, most, time) {
                 // User transactions do not wait for the operator's signer, but a block that has to
                 // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
@@ -124,29 +190,30 @@ impl Sequencer {
                 ..MineRequest::default()
             };
             // The `pending` block and its budget then show the block that is about to be sealed.
-            self.node().execute(SetAttributes(request.clone()));
+            sync.node.execute(SetAttributes(request.clone()));
             self.fence.check()?;
-            let sealed = self.node().seal(&request)?;
+            let sealed = sync.node.seal(&request)?;
             match system_outcome(&sealed, &system, &self.capacity()) {
                 SystemOutcome::Yes => {
                     if !system.transactions.is_empty() {
                         self.operator_refused = None;
                     }
-                    let (sealed, beside) = match self.check_duties(sealed, known)? {
+                    let (sealed, beside) = match self.check_duties(sync, sealed, known)? {
                         DutyCheck::Met { sealed, beside } => (sealed, beside),
                         DutyCheck::Failed { sealed, error } => {
                             let is_remedied = match error {
-                                DutyError::ForcedOmitted { index, .. } => self.demand(
-                                    index,
-                                    &sealed.new.block,
-                                    system.transactions.len(),
-                                    &mut users,
-                                ),
+                                DutyError::ForcedOmitted { index, .. } => {
+                                    self.forced(sync).get(index).is_some_and(|omitted| {
+                                        let all = RecoveredTransaction::of_block(&sealed.new.block);
+                                        let own = system.transactions.len();
+                                        users.demand(omitted, all.skip(own).collect())
+                                    })
+                                }
                                 DutyError::MessagesOverdue { .. } => {
                                     // No more than required: only these are parked, and one after
                                     // them may be too large.
                                     most = RELAYS as usize;
-                                    self.park_next(chain, &l1_inputs)?
+                                    self.park_next(sync, chain, &l1_inputs)?
                                 }
                                 DutyError::AnchorUnknown { .. } => false,
                             };
@@ -167,9 +234,16 @@ impl Sequencer {
                     if has_none
                         && !must_seal
                         && self.has_sealed
-                        && !self.waits_for_base_fee(chain, &sealed.new.block.header)?
+                        && !waits_for_base_fee(
+                            &sync.node,
+                            chain,
+                            &sealed.new.block.header,
+                            requeued,
+                        )?
                     {
-                        self.discard(sealed, offered);
+                        // L1 would charge the operator for it.
+                        sync.node.discard(sealed);
+                        self.fruitless.note(offered, &sync.node);
                         return Ok(None);
                     }
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
@@ -213,83 +287,39 @@ impl Sequencer {
     }
 
     /// Sets the coinbase to the policy's fee recipient, or else to the operator.
-    fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), SequencerError> {
+    fn set_coinbase(&self, node: &Node, terms: &Terms, time: u64) -> Result<(), SequencerError> {
         let recipient = terms.admission.fee_recipient(time)?;
         let coinbase = recipient.unwrap_or(self.config.operator_key.address());
-        if self.node().read(|node| node.settings.coinbase) != coinbase {
-            self.node().execute(SetCoinbase(coinbase));
+        if node.read(|node| node.settings.coinbase) != coinbase {
+            node.execute(SetCoinbase(coinbase));
         }
         Ok(())
     }
 
-    /// Returns the L1 inputs of the next block. It has a new anchor if there are newer messages and
-    /// the last one covers fewer than an overdue block has to relay ([`RELAYS`]), or if it replaces a
-    /// promised block.
-    fn l1_inputs(
-        &self,
-        chain: &ChainReader,
-        head: &Arc<Block>,
-        known: &Duties,
-        time: u64,
-    ) -> Result<L1Inputs, SequencerError> {
-        // Read from the L2 state and not counted in this process, since another node may have made
-        // the last blocks.
-        let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
-        let l1_head = self.view().head().map(|head| head.number);
-        let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
-        let promises = self.preconfirmations.as_ref();
-        let least = promises.map_or(0, |it| it.least_anchor(head, time));
-        let anchor = named
-            .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
-            .and_then(|named| anchor::newest(self.view(), named.max(least), known.relayed))
-            .filter(|anchor| {
-                let count = anchor.message_count;
-                count > covered || least > 0 && count == covered
-            });
-        let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
-        Ok(L1Inputs { anchor, covered, relayed, needs_anchor: least > 0 })
-    }
-
     fn system_transactions(
         &self,
+        sync: &L2Syncer,
         chain: &ChainReader,
         l1_inputs: &L1Inputs,
         most: usize,
         time: u64,
     ) -> Result<SystemTransactions, SequencerError> {
-        let key = self.config.operator_key.clone();
-        let spec = &chain.config().spec;
-        let mut operator = Operator {
-            nonce: chain.nonce(key.address())?,
-            base_fee: chain.state().next_base_fee()?,
-            chain_id: spec.chain_id(),
-            key,
-            gas: SystemTransactionGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
-        };
+        let mut operator = Operator::at(&self.config.operator_key, chain, time)?;
         let deferred = |index| self.deferred.contains(&index);
-        let L1Inputs { anchor, covered, relayed, .. } = l1_inputs;
-        let anchor = anchor.as_ref();
-        Ok(anchor::system_transactions(
-            self.view(),
-            &mut operator,
-            anchor,
-            *covered,
-            *relayed,
-            most,
-            deferred,
-        )?)
+        Ok(l1_inputs.transactions(&sync.view, &mut operator, most, deferred)?)
     }
 
     /// Parks the last of the messages that an overdue block has to relay and that is not parked
     /// yet, since they do not all fit. Returns `false` if there is none.
     fn park_next(
         &mut self,
+        sync: &L2Syncer,
         chain: &ChainReader,
         l1_inputs: &L1Inputs,
     ) -> Result<bool, SequencerError> {
         let L1Inputs { relayed, covered, .. } = *l1_inputs;
         for index in (relayed..covered.min(relayed + RELAYS)).rev() {
-            let Some(message) = self.view().messages().range(index, index + 1).next() else {
+            let Some(message) = sync.view.messages().range(index, index + 1).next() else {
                 continue;
             };
             // The messenger delivers a plain deposit in any case (`NotParkable`).
@@ -307,28 +337,23 @@ impl Sequencer {
     /// Checks the duties of a sealed block.
     pub(super) fn check_duties(
         &self,
+        sync: &L2Syncer,
         sealed: BlockCandidate,
         known: Duties,
     ) -> Result<DutyCheck, SequencerError> {
         // Append to a copy of the chain that shares its state, because readers must not see a block
         // before its duties are checked.
-        let mut after = self.node().read(|node| node.chain.detached());
+        let mut after = sync.node.read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
-        let mut blocks = self.unsafe_blocks()?;
+        let mut blocks = sync.unsafe_blocks()?;
         let last = blocks.len() as u64;
         blocks.push(block);
-        let evidence = evidence(
-            self.batcher.evidence(),
-            after.reader(),
-            self.view(),
-            &self.rules,
-            known,
-            &blocks,
-        )?;
-        let Evidence { mut updates, mut forced, mut relays } = match evidence {
+        let (book, reader) = (&self.evidence, after.reader());
+        let evidence = match evidence(book, reader, &sync.view, &self.rules, known, &blocks)? {
             Ok((evidence, _)) => evidence,
             Err(error) => return Ok(DutyCheck::Failed { sealed, error }),
         };
+        let Evidence { mut updates, mut forced, mut relays } = evidence;
         updates.retain(|it| it.index == last);
         forced.retain(|it| it.index == last);
         relays.retain(|it| it.index == last);

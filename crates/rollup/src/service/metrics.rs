@@ -1,13 +1,13 @@
 //! Health and metrics of a rollup node.
 
 use crate::{
-    Status, Switches,
+    Switches,
     l1::Answered,
     service::{node_handle::NodeHandle, supervisor::Actor},
-    status::BacklogStatus,
 };
 use alloy_primitives::U256;
 use rpc::{Gauge, Health, Telemetry};
+use rpc_types::{BacklogStatus, SyncStatus};
 use serde_json::{Map, Value, json};
 use std::{
     sync::Arc,
@@ -98,7 +98,7 @@ impl Levels {
     }
 
     /// Sets the gauges from a status.
-    pub(crate) fn show(&self, status: &Status) {
+    pub(crate) fn show(&self, status: &SyncStatus) {
         self.l1_head.set(status.l1_head.map_or(0, |head| head.number));
         self.l1_timestamp.set(status.l1_timestamp);
         self.l1_entries.set(status.l1_entries);

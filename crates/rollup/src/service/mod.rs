@@ -54,6 +54,7 @@ use rpc::{
     Api, ErrorStyle, Pages, RpcOptions, RunningServer, SubscriptionNames, Telemetry, WorkerOptions,
     Workers,
 };
+use rpc_types::SyncStatus;
 use std::{
     io,
     net::SocketAddr,
@@ -312,7 +313,7 @@ impl RollupNode {
     }
 
     /// Returns the status of the node.
-    pub fn status(&self) -> crate::Status {
+    pub fn status(&self) -> SyncStatus {
         self.shared.status(&self.node)
     }
 

@@ -1,7 +1,7 @@
 //! State of a running node, for its threads and its RPC methods.
 
 use crate::{
-    L1View, Status,
+    L1View,
     controls::{Controls, Switches},
     l1::{cost::CostBook, execute_rate::ExecuteRate, fork_schedule::Difference},
     l2::{message_index::MessageIndex, signed_blocks::SignedBlocks},
@@ -9,7 +9,7 @@ use crate::{
     prefix::PrefixBook,
     sequencer::byte_price::BytePrice,
     service::supervisor::Supervisor,
-    status::LeaseStatus,
+    status::{driven_status, lease_status, num_hash},
 };
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainError, ChainReader, Store};
@@ -17,7 +17,7 @@ use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;
 use rpc::engine::Driven;
-use rpc_types::{BlockCost, RollupConfig, codes::role::NO_SEQUENCER};
+use rpc_types::{BlockCost, RollupConfig, SyncStatus, codes::role::NO_SEQUENCER};
 use std::sync::{
     Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},
@@ -26,7 +26,7 @@ use std::sync::{
 /// State that the threads of a node share with each other and with the RPC methods.
 #[derive(Debug, Default)]
 pub(crate) struct NodeHandle {
-    pub(crate) status: Mutex<Status>,
+    pub(crate) status: Mutex<SyncStatus>,
     /// L1 view, once it exists.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
@@ -68,10 +68,10 @@ pub(crate) struct NodeHandle {
 
 impl NodeHandle {
     /// Returns the node's status, with the current head.
-    pub(crate) fn status(&self, node: &Node) -> Status {
+    pub(crate) fn status(&self, node: &Node) -> SyncStatus {
         let head = node.read(|node| Arc::clone(node.chain.head()));
-        let unsafe_head = head.num_hash();
-        let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
+        let unsafe_head = num_hash(head.num_hash());
+        let driven = self.driven.lock().as_ref().map(|driven| driven_status(&driven.lock()));
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();
         let mut status = self.status.lock().clone();
@@ -79,9 +79,18 @@ impl NodeHandle {
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }
-        let lease = self.lease.get().map(LeaseStatus::of);
+        let lease = self.lease.get().map(lease_status);
         let preconfirming = self.prefixes.state();
-        Status { unsafe_head, driven, sealing, posting, warnings, lease, preconfirming, ..status }
+        SyncStatus {
+            unsafe_head,
+            driven,
+            sealing,
+            posting,
+            warnings,
+            lease,
+            preconfirming,
+            ..status
+        }
     }
 
     /// Returns an error while this node builds no blocks because another node has its keys.

@@ -3,7 +3,7 @@
 use crate::{
     Config, L1Limits, PreconfirmConfig, RollupError, RollupRules,
     prefix::PrefixSigner,
-    sequencer::{Preconfirmations, SignedRates},
+    sequencer::Preconfirmations,
     service::{
         data_dir::PRECONFIRMATIONS, error::ServiceError, node_handle::NodeHandle, preflight,
     },
@@ -57,7 +57,7 @@ pub(super) fn open(
     )?;
     let signer = if has_lease { signer.with_shared_journal() } else { signer };
     let book = Arc::clone(&shared.prefixes);
-    Ok(Some(Preconfirmations { signer, book, slice, rates: SignedRates::default() }))
+    Ok(Some(Preconfirmations::new(signer, book, slice)))
 }
 
 /// Returns the minimum time between two prefixes, if the configuration is valid.

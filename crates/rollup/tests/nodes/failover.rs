@@ -45,8 +45,10 @@ impl Member {
     }
 
     async fn until_leads(&self) -> Result<()> {
-        until("the lease", &self.node, || async { Ok(self.node.status().role == "sequencer") })
-            .await
+        until("the lease", &self.node, || async {
+            Ok(self.node.status().role == rpc_types::Role::Sequencer)
+        })
+        .await
     }
 
     /// Waits until the node knows all signatures, and the parent of the next block is shared.
@@ -123,7 +125,7 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     }
     // The first node has dropped the open block, and follows.
     until("the end of the term", &first.node, || async {
-        Ok(first.node.status().role == "follower")
+        Ok(first.node.status().role == rpc_types::Role::Follower)
     })
     .await?;
     assert_eq!(first.node.status().unsafe_head.number, head);

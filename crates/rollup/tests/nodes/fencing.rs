@@ -42,7 +42,8 @@ impl LeasedSequencer {
     }
 
     async fn until_leads(&self) -> Result<()> {
-        until_status("the lease", &self.node, |status| status.role == "sequencer").await
+        until_status("the lease", &self.node, |status| status.role == rpc_types::Role::Sequencer)
+            .await
     }
 
     async fn switch(&self, method: &'static str) -> Result<()> {
@@ -55,7 +56,10 @@ impl LeasedSequencer {
     async fn call_without_etcd(&self, method: &'static str) -> Result<()> {
         self.cable.cut();
         self.switch(method).await?;
-        until_status("the end of the term", &self.node, |status| status.role == "follower").await
+        until_status("the end of the term", &self.node, |status| {
+            status.role == rpc_types::Role::Follower
+        })
+        .await
     }
 }
 

@@ -110,7 +110,7 @@ async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     }
     let of_first = admin_of(&first)?;
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
-    until_status("the role", &first, |status| status.role == "follower").await?;
+    until_status("the role", &first, |status| status.role == rpc_types::Role::Follower).await?;
     let of_second = admin_of(&second)?;
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     let to = Address::repeat_byte(0xb0);
@@ -249,7 +249,7 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
         // has not caught up.
         until("the promotion", follows, || async {
             let promoted = new.raw_request::<_, Value>("rollup_promote".into(), json!([])).await;
-            Ok(promoted.is_ok() || follows.status().role == "sequencer")
+            Ok(promoted.is_ok() || follows.status().role == rpc_types::Role::Sequencer)
         })
         .await?;
         core::mem::swap(&mut leads, &mut follows);

@@ -55,7 +55,7 @@ async fn stalled(rollup: &DevnetRollup, most: usize) -> Result<(RollupNode, Key)
 }
 
 fn count(node: &RollupNode) -> usize {
-    node.status().submitter.map_or(0, |it| it.transactions_in_flight)
+    node.status().submitter.map_or(0, |it| it.transactions_in_flight as usize)
 }
 
 /// Has the L2 seal blocks until `most` L1 transactions are in flight, and two blocks more. Fails if

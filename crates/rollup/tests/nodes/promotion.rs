@@ -62,17 +62,19 @@ impl Standby {
         let expected = self.node.status().unsafe_head;
         let (number, hash) = (U64::from(expected.number), expected.hash);
         ensure!(head == json!({ "number": number, "hash": hash }), "{head}");
-        until_status("the role", &self.node, |status| status.role == "sequencer").await
+        until_status("the role", &self.node, |status| status.role == rpc_types::Role::Sequencer)
+            .await
     }
 
     async fn demote(&self) -> Result<()> {
         self.ask("rollup_demote", json!([])).await?;
-        until_status("the role", &self.node, |status| status.role == "follower").await
+        until_status("the role", &self.node, |status| status.role == rpc_types::Role::Follower)
+            .await
     }
 }
 
 fn is_follower(standby: &Standby) {
-    assert_eq!(standby.node.status().role, "follower");
+    assert_eq!(standby.node.status().role, rpc_types::Role::Follower);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +143,8 @@ async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     is_follower(&standby);
     standby.ask("rollup_promote", json!([true])).await?;
-    until_status("the role", &standby.node, |status| status.role == "sequencer").await?;
+    until_status("the role", &standby.node, |status| status.role == rpc_types::Role::Sequencer)
+        .await?;
     standby.demote().await?;
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
     // Once a block includes the transaction, no force is needed.

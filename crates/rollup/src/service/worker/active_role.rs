@@ -1,11 +1,9 @@
 //! The role of a node.
 
-use crate::{
-    Follower, L2Error, RollupError, Sequencer, l1::poller::L1Poll, l2::syncer::L2Syncer,
-    status::SubmitterStatus,
-};
+use crate::{Follower, L2Error, RollupError, Sequencer, l1::poller::L1Poll, l2::syncer::L2Syncer};
 use alloy_primitives::Bytes;
 use chain::RecoveredTransaction;
+use rpc_types::{Role, SubmitterStatus};
 
 pub(crate) enum ActiveRole {
     Sequencer(Box<Sequencer>),
@@ -13,11 +11,19 @@ pub(crate) enum ActiveRole {
 }
 
 impl ActiveRole {
-    /// Returns the name of the role in the status and the log.
+    /// Returns the name of the role in the log.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Sequencer(_) => "sequencer",
             Self::Follower(_) => "follower",
+        }
+    }
+
+    /// Returns the role in the status.
+    pub(super) const fn role(&self) -> Role {
+        match self {
+            Self::Sequencer(_) => Role::Sequencer,
+            Self::Follower(_) => Role::Follower,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Publication of the node's status.
 
 use super::ActiveRole;
-use crate::{l2::syncer::L2Syncer, service::node_handle::NodeHandle};
+use crate::{l2::syncer::L2Syncer, service::node_handle::NodeHandle, status::num_hash};
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718 as _};
 use alloy_primitives::Bytes;
 use chain::RecoveredTransaction;
@@ -21,15 +21,16 @@ pub(super) fn publish_status(
     let genesis = BlockNumHash::new(0, view.deployment().genesis_hash);
     let mut status = shared.status.lock();
     // Set all heads under one lock, so that no reader sees a safe head above the unsafe one.
-    status.role = role.name();
-    status.l1_head = view.head().map(|head| BlockNumHash::new(head.number, head.hash));
+    status.role = role.role();
+    let l1_head = view.head().map(|head| BlockNumHash::new(head.number, head.hash));
+    status.l1_head = l1_head.map(num_hash);
     status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
     status.l1_finalized = view.finalized();
     status.l1_entries = view.held() as u64;
     status.overtaken = overtaken;
-    status.unsafe_head = head.num_hash();
-    status.safe_head = view.advanced_head().unwrap_or(genesis);
-    status.finalized_head = view.finalized_head().unwrap_or(genesis);
+    status.unsafe_head = num_hash(head.num_hash());
+    status.safe_head = num_hash(view.advanced_head().unwrap_or(genesis));
+    status.finalized_head = num_hash(view.finalized_head().unwrap_or(genesis));
     status.synced = is_synced;
     status.fault = fault;
     status.submitter = role.submitter_status();

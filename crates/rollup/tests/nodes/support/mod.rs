@@ -22,7 +22,7 @@ use contracts::{
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     AdminConfig, AdminToken, BacklogConfig, Config, L1Limits, PoolLimits, Prices, Role, RollupNode,
-    SequencerConfig, Signer, Status, SubmitterConfig,
+    SequencerConfig, Signer, SubmitterConfig, SyncStatus,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::{AccessToken, ServerConfig};
@@ -471,7 +471,7 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
 pub(crate) async fn until_status(
     what: &str,
     node: &RollupNode,
-    holds: impl Fn(Status) -> bool,
+    holds: impl Fn(SyncStatus) -> bool,
 ) -> Result<()> {
     until(what, node, || async { Ok(holds(node.status())) }).await
 }
