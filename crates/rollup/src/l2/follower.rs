@@ -82,19 +82,18 @@ impl Follower {
     fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), L2Error> {
         // A node without a feed derives the L2 from L1 alone, so it drops blocks that L1 has
         // reorged out.
-        let (sync, has_feed) = (&self.sync, self.has_feed);
-        once_done(&mut self.is_reverted, || {
-            let safe = sync.safe()?;
-            if !has_feed && sync.chain().head().hash != safe.hash {
-                sync.set_head(safe.hash, displaced)?;
+        if self.is_reverted {
+            let safe = self.sync.safe()?;
+            if !self.has_feed && self.sync.chain().head().hash != safe.hash {
+                self.sync.set_head(safe.hash, displaced)?;
             }
-            Ok::<_, L2Error>(())
-        })?;
+            self.is_reverted = false;
+        }
         // A sequencer or a caller of the Engine API may have moved the head meanwhile, but the safe
         // block must stay canonical.
-        let safe = sync.safe()?;
-        if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
-            sync.set_head(safe.hash, displaced)?;
+        let safe = self.sync.safe()?;
+        if self.sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
+            self.sync.set_head(safe.hash, displaced)?;
         }
         Ok(())
     }
@@ -170,34 +169,5 @@ impl Follower {
         self.keep(displaced);
         adopted?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
-    }
-}
-
-/// Runs `work` if it is pending. It remains pending until it succeeds, so that a later call retries
-/// it.
-fn once_done<E>(owed: &mut bool, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-    if *owed {
-        work()?;
-        *owed = false;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failed_work_is_retried_until_it_succeeds() {
-        let (mut owed, mut done) = (true, 0);
-        assert_eq!(once_done(&mut owed, || Err("the disk")), Err("the disk"));
-        for _ in 0..2 {
-            let work = || {
-                done += 1;
-                Ok::<_, ()>(())
-            };
-            assert_eq!(once_done(&mut owed, work), Ok(()));
-        }
-        assert_eq!((owed, done), (false, 1));
     }
 }

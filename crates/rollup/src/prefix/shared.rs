@@ -284,12 +284,12 @@ impl SharedJournal {
 #[cfg(test)]
 mod day;
 #[cfg(test)]
-mod model;
+mod store;
 
 #[cfg(test)]
 mod tests {
     use super::{
-        model::{Handle, Store},
+        store::{Handle, Store},
         *,
     };
     use crate::{lease::MAX_RECORD, prefix::journal::tests::prefix};

@@ -93,19 +93,3 @@ fn slow_response_does_not_extend_term() {
         renewals >= 4
     });
 }
-
-#[test]
-fn token_checks_are_measured() {
-    let Some((_etcd, candidates)) = cluster("the cost of a token check", 2) else { return };
-    let fence = candidates[0].fence();
-    let mut times: Vec<_> = (0..500)
-        .filter_map(|_| {
-            let begun = Timeout::begin();
-            fence.check().is_ok().then(|| begun.spent())
-        })
-        .collect();
-    times.sort_unstable();
-    let at = |percent: usize| times[times.len() * percent / 100];
-    eprintln!("token check: p50 {:?}, p99 {:?}, {} checks", at(50), at(99), times.len());
-    assert!(times.len() > 400);
-}

@@ -77,15 +77,6 @@ fn bytes(log: &BridgeLog) -> Vec<u8> {
 }
 
 #[test]
-fn reverted_records_equal_those_never_added() {
-    for stayed in 0..6 {
-        let mut log = filled(6);
-        log.cut_back(stayed, stayed + 1);
-        assert_eq!(bytes(&log), bytes(&filled(stayed + 1)), "{stayed}");
-    }
-}
-
-#[test]
 fn saved_records_are_read_back_unchanged() {
     let log = filled(5);
     let saved = bytes(&log);
@@ -223,72 +214,6 @@ fn records_stay_in_memory_if_unwritable() {
     full.set_file(&files(folder.path()).claims);
     assert!(matches!(full.settle(u64::MAX), Err(DiskError::TooLong { .. })));
     assert_eq!(full.get(u64::MAX / 2).unwrap(), Some(claim));
-}
-
-/// The blocks that a reorg may replace have more records than fit into memory.
-#[test]
-fn reorg_removes_records_beyond_limit_of_memory() {
-    const PER_BLOCK: u64 = 1 << 10;
-    let folder = tempfile::tempdir().unwrap();
-    let claim = |index: u64| ClaimRecord {
-        index,
-        is_refunded: false,
-        l1_block: index / PER_BLOCK,
-        transaction: B256::repeat_byte(9),
-    };
-    let count = with_reserve(MAX_RECORDS) as u64 + 10 * PER_BLOCK;
-    for has_file in [false, true] {
-        let mut history: History<ClaimRecord, CLAIM_BYTES> = History::default();
-        if has_file {
-            history.set_file(&files(folder.path()).claims);
-        }
-        (0..count).for_each(|index| history.push(claim(index)));
-        assert_eq!((history.len(), history.get(count).unwrap()), (count, None));
-        let oldest = history.get(0).unwrap();
-        assert_eq!(oldest, has_file.then(|| claim(0)), "without a file it is dropped");
-        history.recall(4).unwrap();
-        let removed = history.cut_back(4);
-        let kept = if has_file { 5 * PER_BLOCK } else { 10 * PER_BLOCK };
-        assert_eq!((history.len(), removed.len() as u64), (kept, count - kept));
-        assert_eq!(removed.front().map(|it| it.index), Some(kept));
-        history.push(claim(7));
-        assert_eq!(history.get(kept).unwrap(), Some(claim(7)));
-    }
-}
-
-#[test]
-fn reorg_removes_accounts_beyond_limit_of_memory() {
-    const PER_BLOCK: u64 = 1 << 10;
-    let folder = tempfile::tempdir().unwrap();
-    let mut log = BridgeLog::default();
-    log.attach(&files(folder.path())).unwrap();
-    let many = |number: u64, sender: Address| {
-        let Events { mut messages, mut forced, .. } = events(number);
-        messages.truncate(1);
-        messages[0].message.sender = sender;
-        forced[0].transaction.sender = sender;
-        let (messages, forced) = (messages[0].clone(), forced[0].clone());
-        Events {
-            messages: vec![messages; PER_BLOCK as usize],
-            forced: vec![forced; PER_BLOCK as usize],
-            ..Events::default()
-        }
-    };
-    let [first, second] = [3, 4].map(Address::repeat_byte);
-    for number in 0..with_reserve(MAX_RECORDS) as u64 / PER_BLOCK + 10 {
-        log.take(&header(number), &many(number, first));
-    }
-    let kept = 5 * PER_BLOCK;
-    assert!(log.first_sent() > kept && log.first_forced() > kept);
-    log.recall(4).unwrap();
-    log.cut_back(4, kept);
-    assert_eq!((log.sent_len(), log.forced_len()), (kept, kept));
-    log.take(&header(5), &many(5, second));
-    let sender = |index| log.sent(index).unwrap().map(|it| it.sender);
-    assert_eq!((sender(kept - 1), sender(kept)), (Some(first), Some(second)));
-    let expected = Parties::new(second, Address::repeat_byte(2), Address::ZERO);
-    assert_eq!(log.sent_parties()(kept), Some(expected));
-    assert_eq!(log.forced(kept).map(|it| it.transaction.sender), Some(second));
 }
 
 #[test]

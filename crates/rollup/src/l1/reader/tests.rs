@@ -5,31 +5,17 @@ use alloy_primitives::{Address, Bloom, Bytes, keccak256};
 use contracts::Message;
 use disk::RecordFile;
 use parking_lot::Mutex;
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
+use tempfile::TempDir;
+use testkit::bare_deployment;
 
 const FIRST: u64 = 100;
 const BLOCKS: u64 = 5_000;
 const MESSAGES: u64 = 20;
 
 fn deployment() -> Deployment {
-    Deployment {
-        l1_chain_id: 1,
-        l1_block: FIRST,
-        l2_chain_id: 2,
-        genesis_hash: B256::ZERO,
-        genesis_state_root: B256::ZERO,
-        deployer: Address::ZERO,
-        rollup: Address::repeat_byte(1),
-        message_queue: Address::repeat_byte(2),
-        forced: Address::repeat_byte(3),
-        exit: Address::ZERO,
-        policy: Address::ZERO,
-        preconf_bonds: Address::ZERO,
-        l1_bridge: Address::ZERO,
-        l2_bridge: Address::ZERO,
-        verification: Default::default(),
-        genesis: Default::default(),
-    }
+    let (rollup, forced) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    Deployment { l1_block: FIRST, ..bare_deployment(rollup, forced) }
 }
 
 fn reader(path: &Path) -> L1Reader {
@@ -106,6 +92,15 @@ fn settle(reader: &mut L1Reader) -> u64 {
     relayed
 }
 
+/// The log of a reader that has read all blocks, in a new folder.
+fn grown() -> (TempDir, PathBuf, L1Reader) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    grow(&mut running, BLOCKS, 0);
+    (folder, path, running)
+}
+
 #[test]
 fn memory_and_file_are_bounded_by_open_messages() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,10 +141,7 @@ fn memory_and_file_are_bounded_by_open_messages() {
 
 #[test]
 fn dropped_l2_blocks_are_in_posted_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("l1.log");
-    let mut running = reader(&path);
-    grow(&mut running, BLOCKS, 0);
+    let (_folder, path, running) = grown();
     let held = running.view.clone();
     drop(running);
     for restarted in [false, true] {
@@ -177,10 +169,7 @@ fn dropped_l2_blocks_are_in_posted_file() {
 
 #[test]
 fn deepest_reorg_is_followed_after_restart_from_checkpoint() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("l1.log");
-    let mut running = reader(&path);
-    grow(&mut running, BLOCKS, 0);
+    let (folder, path, running) = grown();
     let head = running.view.head().unwrap().number;
     drop(running);
     let mut kinds = Vec::new();
@@ -212,18 +201,18 @@ fn deepest_reorg_is_followed_after_restart_from_checkpoint() {
 /// L1 is read again from the deployment on if they are before the file's checkpoint.
 #[test]
 fn l1_is_read_again_from_missing_l2_blocks() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("l1.log");
-    let mut running = reader(&path);
-    grow(&mut running, BLOCKS, 0);
-    let newest = running.view.advanced_head().unwrap().hash;
+    let (folder, path, running) = grown();
     let head = running.view.head().unwrap().number;
     drop(running);
-    let copy = folder.path().join("copy");
-    fs::copy(&path, &copy).unwrap();
-    // The latest L2 block is missing, so only its L1 block and later ones are read again.
-    let some = reader_knowing(&copy, &|hash| *hash != newest);
-    assert_eq!(some.view.head().unwrap().number, head / 10 * 10 - 1);
+    let checkpoint = MAX_HEADERS as u64;
+    // Only the L1 block of the first missing L2 block and those after it are read again.
+    for l1_block in [head / 10 * 10, head / 10 * 10 - 10, (head - checkpoint / 2) / 10 * 10] {
+        let copy = folder.path().join("copy");
+        fs::copy(&path, &copy).unwrap();
+        let missing: Vec<_> = (l1_block..=head).step_by(10).map(|it| hash(it, 0xaa)).collect();
+        let some = reader_knowing(&copy, &|hash| !missing.contains(hash));
+        assert_eq!(some.view.head().unwrap().number, l1_block - 1);
+    }
     let none = reader_knowing(&path, &|_| false);
     assert_eq!((none.view.head(), none.view.messages().len()), (None, 0));
     assert!(fs::metadata(&path).unwrap().len() < 100);
@@ -231,10 +220,7 @@ fn l1_is_read_again_from_missing_l2_blocks() {
 
 #[test]
 fn corrupt_checkpoint_is_never_loaded() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("l1.log");
-    let mut running = reader(&path);
-    grow(&mut running, BLOCKS, 0);
+    let (_folder, path, mut running) = grown();
     settle(&mut running);
     drop(running);
     let expected = format!("{:?}", reader(&path).view);
@@ -253,10 +239,7 @@ fn corrupt_checkpoint_is_never_loaded() {
 /// These are messages after the checkpoint.
 #[test]
 fn lost_or_damaged_messages_are_read_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("l1.log");
-    let mut running = reader(&path);
-    grow(&mut running, BLOCKS, 0);
+    let (folder, path, mut running) = grown();
     settle(&mut running);
     drop(running);
     let (log, messages) = (fs::read(&path).unwrap(), folder.path().join("messages.l1"));

@@ -1,7 +1,7 @@
 //! Simulation of a day with two signers that share a journal, and an adversarial L1.
 //!
-//! The time is simulated, but the signers are real: each has its file, and both share the journal
-//! of the [model](super::model). L1 reorgs every few minutes, and often returns to the previous
+//! The time is simulated, but the signers are real: each has its file, and both share a journal in
+//! an ideal [store](super::store). L1 reorgs every few minutes, and often returns to the previous
 //! chain; a node is killed every ten minutes, or suspended between record and signature; L1 censors
 //! the nodes for up to three hours; its time jumps; and other accounts post signed blocks, and
 //! backdated ones once the policy allows it. At the end, each pair of messages, and each message
@@ -18,7 +18,7 @@ mod checks;
 mod l1;
 mod nodes;
 
-use super::model::Store;
+use super::store::Store;
 use crate::{
     RollupRules, Signer,
     l1::L1View,

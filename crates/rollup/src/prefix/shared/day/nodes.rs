@@ -7,7 +7,7 @@ use super::{
 use crate::{
     prefix::{
         L1Condition, Prefix, PrefixError, Recorded, condition,
-        shared::model::{Fate, Handle},
+        shared::store::{Fate, Handle},
     },
     sequencer::{max_age_of_safe, max_age_of_unposted},
 };
