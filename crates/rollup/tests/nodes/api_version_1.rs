@@ -2,7 +2,7 @@
 
 use crate::{
     support::{
-        DevnetRollup, admin_config, admin_of,
+        ADVANCE, DevnetRollup, admin_config, admin_of,
         described::{examples, mismatch, other_form, schema_of},
         is_settled, provider_of, signed, signed_with, until, until_synced,
     },
@@ -121,7 +121,7 @@ async fn config_has_bonds_and_terms_of_policy() -> Result<()> {
     follower.stop().await;
 
     // A policy with neither a bond nor `post`, and a registry that only the node names.
-    let rollup = DevnetRollup::with_policy(Vec::new()).await?;
+    let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
     for preconf_bonds in [None, Some(Address::repeat_byte(0xb0))] {
         let config = rollup.config(NodeRole::Follower { sequencer: None });
         let follower = RollupNode::start(Config { preconf_bonds, ..config }).await?;
@@ -168,8 +168,8 @@ fn documentation_lists_declared_methods() {
 #[tokio::test(flavor = "multi_thread")]
 async fn discover_describes_the_served_methods() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = NodeRole::Sequencer(Box::new(rollup.sequencer_config()?));
-    let mut config = Config { admin: Some(admin_config()?), ..rollup.config(role) };
+    let mut config =
+        Config { admin: Some(admin_config()?), ..rollup.config(rollup.sequencer_role()?) };
     config.server.ws_api = "eth,enshrine".parse()?;
     let node = RollupNode::start(config).await?;
     let (public, admin) = (provider_of(&node)?, admin_of(&node)?);
@@ -316,7 +316,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     let rollup = DevnetRollup::with(vec![(refuses, account)]).await?;
     let folder = tempfile::tempdir()?;
     let config = || -> Result<Config> {
-        let role = NodeRole::Sequencer(Box::new(rollup.sequencer_config()?));
+        let role = rollup.sequencer_role()?;
         Ok(Config { data_dir: Some(folder.path().to_owned()), ..rollup.config(role) })
     };
     let sequencer = RollupNode::start(config()?).await?;
@@ -446,8 +446,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     // A reorg of L1 removes the claim.
     let depth =
         rollup.provider.get_block_number().await? - before[3].claim.map_or(0, |it| it.l1_block) + 1;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.reorg(depth).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     let l2 = provider_of(&sequencer)?;
     until("the reorg", &sequencer, || async {

@@ -1,14 +1,13 @@
 //! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is reverted.
 
 use crate::support::{
-    DevnetRollup, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
+    DevnetRollup, Setup, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
     until_settled, until_status, until_synced, with_blobs,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_provider::ext::AnvilApi as _;
 use alloy_provider::{Provider, RootProvider};
-use devnet::Devnet;
 use enshrine_rollup::{BacklogConfig, Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
@@ -134,8 +133,12 @@ const BURST: u64 = 45;
 async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let dialects = if blobs { with_blobs() } else { Dialects::default() };
-    let l1 = Devnet::builder().with(move |config| config.execute_dialects = dialects);
-    let rollup = DevnetRollup::with_lag(l1, accounts, MAX_LAG).await?;
+    let rollup = Setup::new()
+        .on(|l1| l1.with(move |config| config.execute_dialects = dialects))
+        .accounts(accounts)
+        .change(|it| it.with(|config| config.max_lag = MAX_LAG))
+        .deploy()
+        .await?;
     rollup.provider.anvil_set_block_timestamp_interval(1).await?;
     let mut config = rollup.sequencer_config()?;
     config.block_time = Duration::from_millis(1);

@@ -1,8 +1,8 @@
 //! L2 blocks in blobs on L1, and the nodes that read them.
 
 use crate::support::{
-    DevnetRollup, answer, provider_of, refusal, signed, until, until_included, until_posted,
-    until_status,
+    DevnetRollup, Setup, answer, provider_of, refusal, signed, submit, until, until_included,
+    until_posted, until_status,
 };
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -175,7 +175,7 @@ pub(crate) async fn deposit_and_spend(rollup: &DevnetRollup, sequencer: &RollupN
     rollup.deposit_on(sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // Bob is a new account, and creating one costs more than 21,000 gas at Amsterdam.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 300_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &transfer).await?;
     until_posted("the transfer on L1", sequencer, hash).await
 }
 
@@ -203,12 +203,11 @@ async fn cheaper_blobs_are_posted_and_read_by_follower() -> Result<()> {
 /// The calldata floor does not outweigh Amsterdam's higher price of storage.
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_are_posted_at_amsterdam() -> Result<()> {
-    assert_blocks_go_through_blobs(DevnetRollup::at_amsterdam_with_blobs().await?).await
+    assert_blocks_go_through_blobs(Setup::at_amsterdam().deploy().await?).await
 }
 
 async fn assert_blocks_go_through_blobs(rollup: DevnetRollup) -> Result<()> {
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
+    let config = with_beacon(rollup.config(rollup.sequencer_role()?), &rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     let advances = advances(&rollup).await?;
@@ -250,7 +249,7 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     for _ in 0..4 {
         let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-        let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+        let hash = submit(&l2, &transfer).await?;
         // Wait, so that each transfer gets its own block.
         until_included("the transfer", &sequencer, hash).await?;
     }
@@ -275,8 +274,7 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
     let rollup = DevnetRollup::with_blobs().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
+    let config = with_beacon(rollup.config(rollup.sequencer_role()?), &rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     let safe = sequencer.status().safe_head;
@@ -330,7 +328,7 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
     let rollup = DevnetRollup::with_blobs().await?;
-    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let config = rollup.config(rollup.sequencer_role()?);
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     let before = advances(&rollup).await?;
@@ -356,8 +354,7 @@ async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
     let rollup = DevnetRollup::with_blobs().await?;
     let folder = tempfile::tempdir()?;
     let beacon = Beacon::before(&rollup.l1.endpoint())?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let mut config = with_beacon(rollup.config(role), &beacon.url);
+    let mut config = with_beacon(rollup.config(rollup.sequencer_role()?), &beacon.url);
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
@@ -375,7 +372,7 @@ async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let config = rollup.config(rollup.sequencer_role()?);
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     let advances = advances(&rollup).await?;
@@ -388,8 +385,7 @@ async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
     let rollup = DevnetRollup::with_blobs().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, config) = rollup.behind_proxy(role)?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let refused = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&refused);
     proxy.intercept(move |request| {
@@ -469,7 +465,7 @@ async fn reverting_blob_advance_is_paid_once() -> Result<()> {
     // Rejects empty calls, which makes it look like EXECUTE, and all other calls as well.
     let always_reverts = Bytes::from_static(&[0x5f, 0x5f, 0xfd]);
     rollup.provider.anvil_set_code(BLOB_EXECUTE_ADDRESS, always_reverts).await?;
-    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let config = rollup.config(rollup.sequencer_role()?);
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     let advances = advances(&rollup).await?;

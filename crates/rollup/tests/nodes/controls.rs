@@ -1,20 +1,20 @@
 //! The operator's switches for sealing and posting, and the latency metrics.
 
 use crate::support::{
-    DevnetRollup, admin_config, admin_of, is_settled, provider_of, signed_with, until,
-    until_settled, until_synced,
+    DevnetRollup, admin_config, admin_of, is_settled, one_wei, provider_of, until, until_settled,
+    until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{AdminConfig, AdminToken, Role, RollupNode};
+use enshrine_rollup::{AdminConfig, AdminToken, RollupNode};
 use eyre::Result;
 use serde_json::{Value, json};
 use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use testkit::{ETHER, Key, rich};
 
 async fn start(rollup: &DevnetRollup, folder: &Path) -> Result<(RollupNode, RootProvider)> {
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.data_dir = Some(folder.to_owned());
     config.admin = Some(admin_config()?);
     let node = RollupNode::start(config).await?;
@@ -101,7 +101,7 @@ async fn transaction_is_counted_in_all_latency_histograms() -> Result<()> {
     };
     assert_eq!(counts().await?, [0; 3]);
     let to = Address::repeat_byte(0xb0);
-    let raw = signed_with(&alice, 0, to, 1, Bytes::new(), 21_000).encoded_2718();
+    let raw = one_wei(&alice, 0, to).encoded_2718();
     let l2 = provider_of(&node)?;
     let _: B256 = l2.raw_request("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await?;
     until("the times", &node, || async { Ok(counts().await? == [1; 3]) }).await?;
@@ -112,7 +112,7 @@ async fn transaction_is_counted_in_all_latency_histograms() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn admin_port_refuses_web_pages_and_strangers() -> Result<()> {
     let (rollup, folder) = (DevnetRollup::new().await?, tempfile::tempdir()?);
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.data_dir = Some(folder.path().join("data"));
     let token_file = folder.path().join("admin.token");
     let token = AdminToken::File(token_file.clone());

@@ -1,8 +1,9 @@
 //! Transactions of strangers against the daily limit of spending on L1.
 
-use crate::support::{DevnetRollup, L2_CHAIN, provider_of, until, until_included, until_settled};
+use crate::support::{
+    DevnetRollup, L2_CHAIN, provider_of, submit, until, until_included, until_settled,
+};
 use alloy_consensus::TxEip1559;
-use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_provider::Provider as _;
 use enshrine_rollup::{Role, RollupNode};
@@ -53,7 +54,7 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let node = RollupNode::start(config(None)?).await?;
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 0, 10_000, 0);
-    let hash = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &free).await?;
     until_included("the transaction without a tip", &node, hash).await?;
     until_settled("the transaction without a tip", &node).await?;
     until("the cost of its L1 transaction", &node, || async { Ok(spent(&node).await? > 0) })
@@ -65,10 +66,10 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let node = RollupNode::start(config(Some(2 * before - 1))?).await?;
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 1, 10_000, 0);
-    let withheld = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
+    let withheld = submit(&l2, &free).await?;
     // The tip that the node suggests to wallets suffices.
     let paid = with_tip(&alice, 0, 0, l2.get_max_priority_fee_per_gas().await?);
-    let hash = *l2.send_raw_transaction(&paid.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &paid).await?;
     until_included("the transaction with a tip", &node, hash).await?;
     ensure!(l2.get_transaction_receipt(withheld).await?.is_none(), "included without a tip");
     let status: Value = l2.raw_request("rollup_transactionStatus".into(), (withheld,)).await?;

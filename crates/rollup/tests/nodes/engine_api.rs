@@ -2,7 +2,8 @@
 //! clients.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, ethereumjs, provider_of, signed, until, until_nonce, until_status,
+    DevnetRollup, L2_CHAIN, ethereumjs, provider_of, signed, submit, until, until_nonce,
+    until_status,
 };
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
@@ -42,7 +43,7 @@ pub(crate) async fn send(
         input,
         ..eip1559(l2.get_transaction_count(from.address()).await?, to, 200_000)
     });
-    let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
+    let hash = submit(l2, &transaction).await?;
     let timeout = Timeout::begin();
     loop {
         if let Some(receipt) = l2.get_transaction_receipt(hash).await? {
@@ -186,8 +187,7 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
     let before = head_of(&sequencer);
     theirs.until_at(before.hash).await?;
     // The latest L1 blocks are replaced by empty ones.
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    rollup.reorg(8).await?;
     rollup.deposit(alice, U256::from(7 * ETHER)).await?;
     // Deposits in reorged blocks are gone.
     arrived(2 + 7).await?;
@@ -314,8 +314,7 @@ async fn refused(client: &EngineClient, head: B256) -> Result<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let mut config = rollup.config(role);
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.engine = Some(served()?);
     let sequencer = RollupNode::start(config).await?;
     let mut config = rollup.config(Role::Follower { sequencer: None });

@@ -72,8 +72,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
-        let nothing = Vec::<()>::new();
-        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (DEPTH, nothing)).await?;
+        rollup.reorg(DEPTH).await?;
         rollup.deposit(carol, U256::from(2 * ETHER)).await?;
         arrived(carol, kept + 2 * ETHER).await?;
         // The acknowledged transaction is included again.

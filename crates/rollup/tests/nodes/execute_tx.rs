@@ -2,19 +2,36 @@
 
 use crate::{
     hidden_inputs::{Forwarding, advance_by, next_input, until_safe, without_traces},
-    support::{DevnetRollup, is_settled, provider_of, until, until_fault, until_status},
+    support::{DevnetRollup, Setup, is_settled, provider_of, until, until_fault, until_status},
 };
+use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolCall as _;
 use codec::{ExecuteTx, ExecuteTxVersion, OwnedWitness, SignedExecuteTx};
 use contracts::{Deployment, bindings::IL1MessageQueue};
+use devnet::DevnetConfig;
 use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use serde_json::{Value, json};
 use testkit::{ETHER, Key, execute_tx_of, idle_execute_tx, rich, with_allowance};
+use variants::{DialectName, Dialects};
 use wire::{Input, StatelessInput};
+
+/// Deploys a rollup that calls EXECUTE at this address. Its L1 has transactions of type `0x05` and a
+/// market where they buy allowances.
+async fn deployed(
+    calling: Address,
+    accounts: Vec<(Address, GenesisAccount)>,
+) -> Result<DevnetRollup> {
+    let change = |config: &mut DevnetConfig| {
+        config.execute_market = true;
+        config.execute_dialects = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
+    };
+    let setup = Setup::new().on(|l1| l1.with(change)).accounts(accounts);
+    setup.change(move |fixture| fixture.calling(calling)).deploy().await
+}
 
 /// Calldata of a deposit to an L2 account.
 fn deposit_call(to: Address) -> Bytes {
@@ -83,7 +100,7 @@ impl DevnetRollup {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
-    let rollup = DevnetRollup::with_execute_tx(EXECUTE_ADDRESS, Vec::new()).await?;
+    let rollup = deployed(EXECUTE_ADDRESS, Vec::new()).await?;
     let contract = Deployment::read(&rollup.deployment())?.rollup;
     let (sequencer, follower) = (rollup.sequencer().await?, rollup.follower(None).await?);
     let (alice, bob, l2) =
@@ -141,7 +158,7 @@ fn witnesses(input: &[u8]) -> Result<(Bytes, Bytes)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let rollup = DevnetRollup::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
+    let rollup = deployed(ExecuteTx::PRECOMPILE, accounts).await?;
     let Forwarding { contract, plain, hiding, sequencer } = Forwarding::start(&rollup).await?;
     let (_proxy, blind) = without_traces(&rollup, None).await?;
     let l2 = provider_of(&blind)?;

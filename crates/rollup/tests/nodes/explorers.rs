@@ -1,10 +1,10 @@
 //! Methods for block explorers on a rollup's node.
 
-use crate::support::{DevnetRollup, provider_of, signed_with, until};
+use crate::support::{DevnetRollup, one_wei, provider_of, until};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use alloy_provider::Provider as _;
-use enshrine_rollup::{Role, RollupNode};
+use enshrine_rollup::RollupNode;
 use eyre::{Result, ensure};
 use rpc::Namespaces;
 use serde_json::{Value, json};
@@ -22,12 +22,12 @@ async fn otterscan_shows_l2_if_operator_allows() -> Result<()> {
     for (namespaces, is_served) in
         [(format!("{PUBLIC},erigon,ots,trace"), true), (PUBLIC.into(), false)]
     {
-        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+        let mut config = rollup.config(rollup.sequencer_role()?);
         config.server.http_api = namespaces.parse::<Namespaces>()?;
         let node = RollupNode::start(config).await?;
         let l2 = provider_of(&node)?;
         let (sender, to) = (alice.address(), Address::repeat_byte(0xb0));
-        let transfer = signed_with(&alice, 0, to, 1, Bytes::new(), 21_000);
+        let transfer = one_wei(&alice, 0, to);
         let hash = *transfer.tx_hash();
         if is_served {
             drop(l2.send_raw_transaction(&transfer.encoded_2718()).await?);

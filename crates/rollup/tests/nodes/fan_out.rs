@@ -1,11 +1,11 @@
 //! Unsafe blocks that followers forward to each other, and forged ones from a malicious relay.
 
 use crate::support::{
-    DevnetRollup, is_settled, provider_of, signed_with, until, until_balance, until_status,
+    DevnetRollup, is_settled, one_wei, provider_of, until, until_balance, until_status,
     until_synced,
 };
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
 use client::{Client, ClientOptions};
 use enshrine_rollup::{Config, Role, RollupNode, Signer};
@@ -35,7 +35,7 @@ async fn sequencer(rollup: &DevnetRollup, key: Option<B256>) -> Result<RollupNod
     if let Some(key) = key {
         config.advance_key = Signer::new("advance_key", key)?;
     }
-    Ok(RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?)
+    rollup.start(config).await
 }
 
 async fn follower(
@@ -52,7 +52,7 @@ async fn follower(
 
 /// Sends a transfer to the node `given` and waits until the sequencer has included it.
 async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
-    let transfer = signed_with(&Key::named("alice"), nonce, TO, 1, Bytes::new(), 21_000);
+    let transfer = one_wei(&Key::named("alice"), nonce, TO);
     let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
     until_balance("the block", sequencer, TO, U256::from(nonce + 1)).await
 }

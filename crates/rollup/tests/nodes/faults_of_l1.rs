@@ -1,10 +1,9 @@
 //! An L1 with reorgs, time jumps, forged responses or outages.
 
 use crate::support::{
-    self, DevnetRollup, provider_of, refusal, signed, until, until_balance, until_fault,
-    until_included, until_posted_balance, until_status,
+    self, DevnetRollup, Setup, provider_of, refusal, signed, submit, until, until_balance,
+    until_fault, until_included, until_posted_balance, until_status,
 };
-use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::Header;
@@ -37,8 +36,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
         // The latest L1 blocks are replaced by empty ones, so their deposits are gone. The next
         // round deposits again.
         let gone = deposits_in_last(&rollup, depth).await?;
-        let nothing = Vec::<()>::new();
-        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        rollup.reorg(depth).await?;
         sent -= U256::from(u128::from(gone) * ETHER);
         until("the remaining deposits", &sequencer, || async {
             Ok(l2.get_balance(alice).await? == sent
@@ -69,8 +67,7 @@ async fn deposits_in_last(rollup: &DevnetRollup, depth: u64) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let (proxy, config) =
-        rollup.behind_proxy(Role::Sequencer(Box::new(rollup.sequencer_config()?)))?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     // The blocks wait until they are too old for the rollup contract.
     proxy.intercept(|request| {
         request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
@@ -80,7 +77,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &transfer).await?;
     until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? > U256::ZERO) })
         .await?;
     let first = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_hash);
@@ -105,8 +102,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, config) = rollup.behind_proxy(role)?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, mallory) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xbb));
     let l2 = provider_of(&sequencer)?;
@@ -163,7 +159,7 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
     sequencer.stop().await;
 
     // The block was stored, and is posted now.
-    config.role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    config.role = rollup.sequencer_role()?;
     let sequencer = RollupNode::start(config).await?;
     assert_eq!(sequencer.status().unsafe_head, head);
     until_status("the block on L1", &sequencer, |status| status.safe_head == head).await?;
@@ -208,8 +204,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, mut config) = rollup.behind_proxy(role)?;
+    let (proxy, mut config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     config.l1_timeout = Duration::from_secs(30);
     // The start's requests are answered, but reading L1 afterwards is not.
     proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
@@ -224,8 +219,7 @@ async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_stops_while_l1_hangs() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, mut config) = rollup.behind_proxy(role)?;
+    let (proxy, mut config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     config.l1_timeout = Duration::from_secs(600);
     let sequencer = RollupNode::start(config).await?;
     let (asked, hangs) = std::sync::mpsc::channel();
@@ -243,7 +237,7 @@ async fn node_stops_while_l1_hangs() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_clock_years_off_is_followed() -> Result<()> {
     for start in [1_000_000_000, 4_000_000_000] {
-        let rollup = DevnetRollup::starting_at(start).await?;
+        let rollup = Setup::new().on(|l1| l1.timestamp(start)).deploy().await?;
         let sequencer = rollup.sequencer().await?;
         let alice = Key::named("alice").address();
         let l2 = provider_of(&sequencer)?;
@@ -260,8 +254,7 @@ async fn l1_clock_years_off_is_followed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, config) = rollup.behind_proxy(role)?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
@@ -277,15 +270,13 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
             std::thread::sleep(Duration::from_millis(100));
             Some(answer)
         });
-        let before = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-        let before = *l2.send_raw_transaction(&before.encoded_2718()).await?.tx_hash();
+        let before = submit(&l2, &signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?).await?;
         until_included("a block over a slow L1", &sequencer, before).await?;
         let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         proxy.set(|_, _| None);
         until_status("silence", &sequencer, |status| status.fault.is_some()).await?;
         // Users still send transactions, and one deposits.
-        let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-        let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
+        let during = submit(&l2, &signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?).await?;
         rollup.deposit(bob, U256::from(ETHER)).await?;
         rollup.provider.anvil_increase_time(hours * 3_600).await?;
         rollup.provider.anvil_mine(Some(1), None).await?;
@@ -336,7 +327,7 @@ async fn ahead_of_l1(by: u64) -> Result<(DevnetRollup, RollupNode, B256)> {
     rollup.provider.anvil_increase_time(by).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &transfer).await?;
     until_status("the transfer on L1", &sequencer, |status| {
         status.safe_head.number > 0 && status.safe_head == status.unsafe_head
     })
@@ -402,8 +393,7 @@ async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     let bob = Address::repeat_byte(0xb0);
     // The L2's time is current, while L1's latest block is ten minutes older.
     rollup.provider.anvil_increase_time(600).await?;
-    let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?).await?;
     until_balance("a block", &sequencer, bob, U256::ONE).await?;
     settled(&sequencer, hash).await?;
     let head = rollup.provider.get_block_by_number(Default::default()).await?;

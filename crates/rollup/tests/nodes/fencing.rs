@@ -3,7 +3,7 @@
 use crate::support::{DevnetRollup, admin_config, admin_of, until, until_settled, until_status};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{LeaseConfig, Role, RollupNode};
+use enshrine_rollup::{LeaseConfig, RollupNode};
 use eyre::Result;
 use serde_json::Value;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl LeasedSequencer {
             return Ok(None);
         };
         let cable = Cable::to(etcd.ports()[0])?;
-        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+        let mut config = rollup.config(rollup.sequencer_role()?);
         config.admin = Some(admin_config()?);
         config.lease = Some(LeaseConfig {
             endpoints: vec![format!("http://127.0.0.1:{}", cable.port())],

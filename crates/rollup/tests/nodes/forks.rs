@@ -1,8 +1,8 @@
 //! L1 forks during the operation of a rollup whose contracts have no owner.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, provider_of, refusal, signed, until, until_fault, until_included,
-    until_settled, until_status,
+    DevnetRollup, L2_CHAIN, Setup, provider_of, refusal, signed, submit, until, until_fault,
+    until_included, until_settled, until_status,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -59,7 +59,7 @@ pub(crate) async fn included(
     input: Bytes,
 ) -> Result<u64> {
     let transaction = signed(l2, from, to, value, input, 300_000).await?;
-    let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
+    let hash = submit(l2, &transaction).await?;
     let number = async || {
         let receipt = l2.get_transaction_receipt(hash).await?;
         Ok::<_, eyre::Report>(receipt.and_then(|receipt| receipt.block_number))
@@ -209,7 +209,7 @@ async fn cross(
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     let accounts = ["alice", "bob", "dave"].map(|name| (Key::named(name).address(), rich(ETHER)));
-    let rollup = DevnetRollup::forking(START, &FORKS, accounts.to_vec()).await?;
+    let rollup = Setup::forking(START, &FORKS, &FORKS).accounts(accounts.to_vec()).deploy().await?;
     let sequencer = sequencer(&rollup).await?;
     let config = rollup.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_blobs(&rollup, config)).await?;
@@ -252,8 +252,8 @@ async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result
     // The node seals blocks of the time before until it has read L1's latest block.
     until_fault(sequencer, fault).await?;
     let to = Address::repeat_byte(0xb7);
-    let transfer = signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash =
+        submit(l2, &signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?).await?;
     assert_eq!(l2.get_transaction_receipt(hash).await?, None);
     Ok(hash)
 }
@@ -267,9 +267,9 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     const FORK: u64 = START + 2_000;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let forks = [(Amsterdam, FORK - START)];
-    let rollup = DevnetRollup::forking_apart(START, &forks, &[], accounts).await?;
+    let rollup = Setup::forking(START, &forks, &[]).accounts(accounts).deploy().await?;
     let folder = tempfile::tempdir()?;
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     assert!(warns_of_forks(&sequencer), "{:?}", sequencer.status());
@@ -312,11 +312,9 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
 /// `eth_config` announces the fork. Sealing resumes once L1 cancels it.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
-    let rollup =
-        DevnetRollup::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
-    let rollup = rollup.await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, config) = rollup.behind_proxy(role)?;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let rollup = Setup::forking(START, &[], &[]).accounts(accounts).deploy().await?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     // Time of L1's next fork; zero for none, and `u64::MAX` for an L1 without `eth_config`.
     let planned = Arc::new(AtomicU64::new(u64::MAX));
     let next = Arc::clone(&planned);

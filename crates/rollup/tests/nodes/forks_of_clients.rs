@@ -3,7 +3,7 @@
 use crate::{
     engine_api::{assert_equal, follower, head_of},
     forks::{START, included},
-    support::{DevnetRollup, ethereumjs, provider_of, until, until_settled},
+    support::{Setup, ethereumjs, provider_of, until, until_settled},
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -23,7 +23,8 @@ const FORKS: [(ProtocolFork, u64); 3] =
 #[tokio::test(flavor = "multi_thread")]
 async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     let alice = Key::named("alice");
-    let rollup = DevnetRollup::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
+    let accounts = vec![(alice.address(), rich(ETHER))];
+    let rollup = Setup::forking(START, &FORKS, &FORKS).accounts(accounts).deploy().await?;
     let mut genesis = Deployment::read(&rollup.deployment())?.genesis;
     // EthereumJS rejects blob parameters of unknown forks, but ignores their activation times.
     genesis.config.blob_schedule.retain(|name, _| ["cancun", "prague", "osaka"].contains(&&**name));

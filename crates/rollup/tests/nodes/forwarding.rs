@@ -1,8 +1,8 @@
 //! Transactions sent to a follower, and the pool across role changes.
 
 use crate::support::{
-    DevnetRollup, admin_config, admin_of, is_settled, provider_of, signed_with, until,
-    until_included, until_posted_balance, until_settled, until_status, until_synced,
+    DevnetRollup, admin_config, admin_of, is_settled, one_wei, provider_of, until, until_included,
+    until_posted_balance, until_settled, until_status, until_synced,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -34,7 +34,7 @@ const CLIENTS: u64 = 10;
 
 fn transfer(from: &Key, nonce: u64) -> Vec<u8> {
     let to = Address::repeat_byte(0xb0);
-    signed_with(from, nonce, to, 1, Bytes::new(), 21_000).encoded_2718()
+    one_wei(from, nonce, to).encoded_2718()
 }
 
 async fn send(node: &RootProvider, raw: Vec<u8>) -> Result<B256> {
@@ -57,7 +57,7 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     let mut config = rollup.sequencer_config()?;
     // A minimum price that the follower does not know.
     config.prices = Prices { gas: 1, ..Prices::default() };
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let follower = rollup.follower(Some(&sequencer)).await?;
     let (l2, followed) = (provider_of(&sequencer)?, provider_of(&follower)?);
     until_synced(&follower).await?;
@@ -125,7 +125,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     let alice = Key::named("alice");
     let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     // The second node does not follow the first, so it never sees the first one's unposted blocks.
@@ -216,7 +216,7 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
     let keys: Vec<Key> = (0..CLIENTS).map(|at| Key::named(&format!("client {at}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
     let rollup = DevnetRollup::with(accounts).await?;
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     let link_to = |node: &RollupNode| DelayedLink::start(node.server().addresses()[0], latency);

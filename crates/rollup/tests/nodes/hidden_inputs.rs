@@ -2,9 +2,8 @@
 
 use crate::{
     several_l1::behind,
-    support::{DevnetRollup, provider_of, refusal, signed, until_fault, until_status},
+    support::{DevnetRollup, provider_of, refusal, signed, submit, until_fault, until_status},
 };
-use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::{SolCall as _, SolValue as _};
@@ -41,8 +40,7 @@ pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
     let l2 = provider_of(sequencer)?;
     let head = sequencer.status().unsafe_head.number;
     let to = Address::repeat_byte(0xb0);
-    let transfer = signed(&l2, &Key::named("alice"), to, 1, Bytes::new(), 21_000).await?;
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(&l2, &signed(&l2, &Key::named("alice"), to, 1, Bytes::new(), 21_000).await?).await?;
     until_status("a block", sequencer, |status| status.unsafe_head.number > head).await?;
     let mut inputs: Vec<Bytes> =
         l2.raw_request("rollup_inputsAfter".into(), (format!("{head:#x}"),)).await?;

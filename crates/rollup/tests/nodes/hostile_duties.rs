@@ -1,8 +1,8 @@
 //! Forced transactions and messages that are chosen so that no block could meet the duties.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, is_settled, provider_of, signed_with, until, until_status,
-    with_much_code,
+    DevnetRollup, L2_CHAIN, is_settled, one_wei, provider_of, signed_with, submit, until,
+    until_status, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
@@ -36,7 +36,7 @@ async fn pass(rollup: &DevnetRollup, seconds: u64) -> Result<()> {
 }
 
 fn transfer(from: &str, nonce: u64) -> Transaction {
-    signed_with(&Key::named(from), nonce, BOB, 1, Bytes::new(), 21_000)
+    one_wei(&Key::named(from), nonce, BOB)
 }
 
 async fn is_included(l2: &RootProvider, transaction: &Transaction) -> Result<bool> {
@@ -47,7 +47,7 @@ async fn is_included(l2: &RootProvider, transaction: &Transaction) -> Result<boo
 async fn users_are_served(rollup: &DevnetRollup, sequencer: &RollupNode, nonce: u64) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let own = transfer("alice", nonce);
-    let _ = l2.send_raw_transaction(&own.encoded_2718()).await?;
+    submit(&l2, &own).await?;
     until("a user's transfer on L1", sequencer, || async {
         rollup.next_second().await?;
         Ok(is_included(&l2, &own).await? && is_settled(sequencer))
@@ -111,7 +111,7 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
     pass(&rollup, DAY + 1).await?;
     let l2 = provider_of(&sequencer)?;
     let first = transfer("mallory", 0);
-    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    submit(&l2, &first).await?;
     until("all of them", &sequencer, || async {
         rollup.next_second().await?;
         Ok(is_included(&l2, &owed[1]).await? && is_settled(&sequencer))
@@ -170,7 +170,7 @@ async fn transactions_that_no_block_includes_make_none() -> Result<()> {
     let gapped = transfer("mallory", 5);
     let too_large = signed_with(&Key::named("eve"), 0, READER, 0, Bytes::new(), 500_000);
     for sent in [&gapped, &too_large] {
-        let _ = l2.send_raw_transaction(&sent.encoded_2718()).await?;
+        submit(&l2, sent).await?;
     }
     // Each second of L1 allows a block.
     for _ in 0..5 {

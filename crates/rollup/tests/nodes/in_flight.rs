@@ -3,11 +3,12 @@
 use crate::{
     blobs_of_l1::with_beacon,
     support::{
-        DevnetRollup, answer, provider_of, refusal, signed_with, until, until_nonce, until_status,
+        DevnetRollup, answer, one_wei, provider_of, refusal, submit, until, until_nonce,
+        until_status,
     },
 };
 use alloy_consensus::Transaction as _;
-use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
@@ -46,7 +47,7 @@ async fn stalled(rollup: &DevnetRollup, most: usize) -> Result<(RollupNode, Key)
     let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
     config.submitter.max_in_flight = most;
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let alice = Key::named("alice");
     rollup.deposit(alice.address(), U256::from(5 * ETHER)).await?;
     until_status("the deposit on L1", &sequencer, |status| status.safe_head.number > 0).await?;
@@ -64,9 +65,7 @@ async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> 
     let l2 = provider_of(node)?;
     let mut behind = 0;
     while behind < 2 {
-        let transfer =
-            signed_with(alice, *nonces, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &one_wei(alice, *nonces, Address::repeat_byte(0xb0))).await?;
         *nonces += 1;
         let nonce = *nonces;
         until_nonce("a block", node, alice.address(), nonce).await?;
@@ -174,8 +173,7 @@ async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<(
     // More are sent after the included ones, which a reorg then removes.
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let head = l1.get_block_number().await?;
-    let nothing: [(); 0] = [];
-    l1.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.reorg(1).await?;
     l1.anvil_mine(Some(1), None).await?;
     assert!(l1.get_block_number().await? > head);
     until_safe(&sequencer, l1).await?;
@@ -521,8 +519,7 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
     // New blocks are sealed and wait.
     for _ in 0..3 {
         let to = Address::repeat_byte(0xb0);
-        let transfer = signed_with(&alice, nonces, to, 1, Bytes::new(), 21_000);
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &one_wei(&alice, nonces, to)).await?;
         nonces += 1;
         until_nonce("a block", &sequencer, alice.address(), nonces).await?;
     }
@@ -560,8 +557,7 @@ async fn reorged_blob_transactions_are_resent_unchanged() -> Result<()> {
     sent.extend(behind);
     assert_eq!(sent.len(), 2 * MOST);
     let before = l2_blocks(&sequencer).await?;
-    let nothing: [(); 0] = [];
-    l1.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.reorg(1).await?;
     all_there_once(&sequencer, &rollup, &before).await?;
     for hash in sent {
         let receipt = l1.get_transaction_receipt(hash).await?;

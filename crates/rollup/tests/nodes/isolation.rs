@@ -2,12 +2,11 @@
 
 use crate::{
     preconfirmations::{preconfirming, rollup as preconfirming_world, until_preconfirmed},
-    support::{DevnetRollup, provider_of, signed_with, until, until_status},
+    support::{DevnetRollup, one_wei, provider_of, submit, until, until_status},
 };
-use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, U256, hex, keccak256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
-use enshrine_rollup::{Config, Role, RollupNode};
+use enshrine_rollup::{Config, RollupNode};
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
 use std::{
@@ -30,8 +29,7 @@ const MAX_LAG: u64 = 3_600;
 async fn rollup() -> Result<(DevnetRollup, Proxy, RollupNode)> {
     let rollup =
         DevnetRollup::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
-    let config = rollup.sequencer_config()?;
-    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let sequencer = RollupNode::start(config).await?;
     Ok((rollup, proxy, sequencer))
 }
@@ -60,8 +58,8 @@ fn refuse(proxy: &Proxy, what: String) -> Arc<AtomicUsize> {
 }
 
 async fn send(l2: &RootProvider, name: &str, nonce: u64, to: Address) -> Result<B256> {
-    let transfer = signed_with(&Key::named(name), nonce, to, 1, Bytes::new(), 21_000);
-    Ok(*l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash())
+    let transfer = one_wei(&Key::named(name), nonce, to);
+    submit(l2, &transfer).await
 }
 
 async fn status(l2: &RootProvider, hash: B256) -> Result<Value> {

@@ -1,7 +1,7 @@
 //! The status of a transaction, the EIP-155 rule of the pool, and spending across restarts.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, provider_of, signed_with, until, until_fault, until_status,
+    DevnetRollup, L2_CHAIN, one_wei, provider_of, submit, until, until_fault, until_status,
 };
 use alloy_consensus::{TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -32,7 +32,7 @@ async fn until_transaction(node: &RollupNode, hash: B256, expected: &str) -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     let rollup = rollup().await?;
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.pool = PoolLimits::public();
     let node = RollupNode::start(config).await?;
     let (l2, alice) = (provider_of(&node)?, Key::named("alice"));
@@ -40,11 +40,9 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
 
     // L1 mines no block, so it cannot include the L2 block.
     rollup.provider.anvil_set_auto_mine(false).await?;
-    let waits = signed_with(&alice, 1, TO, 1, Bytes::new(), 21_000);
-    let waits = *l2.send_raw_transaction(&waits.encoded_2718()).await?.tx_hash();
+    let waits = submit(&l2, &one_wei(&alice, 1, TO)).await?;
     assert_eq!(status(&l2, waits).await?, json!({ "status": "pending" }));
-    let first = signed_with(&alice, 0, TO, 1, Bytes::new(), 21_000);
-    let first = *l2.send_raw_transaction(&first.encoded_2718()).await?.tx_hash();
+    let first = submit(&l2, &one_wei(&alice, 0, TO)).await?;
     let included = until_transaction(&node, first, "included").await?;
     let block = l2.get_transaction_receipt(first).await?.ok_or_eyre("not mined")?;
     assert_eq!(included["block"]["hash"], json!(block.block_hash));
@@ -56,8 +54,7 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     until_transaction(&node, waits, "posted").await?;
 
     // One transaction with a nonce gap, and its replacement.
-    let replaced = signed_with(&alice, 3, TO, 1, Bytes::new(), 21_000);
-    let replaced = *l2.send_raw_transaction(&replaced.encoded_2718()).await?.tx_hash();
+    let replaced = submit(&l2, &one_wei(&alice, 3, TO)).await?;
     let dearer = alice.sign(TxEip1559 {
         chain_id: L2_CHAIN,
         nonce: 3,
@@ -67,7 +64,7 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
         to: TO.into(),
         ..Default::default()
     });
-    let by = *l2.send_raw_transaction(&dearer.encoded_2718()).await?.tx_hash();
+    let by = submit(&l2, &dearer).await?;
     let dropped = status(&l2, replaced).await?;
     assert_eq!(dropped, json!({ "status": "dropped", "reason": format!("replaced by {by}") }));
     assert_eq!(status(&l2, by).await?["status"], "pending");
@@ -92,7 +89,7 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
         )
     };
     for accepts_unprotected in [false, true] {
-        let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+        let mut config = rollup.config(rollup.sequencer_role()?);
         config.pool = PoolLimits { accepts_unprotected, ..PoolLimits::public() };
         let node = RollupNode::start(config).await?;
         let l2 = provider_of(&node)?;
@@ -136,7 +133,7 @@ async fn daily_l1_spending_survives_restart() -> Result<()> {
     let node = start(None).await?;
     let alice = Key::named("alice");
     let send = async |node: &RollupNode, nonce| -> Result<()> {
-        let transfer = signed_with(&alice, nonce, TO, 1, Bytes::new(), 21_000);
+        let transfer = one_wei(&alice, nonce, TO);
         let _ = provider_of(node)?.send_raw_transaction(&transfer.encoded_2718()).await?;
         Ok(())
     };

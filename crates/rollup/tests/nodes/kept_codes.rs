@@ -1,11 +1,10 @@
 //! L2 blocks whose inputs reference contract codes stored on L1, and the nodes that read them.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, answer, is_settled, provider_of, refusal, signed, until,
+    DevnetRollup, L2_CHAIN, answer, is_settled, provider_of, refusal, signed, submit, until,
     until_posted_balance, until_status,
 };
 use alloy_consensus::Transaction as _;
-use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
@@ -158,8 +157,7 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxy, config) = rollup.behind_proxy(role)?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let sequencer = RollupNode::start(config).await?;
     // An L1 node without `eth_getCode` does not delay posting.
     proxy.intercept(|request| {
@@ -194,7 +192,7 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     for count in 1..=ATTEMPTS as u64 {
         later(&rollup, &sequencer).await?;
         let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &transfer).await?;
         until("the transfer on L1", &sequencer, || async {
             let sent = l2.get_transaction_count(alice.address()).await?;
             Ok(sent == count && is_settled(&sequencer))

@@ -3,8 +3,8 @@
 use crate::{
     blobs_of_l1::with_beacon,
     support::{
-        DevnetRollup, is_settled, provider_of, signed_with, until, until_included, until_status,
-        until_synced,
+        DevnetRollup, Setup, is_settled, provider_of, signed_with, until, until_included,
+        until_status, until_synced,
     },
 };
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
@@ -168,8 +168,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let first_block = number(&told[0][0]["l1BlockNumber"])?;
     let head = rollup.provider.get_block_number().await?;
     let depth = head + 1 - first_block.to::<u64>();
-    let nothing: [(); 0] = [];
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.reorg(depth).await?;
     until("the blocks on L1 again", &node, || async {
         let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
         let head = head.map(|head| head.header.hash);
@@ -191,7 +190,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
 /// Exact to the wei, including the cost of the blob gas.
 #[tokio::test(flavor = "multi_thread")]
 async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
-    let rollup = DevnetRollup::with_blobs_and(accounts()).await?;
+    let rollup = Setup::new().blobs().accounts(accounts()).deploy().await?;
     let config = rollup.config(sequencing(&rollup)?);
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     send(&sequencer, 0).await?;

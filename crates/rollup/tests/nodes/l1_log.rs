@@ -1,10 +1,10 @@
 //! The log of L1's history gives the same view as reading L1.
 
 use crate::support::{
-    DevnetRollup, provider_of, signed, signed_with, until, until_posted_balance, until_synced,
+    DevnetRollup, one_wei, provider_of, signed, until, until_posted_balance, until_synced,
 };
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use contracts::Deployment;
 use devnet::Devnet;
@@ -66,28 +66,20 @@ impl Seen {
 
     /// Reads all of L1, starting from the log if there is one, and returns the view's facts.
     async fn read(&self, log: Option<&Path>) -> Result<String> {
-        self.read_knowing(log, |_| true).await
-    }
-
-    async fn read_knowing(
-        &self,
-        log: Option<&Path>,
-        known: impl Fn(&B256) -> bool + Send + 'static,
-    ) -> Result<String> {
         let (seen, log) = (self.clone(), log.map(PathBuf::from));
         let read = tokio::task::spawn_blocking(move || {
-            let mut view = seen.view(log.as_deref(), &known)?;
-            while view.poll(&known)?.more {}
+            let mut view = seen.view(log.as_deref())?;
+            while view.poll(&|_| true)?.more {}
             Ok::<_, L1Error>(facts(view.view()))
         });
         Ok(read.await??)
     }
 
-    fn view(&self, log: Option<&Path>, known: &dyn Fn(&B256) -> bool) -> Result<L1Reader, L1Error> {
+    fn view(&self, log: Option<&Path>) -> Result<L1Reader, L1Error> {
         let client = L1Client::new(&[&self.url], Duration::from_secs(10))?;
         let view = L1Reader::new(client, self.deployment.clone());
         match log {
-            Some(path) => view.with_log(path, known),
+            Some(path) => view.with_log(path, &|_| true),
             None => Ok(view),
         }
     }
@@ -135,7 +127,7 @@ async fn told_world() -> Result<DevnetRollup> {
     .await?;
     sequencer.stop().await;
     // A forced transaction that is not yet included.
-    let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
+    let waits = one_wei(&alice, 9, Address::repeat_byte(2));
     rollup.force(waits.encoded_2718()).await?;
     Ok(rollup)
 }
@@ -197,8 +189,7 @@ async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
         rollup.provider.anvil_mine(Some(depth - 1), None).await?;
         let before = seen.read(Some(&log)).await?;
         let head = rollup.provider.get_block_number().await?;
-        let nothing = Vec::<()>::new();
-        rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        rollup.reorg(depth).await?;
         let asked = record(&proxy);
         let after = seen.behind(&proxy).read(Some(&log)).await?;
         let asked = asked.lock().unwrap().clone();
@@ -223,13 +214,12 @@ async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
     seen.read(Some(&log)).await?;
     let (running, kept) = (seen.clone(), log.clone());
     let running = tokio::task::spawn_blocking(move || {
-        let mut view = running.view(Some(&kept), &|_| true)?;
+        let mut view = running.view(Some(&kept))?;
         while view.poll(&|_| true)?.more {}
         Ok::<_, L1Error>(view)
     });
     let mut running = running.await??;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_400_u64, nothing)).await?;
+    rollup.reorg(1_400).await?;
     let refused = tokio::task::spawn_blocking(move || running.poll(&|_| true).map(drop)).await?;
     assert!(refused.unwrap_err().to_string().contains("reorganised below block"));
     assert_eq!(seen.read(Some(&log)).await?, seen.read(None).await?);
@@ -277,8 +267,7 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     seen.read(Some(&log)).await?;
     let before = fs::read(&log)?;
     let head = rollup.provider.get_block_number().await?;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (6_u64, nothing)).await?;
+    rollup.reorg(6).await?;
     fs::remove_file(&log)?;
     let after = seen.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
@@ -289,44 +278,11 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     fs::write(&log, [&whole[..stale], &before[stale..]].concat())?;
     let (opened, path) = (seen.clone(), log.clone());
     let read = tokio::task::spawn_blocking(move || {
-        let view = opened.view(Some(&path), &|_| true)?;
+        let view = opened.view(Some(&path))?;
         Ok::<_, L1Error>(view.view().head().map(|head| head.number))
     });
     assert_eq!(read.await??, Some(head - 3));
     assert_eq!(seen.read(Some(&log)).await?, after);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
-    let (rollup, seen, _folder, log) = told().await?;
-    let expected = seen.read(Some(&log)).await?;
-    let counted = seen.clone();
-    let hashes = tokio::task::spawn_blocking(move || {
-        let mut view = counted.view(None, &|_| true)?;
-        let mut hashes = Vec::new();
-        loop {
-            let update = view.poll(&|_| true)?;
-            hashes.extend(update.advanced.into_iter().map(|it| (it.hash, it.l1_block)));
-            if !update.more {
-                return Ok::<_, L1Error>(hashes);
-            }
-        }
-    });
-    let hashes = hashes.await??;
-    assert!(hashes.len() >= 3);
-    let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
-    let proxy = Proxy::start(server.addresses()[0])?;
-    for (count, missing) in hashes.iter().enumerate() {
-        let asked = record(&proxy);
-        let held: Vec<_> = hashes[..count].iter().map(|(hash, _)| *hash).collect();
-        let known = move |hash: &B256| held.contains(hash);
-        let read = seen.behind(&proxy).read_knowing(Some(&log), known).await?;
-        assert_eq!(read, expected);
-        let asked = asked.lock().unwrap().clone();
-        let first = asked.numbers.iter().min().copied();
-        assert_eq!(first, Some(missing.1 - 1), "not from the parent of the first missing block");
-    }
     Ok(())
 }
 
@@ -371,8 +327,7 @@ async fn follower_drops_blocks_reorged_out_while_stopped() -> Result<()> {
     until_synced(&follower).await?;
     let before = follower.status().unsafe_head;
     follower.stop().await;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    rollup.reorg(8).await?;
     let (again, fresh) = (RollupNode::start(config).await?, rollup.follower(None).await?);
     for node in [&again, &fresh] {
         until_synced(node).await?;

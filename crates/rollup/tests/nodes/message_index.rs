@@ -1,6 +1,6 @@
 //! The index of messages over a long chain on disk, after restarts and damage.
 
-use crate::support::{DevnetRollup, provider_of, until};
+use crate::support::{DevnetRollup, Setup, provider_of, until};
 use alloy_consensus::{Header, TxEip1559, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
@@ -254,7 +254,7 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
     ensure!(blocks.is_multiple_of(COMMIT), "{BLOCKS} is a multiple of {COMMIT}");
     // The state of the genesis has the numbers of relayed and sent messages, and that of the
     // messages that the anchor covers.
-    let rollup = DevnetRollup::changed(move |fixture| {
+    let setup = Setup::new().change(move |fixture| {
         fixture.with_genesis(|genesis| {
             let word = |low: u64, high: u64| B256::from(U256::from_limbs([low, high, 0, 0]));
             let slots = [(L2_MESSENGER, word(messages, messages)), (L1_ANCHOR, word(0, messages))];
@@ -263,8 +263,8 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
                 account.storage.get_or_insert_default().insert(B256::ZERO, value);
             }
         })
-    })
-    .await?;
+    });
+    let rollup = setup.deploy().await?;
     let folder = tempfile::tempdir()?;
     let (deployment, path) = (Deployment::read(&rollup.deployment())?, folder.path().to_owned());
     tokio::task::spawn_blocking(move || grow(&path, &deployment, blocks)).await??;

@@ -3,7 +3,7 @@
 use crate::{
     api_version_1::{ask, message, withdraw},
     support::{
-        DevnetRollup, provider_of, until, until_posted_balance, until_status, with_much_code,
+        DevnetRollup, Setup, provider_of, until, until_posted_balance, until_status, with_much_code,
     },
 };
 use alloy_consensus::TxEip1559;
@@ -133,8 +133,7 @@ async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
     // A reorg of L1 without the message removes it.
     let mined = rollup.provider.get_block_number().await?;
     let depth = mined - receipt.block_number.ok_or_eyre("it is mined")? + 1;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.reorg(depth).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     until("the reorg", &follower, || async { Ok(message(&l2, L1ToL2, 0).await.is_err()) }).await?;
     rollup.deposit(to, U256::from(6)).await?;
@@ -155,10 +154,10 @@ async fn guardian_delays_claimable_messages_only() -> Result<()> {
     let (alice, guardian) = (Key::named("alice"), Key::named("guardian"));
     // The shortest pause, during which no ether can be claimed.
     let powers = GuardianConfig { account: guardian.address(), pause: 6 * 3_600, limit: 0 };
-    let rollup = DevnetRollup::changed(move |fixture| {
+    let setup = Setup::new().change(move |fixture| {
         fixture.rich(["alice"], ETHER).with(|config| config.guardian = Some(powers))
-    })
-    .await?;
+    });
+    let rollup = setup.deploy().await?;
     rollup.provider.anvil_set_balance(guardian.address(), rich(ETHER).balance).await?;
     let chain_id = rollup.provider.get_chain_id().await?;
     let by_guardian = async |nonce: u64, input: Vec<u8>| -> Result<()> {

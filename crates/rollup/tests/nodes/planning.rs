@@ -1,11 +1,11 @@
 //! Planning of L1 transactions from cached measurements, without executing a block again.
 
 use crate::support::{
-    DevnetRollup, provider_of, refusal, signed_with, until, until_nonce, until_settled,
+    DevnetRollup, Setup, provider_of, refusal, signed_with, submit, until, until_nonce,
+    until_settled,
 };
-use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
-use alloy_provider::{Provider as _, RootProvider};
+use alloy_provider::RootProvider;
 use enshrine_rollup::{Config, L1Limits, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use std::{
@@ -27,7 +27,7 @@ async fn next_block(
     let alice = Key::named("alice");
     let to = Address::repeat_byte(0xb0);
     let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), gas_limit);
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(l2, &transfer).await?;
     until_nonce("a block with the transfer", sequencer, alice.address(), nonce + 1).await
 }
 
@@ -46,7 +46,7 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
     /// Maximum number of blocks in one `advance`.
     const BLOCKS: u64 = 32;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let rollup = DevnetRollup::with_blobs_and(accounts).await?;
+    let rollup = Setup::new().blobs().accounts(accounts).deploy().await?;
     let mut config = rollup.sequencer_config()?;
     // Blocks are posted once this many wait, or once their gas fills a transaction.
     config.submit_interval = Duration::from_secs(3_600);
@@ -75,8 +75,7 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let rollup = DevnetRollup::with(accounts).await?;
     let folder = tempfile::tempdir()?;
-    let role = || Ok::<_, eyre::Report>(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
-    let (proxy, config) = rollup.behind_proxy(role()?)?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let config = Config { data_dir: Some(folder.path().to_owned()), ..config };
     let refuse = |request: &str| {
         let is_send = request.contains("eth_sendRawTransaction");

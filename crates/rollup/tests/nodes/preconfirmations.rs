@@ -1,7 +1,8 @@
 //! Signed prefixes of blocks, on the sequencer and at followers.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, admin_config, admin_of, is_settled, provider_of, signed_with, until,
+    ADVANCE, DevnetRollup, L2_CHAIN, Setup, admin_config, admin_of, is_settled, one_wei,
+    provider_of, submit, until,
 };
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -25,7 +26,7 @@ pub(crate) const TO: Address = Address::repeat_byte(0xb0);
 /// A rollup that only its sequencer may advance, with these rich accounts.
 pub(crate) async fn rollup(accounts: &[&str]) -> Result<DevnetRollup> {
     let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
-    DevnetRollup::with_policy(accounts.collect()).await
+    Setup::new().accounts(accounts.collect()).sequencer(ADVANCE).deploy().await
 }
 
 /// Configuration of a sequencer that signs prefixes of long blocks.
@@ -58,8 +59,8 @@ pub(crate) async fn seal(rollup: &DevnetRollup, node: &RollupNode) -> Result<()>
 }
 
 pub(crate) async fn send(l2: &RootProvider, from: &str, nonce: u64) -> Result<B256> {
-    let raw = signed_with(&Key::named(from), nonce, TO, 1, Bytes::new(), 21_000);
-    Ok(*l2.send_raw_transaction(&raw.encoded_2718()).await?.tx_hash())
+    let raw = one_wei(&Key::named(from), nonce, TO);
+    submit(l2, &raw).await
 }
 
 async fn status(node: &RollupNode, hash: B256) -> Result<Option<TransactionStatus>> {
@@ -370,7 +371,7 @@ async fn promise_binds_node_that_signs_no_more() -> Result<()> {
 
     rollup.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let role = rollup.sequencer_role()?;
     let data_dir = Some(folder.path().to_owned());
     let node = RollupNode::start(Config { data_dir, ..rollup.config(role) }).await?;
     let l2 = provider_of(&node)?;
@@ -436,8 +437,7 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
     let _sent = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let first = send(&l2, "alice", 0).await?;
     until_preconfirmed(&node, first).await?;
-    let nothing: [(); 0] = [];
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.reorg(1).await?;
     let second = send(&l2, "bob", 0).await?;
     // L1 grows beyond the block on which the promise depended.
     until("a prefix with both", &node, || async {
@@ -464,7 +464,7 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     let (rollup, folder) = (rollup(&["alice", "mallory"]).await?, tempfile::tempdir()?);
     let short = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(short).await?;
-    let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), 21_000);
+    let owed = one_wei(&Key::named("mallory"), 1, TO);
     let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
     rollup.l1_call(rollup.forced, U256::from(ETHER), submit.abi_encode()).await?;
     let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
@@ -522,7 +522,7 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
         to: TO.into(),
         ..Default::default()
     });
-    let late = *l2.send_raw_transaction(&late.encoded_2718()).await?.tx_hash();
+    let late = submit(&l2, &late).await?;
     until_preconfirmed(&node, late).await?;
     seal(&rollup, &node).await?;
     let [first, late] = [flood[0], late].map(|hash| l2.get_transaction_receipt(hash));

@@ -36,7 +36,7 @@ async fn refused(config: Config) -> Result<Check> {
 }
 
 fn sequencer(rollup: &DevnetRollup) -> Result<Config> {
-    Ok(rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?))))
+    Ok(rollup.config(rollup.sequencer_role()?))
 }
 
 /// Returns a configuration with a changed field in its deployment file.

@@ -4,12 +4,11 @@ use crate::{
     blobs_of_l1::with_beacon,
     preconfirmations::{Recording, preconfirming, send, state, until_included},
     support::{
-        DevnetRollup, is_settled, provider_of, refusal, signed_with, until, until_settled,
-        until_status, until_synced,
+        ADVANCE, DevnetRollup, Setup, is_settled, one_wei, provider_of, refusal, submit, until,
+        until_settled, until_status, until_synced,
     },
 };
-use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, U64, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
@@ -22,21 +21,19 @@ use variants::{
 };
 
 async fn rollup(schedule: GasSchedule) -> Result<DevnetRollup> {
-    DevnetRollup::with_execute_gas(schedule, vec![(Key::named("alice").address(), rich(ETHER))])
-        .await
+    let setup = Setup::new().on(|l1| l1.with(move |config| config.execute_gas = schedule));
+    setup.accounts(vec![(Key::named("alice").address(), rich(ETHER))]).deploy().await
 }
 
 fn config(rollup: &DevnetRollup, schedule: GasSchedule) -> Result<Config> {
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    Ok(Config { execute_gas: schedule, ..rollup.config(role) })
+    Ok(Config { execute_gas: schedule, ..rollup.config(rollup.sequencer_role()?) })
 }
 
 /// Sends a transfer from Alice with this nonce and waits until its block is on L1. Returns the
 /// block's number and hash.
 async fn settle(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<(u64, B256)> {
     let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(l2, &one_wei(&alice, nonce, to)).await?;
     until("the block on L1", sequencer, || async {
         let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
         Ok(is_there && is_settled(sequencer))
@@ -86,7 +83,7 @@ async fn set_market(rollup: &DevnetRollup, price: u64) -> Result<()> {
 async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
     const BLOCKS: u64 = 4;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let rollup = DevnetRollup::with_market(schedule, accounts).await?;
+    let rollup = Setup::new().market(schedule).accounts(accounts).deploy().await?;
     set_market(&rollup, price).await?;
     let mut config = config(&rollup, schedule)?;
     if by_blobs {
@@ -134,15 +131,14 @@ async fn blocks_settle_at_every_market_price() -> Result<()> {
 async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let schedule = GasSchedule::DEFAULT;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let rollup = DevnetRollup::with_market(schedule, accounts).await?;
+    let rollup = Setup::new().market(schedule).accounts(accounts).deploy().await?;
     set_market(&rollup, BASE_FEE).await?;
     let sequencer = RollupNode::start(config(&rollup, schedule)?).await?;
     until_synced(&sequencer).await?;
     let l2 = provider_of(&sequencer)?;
     rollup.provider.anvil_set_auto_mine(false).await?;
     let alice = Key::named("alice");
-    let transfer = signed_with(&alice, 0, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(&l2, &one_wei(&alice, 0, Address::repeat_byte(0xb0))).await?;
     until_status("an in-flight transaction", &sequencer, |status| {
         status.submitter.is_some_and(|it| it.in_flight.is_some())
     })
@@ -183,7 +179,8 @@ async fn next_block(node: &RollupNode, nonce: u64) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn price_risen_by_half_stops_signatures() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let rollup = DevnetRollup::with_market_and_policy(GasSchedule::DEFAULT, accounts).await?;
+    let setup = Setup::new().market(GasSchedule::DEFAULT).accounts(accounts);
+    let rollup = setup.sequencer(ADVANCE).deploy().await?;
     // The price falls by the same factor in each empty L1 block.
     let set_percent = async |percent: u64| set_market(&rollup, BASE_FEE / 100 * percent).await;
     set_percent(100).await?;

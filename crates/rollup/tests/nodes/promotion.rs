@@ -1,10 +1,9 @@
 //! Reasons to reject a follower's promotion, and the promotion once they are gone.
 
 use crate::support::{
-    DevnetRollup, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
+    DevnetRollup, admin_config, admin_of, is_settled, provider_of, refusal, signed, submit, until,
     until_status, until_synced,
 };
-use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U64, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
 use enshrine_rollup::{Config, Role, RollupNode};
@@ -236,7 +235,7 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
     let standby =
         Standby::start(&rollup, |config| config.data_dir = Some(folder.path().into())).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(&l2, &transfer).await?;
     // In the same block, the operator relays a deposit.
     let carol = Key::named("carol").address();
     rollup.deposit(carol, U256::from(ETHER)).await?;
@@ -255,8 +254,7 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
 
     // An L1 reorg removes everything after the first deposit, and no node posts it again.
     let depth = rollup.provider.get_block_number().await? - stays;
-    let nothing = Vec::<()>::new();
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    rollup.reorg(depth).await?;
     until("the removal of the transfer", &standby.node, || async { Ok(!has_it().await?) }).await?;
     // The removed transactions survive a restart.
     standby.node.stop().await;
@@ -283,8 +281,7 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
     let alice = Key::named("alice");
     let (bob, carol) = (Key::named("bob").address(), Key::named("carol").address());
     // The first sequencer's later blocks do not reach L1.
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (l1, config) = rollup.behind_proxy(role)?;
+    let (l1, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let first = RollupNode::start(config).await?;
     let l2 = provider_of(&first)?;
     rollup.deposit(alice.address(), U256::from(ETHER)).await?;
@@ -301,7 +298,7 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
         request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
     });
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    submit(&l2, &transfer).await?;
     let l2 = provider_of(&standby.node)?;
     let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
     until("the transfer", &standby.node, has_it).await?;

@@ -1,10 +1,9 @@
 //! A sequencer whose Web3Signer is slow, signs wrongly or does not respond.
 
 use crate::support::{
-    DevnetRollup, is_settled, provider_of, signed_with, until, until_balance, until_nonce,
+    DevnetRollup, is_settled, provider_of, signed_with, submit, until, until_balance, until_nonce,
     until_settled, until_status,
 };
-use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider as _;
 use enshrine_rollup::{Role, RollupNode, Signer};
@@ -19,7 +18,7 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     let signer = Web3Signer::start(&key)?;
     let mut config = rollup.sequencer_config()?;
     config.advance_key = Signer::remote(signer.url(), key.address())?;
-    let node = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let node = rollup.start(config).await?;
     assert!(node.status().warnings.is_empty(), "{:?}", node.status().warnings);
     let head = || node.status().unsafe_head.number;
     let to = Address::repeat_byte(0xb0);
@@ -71,14 +70,14 @@ async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     let signer = Web3Signer::start(&operator)?;
     let mut config = rollup.sequencer_config()?;
     config.operator_key = Signer::remote(signer.url(), operator.address())?;
-    let node = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let node = rollup.start(config).await?;
     let l2 = provider_of(&node)?;
     let to = Address::repeat_byte(0xb0);
     signer.set(SignerMode::Slow);
     rollup.deposit(to, U256::ONE).await?;
     for nonce in 0..3 {
         let transfer = signed_with(&alice, nonce, to, 2, Bytes::new(), 21_000);
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &transfer).await?;
         until_nonce("a block with the transfer", &node, alice.address(), nonce + 1).await?;
     }
     assert_eq!(l2.get_balance(to).await?, U256::from(6), "the deposit cannot have been relayed");

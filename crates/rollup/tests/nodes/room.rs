@@ -8,7 +8,7 @@ use alloy_primitives::{Address, Bytes, U64, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use contracts::bindings::INativeRollup::advanceCall;
-use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
+use enshrine_rollup::{L1Limits, Prices, RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result, ensure};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -37,7 +37,7 @@ async fn rollup() -> Result<DevnetRollup> {
 async fn sequencer(rollup: &DevnetRollup, block_time: Duration) -> Result<RollupNode> {
     let mut config = rollup.sequencer_config()?;
     config.block_time = block_time;
-    Ok(RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?)
+    rollup.start(config).await
 }
 
 /// Signs transfers of an account with these nonces to different recipients.
@@ -189,7 +189,7 @@ async fn budget_describes_block_under_construction() -> Result<()> {
 /// Returns `true` if a sequencer with these prices accepts the transfer, and a block includes it.
 async fn is_included(rollup: &DevnetRollup, prices: Prices) -> Result<bool> {
     let config = SequencerConfig { prices, ..rollup.sequencer_config()? };
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let l2 = provider_of(&sequencer)?;
     let accepted = send(&l2, 0..1).await;
     let is_underpriced = accepted.is_err();
@@ -223,7 +223,7 @@ async fn underpriced_transactions_are_not_included() -> Result<()> {
     // Deposits, which the operator relays, and forced transactions are exempt from these prices.
     let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };
     let config = SequencerConfig { prices, ..rollup.sequencer_config()? };
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
     rollup.deposit(carol, U256::from(ETHER)).await?;
     for raw in transfers("bob", 0..1) {

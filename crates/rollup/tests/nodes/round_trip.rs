@@ -1,7 +1,7 @@
 //! Deposits, transfers and withdrawals through a sequencer, L1 and a follower.
 
 use crate::support::{
-    DevnetRollup, provider_of, signed, until, until_included, until_nonce, until_posted,
+    DevnetRollup, provider_of, signed, submit, until, until_included, until_nonce, until_posted,
     until_status,
 };
 use alloy_eips::Encodable2718;
@@ -28,7 +28,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
 
     // Alice spends some of it on the L2, and withdraws another part.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &transfer).await?;
     until_included("the transfer", &sequencer, hash).await?;
     assert_eq!(l2.get_balance(bob).await?, U256::from(ETHER));
     let target = Address::repeat_byte(0x77);
@@ -41,7 +41,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     };
     let input = send.abi_encode().into();
     let withdrawal = signed(&l2, &alice, L2_MESSENGER, 2 * ETHER, input, 200_000).await?;
-    let hash = *l2.send_raw_transaction(&withdrawal.encoded_2718()).await?.tx_hash();
+    let hash = submit(&l2, &withdrawal).await?;
     until_posted("the withdrawal", &sequencer, hash).await?;
 
     // `/health` and `/metrics` report the progress.
@@ -98,7 +98,7 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
     for number in 1..=BLOCKS {
         let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &transfer).await?;
         until_nonce("the transfer", &sequencer, alice.address(), number).await?;
     }
     let head = sequencer.status().unsafe_head.number;
@@ -113,25 +113,6 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     let message: MessageInfo =
         l2.raw_request("rollup_getMessage".into(), ("l1ToL2", "0x0")).await?;
     assert_eq!(message.state, MessageState::Relayed);
-    follower.stop().await;
-    sequencer.stop().await;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn follower_gets_blocks_before_l1() -> Result<()> {
-    let rollup = DevnetRollup::new().await?;
-    let mut config = rollup.sequencer_config()?;
-    // The sequencer posts no blocks.
-    config.submit_interval = std::time::Duration::from_secs(3_600);
-    let role = enshrine_rollup::Role::Sequencer(Box::new(config));
-    let sequencer = enshrine_rollup::RollupNode::start(rollup.config(role)).await?;
-    let follower = rollup.follower(Some(&sequencer)).await?;
-    let alice = Key::named("alice").address();
-    rollup.deposit_on(&follower, alice, U256::from(ETHER)).await?;
-    let status = follower.status();
-    assert_eq!(status.safe_head.number, 0);
-    assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);
     follower.stop().await;
     sequencer.stop().await;
     Ok(())

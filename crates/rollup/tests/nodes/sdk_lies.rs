@@ -1,7 +1,9 @@
 //! The SDK's bridge with nodes that lie: each lie is refused with its error, and nothing is sent.
 //! The same proxies then tell the truth, and the same calls are accepted.
 
-use crate::support::{DevnetRollup, is_settled, provider_of, signed, signed_with, until};
+use crate::support::{
+    DevnetRollup, is_settled, one_wei, provider_of, signed, signed_with, submit, until,
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider as _, RootProvider};
@@ -271,8 +273,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
         let (to, data) = (Address::repeat_byte(0xb0), Bytes::new());
         let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data };
         let input = send.abi_encode().into();
-        let transaction = signed_with(&alice, nonce, L2_MESSENGER, 7, input, 300_000);
-        let _ = l2.send_raw_transaction(&transaction.encoded_2718()).await?;
+        submit(&l2, &signed_with(&alice, nonce, L2_MESSENGER, 7, input, 300_000)).await?;
     }
     let filter = Filter::new().address(L2_MESSENGER).event_signature({
         use alloy_sol_types::SolEvent as _;
@@ -329,7 +330,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let changed = Message { value: message.value + 1, ..message.clone() };
     let error = claim(&bridge, from, &changed, sent_in, Proof).await.unwrap_err();
     assert!(matches!(error, BridgeError::Proof(ClaimError::Message { .. })), "{error:?}");
-    let elsewhere = signed_with(&alice, 0, from, 1, Bytes::new(), 21_000);
+    let elsewhere = one_wei(&alice, 0, from);
     let mut wrong = read;
     wrong.l2_chain_id += 1;
     let of = |wrong| Bridge::new(wrong, l1.clone(), bridge.l2().clone());

@@ -1,11 +1,11 @@
 //! Several L1 nodes, one of which hangs or returns forged data.
 
 use crate::support::{
-    self, DevnetRollup, is_settled, provider_of, until, until_posted_balance, until_status,
+    self, ADVANCE, DevnetRollup, is_settled, provider_of, submit, until, until_posted_balance,
+    until_status,
 };
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
@@ -26,8 +26,6 @@ use std::{
 use testkit::{ETHER, Interception, Key, Proxy, id_of};
 use variants::market::MARKET_ADDRESS;
 
-/// Second account of the devnet, which advances the rollup.
-const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 /// Seconds of a year.
 const YEAR: u64 = 365 * 86_400;
 
@@ -117,6 +115,12 @@ pub(crate) fn behind(
     Ok((proxies, config))
 }
 
+/// Starts a sequencer behind [`behind`] proxies.
+async fn sequencer_behind(rollup: &DevnetRollup, count: usize) -> Result<(Vec<Proxy>, RollupNode)> {
+    let (proxies, config) = behind(rollup, count, rollup.sequencer_role()?)?;
+    Ok((proxies, RollupNode::start(config).await?))
+}
+
 /// Hashes of headers that a proxy has forged.
 type MadeUp = Arc<Mutex<Vec<B256>>>;
 
@@ -154,9 +158,7 @@ fn believes(node: &RollupNode, made_up: &MadeUp) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 2, role)?;
-    let sequencer = RollupNode::start(config).await?;
+    let (proxies, sequencer) = sequencer_behind(&rollup, 2).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
     for (count, ways) in [
@@ -187,8 +189,7 @@ async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 3, role)?;
+    let (proxies, config) = behind(&rollup, 3, rollup.sequencer_role()?)?;
     let made_up = makes_up_blocks(&proxies[0]);
     // Control: a node without other L1 nodes accepts the block, since its header is consistent.
     let alone =
@@ -263,9 +264,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
         }),
     ];
     let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 3, role)?;
-    let sequencer = RollupNode::start(config).await?;
+    let (proxies, sequencer) = sequencer_behind(&rollup, 3).await?;
     let alice = Address::repeat_byte(0xa1);
     let mut expected = U256::ZERO;
     let kinds = HOSTILE.into_iter().chain(LIES).map(|(what, answer)| (what, Some(answer)));
@@ -291,9 +290,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn lying_about_posting_stops_no_blocks() -> Result<()> {
     let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 3, role)?;
-    let sequencer = RollupNode::start(config).await?;
+    let (proxies, sequencer) = sequencer_behind(&rollup, 3).await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
     rollup.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &sequencer, || async {
@@ -321,7 +318,7 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
             // A transaction whose block is posted with a message as its evidence, which L1 estimates.
             rollup.deposit(alice.address(), U256::ONE).await?;
             let sent = support::signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
-            let hash = *l2.send_raw_transaction(&sent.encoded_2718()).await?.tx_hash();
+            let hash = submit(&l2, &sent).await?;
             until(what, &sequencer, || async {
                 let is_included = l2.get_transaction_receipt(hash).await?.is_some();
                 Ok(is_included && is_settled(&sequencer))
@@ -343,8 +340,7 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
 async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
     for (what, lie) in LIES {
         let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
-        let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-        let (proxies, config) = behind(&rollup, 3, role)?;
+        let (proxies, config) = behind(&rollup, 3, rollup.sequencer_role()?)?;
         // The node in use from the start on.
         proxies[0].set(lie);
         let sequencer = RollupNode::start(config).await?;
@@ -361,9 +357,7 @@ async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
     let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 3, role)?;
-    let sequencer = RollupNode::start(config).await?;
+    let (proxies, sequencer) = sequencer_behind(&rollup, 3).await?;
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let has_read = async || -> Result<bool> {
         let head = rollup.provider.get_block_number().await?;
@@ -401,9 +395,7 @@ async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_node_with_old_head_is_left() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let (proxies, config) = behind(&rollup, 3, role)?;
-    let sequencer = RollupNode::start(config).await?;
+    let (proxies, sequencer) = sequencer_behind(&rollup, 3).await?;
     let alice = Address::repeat_byte(0xa1);
     for (count, proxy) in (1..).zip(&proxies) {
         // The head of before the deposit.

@@ -1,7 +1,7 @@
 //! Two sequencers with the same keys, and so the same L1 account.
 
 use crate::support::{
-    DevnetRollup, is_settled, provider_of, signed_with, until, until_status, until_synced,
+    DevnetRollup, is_settled, one_wei, provider_of, until, until_status, until_synced,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -20,7 +20,7 @@ async fn world_of(keys: &[Key]) -> Result<DevnetRollup> {
 
 /// Sends a transfer to a node, which may reject it.
 async fn transfer(node: &RollupNode, key: &Key, nonce: u64) -> Result<()> {
-    let raw = signed_with(key, nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
+    let raw = one_wei(key, nonce, Address::repeat_byte(9));
     let _ = provider_of(node)?.send_raw_transaction(&raw.encoded_2718()).await;
     Ok(())
 }
@@ -62,7 +62,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let (stops, other) = if at == 0 { (first, second) } else { (second, first) };
     other.stop().await;
     // It rejects transactions, since it would include them in no block.
-    let raw = signed_with(&keys[at], nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
+    let raw = one_wei(&keys[at], nonce, Address::repeat_byte(9));
     let raw = Bytes::from(raw.encoded_2718());
     for method in ["eth_sendRawTransaction", "rollup_submit"] {
         let sent: Result<B256, _> =

@@ -1,8 +1,8 @@
 //! An L1 that responds late or not at all: the L2 continues without it, within limits.
 
-use crate::support::{DevnetRollup, is_settled, provider_of, signed_with, until, until_fault};
+use crate::support::{DevnetRollup, is_settled, one_wei, provider_of, until, until_fault};
 use alloy_eips::{BlockNumberOrTag, Encodable2718};
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use alloy_provider::{Provider, RootProvider};
 use enshrine_rollup::{Role, RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result};
@@ -68,7 +68,7 @@ impl Behind {
 
     async fn send(&mut self) -> Result<()> {
         let to = Address::repeat_byte(0xb0);
-        let transfer = signed_with(&self.alice, self.sent, to, 1, Bytes::new(), 21_000);
+        let transfer = one_wei(&self.alice, self.sent, to);
         let _ = self.l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         self.sent += 1;
         Ok(())

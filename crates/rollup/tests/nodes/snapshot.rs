@@ -65,8 +65,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
     let beacon = Beacon::before(&rollup.l1.endpoint())?;
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let config = with_beacon(rollup.config(role), &rollup.l1.endpoint());
+    let config = with_beacon(rollup.config(rollup.sequencer_role()?), &rollup.l1.endpoint());
     let config = Config { data_dir: Some(path("sequencer")), ..config };
     let sequencer = RollupNode::start(config.clone()).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
@@ -213,8 +212,8 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     let before = rollup.provider.get_block_number().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let role = Role::Sequencer(Box::new(rollup.sequencer_config()?));
-    let config = Config { data_dir: Some(path("sequencer")), ..rollup.config(role) };
+    let config =
+        Config { data_dir: Some(path("sequencer")), ..rollup.config(rollup.sequencer_role()?) };
     let sequencer = RollupNode::start(config).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
     sequencer.stop().await;

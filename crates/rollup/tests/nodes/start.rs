@@ -1,6 +1,6 @@
 //! The order of a start: no port opens before acknowledged transactions can be persisted.
 
-use crate::support::{DevnetRollup, L2_CHAIN, provider_of, signed_with};
+use crate::support::{DevnetRollup, L2_CHAIN, one_wei, provider_of, submit};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
@@ -29,7 +29,7 @@ const WAITING: u64 = 600;
 
 fn transfer(nonce: u64) -> Bytes {
     let to = Address::repeat_byte(0xb0);
-    signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 21_000).encoded_2718().into()
+    one_wei(&Key::named("alice"), nonce, to).encoded_2718().into()
 }
 
 /// Returns the configuration of a sequencer at a known port that seals no block soon.
@@ -227,7 +227,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
         to: alice.address().into(),
         ..Default::default()
     });
-    let _ = l2.send_raw_transaction(&dearer.encoded_2718()).await?;
+    submit(&l2, &dearer).await?;
     ensure!((all.len() - 1..=all.len()).contains(&waiting()), "{}", waiting());
     node.stop().await;
     Ok(())
@@ -275,7 +275,7 @@ async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
 async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
     let (alice, contract) = (Key::named("alice").address(), Address::repeat_byte(0xc0));
     let rollup = DevnetRollup::with(vec![(alice, rich(ETHER)), (contract, logger())]).await?;
-    let sequencer = Role::Sequencer(Box::new(rollup.sequencer_config()?));
+    let sequencer = rollup.sequencer_role()?;
     for role in [Role::Follower { sequencer: None }, sequencer] {
         let allowed = rollup.config(role);
         let mut config = allowed.clone();

@@ -1,8 +1,8 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
 use crate::support::{
-    self, DevnetRollup, answer, provider_of, refusal, signed, signed_with, until, until_balance,
-    until_fault, until_nonce, until_status,
+    self, DevnetRollup, answer, provider_of, refusal, signed, signed_with, submit, until,
+    until_balance, until_fault, until_nonce, until_status,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -105,8 +105,7 @@ fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>
 async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
     for (is_exact, refusals) in [(true, 1), (false, 2)] {
         let rollup = DevnetRollup::new().await?;
-        let config = rollup.sequencer_config()?;
-        let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+        let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
         // Below the first offer, and above L1's price.
         let offered = cap_fees(&proxy, 80, is_exact);
         let sequencer = RollupNode::start(config).await?;
@@ -123,8 +122,7 @@ async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_with_too_low_cap_is_skipped() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let config = rollup.sequencer_config()?;
-    let (proxy, mut config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, mut config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let offered = cap_fees(&proxy, 1, true);
     config.l1.push(rollup.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
@@ -140,8 +138,7 @@ async fn node_with_too_low_cap_is_skipped() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
-    let config = rollup.sequencer_config()?;
-    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     cap_fees(&proxy, 1, true);
     let sequencer = RollupNode::start(config).await?;
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
@@ -161,7 +158,7 @@ async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()
     let mut config = rollup.sequencer_config()?;
     let account = config.advance_key.address();
     config.submitter.daily_limit = 1;
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let alice = Address::repeat_byte(0xa1);
     rollup.deposit(alice, U256::from(ETHER)).await?;
     until_fault(&sequencer, "limit").await?;
@@ -183,11 +180,11 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
     let rollup = DevnetRollup::with(vec![(alice.address(), rich(ETHER))]).await?;
     let mut config = rollup.sequencer_config()?;
     config.operator_key = Signer::new("operator_key", poor.secret())?;
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     let (l2, bob) = (provider_of(&sequencer)?, Address::repeat_byte(0xb0));
     let send = async |nonce, to, value| {
         let transfer = signed_with(&alice, nonce, to, value, Bytes::new(), 21_000);
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        submit(&l2, &transfer).await?;
         until_nonce("the transfer", &sequencer, alice.address(), nonce + 1).await
     };
     rollup.deposit(bob, U256::ONE).await?;
@@ -217,7 +214,7 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     let config = rollup.sequencer_config()?;
     let account = config.advance_key.address();
     rollup.provider.anvil_set_balance(account, U256::ONE).await?;
-    let sequencer = RollupNode::start(rollup.config(Role::Sequencer(Box::new(config)))).await?;
+    let sequencer = rollup.start(config).await?;
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until_status("the fault", &sequencer, |status| status.fault.is_some()).await?;
     // Over many iterations of the batcher, most of which do not retry.
@@ -286,30 +283,10 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_with_false_nonce_is_resent() -> Result<()> {
-    let rollup = DevnetRollup::new().await?;
-    let mut config = rollup.sequencer_config()?;
-    config.submitter.resend_after = Duration::from_millis(300);
-    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    let asked = Arc::<AtomicUsize>::default();
-    let told = Arc::clone(&asked);
-    proxy.intercept(move |request| {
-        let is_asked = request.contains("eth_getTransactionCount");
-        (is_asked && told.fetch_add(1, Ordering::SeqCst) == 0).then(|| answer(request, "0x99"))
-    });
-    let sequencer = RollupNode::start(config).await?;
-    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
-    assert!(asked.load(Ordering::SeqCst) > 1, "the nonce was not requested again");
-    sequencer.stop().await;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_transactions_survive_restart() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
-    let mut config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let mut config = rollup.config(rollup.sequencer_role()?);
     config.data_dir = Some(folder.path().join("data"));
     let sequencer = RollupNode::start(config.clone()).await?;
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
@@ -317,14 +294,13 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
     rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
     // The second transaction is sent first, so its nonce gap keeps it in the pool.
     let first = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
-    let second = support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000);
-    let _ = l2.send_raw_transaction(&second.encoded_2718()).await?;
+    submit(&l2, &support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000)).await?;
     sequencer.stop().await;
 
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     assert_eq!(l2.get_transaction_count(alice.address()).await?, 0);
-    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    submit(&l2, &first).await?;
     until_balance("both", &sequencer, bob, U256::from(3)).await?;
     sequencer.stop().await;
     Ok(())
@@ -345,8 +321,8 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let l2 = provider_of(&sequencer)?;
     rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
-    let first = support::signed_with(&alice, 0, bob, 1, Bytes::new(), 21_000);
-    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    let first = support::one_wei(&alice, 0, bob);
+    submit(&l2, &first).await?;
     until_balance("the transfer", &sequencer, bob, U256::ONE).await?;
     sequencer.stop().await;
 
@@ -361,7 +337,7 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
         }
     }
     let pauper = Key::named("pauper");
-    let unpaid = support::signed_with(&pauper, 0, bob, 1, Bytes::new(), 21_000);
+    let unpaid = support::one_wei(&pauper, 0, bob);
     let mut text = std::fs::read(data.join("pool"))?;
     alloy_rlp::Encodable::encode(&Bytes::from(unpaid.encoded_2718()), &mut text);
     std::fs::write(data.join("pool"), text)?;

@@ -1,7 +1,7 @@
 //! A panic in any actor (thread) of a node is reported and ends the process.
 
 use crate::support::{DevnetRollup, PATIENCE, until};
-use enshrine_rollup::{ActorObserver, Config, EngineConfig, Role, RollupNode};
+use enshrine_rollup::{ActorObserver, Config, EngineConfig, RollupNode};
 use eyre::Result;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ async fn observed(
     rollup: &DevnetRollup,
     observer: Option<Arc<dyn ActorObserver>>,
 ) -> Result<RollupNode> {
-    let config = rollup.config(Role::Sequencer(Box::new(rollup.sequencer_config()?)));
+    let config = rollup.config(rollup.sequencer_role()?);
     let secret = rpc::engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());
     let engine = Some(EngineConfig { secret, serve: None, drive });

@@ -7,7 +7,10 @@ use crate::{
         LONG, Recording, TO, pass_until, preconfirming, rollup, seal, send, until_included,
         until_preconfirmed, whole,
     },
-    support::{ADVANCE, DevnetRollup, L2_CHAIN, is_settled, provider_of, signed_with, until},
+    support::{
+        ADVANCE, DevnetRollup, L2_CHAIN, Setup, is_settled, one_wei, provider_of, signed_with,
+        until,
+    },
 };
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs::ordered_trie_root_with_encoder,
@@ -99,7 +102,7 @@ impl Bonded {
         change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
     ) -> Result<Self> {
         let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
-        let rollup = DevnetRollup::changed_with(accounts.collect(), change).await?;
+        let rollup = Setup::new().accounts(accounts.collect()).change(change).deploy().await?;
         let bonds = Deployment::read(&rollup.deployment())?.preconf_bonds;
         Self::of(rollup, bonds).await
     }
@@ -308,7 +311,7 @@ async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
         let chain = Chain::new(&deployment.genesis, config)?;
         let timestamp = chain.head().header.timestamp + 1;
         let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
-        let transfer = signed_with(&Key::named("alice"), 0, TO, 1, Bytes::new(), 21_000);
+        let transfer = one_wei(&Key::named("alice"), 0, TO);
         let (valid, rejected) = chain.build(&attributes, vec![transfer])?;
         ensure!(rejected.is_empty(), "{rejected:?}");
         let (mut header, list) = (valid.block.header.clone(), valid.block.raw_transactions());
@@ -403,8 +406,10 @@ async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
     let config = Config { watch: watch.clone(), ..follower() };
     let error = RollupNode::start(config).await.expect_err("no registry").to_string();
     assert!(error.contains("PreconfBonds"), "{error}");
-    let role = Role::Sequencer(Box::new(bonded.rollup.sequencer_config()?));
-    let config = bonded.config(Config { watch: watch.clone(), ..bonded.rollup.config(role) });
+    let config = bonded.config(Config {
+        watch: watch.clone(),
+        ..bonded.rollup.config(bonded.rollup.sequencer_role()?)
+    });
     let error = RollupNode::start(config).await.expect_err("a sequencer").to_string();
     assert!(error.contains("follower"), "{error}");
     let config = bonded.config(Config { watch, ..follower() });

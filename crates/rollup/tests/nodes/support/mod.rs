@@ -7,7 +7,7 @@ pub(crate) mod ethereumjs;
 pub(crate) mod ethrex;
 
 use alloy_consensus::TxEip1559;
-use alloy_eips::BlockNumberOrTag;
+use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
@@ -41,195 +41,90 @@ pub(crate) const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d
 /// Maximum time that a test waits for an action of a node.
 pub(crate) const PATIENCE: Duration = Timeout::LIMIT;
 
-/// A deployed rollup.
-pub(crate) struct DevnetRollup {
-    pub(crate) l1: Devnet,
-    pub(crate) provider: DynProvider,
-    pub(crate) message_queue: Address,
-    pub(crate) forced: Address,
-    /// Allows all balances and codes of the genesis.
-    genesis_allowance: GenesisAllowance,
-    folder: TempDir,
+/// How a rollup is deployed.
+pub(crate) struct Setup {
+    l1: DevnetBuilder,
+    forks: ForkTimes,
+    accounts: Vec<(Address, GenesisAccount)>,
+    change: Box<dyn FnOnce(RollupFixture) -> RollupFixture + Send>,
 }
 
-impl DevnetRollup {
-    /// Deploys a rollup that anyone may advance on a new devnet.
-    pub(crate) async fn new() -> Result<Self> {
-        Self::on(Devnet::builder(), Vec::new(), None).await
-    }
-
-    /// Deploys a rollup that only this sequencer may advance.
-    pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
-        Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
-    }
-
-    /// Deploys a rollup that only the node of [`Self::sequencer_config`] may advance, with these
-    /// accounts in its genesis.
-    pub(crate) async fn with_policy(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        Self::on(Devnet::builder(), accounts, Some(ADVANCE)).await
-    }
-
-    /// Deploys a rollup on an L1 that starts at this time.
-    pub(crate) async fn starting_at(time: u64) -> Result<Self> {
-        Self::on(Devnet::builder().timestamp(time), Vec::new(), None).await
-    }
-
-    /// Deploys a rollup with these accounts in its genesis.
-    pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        Self::on(Devnet::builder(), accounts, None).await
-    }
-
-    /// Deploys a rollup on an L1 whose EXECUTE accepts inputs with blobs.
-    pub(crate) async fn with_blobs() -> Result<Self> {
-        Self::with_blobs_and(Vec::new()).await
-    }
-
-    /// Like [`Self::with_blobs`], with these accounts in the genesis.
-    pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        let l1 = Devnet::builder().with(|config| config.execute_dialects = with_blobs());
-        Self::on(l1, accounts, None).await
-    }
-
-    /// Deploys a rollup on an L1 with this schedule of EXECUTE gas.
-    pub(crate) async fn with_execute_gas(
-        schedule: GasSchedule,
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
-        let l1 = Devnet::builder().with(move |config| config.execute_gas = schedule);
-        Self::on(l1, accounts, None).await
-    }
-
-    /// Deploys a rollup on an L1 where a market prices the EXECUTE gas of this schedule.
-    pub(crate) async fn with_market(
-        schedule: GasSchedule,
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
-        Self::on(market(schedule), accounts, None).await
-    }
-
-    /// Like [`Self::with_market`], for a rollup with the policy of [`Self::with_policy`].
-    pub(crate) async fn with_market_and_policy(
-        schedule: GasSchedule,
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
-        Self::on(market(schedule), accounts, Some(ADVANCE)).await
-    }
-
-    /// Deploys a rollup that calls EXECUTE at this address, with these accounts in its genesis. The
-    /// L1 has transactions of type `0x05` and a market where they buy allowances.
-    pub(crate) async fn with_execute_tx(
-        calling: Address,
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
-        let l1 = Devnet::builder().with(|config| {
-            config.execute_market = true;
-            config.execute_dialects =
-                Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
-        });
+impl Setup {
+    /// A rollup that anyone may advance, on a new devnet.
+    pub(crate) fn new() -> Self {
         let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self::of(forks, l1, accounts, move |fixture| fixture.calling(calling)).await
+        Self { l1: Devnet::builder(), forks, accounts: Vec::new(), change: Box::new(|it| it) }
     }
 
-    /// Deploys a rollup with this maximum lag in seconds and these accounts in its genesis.
-    pub(crate) async fn with_lag(
-        l1: DevnetBuilder,
-        accounts: Vec<(Address, GenesisAccount)>,
-        max_lag: u64,
-    ) -> Result<Self> {
-        let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
-    }
-
-    /// Deploys a rollup with this change of its genesis or contracts, and these accounts in its
-    /// genesis.
-    pub(crate) async fn changed_with(
-        accounts: Vec<(Address, GenesisAccount)>,
-        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
-    ) -> Result<Self> {
-        let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self::of(forks, Devnet::builder(), accounts, change).await
-    }
-
-    /// Deploys a rollup with this change of its genesis or contracts.
-    pub(crate) async fn changed(
-        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
-    ) -> Result<Self> {
-        Self::changed_with(Vec::new(), change).await
-    }
-
-    /// Mines an L1 block one second later.
-    pub(crate) async fn next_second(&self) -> Result<()> {
-        self.provider.anvil_increase_time(1).await?;
-        self.provider.anvil_mine(Some(1), None).await?;
-        Ok(())
-    }
-
-    /// Like [`Self::with_blobs`], but with L1 and L2 at Amsterdam.
-    pub(crate) async fn at_amsterdam_with_blobs() -> Result<Self> {
-        let l1 = Devnet::builder().hardfork(Hardfork::Amsterdam).with(|config| {
-            config.execute_dialects = with_blobs();
-            // At Amsterdam, storing the contracts costs more than the default block gas limit.
-            config.gas_limit = 60_000_000;
-        });
-        Self::of_forks(ForkTimes::constant(ProtocolFork::Amsterdam), l1, Vec::new(), None).await
-    }
-
-    /// Deploys a rollup with blobs whose L1 starts at Prague at `time` and activates later forks
-    /// after these numbers of seconds. The L2 has the same schedule.
-    pub(crate) async fn forking(
-        time: u64,
-        later: &[(ProtocolFork, u64)],
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
-        Self::forking_apart(time, later, later, accounts).await
-    }
-
-    /// Like [`Self::forking`], but with separate later forks for L1 and the L2 genesis.
-    pub(crate) async fn forking_apart(
+    /// A rollup with blobs whose L1 starts at Prague at `time` and activates later forks after these
+    /// numbers of seconds, and whose genesis has these later forks.
+    pub(crate) fn forking(
         time: u64,
         of_l1: &[(ProtocolFork, u64)],
         of_l2: &[(ProtocolFork, u64)],
-        accounts: Vec<(Address, GenesisAccount)>,
-    ) -> Result<Self> {
+    ) -> Self {
         let at = |later: &[(ProtocolFork, u64)]| {
             later.iter().map(|(fork, after)| (*fork, ForkTime::At(time + after))).collect()
         };
-        let l1 = Devnet::builder().timestamp(time).hardforks(Hardfork::Prague, at(of_l1));
-        let l1 = l1.with(|config| {
-            config.execute_dialects = with_blobs();
-            config.gas_limit = 60_000_000;
-        });
+        let later = at(of_l1);
         let forks = ForkTimes { first: ProtocolFork::Prague, later: at(of_l2) };
-        Self::of_forks(forks, l1, accounts, None).await
+        Self { forks, ..Self::new() }
+            .on(|l1| l1.timestamp(time).hardforks(Hardfork::Prague, later))
+            .large_blocks()
+            .blobs()
     }
 
-    async fn on(
-        l1: DevnetBuilder,
-        accounts: Vec<(Address, GenesisAccount)>,
-        sequencer: Option<Address>,
-    ) -> Result<Self> {
-        Self::of_forks(ForkTimes::constant(ProtocolFork::Osaka), l1, accounts, sequencer).await
+    /// A rollup with blobs at Amsterdam, like its L1.
+    pub(crate) fn at_amsterdam() -> Self {
+        Self { forks: ForkTimes::constant(ProtocolFork::Amsterdam), ..Self::new() }
+            .on(|l1| l1.hardfork(Hardfork::Amsterdam))
+            .large_blocks()
+            .blobs()
     }
 
-    async fn of_forks(
-        forks: ForkTimes,
-        l1: DevnetBuilder,
-        accounts: Vec<(Address, GenesisAccount)>,
-        sequencer: Option<Address>,
-    ) -> Result<Self> {
-        Self::of(forks, l1, accounts, move |fixture| match sequencer {
-            Some(sequencer) => fixture.sequenced_by(sequencer),
-            None => fixture,
-        })
-        .await
+    /// At Amsterdam, storing the contracts costs more than the default block gas limit of L1.
+    fn large_blocks(self) -> Self {
+        self.on(|l1| l1.with(|config| config.gas_limit = 60_000_000))
     }
 
-    async fn of(
-        forks: ForkTimes,
-        l1: DevnetBuilder,
-        accounts: Vec<(Address, GenesisAccount)>,
+    /// Changes L1.
+    pub(crate) fn on(self, l1: impl FnOnce(DevnetBuilder) -> DevnetBuilder) -> Self {
+        Self { l1: l1(self.l1), ..self }
+    }
+
+    /// L1's EXECUTE accepts inputs with blobs.
+    pub(crate) fn blobs(self) -> Self {
+        self.on(|l1| l1.with(|config| config.execute_dialects = with_blobs()))
+    }
+
+    /// L1 has this schedule of EXECUTE gas, and a market that prices it.
+    pub(crate) fn market(self, schedule: GasSchedule) -> Self {
+        let change = move |l1: DevnetBuilder| {
+            l1.with(move |config| (config.execute_gas, config.execute_market) = (schedule, true))
+        };
+        self.on(change).blobs()
+    }
+
+    /// Has these accounts in the genesis.
+    pub(crate) fn accounts(self, accounts: Vec<(Address, GenesisAccount)>) -> Self {
+        Self { accounts, ..self }
+    }
+
+    /// Changes the genesis or the contracts.
+    pub(crate) fn change(
+        self,
         change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
-    ) -> Result<Self> {
+    ) -> Self {
+        Self { change: Box::new(change), ..self }
+    }
+
+    /// Only this account may advance the rollup.
+    pub(crate) fn sequencer(self, sequencer: Address) -> Self {
+        self.change(move |it| it.sequenced_by(sequencer))
+    }
+
+    pub(crate) async fn deploy(self) -> Result<DevnetRollup> {
+        let Self { l1, forks, accounts, change } = self;
         let l1 = l1.mainnet().spawn().await?;
         let provider = l1.provider();
         let time = head_time(&provider).await?;
@@ -248,7 +143,53 @@ impl DevnetRollup {
         write_deployment(&deployment, folder.path())?;
         let genesis_allowance = allow_all(&deployment.genesis);
         let Deployment { message_queue, forced, .. } = deployment;
-        Ok(Self { l1, provider, message_queue, forced, genesis_allowance, folder })
+        Ok(DevnetRollup { l1, provider, message_queue, forced, genesis_allowance, folder })
+    }
+}
+
+/// A deployed rollup.
+pub(crate) struct DevnetRollup {
+    pub(crate) l1: Devnet,
+    pub(crate) provider: DynProvider,
+    pub(crate) message_queue: Address,
+    pub(crate) forced: Address,
+    /// Allows all balances and codes of the genesis.
+    genesis_allowance: GenesisAllowance,
+    folder: TempDir,
+}
+
+impl DevnetRollup {
+    /// Deploys a rollup that anyone may advance on a new devnet.
+    pub(crate) async fn new() -> Result<Self> {
+        Setup::new().deploy().await
+    }
+
+    /// Deploys a rollup that only this sequencer may advance.
+    pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
+        Setup::new().sequencer(sequencer).deploy().await
+    }
+
+    /// Deploys a rollup with these accounts in its genesis.
+    pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        Setup::new().accounts(accounts).deploy().await
+    }
+
+    /// Deploys a rollup on an L1 whose EXECUTE accepts inputs with blobs.
+    pub(crate) async fn with_blobs() -> Result<Self> {
+        Setup::new().blobs().deploy().await
+    }
+
+    /// Mines an L1 block one second later.
+    pub(crate) async fn next_second(&self) -> Result<()> {
+        self.provider.anvil_increase_time(1).await?;
+        self.provider.anvil_mine(Some(1), None).await?;
+        Ok(())
+    }
+
+    /// Replaces the newest L1 blocks by as many empty ones.
+    pub(crate) async fn reorg(&self, depth: u64) -> Result<()> {
+        let nothing: [(); 0] = [];
+        Ok(self.provider.raw_request("anvil_reorg".into(), (depth, nothing)).await?)
     }
 
     pub(crate) fn deployment(&self) -> PathBuf {
@@ -308,13 +249,20 @@ impl DevnetRollup {
         })
     }
 
-    #[allow(dead_code, reason = "some tests have sequencers of their own kind")]
-    pub(crate) async fn sequencer(&self) -> Result<RollupNode> {
-        let role = Role::Sequencer(Box::new(self.sequencer_config()?));
-        Ok(RollupNode::start(self.config(role)).await?)
+    /// Role of a sequencer with [`Self::sequencer_config`].
+    pub(crate) fn sequencer_role(&self) -> Result<Role> {
+        Ok(Role::Sequencer(Box::new(self.sequencer_config()?)))
     }
 
-    #[allow(dead_code, reason = "not every test needs one without the Engine API")]
+    /// Starts a sequencer.
+    pub(crate) async fn start(&self, config: SequencerConfig) -> Result<RollupNode> {
+        Ok(RollupNode::start(self.config(Role::Sequencer(Box::new(config)))).await?)
+    }
+
+    pub(crate) async fn sequencer(&self) -> Result<RollupNode> {
+        self.start(self.sequencer_config()?).await
+    }
+
     pub(crate) async fn follower(&self, sequencer: Option<&RollupNode>) -> Result<RollupNode> {
         let sequencer = sequencer.map(|it| format!("ws://{}", it.server().addresses()[0]));
         Ok(RollupNode::start(self.config(Role::Follower { sequencer })).await?)
@@ -376,14 +324,6 @@ impl DevnetRollup {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
-}
-
-/// An L1 where a market prices the EXECUTE gas of this schedule.
-fn market(schedule: GasSchedule) -> DevnetBuilder {
-    Devnet::builder().with(move |config| {
-        (config.execute_gas, config.execute_market) = (schedule, true);
-        config.execute_dialects = with_blobs();
-    })
 }
 
 /// Dialects of EXECUTE that also accept inputs with blobs.
@@ -576,4 +516,14 @@ pub(crate) fn signed_with(
         input,
         ..eip1559(nonce, to, gas_limit)
     })
+}
+
+/// Signs a transfer of one wei with this nonce.
+pub(crate) fn one_wei(from: &Key, nonce: u64, to: Address) -> Transaction {
+    signed_with(from, nonce, to, 1, Bytes::new(), 21_000)
+}
+
+/// Sends a transaction, and returns its hash.
+pub(crate) async fn submit(l2: &RootProvider, transaction: &Transaction) -> Result<B256> {
+    Ok(*l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash())
 }

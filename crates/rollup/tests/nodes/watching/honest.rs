@@ -105,7 +105,7 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
         if is_reorged {
             let nothing: [(); 0] = [];
             let before: Value = rollup.provider.raw_request("evm_snapshot".into(), nothing).await?;
-            rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+            rollup.reorg(1).await?;
             until("another prefix", &sequencer, || async {
                 rollup.provider.anvil_mine(Some(1), None).await?;
                 let newest = first_prefix(&sequencer).await.ok();
@@ -212,8 +212,7 @@ async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     let _sent = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let first = send(&provider_of(&sequencer)?, "alice", 0).await?;
     until_preconfirmed(&sequencer, first).await?;
-    let nothing: [(); 0] = [];
-    rollup.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    rollup.reorg(1).await?;
     let second = send(&provider_of(&sequencer)?, "bob", 0).await?;
     until("a prefix with both", &sequencer, || async {
         rollup.provider.anvil_mine(Some(1), None).await?;
