@@ -1,4 +1,4 @@
-//! Parts of a node's status in the form of the RPC methods.
+//! Conversions of parts of a node's status to RPC types.
 
 use crate::lease::Lease;
 use alloy_eips::BlockNumHash;

@@ -3,7 +3,7 @@
 use client::RedactedUrl;
 use std::time::Duration;
 
-/// Reason why a node cannot use etcd, or may not make blocks now.
+/// Reason why a node cannot use etcd, or may not build blocks now.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// No etcd endpoint is configured.

@@ -37,8 +37,8 @@
 //!
 //! # Records
 //!
-//! The leader also stores [records](SharedRecords) in etcd for its successors: the blocks of which
-//! it signs prefixes. Each request compares the fencing token, so a former leader cannot add any.
+//! The leader also stores [records](SharedRecords) in etcd for its successors: the blocks whose
+//! prefixes it signs. Each request compares the fencing token, so a former leader cannot add any.
 
 mod agent;
 mod error;

@@ -1,4 +1,4 @@
-//! L1 inputs of the next L2 block: an anchor, and the messages up to it.
+//! L1 inputs of the next L2 block: an anchor and the messages that it covers.
 
 use crate::{
     Signer, SignerError,
@@ -22,11 +22,11 @@ use wire::ProtocolFork;
 const HASH_GAS: u64 = 3_000;
 /// Maximum sum of the gas of a block's relayed messages, by their gas limits.
 const RELAYS_GAS: u64 = 6_000_000;
-/// Maximum bytes of a block's relayed messages, packed.
+/// Maximum length of a block's relayed messages in packed encoding, in bytes.
 const RELAYS_BYTES: usize = 24_000;
 
-/// Maximum wait for a signature of the operator while a block is built. After it the block is built
-/// without L1 inputs, and a later block includes them.
+/// Maximum wait for a signature of the operator while a block is built. Beyond it, the block is
+/// built without L1 inputs, which a later block includes.
 const SIGNING_TIME: Duration = Duration::from_millis(50);
 
 /// Gas limits of a block's system transactions, by the gas rules of a fork.
@@ -55,13 +55,13 @@ impl SystemTransactionGas {
             return self.message;
         }
         let asked = u64::from(message.gas_limit);
-        // A call receives at most 63/64 of the remaining gas (EIP-150). Each byte of data is paid
-        // for as calldata, copied and hashed.
+        // A call receives at most 63/64 of the remaining gas (EIP-150). Each byte of data is
+        // charged as calldata, for the copy and for the hash.
         self.message + asked + asked / 63 + 40 * message.data.len() as u64
     }
 }
 
-/// Signs the operator's transactions, which prove anchors and relay messages on the L2.
+/// The operator, which signs the transactions that prove anchors and relay messages on the L2.
 #[derive(Debug)]
 pub(super) struct Operator {
     key: Signer,
@@ -80,12 +80,12 @@ pub(super) struct SystemTransactions {
     pub(super) relayed: u64,
 }
 
-/// Returns the anchor of the next block: the messages sent by the end of this L1 block, up to the
-/// limit of one anchor. `None` if the view lacks the header of the L1 block.
+/// Returns the anchor of the next block, which covers the messages sent by the end of this L1
+/// block, up to the limit of one anchor. `None` if the view lacks the header of the L1 block.
 fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
-    // L1 rejects an anchor that covers more than `AHEAD` messages beyond those proven to be
-    // relayed, so a block with it could not be posted.
+    // L1 rejects a block whose anchor covers more than `AHEAD` messages beyond those proven to be
+    // relayed.
     let most = known_relayed.saturating_add(AHEAD);
     let checkpoint = view.messages().checkpoint_at(l1_block, most);
     Some(Anchor {
@@ -125,9 +125,9 @@ pub(super) struct L1Inputs {
 
 impl L1Inputs {
     /// Returns the L1 inputs of the block after the chain's head. It has a new anchor if there are
-    /// newer messages and the last one covers fewer than an overdue block has to relay ([`RELAYS`]),
-    /// or if it replaces a promised block, so that the anchor has to name the L1 block `least` or a
-    /// later one. `known` messages are proven to be relayed.
+    /// newer messages and the last anchor covers fewer than an overdue block must relay
+    /// ([`RELAYS`]), or if it replaces a promised block, in which case the anchor must name the L1
+    /// block `least` or a later one. `known` messages are proven to be relayed.
     pub(super) fn next(
         view: &L1View,
         chain: &ChainReader,
@@ -136,8 +136,7 @@ impl L1Inputs {
         least: u64,
     ) -> Result<Self, ChainError> {
         let head = chain.head();
-        // Read from the L2 state and not counted in this process, since another node may have made
-        // the last blocks.
+        // Read from the L2 state, since another node may have built the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let named = view.head().and_then(|head| head.number.checked_sub(confirmations));
         let anchor = named
@@ -151,7 +150,7 @@ impl L1Inputs {
         Ok(Self { anchor, covered, relayed, needs_anchor: least > 0 })
     }
 
-    /// Leaves the L1 inputs to a later block, except for an anchor that this one needs.
+    /// Leaves the L1 inputs to a later block, except an anchor that this one needs.
     pub(super) const fn leave_out(&mut self) {
         if !self.needs_anchor {
             self.anchor = None;
@@ -166,7 +165,7 @@ impl L1Inputs {
     ///
     /// # Errors
     ///
-    /// [`SignerError`] if the operator's key gives no signature in time.
+    /// [`SignerError`] if the operator's key returns no signature in time.
     pub(super) fn transactions(
         &self,
         view: &L1View,
@@ -205,7 +204,7 @@ impl L1Inputs {
     }
 }
 
-/// Number of pending messages that one block relays.
+/// Returns the number of pending messages that a block relays.
 fn how_many(
     pending: &[&Message],
     cost: &SystemTransactionGas,
@@ -214,13 +213,13 @@ fn how_many(
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
         let is_parked = deferred(message.index);
-        // By the messages' gas limits, since the gas used is known only after execution.
+        // Counts gas limits, since the gas used is only known after execution.
         gas += cost.of(message, is_parked);
         let data = if is_parked { B256::ZERO.len() } else { message.data.len() };
         bytes += Message::PACKED_HEADER + data;
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
-    // At least as many as an overdue block must relay (`RELAYS`), whatever their limits: the queue
+    // At least as many as an overdue block must relay (`RELAYS`), whatever their limits. The queue
     // delivers in order, so a message above the limits would block it. If they do not fit, fewer
     // are tried, or some are parked.
     fitting.count().max(RELAYS as usize).min(pending.len())
@@ -261,7 +260,7 @@ impl Operator {
             nonce: self.nonce,
             gas_limit,
             // Rounded up to a power of two, so that the transaction is the same for the next
-            // blocks, whose base fees differ a little, and a late signature can still be used.
+            // blocks, whose base fees differ slightly. A late signature can then still be used.
             max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2).next_power_of_two(),
             max_priority_fee_per_gas: 0,
             to: to.into(),
@@ -270,8 +269,8 @@ impl Operator {
             ..Default::default()
         };
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
-        // Incremented only after signing, because a nonce gap after a failure of the remote signer
-        // would block all later transactions.
+        // Incremented only after signing. If the remote signer fails, a nonce gap would block all
+        // later transactions.
         self.nonce += 1;
         Ok(RecoveredTransaction {
             transaction: transaction.into(),

@@ -29,7 +29,7 @@ struct Waiting {
     number: u64,
     hash: B256,
     timestamp: u64,
-    /// EXECUTE gas that counts for the block; that of a whole L1 transaction if two such blocks do
+    /// EXECUTE gas that counts for the block, or that of an L1 transaction if two such blocks do
     /// not fit into one.
     gas: u64,
     /// Input bytes, counted in the same way.
@@ -41,8 +41,8 @@ impl Waiting {
     /// the block.
     fn new(block: &Block, cost: Option<InputCost>, limits: &Capacity) -> Self {
         let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
-        // Two blocks of more than half a transaction cannot share one, so each of them uses up a
-        // whole transaction.
+        // Two blocks of more than half a transaction cannot share one, so each of them needs its
+        // own.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
         let (gas, bytes) = match cost {
             Some(cost) => (cost.gas, cost.bytes as u64),
@@ -74,9 +74,9 @@ pub(super) enum Pace {
 }
 
 impl Queue {
-    /// Removes the blocks up to `safe`, which are on L1. If the rest does not reach from there to
-    /// the head, e.g. after a reorg or a rebuild, the queue is rebuilt from `unsafe_blocks`; the
-    /// measurements of blocks that are still in it are kept.
+    /// Removes the blocks up to `safe`, which are on L1. If the rest does not lead from there to
+    /// the head, e.g. after a reorg, rebuilds the queue from `unsafe_blocks`, and keeps the
+    /// measurements of blocks that are still in it.
     fn follow<E>(
         &mut self,
         safe: &Block,
@@ -128,8 +128,8 @@ impl Queue {
 }
 
 impl BacklogConfig {
-    /// Maximum time from sealing a block to its inclusion on L1, for a rollup with this maximum lag
-    /// in seconds.
+    /// Returns the maximum time from sealing a block to its inclusion on L1, for a rollup with this
+    /// maximum lag in seconds.
     fn longest(&self, max_lag: u64) -> Duration {
         // The other half of the lag is reserved for blocks sealed while L1 does not respond.
         let lag = Duration::from_secs(max_lag / 2);
@@ -137,11 +137,10 @@ impl BacklogConfig {
     }
 }
 
-/// Returns the first limit that another block, of the size of a whole L1 transaction, would
-/// exceed.
+/// Returns the first limit that another block with the size of an L1 transaction would exceed.
 fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
-    // With an empty backlog one more block is always allowed: otherwise a node whose L1 was
-    // silent would never seal again.
+    // With an empty backlog one more block is always allowed, or else a node would never seal again
+    // after an outage of L1.
     if status.blocks == 0 {
         return None;
     }
@@ -157,7 +156,7 @@ fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
     Some(Backlog { what, got: used.saturating_add(more), limit })
 }
 
-/// Used share of the limit that is closest to being reached, in thousandths.
+/// Returns the used share of the limit that is closest to being reached, in thousandths.
 fn filled(status: &BacklogStatus) -> u64 {
     let share = |it: BoundedAmount| {
         let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
@@ -166,10 +165,10 @@ fn filled(status: &BacklogStatus) -> u64 {
     [status.gas, status.bytes, status.age].map(share).into_iter().max().unwrap_or_default()
 }
 
-/// Interval and size of blocks: as configured below `slow_percent` of the limit. Above it the
-/// interval grows and the size shrinks in proportion to the rest of the limit, so that a burst
-/// is spread over more and smaller blocks, several of which fit into one L1 transaction, before
-/// transactions are rejected.
+/// Returns interval and size of blocks, as configured below `slow_percent` of the limit. Above it,
+/// the interval grows and the size shrinks in proportion to the remaining limit. Before
+/// transactions are rejected, a burst is thus spread over smaller blocks, several of which fit into
+/// an L1 transaction.
 fn pace(status: &BacklogStatus, block_time: Duration, config: &BacklogConfig) -> Pace {
     let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
     let rest = WHOLE - filled(status).min(WHOLE - 1);
@@ -181,7 +180,7 @@ fn pace(status: &BacklogStatus, block_time: Duration, config: &BacklogConfig) ->
     Pace::After(block_time.saturating_mul(factor), rest * WHOLE / most)
 }
 
-/// Paces block production by the backlog.
+/// Sets the pace of block production by the backlog.
 #[derive(Debug)]
 pub(super) struct Pacer {
     config: BacklogConfig,
@@ -201,7 +200,7 @@ impl Pacer {
     }
 
     /// Updates the backlog and returns the pace of the next block, which would be sealed at `now`.
-    /// Closes the pool for transactions of users while the backlog is full, and opens it again.
+    /// Closes the pool for user transactions while the backlog is full.
     pub(super) fn update(
         &mut self,
         sync: &L2Syncer,
@@ -220,12 +219,12 @@ impl Pacer {
         })
     }
 
-    /// Adds a newly sealed block.
+    /// Adds a sealed block.
     pub(super) fn sealed(&mut self, block: &Block, cost: Option<InputCost>, limits: &Capacity) {
         self.queue.0.push_back(Waiting::new(block, cost, limits));
     }
 
-    /// Timestamp of the oldest block that is not on L1.
+    /// Returns the timestamp of the oldest block that is not on L1.
     pub(super) fn oldest(&self) -> Option<u64> {
         self.queue.0.front().map(|first| first.timestamp)
     }
@@ -285,7 +284,7 @@ mod tests {
     fn blocks_get_smaller_and_rarer_towards_limit() {
         let second = Duration::from_secs(1);
         let limits = capacity();
-        // One transaction in twelve seconds, so a hundred in the whole time.
+        // One transaction per twelve seconds, so a hundred in total.
         let whole = limits.gas;
         let pace = |blocks| {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
@@ -355,7 +354,7 @@ mod tests {
         assert_eq!(filled(amount(7, 0), amount(0, 0), none), WHOLE);
     }
 
-    /// A child of a block with this hash.
+    /// Returns a block with this number and hash.
     fn block(number: u64, hash: u8) -> Arc<Block> {
         let header = alloy_consensus::Header { number, ..Default::default() };
         let mut block = Block::from_header(header);

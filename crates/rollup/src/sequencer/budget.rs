@@ -8,7 +8,7 @@ const fn amount(used: u64, limit: u64) -> BudgetAmount {
     BudgetAmount { used, limit, left: limit.saturating_sub(used) }
 }
 
-/// Remaining share of the limit, in millionths.
+/// Returns the remaining share of the limit, in millionths.
 fn share_left(amount: &BudgetAmount) -> u128 {
     // In 128 bits, since the limit is `u64::MAX` where L1 sets none.
     u128::from(amount.left) * 1_000_000 / u128::from(amount.limit.max(1))
@@ -21,7 +21,7 @@ fn share_left(amount: &BudgetAmount) -> u128 {
 ///
 /// [`NodeError`] if no block can be built.
 pub(crate) fn budget(node: &Node, backlog: Option<BacklogStatus>) -> Result<Budget, NodeError> {
-    // Built by the code that seals, so the response matches the next block.
+    // Built by the same code as the next block, so that the response matches it.
     let pending = node.pending()?;
     let limits = node.read(|node| node.settings.budget.limits());
     let unbounded = InputUse { bytes: usize::MAX, gas: u64::MAX };

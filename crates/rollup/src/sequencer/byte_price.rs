@@ -3,10 +3,10 @@
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Upper bound of the L1 gas for a byte of input: the floor of calldata from Amsterdam on
-/// (EIP-7976), EXECUTE's price of a byte, and a share of the call.
+/// Upper bound of the L1 gas per byte of input: the calldata floor from Amsterdam on (EIP-7976),
+/// EXECUTE's price of a byte, and a share of the call.
 const GAS_PER_BYTE: u128 = 96;
-/// Bytes that a transfer adds to a block in which it is the first to read both accounts' paths.
+/// Bytes that a transfer adds to a block if it is the first to read the paths of both accounts.
 const TRANSFER_BYTES: u128 = 4_096;
 /// Gas of a transfer.
 const TRANSFER_GAS: u128 = 21_000;
@@ -28,7 +28,7 @@ impl BytePrice {
         *self.0.lock() = if is_scarce { GAS_PER_BYTE * u128::from(base_fee) } else { 0 };
     }
 
-    /// Sets the price to zero, for a node that makes no blocks.
+    /// Sets the price to zero, for a node that builds no blocks.
     pub(crate) fn clear(&self) {
         *self.0.lock() = 0;
     }

@@ -7,7 +7,7 @@ use crate::{
 use chain::{ChainError, Rejection};
 use node::NodeError;
 
-/// Reason why no block is made.
+/// Reason why no block is built.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
     /// L1 cannot be read, or does not admit the account of this node.
@@ -24,18 +24,18 @@ pub enum SequencerError {
     Node(#[from] NodeError),
     /// L1 has not responded for longer than the sequencer may build blocks without it.
     #[error(
-        "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: L1 would reject older ones"
+        "L1 has not responded for {silent} s, and blocks are only built without it for {limit} s, because L1 would reject older ones"
     )]
     L1Silent {
-        /// Seconds since L1 was last read completely.
+        /// Time since L1 was last read completely, in seconds.
         silent: u64,
-        /// Maximum seconds.
+        /// Maximum time, in seconds.
         limit: u64,
     },
     /// L1's time was set back before the timestamp of the latest L2 block, which L1 does not accept
     /// yet.
     #[error(
-        "L1's time has gone back: L2 block {number} has timestamp {got}, and L1's next block would have {expected}; \
+        "L1's time was set back: L2 block {number} has timestamp {got}, but L1's next block would have {expected}; \
          sealing resumes when L1 has caught up, or the blocks are rebuilt if that takes too long"
     )]
     AheadOfL1 {
@@ -74,15 +74,15 @@ pub enum SequencerError {
         max_gas: u64,
     },
     /// The operator's account on the L2 cannot pay for the system transactions of the next block.
-    #[error("the operator's transactions on the L2: {0}")]
+    #[error("the L2 rejects the operator's transactions: {0}")]
     Operator(Rejection),
-    /// The operator's key gives no valid signature.
+    /// The operator's key returned no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// A block contradicts what this node has signed.
+    /// A block contradicts an earlier signature, or cannot be recorded.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
-    /// This node may not make blocks: it has lost the lease, or etcd does not respond.
+    /// This node may not build blocks, because it has lost the lease or etcd does not respond.
     #[error(transparent)]
     Lease(#[from] LeaseError),
 }

@@ -1,4 +1,4 @@
-//! Facts of blocks for the evidence in `advance`, each computed once.
+//! Facts of blocks for the evidence in `advance`, computed once per block.
 //!
 //! The evidence that L1 requires changes with L1's time and head, so it is composed at each
 //! sealing, planning and posting. The facts depend only on a block and the state after it, and
@@ -36,7 +36,7 @@ pub(crate) struct BlockFacts {
     /// Number of messages relayed after the block.
     pub(crate) relayed: u64,
     proofs: Mutex<BTreeMap<Address, Arc<AccountProof>>>,
-    /// State after the block of accounts on which forced transactions depend.
+    /// State of accounts after the block, on which forced transactions depend.
     accounts: Mutex<BTreeMap<Address, AccountFacts>>,
 }
 
@@ -55,8 +55,7 @@ impl EvidenceBook {
         chain: &ChainReader,
         block: &Arc<Block>,
     ) -> Result<Arc<BlockFacts>, ChainError> {
-        // The lock is held during the few state reads, so that two threads do not both compute the
-        // facts.
+        // Held during the few state reads, so that two threads do not both compute the facts.
         let mut blocks = self.0.blocks.lock();
         if let Some(known) = blocks.get(&block.hash) {
             return Ok(Arc::clone(known));
@@ -73,21 +72,21 @@ impl EvidenceBook {
         Ok(facts)
     }
 
-    /// Number of times that facts of a block were computed.
+    /// Returns the number of times that facts of a block were computed.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }
 
     /// Keeps the blocks for which `is_waiting` returns `true`. The others are on L1 or were
-    /// replaced, so memory is bounded by the backlog.
+    /// replaced, so the backlog bounds the memory.
     pub(crate) fn retain(&self, is_waiting: impl Fn(u64, &B256) -> bool) {
         self.0.blocks.lock().retain(|hash, facts| is_waiting(facts.number, hash));
     }
 }
 
 impl BlockFacts {
-    /// Returns the proof of an account after the block; for the messenger with the slot that counts
-    /// relayed messages.
+    /// Returns the proof of an account after the block. The messenger's proof includes the slot
+    /// with the number of relayed messages.
     pub(crate) fn proof(
         &self,
         chain: &ChainReader,
@@ -99,7 +98,7 @@ impl BlockFacts {
         }
         let slots = if account == L2_MESSENGER { &[U256::ZERO][..] } else { &[] };
         let proof = Arc::new(chain.prove(block, account, slots)?);
-        // Two threads may both compute the proof; the result is the same.
+        // Two threads may both compute the proof, with the same result.
         self.proofs.lock().insert(account, Arc::clone(&proof));
         Ok(proof)
     }

@@ -1,5 +1,4 @@
-//! Limits of L1 on the EXECUTE input of a block, and the remaining budget while the builder fills
-//! the block.
+//! L1's limits on the EXECUTE input of a block, and the remaining budget while the block is built.
 
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -22,11 +21,11 @@ pub struct InputLimits {
     pub bytes: Option<usize>,
     /// Maximum gas that EXECUTE may reserve or charge for the input.
     pub gas: Option<u64>,
-    /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and
-    /// those of the state that it is the first to read. Duties are exempt.
+    /// Minimum tip per byte by which a transaction lengthens the input, in wei. Counts its own
+    /// bytes, and those of the state that it is the first to read. Duties are exempt.
     pub byte_price: u128,
-    /// Minimum tip per byte at present, in wei. A transaction that pays less waits for a block with
-    /// a lower price: the price may have risen after the transaction was accepted.
+    /// Current minimum tip per byte, in wei. A transaction that pays less waits for a block with a
+    /// lower price, since the price may have risen after the transaction was accepted.
     pub present_byte_price: u128,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
@@ -55,13 +54,13 @@ impl BudgetPolicy for InputLimits {
     }
 }
 
-/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header,
+/// Bytes of an input without nodes, codes and transactions: its fixed parts, the parent's header,
 /// bloom filter and roots of the payload. Also covers reads after the last transaction, except the
 /// siblings of removed values.
 const INPUT_OVERHEAD: usize = 4_096;
 
-/// Bytes of the sibling node that computing a state root may need when a value is removed: a full
-/// branch.
+/// Bytes of a full branch, the sibling node that computing a state root may need when a value is
+/// removed.
 const SIBLING: usize = 532 + LIST_OFFSET;
 
 /// Part of [`INPUT_OVERHEAD`] that belongs to the payload.
@@ -70,7 +69,7 @@ const REQUEST_OVERHEAD: usize = 2_048;
 /// Number of nodes read after the last transaction, without siblings of removed values.
 const NODES_BEHIND: usize = 8;
 
-/// Sums over a block's transactions, without the witness.
+/// Sums over a block's transactions, excluding the witness.
 #[derive(Debug, Clone, Copy, Default)]
 struct TxLoad {
     transactions: usize,
@@ -85,9 +84,9 @@ struct TxLoad {
 /// Lower bound on the input of any block with a given transaction.
 #[derive(Debug, Clone, Copy)]
 struct TxMinimum {
-    /// Bytes, with nodes in compact form.
+    /// Bytes with nodes in compact form.
     bytes: usize,
-    /// Bytes, with nodes as RLP.
+    /// Bytes with nodes as RLP.
     expanded: usize,
     /// Gas limit of the transaction.
     gas: u64,
@@ -105,12 +104,12 @@ impl TxMinimum {
     }
 }
 
-/// Gas of transactions that were executed but removed from the block again, because they did not
-/// fit, fit into no block or paid too little. Counted by classes of gas limits.
+/// Gas of transactions that were executed but then removed from the block, because they did not
+/// fit, can never fit, or paid too little. Counted by class of gas limits.
 ///
 /// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction, so
 /// that transactions with a high gas limit cannot use up the attempts of those with a lower one. A
-/// plain transfer reads only its two accounts: if it does not fit, the block is full.
+/// plain transfer only reads two accounts, so if it does not fit, the block is full.
 struct VainGas {
     block_gas_limit: u64,
     spent: [Cell<u64>; Self::CLASSES],
@@ -155,11 +154,11 @@ struct InputBudget<'c> {
     pricing: Arc<dyn Pricing>,
     block_gas_limit: u64,
     base_fee: u64,
-    /// Sums over the transactions so far.
+    /// Sums over the included transactions.
     load: Cell<TxLoad>,
-    /// Gas of executed transactions that were removed again: of the duties and kept transactions,
-    /// of deprioritized senders, and of all others. Separate, so that none can use up the limit of
-    /// another.
+    /// Gas of executed transactions that were then removed: of duties and transactions of replaced
+    /// blocks, of deprioritized senders, and of all others. Separate, so that none can use up the
+    /// limit of another.
     in_vain: [VainGas; 3],
 }
 
@@ -175,8 +174,8 @@ impl<'c> InputBudget<'c> {
         if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
             limits = InputLimits::default();
         }
-        // Reserved for the calldata that is posted in addition to the input, which counts against
-        // the same limit of an L1 transaction.
+        // Reserve space for the calldata that is posted in addition to the input, which counts
+        // against the same limit.
         limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
         Self {
@@ -211,14 +210,14 @@ impl<'c> InputBudget<'c> {
         TxLoad {
             transactions: load.transactions + 1,
             bytes: load.bytes + own_bytes(transaction),
-            // EXECUTE reserves gas by the limits, since the gas used is known only after execution.
+            // EXECUTE reserves the gas limits, since the gas used is only known after execution.
             gas: load.gas.saturating_add(transaction.gas_limit()),
             removals: load.removals + removals,
         }
     }
 
-    /// Returns the rejection of a transaction with which the block would have this load and witness
-    /// size, if it does not fit. `own` is the lower bound for any block with the transaction.
+    /// Returns the rejection of a transaction if the block with it, of this load and witness size,
+    /// does not fit. `own` is the lower bound for any block with the transaction.
     fn refusal(
         &self,
         index: usize,
@@ -243,8 +242,9 @@ impl<'c> InputBudget<'c> {
             }
         }
         if let Some(max) = self.limits.gas {
-            let reason =
-                |gas| invalid(format!("EXECUTE asks for {gas} gas with it, {max} are allowed"));
+            let reason = |gas| {
+                invalid(format!("EXECUTE needs {gas} gas with it, but at most {max} are allowed"))
+            };
             let asked = match is_alone {
                 true => self.input_gas(&size, size.expanded + load.bytes, load, 0),
                 false => self.least_gas(own),
@@ -260,9 +260,9 @@ impl<'c> InputBudget<'c> {
         None
     }
 
-    /// Returns the rejection of a transaction that pays too little for its bytes with this gas, if
-    /// it does: final below [`InputLimits::byte_price`], else until the present price falls. Duties
-    /// are exempt.
+    /// Returns the rejection of a transaction if it pays too little for its bytes with this gas. It
+    /// is final below [`InputLimits::byte_price`], and otherwise until the current price falls.
+    /// Duties are exempt.
     fn debt(
         &self,
         index: usize,
@@ -289,14 +289,14 @@ impl<'c> InputBudget<'c> {
             .then(|| Rejection::BlockFull(reason(owed(present_byte_price))))
     }
 
-    /// Estimate of the EXECUTE gas at the end of the block, including reads after the last
+    /// Estimates the EXECUTE gas at the end of the block, including reads after the last
     /// transaction.
     fn likely_gas(&self, size: &WitnessSize, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
         self.input_gas(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
-    /// EXECUTE gas of an input with this many bytes, with nodes as RLP, and with this number of
+    /// Returns the EXECUTE gas of an input of this length, with nodes as RLP, and this number of
     /// further nodes.
     fn input_gas(
         &self,
@@ -324,7 +324,7 @@ impl<'c> InputBudget<'c> {
             .saturating_add(self.work.work().peak.saturating_sub(covered))
     }
 
-    /// Lower bound on the EXECUTE gas of any input with a transaction with this lower bound.
+    /// Returns the lower bound on the EXECUTE gas of any input with this transaction.
     fn least_gas(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
@@ -339,7 +339,7 @@ impl<'c> InputBudget<'c> {
 
 impl BlockBudget for InputBudget<'_> {
     fn overrides(&self) -> &dyn EvmOverrides {
-        // Work is counted only if the gas of EXECUTE is bounded.
+        // Count work only if the gas of EXECUTE is bounded.
         if self.limits.gas.is_some() { self.work.overrides() } else { self.config }
     }
 
@@ -362,7 +362,7 @@ impl BlockBudget for InputBudget<'_> {
             return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
         let own = TxMinimum::of(transaction, WitnessSize::default(), WitnessSize::default());
-        // Before execution the gas limit bounds the gas used.
+        // Before execution, the gas limit is the upper bound of the gas used.
         self.refusal(index, self.with(transaction, 0), own, size)
             .or_else(|| self.debt(index, transaction, own, transaction.gas_limit()))
     }
@@ -403,17 +403,17 @@ impl BlockBudget for InputBudget<'_> {
     }
 }
 
-/// Maximum bytes that are added to the input after the last transaction.
+/// Returns the maximum number of bytes that are added to the input after the last transaction.
 const fn behind(load: TxLoad) -> usize {
     INPUT_OVERHEAD + SIBLING * load.removals
 }
 
-/// Bytes of an encoded transaction in an input.
+/// Returns the length of an encoded transaction in an input, in bytes.
 fn own_bytes(transaction: &Transaction) -> usize {
     transaction.encode_2718_len() + LIST_OFFSET
 }
 
-/// Maximum number of values that a transaction removes from the state.
+/// Returns the maximum number of values that a transaction removes from the state.
 fn removals(executed: &ResultAndState) -> usize {
     let of_account = |account: &revm::state::Account| {
         let slots = account.storage.values();

@@ -1,10 +1,11 @@
-//! Search for the transaction that makes EXECUTE on L1 reject a block which this node has executed.
+//! Search for the transaction because of which EXECUTE on L1 rejects a block that this node has
+//! executed.
 //!
-//! Such a block shows a consensus difference between the node and L1. Until it is fixed, one
-//! transaction must not prevent all others from being posted. The rejected block is replaced by
-//! blocks with fewer of its transactions, one at a time, until L1 rejects a single transaction.
-//! That transaction is dropped once L1 has accepted a block without user transactions in its place.
-//! If L1 rejects this block too, it has another reason, and nothing is dropped.
+//! Such a block reveals a consensus difference between the node and L1. Until it is fixed, one
+//! transaction must not prevent all others from being posted. The rejected block is replaced by one
+//! block at a time with fewer of its transactions, until L1 rejects a single transaction. That
+//! transaction is dropped once L1 has accepted a block without user transactions in its place. If
+//! L1 rejects this block too, there is another cause, and nothing is dropped.
 
 use crate::l1::L1View;
 use alloy_primitives::{Address, B256, keccak256};
@@ -17,15 +18,16 @@ pub(super) struct Isolation {
     limit: Option<usize>,
     /// Hash of the trial block, which is not on L1 yet.
     trial: Option<B256>,
-    /// The transaction that L1 rejected alone; the trial block is then without user transactions.
+    /// The transaction that L1 rejected alone, in which case the trial block has no user
+    /// transactions.
     suspect: Option<B256>,
-    /// The safe head after which L1 rejected even a block without user transactions.
+    /// Safe head after which L1 rejected even a block without user transactions.
     in_vain: Option<B256>,
 }
 
 impl Isolation {
-    /// Maximum number of user transactions in the next block; `None` without a limit. With a limit,
-    /// the block contains only transactions of rejected blocks.
+    /// Returns the maximum number of user transactions in the next block; `None` without a limit.
+    /// With a limit, the block only contains transactions of rejected blocks.
     pub(super) const fn limit(&self) -> Option<usize> {
         self.limit
     }
@@ -50,8 +52,8 @@ impl Isolation {
     }
 
     /// Ends the trial if L1 has included it, as the block `safe`, or if it is no longer the
-    /// `oldest` one that is not on L1: it was replaced after an L1 reorg, or because it was too old.
-    /// Returns the transaction to drop, if it was found. `all_done` is `true` if no transactions of
+    /// `oldest` block that is not on L1, because it was replaced after an L1 reorg or was too old.
+    /// Returns the transaction to drop, if found. `all_done` is `true` if no transactions of
     /// rejected blocks are left.
     pub(super) fn follow(
         &mut self,
@@ -77,7 +79,7 @@ impl Isolation {
     }
 
     /// Returns `true` if the search can replace the block after `safe`, which L1 has rejected with
-    /// these user transactions. Without any, the block has another reason, and the search ends
+    /// these user transactions. Without any, the rejection has another cause, and the search ends
     /// until L1 has another block.
     pub(super) fn may_replace(&mut self, safe: B256, block: &Block, users: &[B256]) -> bool {
         if self.in_vain == Some(safe) {
@@ -85,21 +87,21 @@ impl Isolation {
         }
         let (number, transactions) = (block.header.number, users.len());
         if users.is_empty() {
-            tracing::error!(number, "EXECUTE on L1 rejects a block without user transactions");
+            tracing::error!(number, "EXECUTE on L1 rejected a block without user transactions");
             *self = Self { in_vain: Some(safe), ..Self::default() };
             return false;
         }
         tracing::warn!(
             number,
             transactions,
-            "EXECUTE on L1 rejects a block, replacing it by smaller ones"
+            "EXECUTE on L1 rejected a block, replacing it by smaller ones"
         );
         true
     }
 }
 
-/// Hashes of the block's user transactions, i.e. neither the operator's nor forced from index
-/// `forced_next` on, in order.
+/// Returns the hashes of the block's user transactions in order, i.e. neither the operator's nor
+/// forced ones from index `forced_next` on.
 pub(super) fn users_of(
     block: &Block,
     view: &L1View,

@@ -1,10 +1,11 @@
 //! Block production from the latest snapshot of L1, without requests to L1.
 //!
-//! [`Sequencer`] decides when blocks are made and replaced. [`BlockSealer`] chooses their content,
-//! [`Pacer`] their interval and size by the backlog, [`LostBlocks`] finds those that L1 can never
-//! accept, [`Requeued`] keeps the transactions of replaced ones, and [`Isolation`] searches for a
-//! transaction that makes L1 reject a block. [`Preconfirmations`] signs prefixes of a block while it
-//! is built, and keeps what they promise. The batcher posts the blocks on its own thread.
+//! [`Sequencer`] decides when blocks are built and replaced. [`BlockSealer`] chooses their content,
+//! [`Pacer`] their interval and size depending on the backlog, [`LostBlocks`] finds those that L1
+//! can never accept, [`Requeued`] stores the transactions of replaced ones, and [`Isolation`]
+//! searches for a transaction because of which L1 rejects a block. [`Preconfirmations`] signs
+//! prefixes of a block while it is built, and prevents blocks that contradict them. The batcher
+//! posts the blocks on its own thread.
 
 pub(crate) mod anchor;
 mod backlog;
@@ -73,12 +74,13 @@ pub struct Sequencer {
     clock: L1Clock,
     /// Signer of prefixes, if the node signs any.
     preconfirmations: Option<Preconfirmations>,
-    /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
+    /// The last L1 transaction with blocks that replaced this node's, until the worker has handled
+    /// it.
     pub(crate) overtaken_by: Option<B256>,
 }
 
 impl Sequencer {
-    /// A sequencer over a node and an L1 view, with the batcher that posts its blocks.
+    /// Creates a sequencer for a node and an L1 view, with the batcher that posts its blocks.
     pub(crate) fn new(
         sync: L2Syncer,
         rules: RollupRules,
@@ -109,7 +111,7 @@ impl Sequencer {
         sequencer
     }
 
-    /// Sets the right to seal, which is checked before each block.
+    /// Sets the fence, which is checked before each block.
     pub(crate) fn with_fence(mut self, fence: Fence) -> Self {
         self.sealer.fence = fence;
         self
@@ -120,8 +122,8 @@ impl Sequencer {
         Self { preconfirmations, ..self }
     }
 
-    /// Seals the open block, and returns the signer of prefixes for the time when this node makes
-    /// blocks again. Without the lease, the next leader seals the block.
+    /// Seals the open block, and returns the signer of prefixes, to be used when this node is the
+    /// sequencer again. Without the lease, the next leader seals the block.
     pub(crate) fn take_preconfirmations(&mut self) -> Option<Preconfirmations> {
         if !self.sealer.fence.lasts_for(Duration::ZERO)
             && let Some(promises) = &mut self.preconfirmations
@@ -129,12 +131,13 @@ impl Sequencer {
             promises.drop_open_block(&self.sync.node);
         }
         if let Err(error) = self.seal_open_block() {
-            tracing::error!(%error, "preconfirmed block not sealed");
+            tracing::error!(%error, "failed to seal preconfirmed block");
         }
         self.preconfirmations.take()
     }
 
-    /// Seals the open block as it was signed last, if there is one: what follows makes no blocks.
+    /// Seals the last signed prefix of the open block, if there is one, because no more blocks are
+    /// built.
     ///
     /// # Errors
     ///
@@ -154,12 +157,12 @@ impl Sequencer {
         (self.sync, self.requeued.into_inner())
     }
 
-    /// Deferred transactions of replaced blocks.
+    /// Returns the deferred transactions of replaced blocks.
     pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.requeued
     }
 
-    /// Queues transactions of replaced blocks again.
+    /// Requeues transactions of replaced blocks.
     pub(crate) fn requeue(&mut self, displaced: Vec<RecoveredTransaction>) {
         self.requeued.push_front(displaced);
     }
@@ -190,17 +193,17 @@ impl Sequencer {
         }
     }
 
-    /// Reason why the last block has no L1 inputs.
+    /// Returns the reason why the last block has no L1 inputs.
     pub(crate) fn not_relayed(&self) -> Option<SequencerError> {
         self.sealer.operator_refused.clone().map(SequencerError::Operator)
     }
 
-    /// Reason why the batcher does not post waiting blocks.
+    /// Returns the reason why the batcher does not post pending blocks.
     pub(crate) fn not_submitted(&self) -> Option<String> {
         self.batcher.report().not_submitted
     }
 
-    /// Ends the batcher's thread, at the end of the node.
+    /// Stops the batcher's thread when the node stops.
     pub(crate) fn end(self) {
         self.batcher.end();
     }
@@ -220,13 +223,13 @@ impl Sequencer {
     ///
     /// # Errors
     ///
-    /// [`SequencerError`]; completed steps are kept, and the next call continues.
+    /// [`SequencerError`]. Completed steps are kept, and the next call continues.
     pub fn follow_l1(&mut self) -> Result<(), SequencerError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
             self.batcher.l1_went_back();
         }
-        // Blocks replaced by an L1 reorg do not indicate a competing sequencer.
+        // Blocks that an L1 reorg replaced do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.requeued.displace(update.displaced);
         let (max_lag, promises) = (self.rules.max_lag, self.preconfirmations.as_ref());
@@ -236,9 +239,9 @@ impl Sequencer {
         self.isolate_refused()
     }
 
-    /// Reverts to a block, and keeps the transactions of the blocks after it.
+    /// Reverts to a block, and requeues the transactions of the blocks after it.
     pub(crate) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
-        // Before the head moves, so that the batcher posts none of the reverted blocks.
+        // Must come before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
         if let Some(promises) = &mut self.preconfirmations {
             let blocks = self.sync.unsafe_blocks()?;
@@ -255,7 +258,7 @@ impl Sequencer {
     }
 
     /// Replaces the oldest unsafe block if EXECUTE on L1 rejects it, and drops the transaction that
-    /// causes this once it is found.
+    /// causes this, once found.
     fn isolate_refused(&mut self) -> Result<(), SequencerError> {
         let safe = self.sync.safe()?;
         let oldest = self.chain().canonical_block(safe.header.number + 1)?;
@@ -282,7 +285,7 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Hands the current blocks to the batcher, or pauses it while L1 cannot be read.
+    /// Passes the current blocks to the batcher, or pauses it while L1 cannot be read.
     pub(crate) fn submit(&self, is_readable: bool) {
         let Some(terms) = self.terms.as_ref().filter(|_| is_readable) else {
             self.batcher.hold();
@@ -296,8 +299,8 @@ impl Sequencer {
         });
     }
 
-    /// Maximum time without a response from L1 during which blocks are made. It leaves at least
-    /// half of the maximum lag to post them.
+    /// Returns the maximum time for which blocks are built without a response from L1. Leaves at
+    /// least half of the maximum lag to post them.
     fn longest_silence(&self) -> Duration {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
@@ -320,17 +323,17 @@ impl Sequencer {
         may.is_ok().then_some(self.config.block_time)
     }
 
-    /// Makes a block if one is due, but none at or after the time of `unknown_fork`.
+    /// Builds a block if one is due, but none at or after the time of `unknown_fork`.
     ///
     /// # Errors
     ///
-    /// [`SequencerError`] if no block may or can be made.
+    /// [`SequencerError`] if no block may or can be built.
     pub(crate) fn make_block(
         &mut self,
         unknown_fork: Option<&Difference>,
     ) -> Result<Option<Arc<Block>>, SequencerError> {
         let now = Instant::now();
-        // Called first, even if no block is due, because it opens the pool again once L1 has
+        // Must come first, even if no block is due, because it reopens the pool once L1 has
         // included enough.
         let (limits, throughput) = (self.sealer.capacity(), self.batcher.report().throughput);
         let due = self.clock.for_block(now);
@@ -343,8 +346,7 @@ impl Sequencer {
             return sealed.map(|sealed| self.commit(sealed)).transpose();
         }
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
-        // A block sealed after this might be too old before L1 can include it, and would be
-        // reverted.
+        // A block sealed now might become too old before L1 can include it, and would be reverted.
         if silent > limit {
             let (silent, limit) = (silent.as_secs(), limit.as_secs());
             return Err(SequencerError::L1Silent { silent, limit });
@@ -362,7 +364,7 @@ impl Sequencer {
             let expected = self.clock.next_block(now);
             return Err(SequencerError::AheadOfL1 { number, got, expected });
         }
-        // The search replaces the block, since L1 rejects it.
+        // The search replaces the block, because L1 rejects it.
         if self.isolation.limit().is_none()
             && let Some(promises) = &mut self.preconfirmations
             && let Some(sealed) = promises.unfinished_block(&self.sync, self.rules.max_lag, time)?
@@ -373,12 +375,12 @@ impl Sequencer {
             return Ok(None);
         }
         let Pace::After(pause, size) = pace else { return Ok(None) };
-        // The first prefix of a block may be made as early as its last one is late.
+        // Start early, so that the block is due after its last prefix.
         let wait = pause.saturating_sub(lead.unwrap_or_default());
         if self.sealer.since_last_block() < wait || time <= head.header.timestamp {
             return Ok(None);
         }
-        // The first transaction of the pool is included at any size.
+        // The first transaction of the pool is included whatever its size.
         let gas_limit = head.header.gas_limit;
         let whole = gas_limit / backlog::WHOLE * size;
         let promises = self.preconfirmations.as_ref();
@@ -413,20 +415,20 @@ impl Sequencer {
         sealed.map(|sealed| self.commit(sealed)).transpose()
     }
 
-    /// Makes a block the head, and hands it to the batcher.
+    /// Makes a block the head, and passes it to the batcher.
     fn commit(&mut self, sealed: BlockCandidate) -> Result<Arc<Block>, SequencerError> {
         if let Some(promises) = &mut self.preconfirmations {
             promises.require_kept(&self.sync, &sealed.new.block)?;
         }
         let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
-        // Taken before the append, which consumes the block's state changes.
+        // Computed before the append, which consumes the block's state changes.
         let footprint = BlockFootprint::of(&sealed.new);
         let block = self.sync.node.append(sealed)?;
         self.sealer.note_sealed();
         self.isolation.sealed(block.hash);
         self.pacer.sealed(&block, cost, &self.sealer.capacity());
-        // Passed on only after the block is on disk, so that the batcher never posts a block that a
-        // crash removes.
+        // Only after the block is on disk, so that the batcher never posts a block that a crash
+        // could remove.
         self.batcher.sealed(&block, cost, footprint);
         if let Some(promises) = &mut self.preconfirmations {
             promises.note_sealed(&self.sync.view, &block, self.sealer.rate.get());
@@ -437,7 +439,7 @@ impl Sequencer {
         Ok(block)
     }
 
-    /// Resets the attributes of the pending block: the head's anchor, and only transactions of the
+    /// Resets the attributes of the pending block to the head's anchor and the transactions of the
     /// pool, until the next block is sealed.
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());

@@ -1,5 +1,5 @@
-//! User transactions that are offered to the next block: forced ones, those of replaced blocks, and
-//! the pool's.
+//! User transactions offered to the next block: forced ones, those of replaced blocks, and the
+//! pool's.
 
 use crate::{
     RollupRules,
@@ -27,11 +27,11 @@ pub(super) struct Forced {
     pub(super) transaction: RecoveredTransaction,
 }
 
-/// User transactions that come before those of the pool, or without these.
+/// User transactions that precede those of the pool.
 #[derive(Debug)]
 pub(super) struct UserOffer {
     first: Vec<RecoveredTransaction>,
-    /// Number of trailing ones in `first` that later blocks may include as well.
+    /// Number of trailing transactions in `first` that later blocks may include as well.
     kept: usize,
     /// `true` if the pool's transactions follow.
     has_pool: bool,
@@ -39,14 +39,14 @@ pub(super) struct UserOffer {
     time: u64,
     /// Forced transactions that the block can include.
     forced: Vec<Forced>,
-    /// Forced transactions that a block omitted although it had to include them.
+    /// Forced transactions that a trial block omitted although it had to include them.
     omitted: Vec<Forced>,
     duties_only: bool,
 }
 
 impl UserOffer {
-    /// Offers these forced transactions to a block at `time`, then those of replaced blocks, at
-    /// most `most` of these. With a limit the pool's transactions are left out.
+    /// Offers these forced transactions to a block at `time`, followed by those of replaced blocks,
+    /// limited to `most`. With a limit, excludes the pool's transactions.
     pub(super) fn new(
         time: u64,
         forced: Vec<Forced>,
@@ -66,7 +66,7 @@ impl UserOffer {
         &self.first
     }
 
-    /// Hashes of the pool's transactions that may be included; `None` for all.
+    /// Returns the hashes of the pool's transactions that may be included; `None` for all.
     pub(super) fn only(&self) -> Option<Vec<B256>> {
         (!self.has_pool).then(Vec::new)
     }
@@ -75,7 +75,7 @@ impl UserOffer {
         self.duties_only
     }
 
-    /// Offers less, after a block was too large. Returns `false` if nothing can be left out.
+    /// Reduces the offer after a block was too large. Returns `false` if nothing can be left out.
     pub(super) fn shrink(&mut self) -> bool {
         if self.kept > 0 {
             let left = self.kept / 2;
@@ -86,11 +86,11 @@ impl UserOffer {
         !self.omitted.is_empty() && self.limit_to_duties()
     }
 
-    /// Adds a forced transaction that a block had to include and has omitted. `users` are the
+    /// Adds a forced transaction that a block had to include but omitted. `users` are the
     /// transactions of that block. Returns `false` if nothing is left to try.
     ///
     /// Other transactions of the block may have made it valid, so it is first appended to them. If
-    /// it does not fit there, the block contains only what is due, which fits in any case
+    /// it does not fit there, the block only contains due transactions, which always fit
     /// (`Capacity`).
     pub(super) fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
         if self.omitted.iter().any(|it| it.index == omitted.index) {
@@ -119,7 +119,7 @@ impl UserOffer {
     }
 }
 
-/// Everything that decides which user transactions a block can include.
+/// State that determines which user transactions a block can include.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offered {
     head: B256,
@@ -149,15 +149,15 @@ impl Offered {
     }
 }
 
-/// The last attempt to build a block whose user transactions were all rejected, with its time.
+/// Offer and time of the last attempt to build a block in which all user transactions were
+/// rejected.
 #[derive(Debug, Default)]
 pub(super) struct FruitlessAttempt(Option<(Offered, Instant)>);
 
 impl FruitlessAttempt {
     /// Returns `true` if a block may include some of the offered transactions. After an attempt
-    /// that included none, this is unknown until something changes. The next attempt then waits as
-    /// long as a block takes, because whoever fills the pool with transactions that no block can
-    /// include also changes it at will.
+    /// that included none, this requires a change of the offer and a delay: an attacker that fills
+    /// the pool with transactions that no block can include could also change it at will.
     pub(super) fn may_try(&self, offered: &Offered, block_time: Duration) -> bool {
         self.0.as_ref().is_none_or(|(before, at)| before != offered && at.elapsed() >= block_time)
     }
@@ -168,8 +168,9 @@ impl FruitlessAttempt {
     }
 }
 
-/// Returns `true` if a kept or an executable transaction waits for a lower base fee, and an
-/// empty block lowers it. There are few such blocks: each lowers it by an eighth.
+/// Returns `true` if an executable transaction, or one of a replaced block, waits for a lower base
+/// fee, and an empty block lowers it. Few such blocks are needed, since each lowers it by an
+/// eighth.
 pub(super) fn waits_for_base_fee(
     node: &Node,
     chain: &ChainReader,
@@ -199,7 +200,7 @@ pub(super) fn waits_for_base_fee(
     Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
 }
 
-/// L1's queue of forced transactions, as far as blocks may include it.
+/// L1's queue of forced transactions that blocks may include.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ForcedQueue<'v> {
     pub(super) view: &'v L1View,
@@ -225,14 +226,15 @@ impl ForcedQueue<'_> {
         let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
         for entry in self.view.forced_from(next) {
             let t = &entry.transaction;
-            // A reorg may remove an unconfirmed entry: the block would then contain a forced
+            // A reorg may remove an unconfirmed entry, after which the block would contain a forced
             // transaction that is unknown to L1.
             if entry.l1_block > confirmed {
                 break;
             }
             if t.maxFee < base_fee {
-                // One that waits for a lower base fee delays those behind it, for which L1 accepts
-                // no evidence before it. Another one is discharged, so it uses no nonce and no room.
+                // An entry that waits for a lower base fee delays later ones, for which L1 accepts
+                // no evidence before it. Other entries are discharged, so they need neither nonce
+                // nor space.
                 let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = *self.rules;
                 let until = t.submittedAt + forced_delay + forced_grace + forced_expiry;
                 if t.priced && time < until {
@@ -246,7 +248,7 @@ impl ForcedQueue<'_> {
                 Some((_, next)) => *next,
                 None => state.nonce(sender)?,
             };
-            // One that the block cannot include is not tried: after rejecting it the builder would
+            // Skip entries that the block cannot include: after rejecting one, the builder would
             // have to restart the block's witness record.
             if t.nonce != expected || state.balance(sender)? < t.cost {
                 continue;

@@ -1,8 +1,8 @@
 //! The block whose prefixes are signed while it is built.
 //!
-//! Each prefix is made as a block is: built, verified by EXECUTE, and checked for its duties. The
-//! last one becomes the block. A prefix that cannot be made is left out, since the one before it is
-//! a complete block too.
+//! Each prefix is a block: built, verified by EXECUTE, and checked for its duties. The last one is
+//! sealed. A prefix that cannot be built is skipped, since the previous one is also a complete
+//! block.
 
 use super::{
     anchor::is_nameable,
@@ -24,7 +24,7 @@ use executor::{Transaction, recover_sender};
 use node::{BlockCandidate, MineRequest, Node, NodeError, SetCoinbase};
 use std::time::Instant;
 
-/// A block of which a prefix is signed.
+/// A block with a signed prefix.
 #[derive(Debug)]
 pub(super) struct OpenBlock {
     pub(super) parent: B256,
@@ -32,21 +32,22 @@ pub(super) struct OpenBlock {
     pub(super) condition: L1Condition,
     /// The newest signed prefix.
     pub(super) signed: BlockCandidate,
-    /// Time from which on the block is sealed.
+    /// Time from which the block is sealed.
     pub(super) due: Instant,
     /// Time at which the last prefix was begun.
     pub(super) begun: Instant,
-    /// Number of prefixes after which the pool may use the whole block, and those made so far.
+    /// Number of prefixes after which the pool may use the whole block, and the number built so
+    /// far.
     pub(super) slices: (u64, u64),
-    /// Gas limit of the pool's transactions in the whole block.
+    /// Gas limit of the pool's transactions in the complete block.
     pub(super) pool_gas: u64,
-    /// Version of the pool when the last prefix was begun, and `true` if that prefix left some of
-    /// its transactions to the next one.
+    /// Version of the pool when the last prefix was begun, and `true` if some of its transactions
+    /// did not fit into that prefix.
     pub(super) pool: (u64, bool),
 }
 
 impl OpenBlock {
-    /// Returns `true` if L1 has changed so that the block can no longer follow the head.
+    /// Returns `true` if the block can no longer follow the head after a change of L1.
     pub(super) fn is_lost(&self, sync: &L2Syncer) -> bool {
         self.anchor.as_ref().is_some_and(|anchor| !is_nameable(&sync.view, anchor))
             || sync.chain().head().hash != self.parent
@@ -94,7 +95,7 @@ impl OpenBlock {
             };
             let (sealed, beside) = match sealer.check_duties(sync, sealed, terms.duties)? {
                 DutyCheck::Met { sealed, beside } => (sealed, beside),
-                // A transaction of the pool may have made a forced transaction valid that is due.
+                // A transaction of the pool may have made a due forced transaction valid.
                 DutyCheck::Failed {
                     sealed,
                     error: error @ DutyError::ForcedOmitted { index, .. },
@@ -125,7 +126,7 @@ impl OpenBlock {
     }
 }
 
-/// Builds the block of a prefix again.
+/// Rebuilds the block of a prefix.
 pub(super) fn build_again(node: &Node, prefix: &Prefix) -> Result<BlockCandidate, NodeError> {
     let lost = |index| NodeError::PrefixLost {
         index,

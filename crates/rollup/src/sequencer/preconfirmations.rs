@@ -1,4 +1,4 @@
-//! Promises about blocks that this node has signed.
+//! Preconfirmations of this node, which are promises about blocks.
 
 use super::{
     anchor::{anchor_of, is_nameable},
@@ -26,24 +26,24 @@ use std::{
 use variants::market::Rate;
 use wire::ProtocolFork;
 
-/// Seconds before its maximum age at which a block is replaced: one slot.
+/// Time before its maximum age at which a block is replaced, in seconds: one slot.
 pub(super) const LAG_MARGIN: u64 = 12;
 
 /// Returns the maximum age of the oldest block that is not on L1, in seconds. L1 accepts blocks for
-/// `max_lag`, and a promise lasts for half of it. Half of that is left for posting.
+/// `max_lag`, and a promise is valid for half of it. Half of that is reserved for posting.
 pub(crate) const fn max_age_of_unposted(max_lag: u64) -> u64 {
     max_lag / 4
 }
 
-/// Returns the maximum age of L1's head for a promise about its child, in seconds. Once the policy
-/// opens, any account may post a child of it with a timestamp of `max_lag` ago. The promise has to
-/// end before.
+/// Returns the maximum age of the safe head for a promise about its child, in seconds. Once the
+/// policy opens, any account may post a child with a timestamp of `max_lag` ago, so the promise
+/// must end before.
 pub(crate) fn max_age_of_safe(max_lag: u64, policy_timeout: u64) -> u64 {
     let until_open = policy_timeout.saturating_sub(max_lag.saturating_add(max_lag / 2));
     max_age_of_unposted(max_lag).min(until_open)
 }
 
-/// A block of which prefixes may be signed, and the state on which that depends.
+/// A block whose prefixes may be signed, and the state on which that depends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NextBlock<'s> {
     pub(super) head: &'s Block,
@@ -54,21 +54,22 @@ pub(super) struct NextBlock<'s> {
     pub(super) rules: &'s RollupRules,
     /// Price of EXECUTE on L1.
     pub(super) rate: Option<Rate>,
-    /// `true` during the search for a transaction that L1 rejects.
+    /// `true` while searching for a transaction that L1 rejects.
     pub(super) is_isolating: bool,
     /// Timestamp of the oldest block that is not on L1.
     pub(super) oldest_unposted: Option<u64>,
 }
 
-/// Signer of prefixes, with what it publishes.
+/// Signer of prefixes, and the book in which it publishes them.
 #[derive(Debug)]
 pub(crate) struct Preconfirmations {
     pub(crate) signer: PrefixSigner,
     pub(super) book: Arc<PrefixBook>,
-    /// Minimum time between two prefixes; `None` signs no more, and keeps the earlier promises.
+    /// Minimum time between two prefixes; `None` if no more are signed, and only earlier promises
+    /// are kept.
     pub(crate) slice: Option<Duration>,
     rates: SignedRates,
-    /// The block of which a prefix is signed.
+    /// The block whose prefixes are being signed.
     open: Option<OpenBlock>,
 }
 
@@ -87,8 +88,8 @@ impl Preconfirmations {
         self.open.is_some()
     }
 
-    /// Returns an error if prefixes of this block may not be signed: others could make the promise
-    /// impossible to keep.
+    /// Returns an error if prefixes of this block may not be signed, because others could make the
+    /// promise impossible to keep.
     pub(super) fn may_sign(&mut self, next: &NextBlock<'_>) -> Result<(), NotPreconfirming> {
         let NextBlock { view, terms, rules, head, time, .. } = *next;
         self.signer.require_complete(view)?;
@@ -129,12 +130,12 @@ impl Preconfirmations {
         Ok(())
     }
 
-    /// Checks that a block contradicts nothing that this node has signed, and records it if it has
-    /// no signature.
+    /// Checks that a block contradicts no signature of this node, and records it if it is unsigned.
     ///
     /// # Errors
     ///
-    /// [`PrefixError`] if it does, or if it cannot be recorded; the same block is tried again then.
+    /// [`PrefixError`] if it does, or if it cannot be recorded, in which case the same block is
+    /// retried.
     pub(super) fn require_kept(
         &mut self,
         sync: &L2Syncer,
@@ -145,11 +146,12 @@ impl Preconfirmations {
         self.signer.record_sealed(prefix, self.slice.is_some(), &sync.view)
     }
 
-    /// Returns `true` if a block contradicts a promise that holds on L1's present chain: L1 has
-    /// returned to that chain after this node has replaced the promised block.
+    /// Returns `true` if a block contradicts a promise that is valid on L1's current chain, because
+    /// L1 has returned to that chain after this node has replaced the promised block.
     pub(super) fn are_broken_by(&self, sync: &L2Syncer, block: &Block) -> bool {
         let (number, parent) = (block.header.number, block.header.parent_hash);
-        // Few blocks have been replaced, and hashing all transactions takes time.
+        // Check this first, because hashing all transactions takes time, and few blocks have been
+        // replaced.
         self.signer.may_break(number, parent, block.hash, &sync.view)
             && self
                 .prefix_of(sync, block, true, L1Condition::default())
@@ -161,7 +163,7 @@ impl Preconfirmations {
         self.signer.has_sealed(block.header.number, block.hash)
     }
 
-    /// Records the unsigned ones of these blocks, which are about to be reverted: their L1
+    /// Records the unsigned blocks among these, which are about to be reverted: their L1
     /// transaction may be in flight, and would break a promise about another block in their place.
     pub(super) fn record_reverted<'b>(
         &mut self,
@@ -170,15 +172,17 @@ impl Preconfirmations {
     ) {
         let unsigned = blocks.filter(|block| !self.has_sealed(block)).filter_map(|block| {
             let prefix = self.prefix_of(sync, block, true, L1Condition::default());
-            prefix.inspect_err(|error| tracing::warn!(%error, "reverted block not recorded")).ok()
+            prefix
+                .inspect_err(|error| tracing::warn!(%error, "failed to record reverted block"))
+                .ok()
         });
         for prefix in unsigned.collect::<Vec<_>>() {
             self.signer.record_reverted(prefix, &sync.view);
         }
     }
 
-    /// Notes a new head of this node, and forgets what was signed about final blocks. `rate` is the
-    /// price of EXECUTE on L1.
+    /// Records a new head of this node, and drops signatures on final blocks. `rate` is the price
+    /// of EXECUTE on L1.
     pub(super) fn note_sealed(&mut self, view: &L1View, block: &Block, rate: Option<Rate>) {
         let [finalized, safe] =
             [view.finalized_head(), view.advanced_head()].map(|head| head.map(|head| head.number));
@@ -192,8 +196,8 @@ impl Preconfirmations {
         }
     }
 
-    /// Lowest number of the L1 block that the anchor of the next block, at this time, has to name,
-    /// so that L1 accepts the block only on chains on which the promises that it replaces are void.
+    /// Returns the lowest L1 block number that the anchor of the next block at this time must name,
+    /// so that L1 only accepts the block on chains on which the promises that it replaces are void.
     pub(super) fn least_anchor(&self, head: &Block, time: u64) -> u64 {
         self.signer.least_anchor(head.header.number + 1, head.hash, time)
     }
@@ -210,8 +214,8 @@ impl Preconfirmations {
         Prefix::of(block, self.signer.rollup(), fork.schema(), is_sealed, condition)
     }
 
-    /// Builds the block again of which a prefix was signed, or was about to be signed, when this
-    /// node or the last leader stopped. It is sealed as it is.
+    /// Rebuilds the block whose prefix was signed, or about to be signed, when this node or the
+    /// last leader stopped. It must be sealed unchanged.
     pub(super) fn unfinished_block(
         &mut self,
         sync: &L2Syncer,
@@ -221,7 +225,7 @@ impl Preconfirmations {
         let head = sync.chain().head().num_hash();
         let recorded = self.signer.unfinished_on(head, time, &sync.view);
         let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
-        // L1 would not include it in time.
+        // L1 can no longer include it in time.
         let last = prefix.promised.header.timestamp.saturating_add(max_lag);
         if last < time.saturating_add(LAG_MARGIN) {
             return Ok(None);
@@ -229,36 +233,36 @@ impl Preconfirmations {
         let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
         let sealed = match build_again(&sync.node, &prefix) {
             Ok(sealed) if sealed.new.block.hash == expected => sealed,
-            // Any other error may pass, and what was promised is tried again.
+            // Other errors may be temporary, so the promised block is retried.
             Err(error) if !matches!(error, NodeError::PrefixLost { .. }) => {
                 return Err(error.into());
             }
             other => {
                 let got = other.map(|sealed| sealed.new.block.hash.to_string());
                 let got = got.unwrap_or_else(|error| error.to_string());
-                tracing::error!(number, got, %expected, "cannot build the preconfirmed block again");
+                tracing::error!(number, got, %expected, "failed to rebuild preconfirmed block");
                 self.signer.forget_unfinished(head);
                 return Ok(None);
             }
         };
-        // L1 is back before the block of its anchor. It would be reverted at once.
+        // L1 was reorganised below the block of its anchor, so it would immediately be reverted.
         if anchor_of(&sealed.new.block).is_some_and(|anchor| !is_nameable(&sync.view, &anchor)) {
             return Ok(None);
         }
-        tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
+        tracing::info!(number, hash = %expected, "sealing block preconfirmed earlier");
         if !is_signed {
             return Ok(Some(sealed));
         }
         let message = &prefix.promised.message;
         let condition = L1Condition { number: message.l1_block, hash: message.l1_hash };
         if let Err(error) = self.sign(sync, &sealed, true, condition) {
-            tracing::warn!(%error, "sealed block not preconfirmed");
+            tracing::warn!(%error, "failed to sign sealed block");
         }
         Ok(Some(sealed))
     }
 
-    /// Signs the first prefix of a block and publishes it. If none can be signed, the block is
-    /// returned, to be sealed as it is.
+    /// Signs and publishes the first prefix of a block. If this is not possible, returns the block,
+    /// to be sealed unchanged.
     pub(super) fn open_block(
         &mut self,
         sync: &L2Syncer,
@@ -295,7 +299,7 @@ impl Preconfirmations {
                 self.open = Some(open);
                 Ok(None)
             }
-            // The signature may exist, but the block that is sealed is the same one.
+            // The signature may exist, but it is on the block that is sealed.
             Err(error) => {
                 self.book.set_state(Err(&NotPreconfirming::Failed(error.to_string())));
                 Ok(Some(sealed))
@@ -303,19 +307,19 @@ impl Preconfirmations {
         }
     }
 
-    /// Returns the part of the pool's gas in a block that its first prefix may use. Each further one
-    /// may use as much more, so that early transactions do not fill the block.
+    /// Returns the share of the pool's gas that the first prefix of a block may use. Each further
+    /// prefix may add as much, so that early transactions do not fill the block.
     pub(super) fn first_share(&self, pool_gas: u64, block_time: Duration) -> u64 {
         pool_gas / self.slices(block_time)
     }
 
-    /// Number of prefixes in the time of a block.
+    /// Returns the number of prefixes per block.
     fn slices(&self, block_time: Duration) -> u64 {
         let slice = self.slice.unwrap_or_default().as_nanos().max(1);
         u64::try_from(block_time.as_nanos() / slice).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Makes the next prefix of the open block if one is due, and returns the block once it has to
+    /// Builds the next prefix of the open block if one is due, and returns the block once it must
     /// be sealed.
     pub(super) fn continue_block(
         &mut self,
@@ -326,7 +330,7 @@ impl Preconfirmations {
     ) -> Result<Option<BlockCandidate>, SequencerError> {
         let Some(mut open) = self.open.take() else { return Ok(None) };
         if open.is_lost(sync) {
-            tracing::warn!(parent = %open.parent, "L1 has changed, dropped the open block");
+            tracing::warn!(parent = %open.parent, "L1 changed, dropped the open block");
             self.open = Some(open);
             self.drop_open_block(&sync.node);
             return Ok(None);
@@ -340,17 +344,17 @@ impl Preconfirmations {
         open.slices.1 += 1;
         let longer = terms.map(|terms| open.extended(sealer, sync, terms, is_due));
         let longer = longer.transpose().unwrap_or_else(|error| {
-            tracing::warn!(%error, "prefix not extended");
+            tracing::warn!(%error, "failed to extend prefix");
             None
         });
-        // At the end, the last prefix is signed once more: the block ends with it.
+        // At the end, sign the last prefix again as the sealed block.
         if let Some(next) = longer.flatten().or_else(|| is_due.then(|| open.signed.clone())) {
             match self.sign(sync, &next, is_due, open.condition) {
                 Ok(()) => open.signed = next,
                 Err(error) => {
-                    tracing::warn!(%error, "prefix not signed");
-                    // A remote signer may have signed it, and a record may exist although the
-                    // response was lost: what follows has to extend it.
+                    tracing::warn!(%error, "failed to sign prefix");
+                    // A remote signer may have signed it, or a record may exist although the
+                    // response was lost, so the following prefixes must extend it.
                     if error.may_be_recorded() {
                         open.signed = next;
                     }
@@ -365,7 +369,8 @@ impl Preconfirmations {
         Ok(Some(open.signed))
     }
 
-    /// Ends the open block as it was signed last, if there is one: what follows makes no blocks.
+    /// Returns the last signed prefix of the open block, to be sealed, because no more blocks are
+    /// built.
     pub(super) fn end_open_block(&mut self, sync: &L2Syncer) -> Option<BlockCandidate> {
         let open = self.open.take()?;
         close_open_block(&sync.node);
@@ -373,12 +378,12 @@ impl Preconfirmations {
             return None;
         }
         if let Err(error) = self.sign(sync, &open.signed, true, open.condition) {
-            tracing::warn!(%error, "sealed block not preconfirmed");
+            tracing::warn!(%error, "failed to sign sealed block");
         }
         Some(open.signed)
     }
 
-    /// Gives up the open block. Its transactions are still in the pool, or are made anew.
+    /// Abandons the open block. Its transactions are still in the pool, or are created again.
     pub(super) fn drop_open_block(&mut self, node: &Node) {
         if self.open.take().is_some() {
             close_open_block(node);
@@ -386,7 +391,7 @@ impl Preconfirmations {
         }
     }
 
-    /// Signs a prefix, and shows it once its record is on the disk.
+    /// Signs a prefix, and publishes it once its record is on disk.
     fn sign(
         &mut self,
         sync: &L2Syncer,
@@ -399,14 +404,14 @@ impl Preconfirmations {
         let published = self.signer.sign(prefix, &sync.view)?;
         let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
         if is_sealed {
-            // The block itself is shown once it is on the disk.
+            // The sealed block itself becomes the head once it is on disk.
             self.book.publish(published);
             return Ok(());
         }
         sync.node.execute(SetPreconfirmed(taken));
         let used = sealed.cost.map(|cost| InputUse { bytes: cost.bytes, gas: cost.gas });
         if let Err(error) = sync.node.show_pending(sealed.new.clone(), used) {
-            tracing::warn!(%error, "prefix not shown as pending");
+            tracing::warn!(%error, "failed to set prefix as pending block");
         }
         self.book.publish(published);
         Ok(())

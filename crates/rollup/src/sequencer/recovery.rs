@@ -8,11 +8,11 @@ use crate::{L2Error, l1::L1Clock, l2::syncer::L2Syncer};
 use alloy_primitives::B256;
 use std::time::{Duration, Instant};
 
-/// Maximum time for which a block may be ahead of L1's time before it is replaced: two slots. An L1
-/// that continues its slots has caught up by then, after any reorg.
+/// Maximum time for which a block may be ahead of L1's time before it is replaced: two slots. After
+/// any reorg, an L1 that continues its slots has caught up by then.
 const AHEAD: Duration = Duration::from_secs(24);
-/// Seconds by which a block may be ahead of L1 without a fault: L1's time is extrapolated while L1
-/// does not respond, and its responses arrive late by their round trip.
+/// Time by which a block may be ahead of L1 without a fault, in seconds: L1's time is extrapolated
+/// while L1 does not respond, and its responses are delayed by the round trip.
 const JITTER: u64 = 2;
 
 /// Finds unsafe blocks that L1 can never accept.
@@ -28,15 +28,15 @@ impl LostBlocks {
         self.ahead_since.is_some()
     }
 
-    /// Notes that the blocks that were ahead are reverted.
+    /// Records that the blocks that were ahead were reverted.
     pub(super) const fn reverted(&mut self) {
         self.ahead_since = None;
     }
 
     /// Returns the parent of the first unsafe block that L1 can never accept: it is too old, or its
     /// anchor refers to an L1 block or messages that a reorg removed. Also finds blocks that have
-    /// been ahead of L1's time for too long, after a reorg set it back, and those that have replaced
-    /// a promised block whose L1 chain is back.
+    /// been ahead of L1's time for too long, after a reorg set it back, and those that have
+    /// replaced a promised block to whose L1 chain L1 has returned.
     pub(super) fn find(
         &mut self,
         sync: &L2Syncer,
@@ -55,7 +55,7 @@ impl LostBlocks {
             // next L1 block.
             let too_old = block.header.timestamp + max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !is_nameable(&sync.view, &anchor));
-            // What is promised is not given up because L1's time went back.
+            // A promised block is not abandoned because L1's time was set back.
             let is_promised = promises.is_some_and(|it| it.has_sealed(&block));
             let too_new = waits_too_long && !is_promised && block.header.timestamp > next + JITTER;
             let is_broken = promises.is_some_and(|it| it.are_broken_by(sync, &block));
@@ -63,7 +63,7 @@ impl LostBlocks {
                 let reason = match (too_old, lost, is_broken) {
                     (true, ..) => "too old for L1",
                     (_, true, _) => "anchor no longer on L1",
-                    (.., true) => "L1 is back on the chain of an earlier promise",
+                    (.., true) => "L1 returned to the chain of an earlier promise",
                     _ => "ahead of L1's time",
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");

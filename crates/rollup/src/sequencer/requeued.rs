@@ -17,12 +17,12 @@ use core::ops::Deref;
 use node::{DropTransaction, Node, PoolTransaction, Rejected, SetPoolLimits};
 use std::sync::Arc;
 
-/// Transactions of replaced blocks, to be included again in the same order. They are kept here and
-/// not in the pool, because they may depend on earlier ones, e.g. a deposit.
+/// Transactions of replaced blocks, to be included again in the same order. They are not returned
+/// to the pool, because they may depend on earlier ones, e.g. a deposit.
 #[derive(Debug)]
 pub(super) struct Requeued {
     transactions: Vec<RecoveredTransaction>,
-    /// Account whose transactions are created anew.
+    /// Operator account, whose transactions are created again.
     operator: Address,
     pool_log: Option<Arc<PoolLog>>,
 }
@@ -44,7 +44,7 @@ impl Requeued {
         self.transactions
     }
 
-    /// Rewrites the pool's file if it has grown.
+    /// Rewrites the pool file if it has grown.
     pub(super) fn tidy_log(&self, sync: &L2Syncer) -> Result<(), SequencerError> {
         if let Some(log) = &self.pool_log {
             log.tidy(&sync.node, sync.safe()?.header.number, &self.transactions);
@@ -57,7 +57,7 @@ impl Requeued {
         self.transactions.retain(|kept| kept.transaction.hash() != hash);
     }
 
-    /// Keeps the transactions of replaced blocks, and records them in the pool's file for a
+    /// Requeues the transactions of replaced blocks, and records them in the pool file for a
     /// restart.
     pub(super) fn displace(&mut self, displaced: Vec<RecoveredTransaction>) {
         if let Some(log) = &self.pool_log {
@@ -66,19 +66,19 @@ impl Requeued {
         self.push_front(displaced);
     }
 
-    /// Queues the transactions of replaced blocks again, except the operator's, which are created
-    /// anew.
+    /// Requeues the transactions of replaced blocks, except the operator's, which are created
+    /// again.
     pub(super) fn push_front(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.operator;
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
-        // Those of older blocks come first: later ones may depend on them.
+        // Transactions of older blocks come first, since later ones may depend on them.
         kept.append(&mut self.transactions);
         self.transactions = kept;
     }
 
-    /// Drops kept transactions that a block includes now, or that no block can include any more.
-    /// While messages of L1 are still to be relayed, a lack of ether does not count: one of them
-    /// may be a deposit.
+    /// Drops transactions that a block has included, or that no block can include any more. While
+    /// messages are still to be relayed, a lack of ether does not count, since one of them may be a
+    /// deposit.
     pub(super) fn forget(
         &mut self,
         node: &Node,
@@ -96,15 +96,16 @@ impl Requeued {
         self.transactions.retain(|kept| {
             let hash = kept.transaction.hash();
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
-            // If an older block includes it, this block rejects it, but it was not dropped.
+            // If an older block includes the transaction, this block rejects it, but it was not
+            // dropped.
             let included = block.transactions.iter().any(|it| it.hash() == hash)
                 || reason.is_some() && matches!(chain.transaction(hash), Ok(Some(_)));
             if included {
                 return false;
             }
             let is_out = |it: &Rejection| {
-                // A message that is not relayed yet may deposit the missing ether, but none makes a
-                // transaction smaller.
+                // A message that is not relayed yet may deposit the missing ether, but cannot make
+                // a transaction smaller.
                 it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
             };
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
@@ -120,10 +121,10 @@ impl Requeued {
         Ok(())
     }
 
-    /// Returns kept transactions with a nonce gap, or a fee cap below the base fee, to the pool.
-    /// Kept transactions precede the pool's in a block, so the missing ones, if they are in the
-    /// pool, would be included only after them. One that the pool rejects for a reason that may
-    /// pass is still kept: it was acknowledged.
+    /// Returns requeued transactions with a nonce gap, or a fee cap below the base fee, to the
+    /// pool. Requeued transactions precede the pool's in a block, so missing ones in the pool would
+    /// only be included after them. A transaction that the pool rejects for a temporary reason
+    /// stays queued, because it was acknowledged.
     pub(super) fn return_gapped(
         &mut self,
         node: &Node,
@@ -150,7 +151,7 @@ impl Requeued {
         let all = core::mem::take(&mut self.transactions).into_iter().zip(is_gapped);
         let (gapped, others): (Vec<_>, Vec<_>) = all.partition(|(_, is_gapped)| *is_gapped);
         self.transactions = others.into_iter().map(|(kept, _)| kept).collect();
-        // They were acknowledged, so the pool has to accept them beyond its limits.
+        // They were acknowledged, so the pool must accept them even beyond its limits.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
         for (kept, _) in gapped {

@@ -31,7 +31,8 @@ use std::{
 
 /// Outcome of the check of a sealed block's duties.
 pub(super) enum DutyCheck {
-    /// The block meets them, and has this length of calldata on L1 without the input.
+    /// The block meets its duties. `beside` is the length of its other calldata on L1 without the
+    /// input, in bytes.
     Met {
         sealed: BlockCandidate,
         beside: usize,
@@ -42,7 +43,7 @@ pub(super) enum DutyCheck {
     },
 }
 
-/// Outcome of the system transactions with which a block begins.
+/// Outcome of a block's system transactions.
 enum SystemOutcome {
     /// All of them succeeded, and the block fits into an L1 transaction.
     Yes,
@@ -52,7 +53,7 @@ enum SystemOutcome {
     TooMuch,
 }
 
-/// A block that the sequencer wants.
+/// Parameters of the next block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SealRequest<'s> {
     pub(super) time: u64,
@@ -64,7 +65,7 @@ pub(super) struct SealRequest<'s> {
     pub(super) requeued: &'s [RecoveredTransaction],
     /// Maximum number of user transactions, during the search for one that L1 rejects.
     pub(super) most_users: Option<usize>,
-    /// Lowest number of the L1 block that the anchor has to name, if it replaces a promised block.
+    /// Lowest L1 block number that the anchor must name, if the block replaces a promised one.
     pub(super) least_anchor: u64,
 }
 
@@ -73,17 +74,17 @@ pub(super) struct SealRequest<'s> {
 pub(super) struct BlockSealer {
     config: Arc<SequencerConfig>,
     rules: RollupRules,
-    /// Limits of a transaction on L1.
+    /// L1's transaction limits.
     limits: L1Limits,
     /// Price of EXECUTE on L1.
     pub(super) rate: ExecuteRate,
     evidence: EvidenceBook,
-    /// Right to seal, checked right before.
+    /// Right to seal, checked immediately before each block.
     pub(super) fence: Fence,
-    /// Messages whose delivery makes a block too large for L1.
+    /// Messages whose delivery would make a block too large for L1.
     deferred: BTreeSet<u64>,
     fruitless: FruitlessAttempt,
-    /// Reason why the L2 rejects the operator's transactions.
+    /// Rejection of the operator's transactions by the L2.
     pub(super) operator_refused: Option<Rejection>,
     last_block: Instant,
     /// `true` once this sequencer has sealed a block.
@@ -113,22 +114,22 @@ impl BlockSealer {
         }
     }
 
-    /// Capacity of an L1 transaction for inputs.
+    /// Returns the capacity of an L1 transaction for inputs.
     pub(super) fn capacity(&self) -> Capacity {
         self.rate.capacity(&self.limits)
     }
 
-    /// Notes that a sealed block is the head.
+    /// Records that a sealed block is the head.
     pub(super) fn note_sealed(&mut self) {
         (self.last_block, self.has_sealed) = (Instant::now(), true);
     }
 
-    /// Time since the last block, or since the start.
+    /// Returns the time since the last block, or since the start.
     pub(super) fn since_last_block(&self) -> Duration {
         self.last_block.elapsed()
     }
 
-    /// Forced transactions on L1.
+    /// Returns L1's queue of forced transactions.
     pub(super) fn forced<'s>(&'s self, sync: &'s L2Syncer) -> ForcedQueue<'s> {
         let confirmations = self.config.confirmations;
         ForcedQueue { view: &sync.view, rules: &self.rules, confirmations }
@@ -159,18 +160,19 @@ impl BlockSealer {
         self.set_coinbase(&sync.node, terms, time)?;
         let may_leave_out = has_users && !l1_inputs.needs_anchor;
         let mut users = UserOffer::new(time, forced, requeued, most_users);
-        // Each iteration removes something, so the loop ends: half of the kept transactions, then
-        // half of the messages, then the delivery of a single message is deferred. An omitted duty
-        // adds a forced transaction or a deferred message, and their number per block is bounded.
+        // The loop terminates, because each iteration removes half of the requeued transactions,
+        // then half of the messages, and finally defers the delivery of a single message. An
+        // omitted duty adds a forced transaction or a deferred message, whose number per block is
+        // bounded.
         let (mut most, mut reserved) = (usize::MAX, 0);
         loop {
             let system = match self.system_transactions(sync, chain, &l1_inputs, most, time) {
-                // User transactions do not wait for the operator's signer, but a block that has to
+                // User transactions do not wait for the operator's signer, but a block that must
                 // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
                     if may_leave_out && !matches!(error, SignerError::Key { .. }) =>
                 {
-                    tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
+                    tracing::warn!(%error, "operator's signer failed, sealing without L1 inputs");
                     l1_inputs.leave_out();
                     continue;
                 }
@@ -189,7 +191,7 @@ impl BlockSealer {
                 only: users.only(),
                 ..MineRequest::default()
             };
-            // The `pending` block and its budget then show the block that is about to be sealed.
+            // The `pending` block and its budget reflect the block that is about to be sealed.
             sync.node.execute(SetAttributes(request.clone()));
             self.fence.check()?;
             let sealed = sync.node.seal(&request)?;
@@ -210,8 +212,8 @@ impl BlockSealer {
                                     })
                                 }
                                 DutyError::MessagesOverdue { .. } => {
-                                    // No more than required: only these are parked, and one after
-                                    // them may be too large.
+                                    // No more than required, since only these are parked, and a
+                                    // later one may be too large.
                                     most = RELAYS as usize;
                                     self.park_next(sync, chain, &l1_inputs)?
                                 }
@@ -220,7 +222,7 @@ impl BlockSealer {
                             if !is_remedied {
                                 return Err(error.into());
                             }
-                            // Relays that are not due yet leave their room to duties that are.
+                            // Relays that are not due yet leave their space to overdue duties.
                             if users.is_duties_only() && time < known.relay_due {
                                 l1_inputs.leave_out();
                             }
@@ -230,7 +232,7 @@ impl BlockSealer {
                     let has_none = sealed.new.block.transactions.is_empty();
                     // The first block of a sequencer may be empty: after a takeover, the missing
                     // transactions before a gapped one may be in blocks of the previous leader,
-                    // which returns them to its pool once it gets another block.
+                    // which returns them to its pool once it receives another block.
                     if has_none
                         && !must_seal
                         && self.has_sealed
@@ -241,7 +243,7 @@ impl BlockSealer {
                             requeued,
                         )?
                     {
-                        // L1 would charge the operator for it.
+                        // Posting a block without user transactions would only cost L1 gas.
                         sync.node.discard(sealed);
                         self.fruitless.note(offered, &sync.node);
                         return Ok(None);
@@ -251,22 +253,22 @@ impl BlockSealer {
                     if bytes + more <= self.capacity().bytes {
                         return Ok(Some(sealed));
                     }
-                    // The evidence about forced transactions reduces the space for the pool's.
+                    // Evidence about forced transactions reduces the space for the pool's.
                     if more <= reserved {
                         return Err(too_large(&sealed, &self.capacity()));
                     }
                     reserved = more;
                 }
                 SystemOutcome::OperatorRefused(reason) if may_leave_out => {
-                    tracing::error!(%reason, "operator cannot send system transactions, sealing without L1 inputs");
+                    tracing::error!(%reason, "operator's transactions rejected, sealing without L1 inputs");
                     self.operator_refused = Some(reason);
                     l1_inputs.leave_out();
                 }
                 SystemOutcome::OperatorRefused(reason) => {
                     return Err(SequencerError::Operator(reason));
                 }
-                // Fewer kept transactions, then fewer messages, and finally a single message that
-                // is parked for anyone to deliver.
+                // Try fewer requeued transactions, then fewer messages, and finally a single
+                // message that is parked for anyone to deliver.
                 SystemOutcome::TooMuch if users.shrink() => {}
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
@@ -277,7 +279,7 @@ impl BlockSealer {
                         }
                         1 => tracing::warn!(
                             index,
-                            "deferred message, a block that delivers it exceeds L1's limits"
+                            "deferred message, its delivery exceeds L1's limits"
                         ),
                         count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
                     }
@@ -309,8 +311,8 @@ impl BlockSealer {
         Ok(l1_inputs.transactions(&sync.view, &mut operator, most, deferred)?)
     }
 
-    /// Parks the last of the messages that an overdue block has to relay and that is not parked
-    /// yet, since they do not all fit. Returns `false` if there is none.
+    /// Parks the last message, of those that an overdue block must relay, that is not parked yet,
+    /// because they do not all fit. Returns `false` if there is none.
     fn park_next(
         &mut self,
         sync: &L2Syncer,
@@ -322,12 +324,12 @@ impl BlockSealer {
             let Some(message) = sync.view.messages().range(index, index + 1).next() else {
                 continue;
             };
-            // The messenger delivers a plain deposit in any case (`NotParkable`).
+            // The messenger always delivers a plain deposit (`NotParkable`).
             let is_plain = message.gas_limit == 0
                 && message.data.is_empty()
                 && chain.code(message.to)?.is_empty();
             if !is_plain && self.deferred.insert(index) {
-                tracing::warn!(index, "deferred message, the overdue ones do not fit into a block");
+                tracing::warn!(index, "deferred message, overdue messages do not fit into a block");
                 return Ok(true);
             }
         }
@@ -341,8 +343,8 @@ impl BlockSealer {
         sealed: BlockCandidate,
         known: Duties,
     ) -> Result<DutyCheck, SequencerError> {
-        // Append to a copy of the chain that shares its state, because readers must not see a block
-        // before its duties are checked.
+        // Append to a copy of the chain that shares its state, because readers must not see the
+        // block before its duties are checked.
         let mut after = sync.node.read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = sync.unsafe_blocks()?;
@@ -372,8 +374,8 @@ fn system_outcome(
 ) -> SystemOutcome {
     let block = &sealed.new.block;
     let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
-    // Only an invalid transaction is the operator's fault, e.g. because of an empty account; one
-    // without space in the block is a matter of size.
+    // Only an invalid transaction is the operator's fault, e.g. because of an empty account.
+    // Otherwise the block is too large.
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
     if let Some((_, reason @ Rejection::Invalid(_))) = refused {
         return SystemOutcome::OperatorRefused(reason.clone());

@@ -4,24 +4,24 @@ use crate::prefix::NotPreconfirming;
 use std::{collections::VecDeque, mem};
 use variants::market::Rate;
 
-/// Prices of EXECUTE gas when the signed blocks that are not on L1 were sealed. Blocks are built to
+/// Prices of EXECUTE gas at the sealing of signed blocks that are not on L1. Blocks are built to
 /// fit into an L1 transaction at twice the price.
 #[derive(Debug, Default)]
 pub(crate) struct SignedRates {
     all: VecDeque<(u64, Rate)>,
-    /// `true` once the blocks that were sealed before the start count at the price of the start.
+    /// `true` once blocks sealed before the start are counted at the price of the start.
     is_begun: bool,
 }
 
 impl SignedRates {
-    /// Notes the price at a new signed block.
+    /// Records the price at a new signed block.
     pub(super) fn note(&mut self, number: u64, rate: Rate) {
         self.all.retain(|(earlier, _)| *earlier < number);
         self.all.push_back((number, rate));
     }
 
-    /// Returns an error if the price is half as much again as that of the oldest signed block after
-    /// `safe`, the newest one on L1.
+    /// Returns an error if the price is 1.5 times that of the oldest signed block after `safe`, the
+    /// newest block on L1.
     pub(super) fn check(
         &mut self,
         safe: u64,
@@ -64,7 +64,7 @@ mod tests {
         // L1 has the first block.
         assert_eq!(rates.check(1, 2, Some(rate(1_500))), Ok(()));
         assert!(rates.check(1, 2, Some(rate(2_100))).is_err());
-        // The price of gas has risen as well.
+        // Not if the price of gas has risen as well.
         assert_eq!(rates.check(1, 2, Some(Rate { price: 2_100, base_fee: 2_000 })), Ok(()));
         assert_eq!(rates.check(1, 2, None), Ok(()), "without a market");
         assert_eq!(rates.check(2, 2, Some(rate(9_000))), Ok(()));

@@ -30,7 +30,7 @@ use std::{
     sync::{Arc, mpsc::Sender},
 };
 
-/// Maximum number of pending pieces of evidence. Each except a delay already costs the whole bond.
+/// Maximum number of pending pieces of evidence. Each except a delay already costs the entire bond.
 const MAX_CASES: usize = 32;
 /// Maximum number of blocks between a block and the one whose state proves its hash.
 const HISTORY: u64 = 8_191;

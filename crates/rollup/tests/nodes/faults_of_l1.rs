@@ -338,8 +338,7 @@ async fn ahead_of_l1(by: u64) -> Result<(DevnetRollup, RollupNode, B256)> {
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
     until("a fault about L1's time", &sequencer, || async {
         let fault = sequencer.status().fault.unwrap_or_default();
-        Ok(fault.contains("L1's time has gone back")
-            && reqwest::get(&health).await?.status() == 503)
+        Ok(fault.contains("L1's time was set back") && reqwest::get(&health).await?.status() == 503)
     })
     .await?;
     Ok((rollup, sequencer, hash))

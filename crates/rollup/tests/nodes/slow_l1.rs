@@ -149,7 +149,7 @@ async fn sealing_continues_while_l1_is_silent() -> Result<()> {
 async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
     let mut behind = Behind::with(|it| it.l1_drift = Duration::from_secs(3)).await?;
     behind.proxy.intercept(|_| Some(Interception::Silence));
-    until_fault(&behind.sequencer, "blocks are made without it for 3 s at most").await?;
+    until_fault(&behind.sequencer, "blocks are only built without it for 3 s").await?;
     // Waiting transactions are kept, and no block is sealed with them: otherwise a second fault
     // would replace the first.
     let head = behind.sequencer.status().unsafe_head;

@@ -190,7 +190,7 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
     rollup.deposit(bob, U256::ONE).await?;
     send(0, bob, 1).await?;
     let url = format!("http://{}", sequencer.server().addresses()[0]);
-    until_fault(&sequencer, "the operator's transactions on the L2").await?;
+    until_fault(&sequencer, "the L2 rejects the operator's transactions").await?;
     assert_eq!(reqwest::get(format!("{url}/health")).await?.status(), 503);
     assert_eq!(l2.get_balance(bob).await?, U256::ONE, "without the operator nothing is relayed");
 

@@ -16,7 +16,7 @@ pub(super) enum Fate {
     Lost,
 }
 
-/// The records, of which the leader of the present term may add some.
+/// The records, to which only the leader of the current term may add.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) term: u64,

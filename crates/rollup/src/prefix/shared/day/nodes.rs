@@ -71,7 +71,7 @@ impl Simulation {
             return Some(*at);
         }
         let at = here.into_iter().find(|at| !leads.contains(at))?;
-        // The lease of the last leader has to end first.
+        // The lease of the last leader must end first.
         (self.random.one_in(2) && self.lead(at)).then_some(at)
     }
 
