@@ -5,6 +5,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map},
 };
 use contracts::code_reference::CodeReference;
+use std::collections::BTreeSet;
 
 /// Source of the data to which L1 blocks refer: calls inside transactions, blobs, and kept codes.
 /// All methods return `None` for data that has not been fetched, so that
@@ -30,8 +31,8 @@ pub enum Need {
     Calls(B256),
     /// This transaction's blobs, by their versioned hashes.
     Blobs(B256, Vec<B256>),
-    /// This account's code.
-    Code(Address),
+    /// The codes of these accounts: all to which the inputs of a transaction refer.
+    Codes(BTreeSet<Address>),
 }
 
 /// Data fetched for one L1 block, in memory.

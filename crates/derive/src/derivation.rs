@@ -6,7 +6,8 @@
 
 use crate::{
     ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header, L1Transaction,
-    Need, PostedBlock, SentMessage, within::inputs_within,
+    Need, PostedBlock, SentMessage,
+    within::{candidates, logged},
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -24,7 +25,10 @@ use contracts::{
     code_reference::{CodeReference, References},
 };
 use execute::{Dialect as _, PrecompileCall};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use variants::ExecuteTail;
 use wire::Input;
 
@@ -167,16 +171,12 @@ fn inputs(
     input_hashes: &[B256],
     data: &impl DataAvailability,
 ) -> Result<Vec<Bytes>, Need> {
-    let assemble = |input| {
-        let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
-        assembled(input, |account| code(account).map(Option::<&CodeReference>::cloned))
-    };
     // A transaction to the rollup itself is a single call to `advance`, so its calldata is decoded
     // without a search.
     let is_direct = transaction.to == Some(rollup);
     let found = match is_direct {
         true => None,
-        false => inputs_within(&transaction.input, input_hashes, assemble)?,
+        false => logged(all_assembled(candidates(&transaction.input), data)?, input_hashes),
     };
     let given = match found {
         Some(inputs) => inputs,
@@ -186,8 +186,7 @@ fn inputs(
                 true => &own[..],
                 false => data.calls(&transaction.hash).ok_or(Need::Calls(transaction.hash))?,
             };
-            let given = calls.iter().filter_map(advance_inputs).flatten();
-            given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
+            all_assembled(calls.iter().filter_map(advance_inputs).flatten().collect(), data)?
         }
     };
     let given = match &transaction.execute {
@@ -202,6 +201,19 @@ fn inputs(
     let blobs: Option<Vec<Bytes>> = hashes.iter().map(|hash| data.blob(hash).cloned()).collect();
     let blobs = blobs.ok_or_else(|| Need::Blobs(transaction.hash, hashes.clone()))?;
     Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+}
+
+/// Assembles inputs, without those whose references do not resolve. All missing codes are needed at
+/// once, because the block is derived again after they are fetched.
+fn all_assembled(given: Vec<Bytes>, data: &impl DataAvailability) -> Result<Vec<Bytes>, Need> {
+    let references = given.iter().filter_map(|input| References::of(input).ok()?);
+    let accounts = references.flat_map(|it| it.accounts().collect::<Vec<_>>());
+    let missing: BTreeSet<_> = accounts.filter(|it| data.kept_code(it).is_none()).collect();
+    if !missing.is_empty() {
+        return Err(Need::Codes(missing));
+    }
+    let kept_at = |account| Ok(data.kept_code(&account).flatten().cloned());
+    given.into_iter().filter_map(|input| assembled(input, kept_at).transpose()).collect()
 }
 
 /// Joins heads of inputs with the witness of the enclosing transaction of type `0x05`. An input

@@ -8,33 +8,34 @@ use wire::SchemaId;
 /// Maximum number of candidates in the calldata of one transaction. Further inputs are only found
 /// by tracing.
 const MAX_CANDIDATES: usize = 64;
+/// Maximum number of code references of all candidates. Each may cause a request, and adds up to
+/// 24 kB to an assembled candidate. Two inputs may have as many references as their formats allow.
+const MAX_REFERENCES: usize = 512;
 
-/// Finds inputs in the calldata of a transaction to another contract: byte strings with a length
-/// prefix, as in every ABI, whose rolling hash the rollup has logged. Returns `None` if no
-/// candidates have a logged hash, i.e. the contract has changed the bytes or read them elsewhere.
-///
-/// # Errors
-///
-/// The first error of assembling a candidate.
-pub(super) fn inputs_within<E>(
-    data: &Bytes,
-    input_hashes: &[B256],
-    assemble: impl Fn(Bytes) -> Result<Option<Bytes>, E>,
-) -> Result<Option<Vec<Bytes>>, E> {
-    let mut candidates = Vec::new();
-    // Bounded, because an attacker can choose the calldata, and each candidate may cause requests
-    // for codes.
-    for candidate in byte_strings(data).take(MAX_CANDIDATES) {
-        if let Some(input) = assemble(candidate)? {
-            candidates.push((keccak256(&input), input));
-        }
-    }
+/// Returns candidates for inputs in the calldata of a transaction to another contract: byte strings
+/// with a length prefix, as in every ABI. Their number is bounded, because an attacker can choose
+/// the calldata.
+pub(super) fn candidates(data: &Bytes) -> Vec<Bytes> {
+    let mut references = 0;
+    let bounded = byte_strings(data).take(MAX_CANDIDATES).take_while(|candidate| {
+        let of = References::of(candidate).ok().flatten();
+        references += of.map_or(0, |it| it.accounts().count());
+        references <= MAX_REFERENCES
+    });
+    bounded.collect()
+}
+
+/// Returns the assembled candidates whose rolling hashes the rollup has logged. Returns `None` if
+/// candidates of a logged hash are missing, i.e. the contract has changed the bytes or read them
+/// elsewhere.
+pub(super) fn logged(candidates: Vec<Bytes>, input_hashes: &[B256]) -> Option<Vec<Bytes>> {
+    let candidates: Vec<_> = candidates.into_iter().map(|it| (keccak256(&it), it)).collect();
     let mut inputs = Vec::new();
     for expected in input_hashes {
-        let Some(run) = run_of(&candidates, *expected) else { return Ok(None) };
+        let run = run_of(&candidates, *expected)?;
         inputs.extend(run.iter().map(|(_, input)| input.clone()));
     }
-    Ok((!inputs.is_empty()).then_some(inputs))
+    (!inputs.is_empty()).then_some(inputs)
 }
 
 /// Returns the consecutive candidates that have this rolling hash.

@@ -1,6 +1,6 @@
 //! What single logs and data of L1 mean for the L2.
 
-use alloy_primitives::{Address, B256, Bytes, Log};
+use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use contracts::{
     Deployment,
@@ -8,7 +8,7 @@ use contracts::{
         IForcedInbox::ForcedDischarged,
         INativeRollup::{BlockAdded, Evidence, Outcome, advanceCall},
     },
-    code_reference::CodeReference,
+    code_reference::{CodeReference, MAGIC},
 };
 use enshrine_derive::{
     DataAvailability, DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need,
@@ -109,4 +109,29 @@ fn data_of_other_sources_are_checked_alike() {
     let known = |number: u64, hash: &B256| number == 1 && *hash == B256::repeat_byte(7);
     let derived = derive(&deployment(), &header, &transactions, &none, known).unwrap();
     assert!(matches!(derived, Derived::Whole(events) if events.advanced.len() == 1));
+}
+
+#[test]
+fn bounded_codes_of_candidates_are_needed_at_once() {
+    let event = BlockAdded { number: 1, blockHash: B256::repeat_byte(7), stateRoot: B256::ZERO };
+    let mut transaction = transaction_with(Log { address: ROLLUP, data: event.encode_log_data() });
+    transaction.to = Some(Address::repeat_byte(9));
+    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
+    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
+    let codes_of = |count: u8| {
+        let candidate = |first: u8| {
+            let mut input = [&MAGIC[..], &1_000_u32.to_be_bytes(), &[255]].concat();
+            for account in 0..=254 {
+                input.extend([&[0; 4][..], &[account; 19], &[first]].concat());
+            }
+            [&U256::from(input.len()).to_be_bytes::<32>()[..], &input].concat()
+        };
+        let input = (0..count).flat_map(candidate).collect::<Vec<_>>().into();
+        let transactions = [L1Transaction { input, ..transaction.clone() }];
+        let (none, known) = (FetchedData::default(), |_: u64, _: &B256| false);
+        let derived = derive(&deployment(), &header, &transactions, &none, known).unwrap();
+        let Derived::Lacks(Need::Codes(codes)) = derived else { panic!("{derived:?}") };
+        codes.len()
+    };
+    assert_eq!([1, 2, 3, 20].map(codes_of), [255, 510, 510, 510]);
 }

@@ -427,9 +427,11 @@ impl<P: L1Provider> L1Reader<P> {
                 let blobs = client.blobs(header, &hashes)?;
                 data.blobs.extend(hashes.into_iter().zip(blobs));
             }
-            Need::Code(account) => {
-                let code = self.kept.kept_at(account, &|account| self.client.code(account))?;
-                data.codes.insert(account, code);
+            Need::Codes(accounts) => {
+                for account in accounts {
+                    let code = self.kept.kept_at(account, &|account| self.client.code(account))?;
+                    data.codes.insert(account, code);
+                }
             }
         }
         Ok(())

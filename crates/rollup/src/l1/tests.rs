@@ -160,7 +160,7 @@ impl ScriptedL1 {
                     let blobs = hashes.iter().map(|hash| (*hash, self.data.blobs[hash].clone()));
                     data.blobs.extend(blobs);
                 }
-                Derived::Lacks(Need::Code(account)) => panic!("no input refers to {account}"),
+                Derived::Lacks(Need::Codes(codes)) => panic!("no input refers to {codes:?}"),
             }
         }
         panic!("the derivation does not end");
