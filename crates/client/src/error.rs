@@ -1,6 +1,6 @@
 //! Errors of requests to a node.
 
-use crate::RedactedUrl;
+use crate::{Excerpt, RedactedUrl};
 use alloy_transport::TransportError;
 use std::{io, time::Duration};
 
@@ -29,8 +29,15 @@ pub enum ClientError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The node returned an error, did not respond, or its result has an unexpected type.
-    #[error(transparent)]
-    Rpc(#[from] TransportError),
+    // Not a source: reports of error chains would contain the whole response.
+    #[error("{}", Excerpt::new(.0))]
+    Rpc(TransportError),
+}
+
+impl From<TransportError> for ClientError {
+    fn from(error: TransportError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 /// Reason for which an HTTP request has no valid response.

@@ -16,6 +16,7 @@ mod batch_queue;
 mod busy;
 mod client;
 mod error;
+mod excerpt;
 mod http;
 mod options;
 mod redacted;
@@ -25,6 +26,7 @@ mod transport;
 
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
+pub use excerpt::Excerpt;
 pub use http::Http;
 pub use options::{ClientOptions, Rotation};
 pub use redacted::RedactedUrl;

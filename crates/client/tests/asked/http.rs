@@ -14,7 +14,9 @@ use std::{
 
 use super::tries;
 use alloy_json_rpc::RpcError;
-use enshrine_client::{Client, ClientError, ClientOptions, HttpError, Rotation};
+use alloy_provider::Provider as _;
+use core::error::Error as _;
+use enshrine_client::{Client, ClientError, ClientOptions, Excerpt, HttpError, Rotation};
 use serde_json::{Value, json};
 
 /// Reaction of the server to a request.
@@ -137,6 +139,41 @@ fn deserialization_error_contains_response() {
     };
     assert_eq!(text, r#""many""#);
     assert_eq!(client.request::<_, String>("m", ()).unwrap(), "many");
+}
+
+#[test]
+fn long_responses_are_truncated_in_error_texts() {
+    const LONG: usize = 10 << 20;
+    let is_bounded = |error: ClientError, is_long: bool| {
+        let text = error.to_string();
+        assert!(text.len() < Excerpt::LIMIT + 100, "{} bytes", text.len());
+        assert_eq!(
+            (text.contains("xxx"), text.contains("more bytes")),
+            (is_long, is_long),
+            "{text}"
+        );
+        // Reports of error chains contain the texts of the sources too.
+        assert!(error.source().is_none());
+    };
+    for name in ["message", "data", "result", "none"] {
+        let long = "x".repeat(LONG);
+        let server = Server::new(move |_, request| {
+            let mut error = json!({ "code": -32000, "message": "no", "data": "no" });
+            match name {
+                "result" => return result(request, &json!(long)),
+                "none" => {}
+                name => error[name] = json!(long),
+            }
+            let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+            Reply::Answer(200, answer.to_string())
+        });
+        let client = server.client(ClientOptions::default());
+        is_bounded(client.request::<_, u64>("m", ()).unwrap_err(), name != "none");
+        // The errors of alloy's provider.
+        let provider = client.provider().clone();
+        let error = client.wait(async move { provider.get_block_number().await });
+        is_bounded(error.unwrap_err().into(), name != "none");
+    }
 }
 
 #[test]
