@@ -2,9 +2,19 @@
 
 use crate::lease::Lease;
 use alloy_eips::BlockNumHash;
-use client::RedactedUrl;
+use client::{Excerpt, RedactedUrl};
+use core::fmt::Display;
 use rpc::engine::Driven;
 use rpc_types::LeaseStatus;
+
+/// Maximum length of a fault or a warning, in bytes.
+const MAX_TEXT: usize = 2_000;
+
+/// Returns the text of a fault or a warning, truncated: other nodes determine parts of it, and each
+/// request for the status copies it.
+pub(crate) fn bounded_text(text: impl Display) -> String {
+    Excerpt::within(MAX_TEXT, text).to_string()
+}
 
 /// Returns the current state of a lease.
 pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {

@@ -6,19 +6,25 @@
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// Minimum time between two lines of one kind.
+/// Default minimum time between two lines of one kind.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Admits one line of a kind per second and counts the suppressed ones.
-#[derive(Debug, Default)]
+/// Admits one line of a kind per interval and counts the suppressed ones.
+#[derive(Debug)]
 pub struct LogLimit {
+    interval: Duration,
     state: Mutex<(Option<Instant>, u64)>,
 }
 
 impl LogLimit {
-    /// Creates a limit that admits the next line.
+    /// Creates a limit that admits the next line, and then one per second.
     pub const fn new() -> Self {
-        Self { state: Mutex::new((None, 0)) }
+        Self::every(INTERVAL)
+    }
+
+    /// Like [`Self::new`], with another interval.
+    pub const fn every(interval: Duration) -> Self {
+        Self { interval, state: Mutex::new((None, 0)) }
     }
 
     /// Returns the number of suppressed lines since the last one if another may be written now.
@@ -28,12 +34,18 @@ impl LogLimit {
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
         let (last, left_out) = &mut *self.state.lock();
-        if last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
+        if last.is_some_and(|last| now.saturating_duration_since(last) < self.interval) {
             *left_out += 1;
             return None;
         }
         *last = Some(now);
         Some(core::mem::take(left_out))
+    }
+}
+
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -51,5 +63,9 @@ mod tests {
         assert_eq!(limit.admit_at(begun + INTERVAL), Some(999));
         assert_eq!(limit.admit_at(begun + INTERVAL), None);
         assert_eq!(limit.admit_at(begun + 2 * INTERVAL), Some(1));
+        let rare = LogLimit::every(2 * INTERVAL);
+        assert_eq!(rare.admit_at(begun), Some(0));
+        assert_eq!(rare.admit_at(begun + INTERVAL), None);
+        assert_eq!(rare.admit_at(begun + 2 * INTERVAL), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_provider::transport::TransportError;
 use chain::ChainError;
-use client::ClientError;
+use client::{ClientError, Excerpt};
 use core::fmt::Display;
 use disk::DiskError;
 use execute::ExecuteError;
@@ -67,7 +67,7 @@ pub enum L1Error {
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
     /// A consensus client's response is not one of the Beacon API.
-    #[error("consensus client of L1: {0}")]
+    #[error("consensus client of L1: {}", Excerpt::new(.0))]
     Beacon(String),
     /// A consensus client lacks a blob of a transaction.
     #[error(
@@ -109,8 +109,9 @@ pub enum L1Error {
     #[error("L1 history file: {0}")]
     Log(#[from] DiskError),
     /// A call to a contract on L1 failed.
-    #[error("call to a contract on L1 failed: {0}")]
-    Contract(#[from] alloy_contract::Error),
+    // Not a source, like `ClientError::Rpc`.
+    #[error("call to a contract on L1 failed: {}", Excerpt::new(.0))]
+    Contract(alloy_contract::Error),
     /// The inputs of an `advance` cannot be found.
     #[error(transparent)]
     DataMissing(#[from] derive::DataMissing),
@@ -220,6 +221,12 @@ impl L1Error {
                 | Self::BlobsRefused { .. }
                 | Self::Contract(alloy_contract::Error::TransportError(_))
         )
+    }
+}
+
+impl From<alloy_contract::Error> for L1Error {
+    fn from(error: alloy_contract::Error) -> Self {
+        Self::Contract(error)
     }
 }
 

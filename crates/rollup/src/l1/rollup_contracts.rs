@@ -7,6 +7,7 @@ use crate::{
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
 use alloy_provider::RootProvider;
+use client::Excerpt;
 use contracts::{
     Deployment, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Verification,
     bindings::{IForcedInbox, IHybridSequencing, IL1MessageQueue, INativeRollup, ISequencing},
@@ -376,7 +377,7 @@ pub(crate) async fn admission(
         // A revert is the policy's rejection. Other errors are failures of the request, which the
         // caller retries.
         Err(alloy_contract::Error::TransportError(error)) if is_revert_response(&error) => {
-            Err(error.to_string())
+            Err(Excerpt::new(error).to_string())
         }
         Err(error) => return Err(error.into()),
     };

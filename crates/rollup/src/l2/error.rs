@@ -3,6 +3,8 @@
 use crate::l1::L1Error;
 use alloy_primitives::{Address, B256};
 use chain::ChainError;
+use client::Excerpt;
+use core::fmt::Display;
 use execute::ExecuteError;
 use node::NodeError;
 use std::{io, path::PathBuf};
@@ -163,4 +165,12 @@ pub enum FeedError {
     /// The node is starting or stopping.
     #[error("the node is not ready")]
     NotOpen,
+}
+
+impl FeedError {
+    /// Creates a [`Self::Request`] with the beginning of the error's text, which may contain the
+    /// whole response.
+    pub(crate) fn request(error: impl Display) -> Self {
+        Self::Request(Excerpt::new(error).to_string())
+    }
 }

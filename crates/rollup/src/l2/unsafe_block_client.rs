@@ -6,6 +6,7 @@ use crate::{
         signed_blocks::{FeedTrust, MAX_INPUTS},
     },
     prefix::PrefixClient,
+    rpc::MAX_INPUT_BYTES,
     service::node_handle::NodeHandle,
 };
 use alloy_primitives::Bytes;
@@ -13,13 +14,14 @@ use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereu
 use alloy_rpc_types_eth::Block;
 use client::RedactedUrl;
 use node::Node;
+use rpc::LogLimit;
 use rpc_types::{SignedInput, methods::SIGNED_INPUTS_AFTER};
 use std::{
     sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::watch,
+    sync::{broadcast::error::RecvError, watch},
     time::{sleep, timeout},
 };
 
@@ -35,9 +37,15 @@ const POLL: Duration = Duration::from_secs(1);
 const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of consecutive responses that do not advance this node's head.
 const MAX_VAIN: usize = 100;
-/// Maximum length of a WebSocket message: the inputs of a response in hexadecimal, of which the
-/// last one may be long.
-const MAX_MESSAGE: usize = 64 << 20;
+/// Maximum length of a WebSocket message: the inputs of a response in hexadecimal, where the last
+/// input begins within [`MAX_INPUT_BYTES`] and may be as long itself.
+const MAX_MESSAGE: usize = 4 * MAX_INPUT_BYTES;
+/// Minimum time between two log lines about failures, since the client reconnects to a hostile node
+/// each second.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+static FAILED: LogLimit = LogLimit::every(LOG_INTERVAL);
+static UNSUBSCRIBED: LogLimit = LogLimit::every(LOG_INTERVAL);
 
 /// Source of unsafe blocks, depending on the node's role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,9 +116,13 @@ impl UnsafeBlockClient {
                 };
                 if let Err(error) = listened {
                     let url = RedactedUrl::new(url);
-                    tracing::warn!(%error, %url, "feed of unsafe blocks failed, reconnecting");
-                    *shared.feed_fault.lock() =
-                        Some(format!("feed of unsafe blocks at {url}: {error}"));
+                    if let Some(left_out) = FAILED.admit() {
+                        tracing::warn!(
+                            %error, %url, left_out,
+                            "feed of unsafe blocks failed, reconnecting"
+                        );
+                    }
+                    shared.set_feed_fault(format_args!("feed of unsafe blocks at {url}: {error}"));
                 }
                 sleep(RECONNECT).await;
             };
@@ -127,7 +139,7 @@ async fn with_timeout<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {
     match timeout(ANSWER_TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(|error| FeedError::Request(error.to_string())),
+        Ok(answer) => answer.map_err(FeedError::request),
         Err(_) => Err(FeedError::Silent(ANSWER_TIMEOUT.as_secs())),
     }
 }
@@ -148,10 +160,15 @@ async fn listen(
         with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
     // Subscribe before the first request, so that no block in between is missed. If the other node
     // has no subscription left, poll it: receiving its blocks late is better than not at all.
-    let mut heads = match with_timeout(provider.subscribe_blocks().into_future()).await {
+    // Of the heads that arrive during a request, one is enough to continue, and a node may send
+    // them faster than they are read, each as long as a response.
+    let subscription = provider.subscribe_blocks().channel_size(1);
+    let mut heads = match with_timeout(subscription.into_future()).await {
         Ok(heads) => Some(heads),
         Err(FeedError::Request(error)) => {
-            tracing::warn!(error, "failed to subscribe to unsafe blocks, polling");
+            if let Some(left_out) = UNSUBSCRIBED.admit() {
+                tracing::warn!(error, left_out, "failed to subscribe to unsafe blocks, polling");
+            }
             None
         }
         Err(error) => return Err(error),
@@ -197,8 +214,8 @@ async fn listen(
                 continue;
             };
             match timeout(QUIET, heads.recv()).await {
-                Ok(Ok(_)) | Err(_) => continue,
-                Ok(Err(_)) => return Ok(()),
+                Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => continue,
+                Ok(Err(RecvError::Closed)) => return Ok(()),
             }
         }
         // These are signed blocks that do not extend this chain, e.g. of a fork that the sequencer
@@ -211,7 +228,7 @@ async fn listen(
         let checked = tokio::task::spawn_blocking(move || {
             trust.check(&own.signed, from, MAX_INPUTS as usize, answer)
         });
-        let checked = checked.await.map_err(|error| FeedError::Request(error.to_string()))?;
+        let checked = checked.await.map_err(FeedError::request)?;
         if matches!(checked, Err(FeedError::Unsigned { .. })) {
             let since = *unsigned_since.get_or_insert_with(Instant::now);
             if since.elapsed() < SIGNATURE_TIMEOUT {

@@ -26,7 +26,8 @@ use wire::DecodeError;
 /// Pause before reconnecting, also if the other node signs no prefixes.
 const RECONNECT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum length of a WebSocket message in bytes, enough for a block in hexadecimal.
+/// Maximum length of a WebSocket message in bytes, enough for a block in hexadecimal. Up to 16 of
+/// them wait while the node executes one: of a lost update, a watcher would have no evidence.
 const MAX_MESSAGE: usize = 4 << 20;
 
 /// Reads, checks and executes the prefixes of other nodes.
@@ -88,21 +89,18 @@ impl PrefixClient {
     }
 
     async fn listen(&self, url: &str, handle: Handle) -> Result<(), FeedError> {
-        let failed = |error: alloy_provider::transport::TransportError| {
-            FeedError::Request(error.to_string())
-        };
         let bounded = WsConnect::new(url).with_config(
             alloy_provider::WebSocketConfig::default()
                 .max_message_size(Some(MAX_MESSAGE))
                 .max_frame_size(Some(MAX_MESSAGE)),
         );
         let connect = ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded);
-        let provider = within(connect).await?.map_err(failed)?;
+        let provider = within(connect).await?.map_err(FeedError::request)?;
         let mut call = provider.client().request("rollup_subscribe", ("prefixes",));
         call.set_is_subscription();
-        let id = within(call).await?.map_err(failed)?;
+        let id = within(call).await?.map_err(FeedError::request)?;
         let subscription = within(provider.get_subscription::<PrefixItem>(id)).await?;
-        let mut updates = subscription.map_err(failed)?;
+        let mut updates = subscription.map_err(FeedError::request)?;
         let mut heads = self.node.subscribe();
         // Newest update whose parent is not imported yet.
         let mut waiting = None;
@@ -148,14 +146,14 @@ impl PrefixClient {
         let request =
             provider.raw_request(PREFIX.name.into(), (U64::from(header.number), U64::ZERO));
         let answer: Result<Option<PrefixItem>, _> = within(request).await?;
-        answer.map_err(|error| FeedError::Request(error.to_string()))
+        answer.map_err(FeedError::request)
     }
 
     /// Runs the handler on a blocking thread, because the check may request the policy from L1.
     async fn run_on_worker(&self, handle: Handle, item: PrefixItem) -> Result<(), PrefixRefused> {
         let client = self.clone();
         let applied = tokio::task::spawn_blocking(move || handle(&client, &item)).await;
-        applied.unwrap_or_else(|error| Err(FeedError::Request(error.to_string()).into()))
+        applied.unwrap_or_else(|error| Err(FeedError::request(error).into()))
     }
 
     /// Stores an update, if this node watches the sequencer.
@@ -233,7 +231,7 @@ impl PrefixClient {
     fn report(&self, refused: &PrefixRefused) {
         if matches!(refused, PrefixRefused::Lie { .. }) {
             tracing::error!(%refused, "rejected signed prefix");
-            *self.shared.feed_fault.lock() = Some(refused.to_string());
+            self.shared.set_feed_fault(refused);
         } else {
             tracing::debug!(%refused, "rejected signed prefix");
         }

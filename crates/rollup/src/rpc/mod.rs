@@ -33,7 +33,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 /// Total length of inputs after which a response ends, in bytes. Its hexadecimal form is within the
 /// response limit of public ports.
-const MAX_INPUT_BYTES: usize = 8 << 20;
+pub(crate) const MAX_INPUT_BYTES: usize = 8 << 20;
 
 /// State shared by all `rollup_` methods.
 #[derive(Debug)]

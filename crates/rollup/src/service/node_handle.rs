@@ -9,10 +9,11 @@ use crate::{
     prefix::PrefixBook,
     sequencer::byte_price::BytePrice,
     service::supervisor::Supervisor,
-    status::{driven_status, lease_status, num_hash},
+    status::{bounded_text, driven_status, lease_status, num_hash},
 };
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainError, ChainReader, Store};
+use core::fmt::Display;
 use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;
@@ -100,6 +101,11 @@ impl NodeHandle {
             return Err(RpcError::new(NO_SEQUENCER, message));
         }
         Ok(())
+    }
+
+    /// Sets the warning about the feed of unsafe blocks.
+    pub(crate) fn set_feed_fault(&self, fault: impl Display) {
+        *self.feed_fault.lock() = Some(bounded_text(fault));
     }
 
     /// Returns the warnings of checks, reports of lost files and corruption, and the error of the

@@ -14,6 +14,7 @@ use crate::{
         profile, rollup_contracts,
     },
     service::error::ServiceError,
+    status::bounded_text,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -332,7 +333,7 @@ pub(crate) fn of_beacon(
 /// since they may also fail while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
     let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
-    warnings.map(ToString::to_string).collect()
+    warnings.map(bounded_text).collect()
 }
 
 /// Logs the warnings, and fails with the first check that prevents a start.

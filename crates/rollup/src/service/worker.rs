@@ -26,6 +26,7 @@ use crate::{
     l2::syncer::L2Syncer,
     rpc::admin::{AdminCommand, AdminRequest, sequencer_at},
     service::{error::ServiceError, metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
+    status::bounded_text,
 };
 use alloy_primitives::Bytes;
 use client::RedactedUrl;
@@ -130,6 +131,7 @@ impl Worker {
             let silent = || self.leadership.silent_since_start(&self.roles, &l1_sync);
             let unread = l1_sync.fault().or_else(silent);
             let fault = failed.or(unread).or(turn.not_submitted).or(turn.not_relayed);
+            let fault = fault.map(bounded_text);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
             {

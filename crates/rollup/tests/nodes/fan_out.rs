@@ -321,3 +321,29 @@ async fn follower_switches_from_withholding_or_dead_relay() -> Result<()> {
     sequencer.stop().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_response_of_relay_is_truncated_in_warning() -> Result<()> {
+    const LONG: usize = 10 << 20;
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = sequencer(&rollup, None).await?;
+    let api = Api::new(Arc::clone(sequencer.node()), RpcOptions::default());
+    let workers = Arc::new(Workers::new(&rpc::WorkerOptions::default()));
+    let style = rpc::ErrorStyle::Geth;
+    let mut methods = Registry::new(Arc::new(api.clone()), Arc::clone(&workers), style);
+    methods.execute("eth_getBlockByNumber", |_, _| Ok("x".repeat(LONG)));
+    let methods = rpc::overlaid(methods.into_methods(), &rpc::methods(api, workers));
+    let config = ServerConfig { port: 0, ..ServerConfig::default() };
+    let server = RunningServer::start(&config, methods).await?;
+    let feed = format!("ws://{}", server.addresses()[0]);
+    let node = follower(&rollup, &sequencer, vec![feed], Vec::new()).await?;
+    until_status("the warning", &node, |status| {
+        assert!(status.warnings.iter().all(|it| it.len() < 1_000));
+        status.warnings.iter().any(|it| it.contains("xxx") && it.contains("more bytes"))
+    })
+    .await?;
+    node.stop().await;
+    server.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}

@@ -431,3 +431,30 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
     sequencer.stop().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_l1_response_is_truncated_in_status() -> Result<()> {
+    const LONG: usize = 10 << 20;
+    let rollup = DevnetRollup::new().await?;
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
+    let node = RollupNode::start(config).await?;
+    support::until_synced(&node).await?;
+    proxy.intercept(|request| {
+        let long = || support::answer(request, "x".repeat(LONG));
+        request.contains("eth_getBlockByNumber").then(long)
+    });
+    until_fault(&node, "xxx").await?;
+    let fault = node.status().fault.unwrap_or_default();
+    assert!(fault.len() < 1_000, "{} bytes", fault.len());
+    assert!(fault.contains("more bytes"), "{fault}");
+    let health = format!("http://{}/health", node.server().addresses()[0]);
+    let health = reqwest::get(&health).await?.text().await?;
+    assert!(health.contains("xxx") && health.len() < 3_000, "{} bytes", health.len());
+    let status: Value =
+        provider_of(&node)?.raw_request("rollup_syncStatus".into(), Vec::<()>::new()).await?;
+    assert!(status["fault"].as_str().is_some_and(|it| it.len() < 1_000));
+    proxy.honest();
+    until_status("recovery", &node, |status| status.fault.is_none()).await?;
+    node.stop().await;
+    Ok(())
+}

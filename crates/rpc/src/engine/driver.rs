@@ -3,7 +3,7 @@
 use super::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
 use chain::{Block, ChainError, ChainReader};
-use client::RedactedUrl;
+use client::{Excerpt, RedactedUrl};
 use codec::{PayloadStatus, PayloadVerdict};
 use node::{Forkchoice, Node};
 use parking_lot::Mutex;
@@ -148,7 +148,8 @@ impl Driver {
                 // The client may have restarted and lost blocks, so find the common block again.
                 Some(Err(error)) => {
                     (self.at, self.last_update) = (None, None);
-                    Some(error.to_string())
+                    // The client determines parts of the text.
+                    Some(Excerpt::new(error).to_string())
                 }
             };
             let mut driven = driven.lock();
