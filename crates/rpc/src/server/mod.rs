@@ -38,6 +38,7 @@ use jsonrpsee::{
 };
 use listen::Handover;
 use notifications::NotificationLayer;
+use pages::PageLayer;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -219,6 +220,8 @@ impl RunningServer {
         if open < wanted {
             tracing::warn!(wanted, open, "reduced connection limit: too few open files");
         }
+        let max_response = config.max_response as usize;
+        let pages = pages.map(|pages| PageLayer { pages, max_response });
         let connections = Connections::new(Bounds {
             open: open as usize,
             per_address: config.max_connections_per_address as usize,
@@ -248,7 +251,6 @@ impl RunningServer {
             running.handles.push(handle);
             let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
             let (connections, access) = (Arc::clone(&connections), Arc::clone(&access));
-            let max_response = config.max_response as usize;
             let accepting = async move {
                 let stopped = stop.clone().shutdown();
                 tokio::pin!(stopped);

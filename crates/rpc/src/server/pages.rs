@@ -1,5 +1,6 @@
 //! Pages for browsers and monitoring, served to GET requests on the JSON-RPC port.
 
+use super::Client;
 use crate::Telemetry;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -91,9 +92,12 @@ type Page = (u16, &'static str, Vec<u8>);
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// HTTP status of a healthy node.
 const OK: u16 = 200;
+/// HTTP status of a page that exceeds the limit.
+const TOO_LONG: u16 = 500;
 /// HTTP status of an unhealthy node.
 const UNAVAILABLE: u16 = 503;
 
@@ -106,7 +110,7 @@ impl Pages {
                     "{}\nJSON-RPC by POST or WebSocket at this address; GET /health, /metrics\n",
                     self.name
                 );
-                Some((OK, "text/plain; charset=utf-8", text.into_bytes()))
+                Some((OK, TEXT, text.into_bytes()))
             }
             "/health" => {
                 let (is_well, said) = self.health.health();
@@ -128,19 +132,62 @@ impl Pages {
     }
 }
 
-impl<S> Layer<S> for Pages {
+/// Middleware that serves [`Pages`].
+#[derive(Debug, Clone)]
+pub(super) struct PageLayer {
+    pub(super) pages: Pages,
+    /// Maximum size of a page, in bytes.
+    pub(super) max_response: usize,
+}
+
+impl<S> Layer<S> for PageLayer {
     type Service = WithPages<S>;
 
     fn layer(&self, rpc: S) -> WithPages<S> {
-        WithPages { pages: self.clone(), rpc }
+        WithPages { layer: self.clone(), rpc }
     }
 }
 
 /// JSON-RPC service that also serves pages.
 #[derive(Debug, Clone)]
-pub struct WithPages<S> {
-    pages: Pages,
+pub(super) struct WithPages<S> {
+    layer: PageLayer,
     rpc: S,
+}
+
+impl PageLayer {
+    /// Returns the response to a GET request, if it is for a page.
+    fn response<B>(&self, request: &HttpRequest<B>) -> Option<HttpResponse> {
+        // A WebSocket upgrade is a GET too. For HEAD, the server drops the content.
+        let is_head = request.method() == "HEAD";
+        let is_get = is_head || request.method() == "GET";
+        if !is_get || request.headers().contains_key("upgrade") {
+            return None;
+        }
+        let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
+        let (mut status, mut kind, mut content) = self.pages.get(&PageRequest {
+            path: request.uri().path(),
+            query: request.uri().query(),
+            accept: accept.unwrap_or_default(),
+        })?;
+        if content.len() > self.max_response {
+            let (got, limit) = (content.len(), self.max_response);
+            let text = format!("the page has {got} bytes, expected at most {limit}");
+            (status, kind, content) = (TOO_LONG, TEXT, text.into_bytes());
+        }
+        // A client that does not read its pages holds memory like one that does not read responses.
+        if let Some(Client(control)) = request.extensions().get().filter(|_| !is_head) {
+            control.queue(content.len());
+        }
+        let mut response = HttpResponse::new(HttpBody::from(content));
+        if let Ok(status) = status.try_into() {
+            *response.status_mut() = status;
+        }
+        if let Ok(kind) = kind.parse() {
+            response.headers_mut().insert("content-type", kind);
+        }
+        Some(response)
+    }
 }
 
 impl<S, B> Service<HttpRequest<B>> for WithPages<S>
@@ -158,26 +205,8 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        // A WebSocket upgrade is a GET too. For HEAD, the server drops the content.
-        let is_get = ["GET", "HEAD"].contains(&request.method().as_str())
-            && !request.headers().contains_key("upgrade");
-        let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
-        let wanted = PageRequest {
-            path: request.uri().path(),
-            query: request.uri().query(),
-            accept: accept.unwrap_or_default(),
-        };
-        match is_get.then(|| self.pages.get(&wanted)).flatten() {
-            Some((status, kind, content)) => {
-                let mut response = HttpResponse::new(HttpBody::from(content));
-                if let Ok(status) = status.try_into() {
-                    *response.status_mut() = status;
-                }
-                if let Ok(kind) = kind.parse() {
-                    response.headers_mut().insert("content-type", kind);
-                }
-                Box::pin(ready(Ok(response)))
-            }
+        match self.layer.response(&request) {
+            Some(response) => Box::pin(ready(Ok(response))),
             None => Box::pin(self.rpc.call(request)),
         }
     }

@@ -1,15 +1,17 @@
 //! The server over real sockets, with a small test module.
 
 use crate::support::Socket;
-use enshrine_rpc::{RunningServer, ServeError, ServerConfig, allow_open_files};
+use enshrine_rpc::{Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
 use jsonrpsee::{RpcModule, core::to_json_raw_value};
 use serde_json::{Value, json};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
+    sync::Arc,
     time::Duration,
 };
+use testkit::send_http;
 
 fn module() -> RpcModule<()> {
     let mut module = RpcModule::new(());
@@ -184,5 +186,67 @@ async fn over_thousand_open_connections_are_served() {
         for stream in &mut open {
             assert!(receive(stream).ends_with("\"result\":[7]}"));
         }
+    }
+}
+
+/// Health check whose page has this many bytes, without the quotes.
+#[derive(Debug)]
+struct LongPage(usize);
+
+impl Health for LongPage {
+    fn health(&self) -> (bool, Value) {
+        (true, "x".repeat(self.0).into())
+    }
+}
+
+/// Starts a server with a page of this many bytes.
+async fn with_page(bytes: usize, config: ServerConfig) -> RunningServer {
+    let pages = Pages {
+        name: "a node".to_owned(),
+        telemetry: Arc::default(),
+        health: Arc::new(LongPage(bytes - 2)),
+        more: None,
+    };
+    RunningServer::start_with_pages(&config, module().into(), Some(pages)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_pages_count_against_held_bytes() {
+    // Much more than the buffers of a socket.
+    const PAGE: usize = 32 << 20;
+    let server = with_page(PAGE, ServerConfig { max_held: 3 * PAGE, ..config() }).await;
+    let address = server.addresses()[0];
+    let request = || send_http(address, "GET /health HTTP/1.1", "").unwrap();
+    let mut first = request();
+    let unread: Vec<_> = (0..8)
+        .map(|_| {
+            let stream = request();
+            // The first bytes arrive once the page is queued.
+            stream.peek(&mut [0]).unwrap();
+            stream
+        })
+        .collect();
+    let mut answer = Vec::new();
+    // A closed connection may be reset.
+    let _ = first.read_to_end(&mut answer);
+    assert!(answer.len() < PAGE, "the connection that waits for longest is closed");
+    drop(unread);
+    for _ in 0..8 {
+        let answer = testkit::http(address, "GET /health HTTP/1.1", "").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.len() > PAGE);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_beyond_response_limit_are_rejected() {
+    for (bytes, status) in [(1_000, 200), (1_001, 500)] {
+        let server = with_page(bytes, ServerConfig { max_response: 1_000, ..config() }).await;
+        let head = "GET /health HTTP/1.1";
+        let answer = testkit::http(server.addresses()[0], head, "").unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        let says = "the page has 1001 bytes, expected at most 1000";
+        assert_eq!(answer.ends_with(says), status == 500, "{answer}");
+        server.stop().await;
     }
 }
