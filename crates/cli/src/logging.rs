@@ -1,6 +1,7 @@
 //! Log output and the devnet's console output.
 
 use clap::ValueEnum;
+use client::Excerpt;
 use serde_json::{Map, Value, json};
 use std::{env, fmt, io};
 use tracing::{
@@ -10,10 +11,11 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer as _,
+    field::MakeExt as _,
     filter::Targets,
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::Writer,
+        format::{Writer, debug_fn},
         time::{FormatTime as _, SystemTime},
         writer::BoxMakeWriter,
     },
@@ -21,6 +23,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
+
+/// Maximum length of a field in a log line, in bytes. The errors of dependencies may contain a whole
+/// message of another node.
+const MAX_FIELD: usize = 4_096;
 
 /// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -73,6 +79,7 @@ pub(crate) fn start(shown: Shown) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)
+        .fmt_fields(bounded_fields())
         .log_internal_errors(false);
     let lines = match shown.format {
         Format::Text => lines.boxed(),
@@ -92,6 +99,27 @@ pub(crate) fn start(shown: Shown) {
     if let Some(error) = wrong {
         tracing::warn!(%error, "RUST_LOG is invalid, using the default levels");
     }
+}
+
+/// Returns the format of fields in log lines: that of `tracing_subscriber`, with values of at most
+/// [`MAX_FIELD`] bytes without control characters.
+fn bounded_fields() -> impl for<'w> FormatFields<'w> + Clone + Send + Sync + 'static {
+    let formatted = debug_fn(|writer, field, value| {
+        if field.name() != "message" {
+            write!(writer, "{field}=")?;
+        }
+        let text = Excerpt::within(MAX_FIELD, format_args!("{value:?}")).to_string();
+        // Escape sequences in the text of another node could change what a terminal shows.
+        for character in text.chars() {
+            match character {
+                '\n' | '\t' => writer.write_char(character)?,
+                it if it.is_control() => write!(writer, "{}", it.escape_unicode())?,
+                it => writer.write_char(it)?,
+            }
+        }
+        Ok(())
+    });
+    formatted.delimited(" ")
 }
 
 /// Returns the default levels: warnings of all crates, and `verbosity` more levels of this
@@ -125,7 +153,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Fields(mut fields) = Fields::of(event);
+        let mut fields = Fields::of(event, usize::MAX).fields;
         let (text, message) = (fields.remove("text"), fields.remove("message"));
         match self.0 {
             Format::Text => {
@@ -154,7 +182,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let fields = Fields::of(event);
+        let fields = Fields::of(event, MAX_FIELD).fields;
         let metadata = event.metadata();
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
@@ -171,7 +199,7 @@ where
             "timestamp": time,
             "level": metadata.level().as_str(),
             "target": metadata.target(),
-            "fields": fields.0,
+            "fields": fields,
             "spans": spans,
         });
         writeln!(writer, "{line}")
@@ -179,36 +207,43 @@ where
 }
 
 /// The fields of an event by name, including `message`.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields {
+    fields: Map<String, Value>,
+    /// Maximum length of a text, in bytes.
+    limit: usize,
+}
 
 impl Fields {
-    fn of(event: &Event<'_>) -> Self {
-        let mut fields = Self::default();
+    fn of(event: &Event<'_>, limit: usize) -> Self {
+        let mut fields = Self { fields: Map::new(), limit };
         event.record(&mut fields);
         fields
+    }
+
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        self.fields.insert(field.name().to_owned(), value.into());
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        self.insert(field, Excerpt::within(self.limit, format_args!("{value:?}")).to_string());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.insert(field, Excerpt::within(self.limit, value).to_string());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.insert(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.insert(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.insert(field, value);
     }
 }
 
@@ -261,6 +296,36 @@ mod tests {
         assert!(shown(2, "enshrine_rpc", tracing::Level::DEBUG));
         assert!(!shown(5, "hyper", tracing::Level::INFO));
         assert!(shown(5, "enshrine_rpc", tracing::Level::TRACE));
+    }
+
+    #[test]
+    fn fields_of_log_lines_are_truncated() {
+        let long = "x".repeat(1 << 20);
+        let written = |format: Format, error: &str| {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(move || writer.clone())
+                .with_ansi(false)
+                .fmt_fields(bounded_fields());
+            let layer = match format {
+                Format::Text => layer.boxed(),
+                Format::Json => layer.event_format(JsonLines).boxed(),
+            };
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                let _span = tracing::error_span!("request", error).entered();
+                tracing::warn!(count = 3_u64, %error, item = ?error, "failed");
+            });
+            String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        };
+        for format in [Format::Text, Format::Json] {
+            let line = written(format, &long);
+            assert!(line.len() < 4 * MAX_FIELD, "{}", line.len());
+            assert_eq!(line.matches("more bytes)").count(), 3, "{line}");
+        }
+        let line = written(Format::Text, "no\u{1b}");
+        assert!(line.contains(r#"request{error="no\u{1b}"}: "#), "{line}");
+        assert!(line.ends_with(concat!(r#"failed count=3 error=no\u{1b} item="no\u{1b}""#, "\n")));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::Duration,
@@ -31,6 +32,8 @@ pub(crate) struct Node {
     arguments: Vec<String>,
     /// Environment variables of the process.
     pub(crate) environment: Vec<(String, String)>,
+    /// File of the process's standard error, if it is not that of the test.
+    pub(crate) log: Option<PathBuf>,
     port: u16,
     pub(crate) admin_port: u16,
     admin: Client,
@@ -58,6 +61,7 @@ impl Node {
             process: None,
             arguments,
             environment,
+            log: None,
             port,
             admin_port: admin,
             admin: client_of(admin),
@@ -71,6 +75,9 @@ impl Node {
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_enshrine")]);
         command.arg("node").args(&self.arguments).args(further).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(log) = &self.log {
+            command.stderr(File::create(log).unwrap());
+        }
         self.process = Some(command.stdout(Stdio::null()).spawn().unwrap());
         until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
     }

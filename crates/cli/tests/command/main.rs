@@ -13,6 +13,7 @@ mod exit;
 mod failover;
 mod force;
 mod forge;
+mod hostile_feed;
 mod init;
 mod installed;
 mod ipc;
