@@ -1,8 +1,9 @@
 //! Files that the EIP's authors may include below `assets/eip-8079`.
 
 use super::{
+    data::FOLDER,
     measure,
-    pages::{FOLDER, Report, write},
+    pages::{Report, write},
 };
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use std::{

@@ -2,10 +2,11 @@
 
 use super::{
     assets,
+    data::FOLDER,
     html::page,
     manifest::Manifest,
     measure,
-    pages::{FOLDER, Report, differences, write},
+    pages::{Report, differences, write},
     pdf::print,
 };
 use clap::Args;

@@ -4,6 +4,9 @@ use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure, eyre};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};
 
+/// Folder of the report in a checkout.
+pub(crate) const FOLDER: &str = "docs/report";
+
 /// What a figure is worth as evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {

@@ -1,9 +1,6 @@
 //! The report as one HTML page, which loads nothing.
 
-use super::{
-    manifest::Manifest,
-    pages::{FOLDER, Report},
-};
+use super::{data::FOLDER, manifest::Manifest, pages::Report};
 use eyre::{Result, WrapErr as _};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use std::{fs, path::Path};

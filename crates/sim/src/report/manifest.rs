@@ -1,6 +1,6 @@
 //! The manifest: edition, origin of the measurements, and hashes of the data files.
 
-use super::pages::FOLDER;
+use super::data::FOLDER;
 use eyre::{Result, WrapErr as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

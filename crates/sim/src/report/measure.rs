@@ -1,11 +1,11 @@
 //! Measurements: programs of the repository, whose output becomes data files.
 
 use super::{
-    data::Kind,
+    data::{FOLDER, Kind},
     differential,
     exact::{COMPUTED, DOCUMENTS},
     manifest::Manifest,
-    pages::{FOLDER, Report, computed, write},
+    pages::{Report, computed, write},
     sources::{SOURCES, Source, TESTS},
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};

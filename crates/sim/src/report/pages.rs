@@ -2,7 +2,7 @@
 
 use super::{
     csv,
-    data::{Data, Kind},
+    data::{Data, FOLDER, Kind},
     drawings,
     exact::{COMPUTED, DOCUMENTS, limits, prices, tables},
     manifest::Manifest,
@@ -16,8 +16,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folder of the report in a checkout.
-pub(crate) const FOLDER: &str = "docs/report";
 /// Beginning of the command of a data file whose figures are copied from a document.
 const COPIED: &str = "copied from ";
 /// Headings that each finding has, in order.

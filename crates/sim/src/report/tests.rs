@@ -1,8 +1,9 @@
 //! The report of this checkout: its pages, one HTML file, and the PDF.
 
 use super::{
+    data::FOLDER,
     html::page,
-    pages::{FOLDER, Report, differences},
+    pages::{Report, differences},
     pdf::print,
 };
 use std::{fs, path::PathBuf};
