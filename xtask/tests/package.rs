@@ -14,7 +14,8 @@ use toolchain::{Toolchain, progress_to_stderr};
 use walkdir::WalkDir;
 
 /// Layouts of a project's dependencies, in the order of the package's README: `forge install`, and
-/// soldeer with versions in the folder names. Each has folders of this package, forge-std and solady.
+/// soldeer with versions in the folder names. Each has folders of this package, forge-std and
+/// solady.
 const LAYOUTS: [(&str, [&str; 3]); 2] = [
     ("lib", ["enshrine", "forge-std", "solady"]),
     ("dependencies", ["enshrine-contracts-0.1.0", "forge-std-1.9.7", "solady-0.1.26"]),

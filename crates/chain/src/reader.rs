@@ -85,8 +85,8 @@ impl ChainReader {
         Ok(Some((0..SECTION).filter(is_found).map(|at| start + at).collect()))
     }
 
-    /// Indexes the logs of a section, which reads all of its blocks. Does nothing if the store has no
-    /// index, if the chain does not have all of the blocks, if a reorganisation changes them
+    /// Indexes the logs of a section, which reads all of its blocks. Does nothing if the store has
+    /// no index, if the chain does not have all of the blocks, if a reorganisation changes them
     /// meanwhile, or once `is_over` returns `true`, which is called before each block.
     pub fn index_logs(
         &self,

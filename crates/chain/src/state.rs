@@ -47,8 +47,8 @@ impl State {
         Ok(!self.block.is_foreign() || self.has_root()?)
     }
 
-    /// Returns `false` if the state was pruned or never stored. The state of a fork of another chain
-    /// is fetched from there.
+    /// Returns `false` if the state was pruned or never stored. The state of a fork of another
+    /// chain is fetched from there.
     pub fn is_stored(&self) -> Result<bool, ChainError> {
         let is_trivial = self.fork_backend.is_some() || self.root == EMPTY_ROOT_HASH;
         Ok(is_trivial || self.has_root()?)

@@ -6,10 +6,10 @@ use codec::{OwnedWitness, RawBlock};
 use executor::Invalid;
 use stateless::Witness;
 
-/// Verifies a child of the block of `parent` from a witness alone, as EXECUTE verifies the blocks of
-/// an L2: the child is decoded from its encoding, executed on the state that the witness proves, and
-/// checked against all claims of its header. Calls of EXECUTE in transactions of type `0x05` are
-/// verified again. Only the senders are trusted.
+/// Verifies a child of the block of `parent` from a witness alone, as EXECUTE verifies the blocks
+/// of an L2: the child is decoded from its encoding, executed on the state that the witness proves,
+/// and checked against all claims of its header. Calls of EXECUTE in transactions of type `0x05`
+/// are verified again. Only the senders are trusted.
 ///
 /// # Errors
 ///

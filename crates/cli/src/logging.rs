@@ -24,8 +24,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Maximum length of a field in a log line, in bytes. The errors of dependencies may contain a whole
-/// message of another node.
+/// Maximum length of a field in a log line, in bytes. The errors of dependencies may contain a
+/// whole message of another node.
 const MAX_FIELD: usize = 4_096;
 
 /// Format of log lines.

@@ -60,13 +60,13 @@ enum Command {
     ///
     /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM stop it.
     Node(Box<rollup::node::Arguments>),
-    /// Watch the sequencer of a rollup: a follower that finds broken preconfirmations, and proves them
-    /// to the registry of bonds on L1.
+    /// Watch the sequencer of a rollup: a follower that finds broken preconfirmations, and proves
+    /// them to the registry of bonds on L1.
     ///
     /// SIGINT and SIGTERM stop it.
     Watch(Box<rollup::watch::Arguments>),
-    /// Deposit, inspect and withdraw the bond of a sequencer that signs preconfirmations, and register
-    /// its signers.
+    /// Deposit, inspect and withdraw the bond of a sequencer that signs preconfirmations, and
+    /// register its signers.
     #[command(subcommand)]
     Bond(rollup::bond::Command),
     /// Export the state of an L2 to a file, or create the data directory of a node from such a

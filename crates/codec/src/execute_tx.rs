@@ -4,7 +4,8 @@
 //! The format comes from a fork of geth. Its versions differ in the number of RLP items:
 //!
 //! ```text
-//! 0x05 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas, gas_limit, to, value, input,
+//! 0x05 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas, gas_limit, to, value,
+//! input,
 //!             pre_state_root, witness_size, withdrawals_size, {anchor_size},
 //!             coinbase, block_number, timestamp, witness, withdrawals, {anchor},
 //!             blob_hashes, {{max_fee_per_execute_gas, execute_gas_limit}}, y_parity, r, s])

@@ -65,8 +65,8 @@ fn proof(it: TransactionEvidence) -> TxProof {
 }
 
 /// Proves the hash of a block of the rollup by the state after a later one, whose state root the
-/// contract has; by nothing if the block is the rollup's head on L1. The witness may be at most 8,191
-/// blocks later.
+/// contract has; by nothing if the block is the rollup's head on L1. The witness may be at most
+/// 8,191 blocks later.
 ///
 /// # Errors
 ///

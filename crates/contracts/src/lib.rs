@@ -1,8 +1,9 @@
 //! The rollup's contracts for the node.
 //!
 //! This crate re-exports the bindings, messages and checks of claims of `sdk`. It reimplements the
-//! formats that L1 and the L2 nodes must agree on, and tests compare them with the Solidity code. It also contains the genesis of an L2, the constructor arguments on L1, and
-//! the file format of a [`Deployment`]. It does not compile Solidity and does no network I/O.
+//! formats that L1 and the L2 nodes must agree on, and tests compare them with the Solidity code.
+//! It also contains the genesis of an L2, the constructor arguments on L1, and the file format of a
+//! [`Deployment`]. It does not compile Solidity and does no network I/O.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -158,8 +158,8 @@ pub struct Config {
     /// Accounts whose signatures on unsafe blocks are accepted; by default those that the rollup's
     /// policy admits. Without accounts and without a policy, blocks need no signature.
     pub feed_signers: Vec<Address>,
-    /// The contract `PreconfBonds` where the sequencer has a bond, by default that of the deployment
-    /// file. Signed prefixes are bound to it, or to the rollup if there is none.
+    /// The contract `PreconfBonds` where the sequencer has a bond, by default that of the
+    /// deployment file. Signed prefixes are bound to it, or to the rollup if there is none.
     pub preconf_bonds: Option<Address>,
     /// WebSocket URL of a node that may replace this sequencer. While that node is the sequencer,
     /// this one follows it.

@@ -7,11 +7,11 @@
 //! transactions of its pool. It verifies each block with EXECUTE before it serves the block to
 //! other nodes, and its [`Submitter`] posts the blocks to L1.
 //!
-//! This crate implements the roles of an L2 node (following, block production, submission and leader
-//! election) and their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's
-//! chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`rpc::engine`; this crate
-//! decides which heads it may choose), the formats of the contracts (`contracts`), and the flags and
-//! files of the command (`cli`).
+//! This crate implements the roles of an L2 node (following, block production, submission and
+//! leader election) and their RPC methods. Other crates implement derivation from L1 (`derive`),
+//! the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`rpc::engine`;
+//! this crate decides which heads it may choose), the formats of the contracts (`contracts`), and
+//! the flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 /// Maximum number of addresses and topics of a log filter. Each log of a block is compared with
 /// them, for each filter and subscription.
 const MAX_ITEMS: usize = 1_024;
-/// Maximum number of addresses and topics for which a block's bloom filter is used: the filter keeps
-/// 256 bytes for each of them, and the more there are, the less likely it is that none occurs.
+/// Maximum number of addresses and topics for which a block's bloom filter is used: the filter
+/// keeps 256 bytes for each of them, and the more there are, the less likely it is that none
+/// occurs.
 const MAX_BLOOM_ITEMS: usize = 32;
 
 /// Returns the number of addresses and topics of a filter.

@@ -30,8 +30,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 
-/// Adds a transaction to the pool and, if the node seals a block per transaction, builds one. Errors
-/// contain advice for the sender.
+/// Adds a transaction to the pool and, if the node seals a block per transaction, builds one.
+/// Errors contain advice for the sender.
 pub fn submit(api: &Api, new: PoolTransaction) -> Result<B256, RpcError> {
     let options = api.options();
     if let Some(elsewhere) = &options.elsewhere

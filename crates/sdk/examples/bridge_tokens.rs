@@ -61,7 +61,8 @@ async fn main() -> Result<()> {
     }
     println!("deposited; on the L2 the account has 600 tokens");
 
-    // Withdraw, and claim once L1 has the block. The proof is verified against L1 before it is sent.
+    // Withdraw, and claim once L1 has the block. The proof is verified against L1 before it is
+    // sent.
     let withdrawal =
         TokenWithdrawal { l1_token, amount: U256::from(250), ..TokenWithdrawal::default() };
     let receipt = bridge.withdraw_token(from, withdrawal).await?.get_receipt().await?;

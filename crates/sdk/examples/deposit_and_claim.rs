@@ -55,7 +55,8 @@ async fn main() -> Result<()> {
     until_paid(bridge.l2(), friend, U256::from(2 * ETHER)).await?;
     println!("deposited; on the L2 the friend has 2 ether");
 
-    // Withdraw, and claim once L1 has the block. The proof is verified against L1 before it is sent.
+    // Withdraw, and claim once L1 has the block. The proof is verified against L1 before it is
+    // sent.
     let withdrawal = NewMessage { to: Some(friend), value: ETHER, ..NewMessage::default() };
     let receipt = bridge.withdraw(from, withdrawal).await?.get_receipt().await?;
     let log = receipt.logs().iter().find_map(|log| MessageSent::decode_log(&log.inner).ok());

@@ -34,8 +34,8 @@ pub struct TokenDeposit {
     pub fee: Option<u128>,
     /// Maximum of the default fee, in wei.
     pub max_fee: Option<u128>,
-    /// `true` to fail unless the allowance of the bridge suffices. By default, exactly the amount is
-    /// approved if necessary.
+    /// `true` to fail unless the allowance of the bridge suffices. By default, exactly the amount
+    /// is approved if necessary.
     pub skip_approval: bool,
 }
 
@@ -125,8 +125,8 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     /// # Errors
     ///
     /// [`BridgeError::ContractWallet`] if a contract names no target, [`BridgeError::WrongRollup`]
-    /// and [`BridgeError::FeeAboveMaximum`], before anything is sent. [`BridgeError::Rejected`], for
-    /// example with `TokenNotRegistered`, is returned after the approval.
+    /// and [`BridgeError::FeeAboveMaximum`], before anything is sent. [`BridgeError::Rejected`],
+    /// for example with `TokenNotRegistered`, is returned after the approval.
     pub async fn deposit_token(
         &self,
         from: Address,

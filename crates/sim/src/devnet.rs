@@ -1,5 +1,5 @@
-//! The devnet against stock anvil, with one client and the same requests, and the devnet alone: reads
-//! on chains of two lengths, and blocks with and without verification.
+//! The devnet against stock anvil, with one client and the same requests, and the devnet alone:
+//! reads on chains of two lengths, and blocks with and without verification.
 //!
 //! Client and node share the cores, so the client does little work per request.
 

@@ -3,12 +3,13 @@
 //! `gas-model` compares the time of EXECUTE with its price, `economics` measures the cost of L2
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
 //! rollups pay for EXECUTE gas, `chain-on-disk` measures how fast a chain commits, reopens and
-//! proves, and `devnet` compares the devnet with stock anvil. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
-//! latter injects faults and compares the nodes, or with `--adversary` tries to slash two honest
-//! sequencers. `kills` kills a sequencer that signs prefixes, and `failover` the leader of two with
-//! a lease, and members of etcd. `etcd` measures the latency of a record there. `vectors` writes
-//! conformance vectors for EXECUTE, `findings` further exact figures of `docs/report`, and `report`
-//! makes the pages and charts of that report from its templates and data files.
+//! proves, and `devnet` compares the devnet with stock anvil. `load` and `soak` run a rollup whose
+//! nodes are processes: the former measures it, the latter injects faults and compares the nodes,
+//! or with `--adversary` tries to slash two honest sequencers. `kills` kills a sequencer that signs
+//! prefixes, and `failover` the leader of two with a lease, and members of etcd. `etcd` measures
+//! the latency of a record there. `vectors` writes conformance vectors for EXECUTE, `findings`
+//! further exact figures of `docs/report`, and `report` makes the pages and charts of that report
+//! from its templates and data files.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
 //! that it measures, and no shipped crate links it.

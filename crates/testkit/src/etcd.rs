@@ -112,9 +112,9 @@ impl Etcd {
         }
     }
 
-    /// Delays each `fsync` of a member from its next start on, like a slow disk. Returns `false`, and
-    /// reports that `what` is skipped, if strace is not installed: etcd makes system calls without
-    /// libc, so a preloaded library cannot delay them.
+    /// Delays each `fsync` of a member from its next start on, like a slow disk. Returns `false`,
+    /// and reports that `what` is skipped, if strace is not installed: etcd makes system calls
+    /// without libc, so a preloaded library cannot delay them.
     pub fn slow_disk(&mut self, member: usize, delay: Duration, what: &str) -> bool {
         let version = Command::new("strace").arg("--version").output();
         let is_installed = version.is_ok_and(|it| it.status.success());
@@ -126,7 +126,8 @@ impl Etcd {
         is_installed
     }
 
-    /// Sets the latency of the links between members in each direction. Open connections are closed.
+    /// Sets the latency of the links between members in each direction. Open connections are
+    /// closed.
     pub fn delay_links(&self, latency: Duration) {
         self.network.delay(latency);
     }

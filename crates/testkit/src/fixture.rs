@@ -177,8 +177,8 @@ impl RollupFixture {
         self
     }
 
-    /// Deploys the bytecode in `pinned/`, which was compiled on 2026-11-29, with its constructors of
-    /// that day. Only [`Self::deploy_in`] uses this setting.
+    /// Deploys the bytecode in `pinned/`, which was compiled on 2026-11-29, with its constructors
+    /// of that day. Only [`Self::deploy_in`] uses this setting.
     #[must_use]
     pub const fn pinned(mut self) -> Self {
         self.pinned = true;

@@ -422,8 +422,8 @@ impl L1 {
         Ok(sent)
     }
 
-    /// Returns the error of this type with which a call reverts in the next block. Any other outcome
-    /// is an error.
+    /// Returns the error of this type with which a call reverts in the next block. Any other
+    /// outcome is an error.
     pub fn try_reverted<E: SolError>(
         &self,
         from: Address,

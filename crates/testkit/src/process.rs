@@ -104,8 +104,8 @@ impl NodeProcess {
     /// Returns the CPU time of all threads of the process, in steps of 10 ms.
     pub fn cpu_time(&self) -> Result<Duration, HarnessError> {
         let text = self.proc("stat")?;
-        // The name, in parentheses, may contain spaces. Fields 14 and 15 are user and system time in
-        // hundredths of a second.
+        // The name, in parentheses, may contain spaces. Fields 14 and 15 are user and system time
+        // in hundredths of a second.
         let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
         Ok(Duration::from_millis(10 * ticks))

@@ -112,8 +112,8 @@ impl Running {
         self.follower.as_ref().map(authority)
     }
 
-    /// Waits until the nodes have read all of L1 and have the first L2 blocks, with the deposits and
-    /// the token bridge.
+    /// Waits until the nodes have read all of L1 and have the first L2 blocks, with the deposits
+    /// and the token bridge.
     pub(super) async fn wait_until_healthy(&self, dir: &LocalnetDir) -> Result<()> {
         let begun = Instant::now();
         let has_bridge = || has_code(&self.sequencer, dir.l2.token.l2);

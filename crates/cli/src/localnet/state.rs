@@ -181,7 +181,8 @@ impl Drop for LocalnetDir {
     }
 }
 
-/// Returns a genesis with these forks after the first. Its first block is the same with any of them.
+/// Returns a genesis with these forks after the first. Its first block is the same with any of
+/// them.
 fn scheduled(mut genesis: Genesis, later: &[(ProtocolFork, u64)]) -> Result<Value> {
     genesis.config = l2_chain_config_following(genesis.config.chain_id, FIRST_FORK, later);
     Ok(serde_json::to_value(genesis)?)
@@ -245,8 +246,8 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), LocalnetError> 
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let unfinished = PathBuf::from(name);
-    // Synced before and after the rename: otherwise a loss of power could leave the new name with an
-    // empty file.
+    // Synced before and after the rename: otherwise a loss of power could leave the new name with
+    // an empty file.
     let write = || {
         let mut file = File::create(&unfinished)?;
         file.write_all(text.as_bytes())?;

@@ -58,8 +58,8 @@ pub(crate) struct Arguments {
     allow_unbacked: bool,
 
     /// Data directory of a stopped node, to print how much of the escrow the accounts of its state
-    /// would be paid if the rollup were no longer advanced, and how much belongs to contracts of the
-    /// L2.
+    /// would be paid if the rollup were no longer advanced, and how much belongs to contracts of
+    /// the L2.
     #[arg(long, value_name = "FOLDER", requires = "l1")]
     data_dir: Option<PathBuf>,
 

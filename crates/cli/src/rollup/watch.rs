@@ -1,5 +1,5 @@
-//! `enshrine watch`: a follower that finds faults of the sequencer, and proves them to its registry of
-//! bonds.
+//! `enshrine watch`: a follower that finds faults of the sequencer, and proves them to its registry
+//! of bonds.
 
 use super::node::{self, Sources};
 use crate::output::say;

@@ -22,8 +22,8 @@ pub(super) const METHODS: &[Method] = &[
 /// milliseconds have exceeded it since 1973.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
-/// Rejects a timestamp after which the chain would soon have none left: each block needs a later one,
-/// and no later request could set the time back.
+/// Rejects a timestamp after which the chain would soon have none left: each block needs a later
+/// one, and no later request could set the time back.
 fn require_time_left(timestamp: u64) -> Result<(), RpcError> {
     if timestamp <= LARGEST_SECONDS {
         return Ok(());

@@ -184,8 +184,8 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
-    /// Returns `true` if one row can show both: one member of results, messages of errors, or values
-    /// at one path that are of the same kinds.
+    /// Returns `true` if one row can show both: one member of results, messages of errors, or
+    /// values at one path that are of the same kinds.
     fn is_like(&self, other: &Self) -> bool {
         match (member(self.paths[0]), member(other.paths[0])) {
             (Some(mine), Some(others)) => mine == others,

@@ -48,8 +48,8 @@ fn programs_under_amsterdam() -> Result<()> {
     compare(ProtocolFork::Amsterdam, &[1, 2, 3, 4])
 }
 
-/// Compares three blocks in each genesis: single, as a batch, and each with a change. `requests` are
-/// the types of requests that all of them together must cause.
+/// Compares three blocks in each genesis: single, as a batch, and each with a change. `requests`
+/// are the types of requests that all of them together must cause.
 fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
     let (mut valid, mut changed) = (Tally::default(), Tally::default());
@@ -153,8 +153,8 @@ pub(crate) struct Played {
     pub(crate) inputs: Vec<Bytes>,
 }
 
-/// Builds three blocks in each genesis, and calls `each` with every block, its name and the number of
-/// rejected transactions.
+/// Builds three blocks in each genesis, and calls `each` with every block, its name and the number
+/// of rejected transactions.
 pub(crate) fn each_block(
     fork: ProtocolFork,
     judges: &Judges,

@@ -4,7 +4,8 @@
 //!
 //! ```sh
 //! python3 -m venv spec && spec/bin/pip install ethereum-execution==2.20.0
-//! ENSHRINE_SPECIFICATION=$PWD/spec/bin/python cargo test --release --workspace --test agreement specification
+//! ENSHRINE_SPECIFICATION=$PWD/spec/bin/python cargo test --release --workspace --test agreement
+//! specification
 //! ```
 
 use crate::{judges::Judges, programs::each_block, random_genesis::CHAIN_ID, scenario::play};

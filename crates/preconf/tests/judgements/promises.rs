@@ -227,8 +227,8 @@ enum Step {
     Reorg(usize),
     /// An earlier chain is canonical again.
     Return(usize),
-    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its anchor, and
-    /// of its condition, which is not below the anchor.
+    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its anchor,
+    /// and of its condition, which is not below the anchor.
     Sign(u8, u64, Vec<u8>, bool, Option<usize>, Option<usize>),
     /// A candidate for an unsigned block, which is sent to L1 and replaced.
     Replace(u8, u64, Vec<u8>, Option<usize>),

@@ -139,8 +139,8 @@ impl AdvancePlanner {
         Ok(None)
     }
 
-    /// Returns the transaction that posts as many of the oldest waiting blocks as fit into blobs, if
-    /// that costs less per block than `calldata`.
+    /// Returns the transaction that posts as many of the oldest waiting blocks as fit into blobs,
+    /// if that costs less per block than `calldata`.
     pub(super) fn by_blobs(
         &mut self,
         work: &Work,

@@ -53,8 +53,8 @@ impl Work {
     }
 }
 
-/// Returns the blocks of a chain that are not on L1, oldest first; none if some of them were replaced
-/// meanwhile.
+/// Returns the blocks of a chain that are not on L1, oldest first; none if some of them were
+/// replaced meanwhile.
 pub(crate) fn unsafe_blocks(
     chain: &ChainReader,
     view: &L1View,

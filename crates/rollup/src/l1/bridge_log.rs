@@ -124,8 +124,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Sets the position of the claim of a message, and drops those of the lowest indexes beyond the
-    /// limit.
+    /// Sets the position of the claim of a message, and drops those of the lowest indexes beyond
+    /// the limit.
     fn insert(&mut self, index: u64, position: u64, limit: usize) {
         if index < self.from {
             return;

@@ -84,8 +84,8 @@ pub enum NotPreconfirming {
         "the journal of preconfirmations is incomplete, and L1 has no block of this process yet"
     )]
     JournalLost,
-    /// The parent or an ancestor is neither on L1 nor in the journal in etcd, so the next leader may
-    /// lack it.
+    /// The parent or an ancestor is neither on L1 nor in the journal in etcd, so the next leader
+    /// may lack it.
     #[error("the parent or one of its ancestors is neither on L1 nor recorded in etcd")]
     ParentNotShared,
     /// The journal in etcd exceeds its limit.

@@ -158,10 +158,11 @@ impl L1Inputs {
         self.covered = self.relayed;
     }
 
-    /// Builds the transactions of the block that prove its anchor, if it has a new one, and relay at
-    /// most `most` of the pending messages.
+    /// Builds the transactions of the block that prove its anchor, if it has a new one, and relay
+    /// at most `most` of the pending messages.
     ///
-    /// `deferred` returns `true` for messages that are parked without an attempt to call the target.
+    /// `deferred` returns `true` for messages that are parked without an attempt to call the
+    /// target.
     ///
     /// # Errors
     ///

@@ -305,7 +305,8 @@ impl Sequencer {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
 
-    /// Returns the time from the start of the next block to its sealing, if its prefixes are signed.
+    /// Returns the time from the start of the next block to its sealing, if its prefixes are
+    /// signed.
     fn lead_time(&mut self, head: &Block, terms: &Terms, now: Instant) -> Option<Duration> {
         let promises = self.preconfirmations.as_mut()?;
         promises.slice?;

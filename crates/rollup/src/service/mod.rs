@@ -322,8 +322,8 @@ impl RollupNode {
         &self.ports.server
     }
 
-    /// Waits until an actor of the node panics. The node does not recover: [stop](Self::stop) it and
-    /// exit with an error, so that the process is restarted.
+    /// Waits until an actor of the node panics. The node does not recover: [stop](Self::stop) it
+    /// and exit with an error, so that the process is restarted.
     pub fn failed(&self) -> BoxFuture<'static, ActorPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }

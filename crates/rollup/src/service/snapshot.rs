@@ -38,8 +38,8 @@ pub(super) fn rules(deployment: &Deployment) -> ChainConfig {
 ///
 /// # Errors
 ///
-/// [`ServiceError::Snapshot`] if the block or its state is pruned, or if the file cannot be written;
-/// [`RollupError::Chain`] if the chain cannot be opened.
+/// [`ServiceError::Snapshot`] if the block or its state is pruned, or if the file cannot be
+/// written; [`RollupError::Chain`] if the chain cannot be opened.
 pub fn export_snapshot(
     data_dir: &Path,
     deployment: &Deployment,

@@ -13,8 +13,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 ///
-/// [`ServiceError::Config`] if the configuration does not allow it, and [`ServiceError::DataDir`] if
-/// the file cannot be used.
+/// [`ServiceError::Config`] if the configuration does not allow it, and [`ServiceError::DataDir`]
+/// if the file cannot be used.
 pub(super) fn open(
     config: &Config,
     deployment: &Deployment,

@@ -119,7 +119,8 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`SubmitterError::Funds`] if its balance is zero; [`SubmitterError::L1`] if a request to L1 fails.
+    /// [`SubmitterError::Funds`] if its balance is zero; [`SubmitterError::L1`] if a request to L1
+    /// fails.
     pub(crate) fn is_ready(
         client: &L1Client,
         account: Address,
@@ -181,8 +182,8 @@ impl Submitter {
     /// # Errors
     ///
     /// [`SubmitterError::L1`] with L1's error; [`SubmitterError::Funds`] and
-    /// [`SubmitterError::SpendingLimit`] for all transactions in flight together, before anything is
-    /// sent; the errors of [`Self::acknowledge`].
+    /// [`SubmitterError::SpendingLimit`] for all transactions in flight together, before anything
+    /// is sent; the errors of [`Self::acknowledge`].
     pub fn submit(
         &mut self,
         client: &Arc<L1Client>,

@@ -154,8 +154,9 @@ fn estimate_of(estimates: &mut [u64]) -> Option<u64> {
     estimates.iter().copied().filter(|it| is_close(*it, median)).max()
 }
 
-/// Returns the gas limit for an estimate: earlier transactions in the same L1 block may increase the
-/// gas. The result is bounded by L1's limits only afterwards, so a response must not overflow it.
+/// Returns the gas limit for an estimate: earlier transactions in the same L1 block may increase
+/// the gas. The result is bounded by L1's limits only afterwards, so a response must not overflow
+/// it.
 pub(super) const fn with_margin(estimate: u64) -> u64 {
     estimate.saturating_add(estimate / 8)
 }
@@ -178,8 +179,8 @@ fn values<T>(answers: &Verdicts<T>) -> impl Iterator<Item = &T> {
 /// Returns the reason why the nodes have no majority value: the most frequent error, or
 /// [`L1Error::Undecided`] if errors are the minority.
 ///
-/// A failure of EXECUTE makes the sequencer replace a block and drop transactions, so it is reported
-/// only if more than half of the nodes do.
+/// A failure of EXECUTE makes the sequencer replace a block and drop transactions, so it is
+/// reported only if more than half of the nodes do.
 fn undecided<T>(answers: Verdicts<T>) -> L1Error {
     let nodes = answers.all.len();
     let errors: Vec<L1Error> =

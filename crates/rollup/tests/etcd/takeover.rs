@@ -25,8 +25,8 @@ fn killed_holder_is_replaced() {
     assert!(referee.verdict() > 0);
 }
 
-/// etcd keeps a key for longer if it elects a leader. This one is attached to no lease, so etcd never
-/// deletes it.
+/// etcd keeps a key for longer if it elects a leader. This one is attached to no lease, so etcd
+/// never deletes it.
 #[test]
 fn candidate_deletes_key_of_dead_holder() {
     let Some(etcd) = Etcd::start(3, "a key that etcd keeps").unwrap() else { return };

@@ -19,8 +19,8 @@ use testkit::{ETHER, Key, execute_tx_of, idle_execute_tx, rich, with_allowance};
 use variants::{DialectName, Dialects};
 use wire::{Input, StatelessInput};
 
-/// Deploys a rollup that calls EXECUTE at this address. Its L1 has transactions of type `0x05` and a
-/// market where they buy allowances.
+/// Deploys a rollup that calls EXECUTE at this address. Its L1 has transactions of type `0x05` and
+/// a market where they buy allowances.
 async fn deployed(
     calling: Address,
     accounts: Vec<(Address, GenesisAccount)>,

@@ -149,8 +149,8 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     Ok(())
 }
 
-/// The record exists, but its prefix was not signed, since the response was lost. Then the leader is
-/// cut off from etcd.
+/// The record exists, but its prefix was not signed, since the response was lost. Then the leader
+/// is cut off from etcd.
 #[tokio::test(flavor = "multi_thread")]
 async fn record_without_response_binds_next_leader() -> Result<()> {
     let Some(pair) = Pair::start("a lost response of etcd").await? else { return Ok(()) };

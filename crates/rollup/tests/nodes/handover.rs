@@ -181,7 +181,8 @@ async fn signatures_need_a_sufficient_bond() -> Result<()> {
     Ok(())
 }
 
-/// Blocks are sealed without signatures, whether L1 is silent about the bond or refuses the request.
+/// Blocks are sealed without signatures, whether L1 is silent about the bond or refuses the
+/// request.
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_bond_stops_signatures_and_no_blocks() -> Result<()> {
     let bonded = Bonded::under_hybrid(&["alice"], MIN_BOND).await?;

@@ -302,8 +302,9 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
         let lie =
             lie.replace("SELECTOR", &hex::encode_prefixed(&keccak256("ExecuteFailed()")[..4]));
         let (lies, mut turns) = (Arc::new(AtomicUsize::new(0)), 0);
-        // Each node lies in turn, and all of them again if none was asked: on a busy machine, a block
-        // without evidence, which L1 does not estimate, may be posted while the node in use lies.
+        // Each node lies in turn, and all of them again if none was asked: on a busy machine, a
+        // block without evidence, which L1 does not estimate, may be posted while the node in use
+        // lies.
         for proxy in proxies.iter().cycle().take(10 * proxies.len()) {
             let (lie, told) = (lie.clone(), Arc::clone(&lies));
             proxy.intercept(move |request| {
@@ -315,7 +316,8 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
                     format!(r#"{{"jsonrpc":"2.0","id":{},{lie}}}"#, id_of(request))
                 })
             });
-            // A transaction whose block is posted with a message as its evidence, which L1 estimates.
+            // A transaction whose block is posted with a message as its evidence, which L1
+            // estimates.
             rollup.deposit(alice.address(), U256::ONE).await?;
             let sent = support::signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
             let hash = submit(&l2, &sent).await?;

@@ -20,10 +20,11 @@ use tokio::{
 const REPEATED: Duration = Duration::from_secs(1);
 
 /// Returns a future that resolves at the first SIGINT, SIGTERM or SIGHUP from now on. A signal a
-/// second or more after it exits the process immediately. A SIGHUP that was ignored when the process started, as by
-/// `nohup`, stays ignored.
+/// second or more after it exits the process immediately. A SIGHUP that was ignored when the
+/// process started, as by `nohup`, stays ignored.
 ///
-/// A write beyond the limit of file sizes fails from now on, and does not end the process (SIGXFSZ).
+/// A write beyond the limit of file sizes fails from now on, and does not end the process
+/// (SIGXFSZ).
 ///
 /// A dedicated thread handles the signals, so that busy workers cannot delay them.
 ///

@@ -403,7 +403,8 @@ fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
-/// Returns the composition of inputs: of a block with one transfer, and of batches with either load.
+/// Returns the composition of inputs: of a block with one transfer, and of batches with either
+/// load.
 fn compositions(past: &Past) -> Result<Vec<(&'static str, Parts)>> {
     let names = [
         ("EIP-4788", BEACON_ROOTS_ADDRESS),

@@ -1,5 +1,5 @@
-//! Two sequencers with one key and a lease in etcd, of which the leader is killed or suspended again
-//! and again while it signs prefixes, and the members of etcd and their links fail.
+//! Two sequencers with one key and a lease in etcd, of which the leader is killed or suspended
+//! again and again while it signs prefixes, and the members of etcd and their links fail.
 //!
 //! Every published transaction must be in a block at the promised position, and no two signatures
 //! may be evidence of a fault. No prefix may be signed while etcd has no majority, and signing must

@@ -15,8 +15,8 @@ const SLOTS: [u8; 7] = [1, 2, 4, 8, 16, 32, 64];
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const READER: Address = Address::repeat_byte(0x77);
 
-/// Returns, by number of slots: positions of nodes on their paths, bytes and nodes of the input, and
-/// what EXECUTE charges in all and for the repeated positions.
+/// Returns, by number of slots: positions of nodes on their paths, bytes and nodes of the input,
+/// and what EXECUTE charges in all and for the repeated positions.
 pub(super) fn figures() -> Result<Value> {
     let mut all = Map::new();
     for slots in SLOTS {

@@ -37,7 +37,8 @@ pub(crate) fn bars(title: &str, rows: impl IntoIterator<Item = (String, f64, Str
     Bars { title: title.to_owned(), reference: None, bars }.svg()
 }
 
-/// Returns the entries of an object, sorted, since the order of a map depends on features of crates.
+/// Returns the entries of an object, sorted, since the order of a map depends on features of
+/// crates.
 pub(crate) fn object<'d>(
     data: &'d Data,
     file: &str,

@@ -70,7 +70,8 @@ pub(crate) fn prices() -> Value {
 /// Gas limits of L2 blocks for which [`limits`] computes the longest input.
 const GAS_LIMITS: [u64; 8] =
     [1_000_000, 2_000_000, 4_000_000, 8_000_000, 10_000_000, 12_000_000, 14_000_000, 16_000_000];
-/// Price of a non-zero calldata byte, and the floor of each byte by fork of L1 (EIP-7623, EIP-7976).
+/// Price of a non-zero calldata byte, and the floor of each byte by fork of L1 (EIP-7623,
+/// EIP-7976).
 const BYTE: u64 = 16;
 const FLOORS: [(&str, u64); 2] = [("osaka", 40), ("amsterdam", 64)];
 /// Gas of the contract, as [`docs/gas.md`](tables) rounds it.

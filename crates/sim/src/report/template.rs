@@ -2,11 +2,11 @@
 //!
 //! A template begins with lines `key = expression [format]`, up to a line of three dashes. Terms of
 //! an expression are numbers and `file:/pointer`, joined by ` + `, ` - `, ` * ` and ` / ` and
-//! evaluated from left to right. ` | ` separates alternatives, of which the first counts whose files
-//! all exist: a measurement that is not made for each edition comes before the document that had
-//! its figures first. The format is `.N` for decimals or `%N` for a share in per cent
-//! with N decimals; without it the result is a whole number, rounded down. The format `text` is for
-//! a single term that is a name in a data file, such as that of the slowest input.
+//! evaluated from left to right. ` | ` separates alternatives, of which the first counts whose
+//! files all exist: a measurement that is not made for each edition comes before the document that
+//! had its figures first. The format is `.N` for decimals or `%N` for a share in per cent with N
+//! decimals; without it the result is a whole number, rounded down. The format `text` is for a
+//! single term that is a name in a data file, such as that of the slowest input.
 
 use super::data::{Data, Kind};
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure, eyre};

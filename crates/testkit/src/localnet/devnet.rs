@@ -14,8 +14,8 @@ use std::{
 use variants::Dialects;
 use wire::ProtocolFork;
 
-/// Starts an L1 at Osaka with this EXECUTE, where the named accounts are rich: in this process, or as
-/// a devnet with EXECUTE in these dialects.
+/// Starts an L1 at Osaka with this EXECUTE, where the named accounts are rich: in this process, or
+/// as a devnet with EXECUTE in these dialects.
 pub fn l1(
     in_process: bool,
     chain_id: u64,

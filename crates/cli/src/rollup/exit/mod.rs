@@ -32,8 +32,8 @@ pub(crate) enum Command {
     /// Calldata that returns the ETH of a message to the L2 that was never relayed, or that the L2
     /// has kept as failed or parked.
     Message(message::Arguments),
-    /// Calldata that returns the tokens and the fee of a deposit that was never relayed, or that the
-    /// L2 has kept as failed or parked.
+    /// Calldata that returns the tokens and the fee of a deposit that was never relayed, or that
+    /// the L2 has kept as failed or parked.
     Deposit(deposit::Arguments),
     /// Calldata of `L1TokenBridge.exitToken`, which pays an account's units of a bridged token.
     Token(token::Arguments),

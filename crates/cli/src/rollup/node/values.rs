@@ -237,8 +237,8 @@ pub(super) struct Values {
     /// bytes cost on L1 wait.
     #[arg(long, value_name = "WEI")]
     pub(super) byte_price: Option<u64>,
-    /// Sign prefixes of each block while it is built, so that users know the result of a transaction
-    /// before the block is sealed. Requires --data-dir.
+    /// Sign prefixes of each block while it is built, so that users know the result of a
+    /// transaction before the block is sealed. Requires --data-dir.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) preconfirm: Option<bool>,
     /// Minimum time between two signed prefixes of a block, in milliseconds [default: 100].

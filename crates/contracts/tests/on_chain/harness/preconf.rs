@@ -1,4 +1,5 @@
-//! Evidence built by `preconf` from what a follower has received, judged by the real `PreconfBonds`.
+//! Evidence built by `preconf` from what a follower has received, judged by the real
+//! `PreconfBonds`.
 
 use super::support::{ETHER, TestRollup};
 use alloy_primitives::{Address, B256, Bytes, U256};

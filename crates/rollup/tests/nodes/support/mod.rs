@@ -56,8 +56,8 @@ impl Setup {
         Self { l1: Devnet::builder(), forks, accounts: Vec::new(), change: Box::new(|it| it) }
     }
 
-    /// A rollup with blobs whose L1 starts at Prague at `time` and activates later forks after these
-    /// numbers of seconds, and whose genesis has these later forks.
+    /// A rollup with blobs whose L1 starts at Prague at `time` and activates later forks after
+    /// these numbers of seconds, and whose genesis has these later forks.
     pub(crate) fn forking(
         time: u64,
         of_l1: &[(ProtocolFork, u64)],

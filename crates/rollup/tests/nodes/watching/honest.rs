@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Submits every pair of messages, and each message as a delay, as a promise that the rollup's block
-/// breaks and as a lie by the rollup's block, as a watcher would that does not judge first. Returns
-/// the refusals of the contract.
+/// Submits every pair of messages, and each message as a delay, as a promise that the rollup's
+/// block breaks and as a lie by the rollup's block, as a watcher would that does not judge first.
+/// Returns the refusals of the contract.
 async fn require_all_refused(
     bonded: &Bonded,
     updates: &[PrefixUpdate],
@@ -77,8 +77,9 @@ async fn first_prefix(node: &RollupNode) -> Result<PrefixUpdate> {
     Ok(PrefixUpdate::decode(&item.ok_or_eyre("no prefix")?.ssz)?)
 }
 
-/// An L1 reorg removes the block of the anchor, and the sequencer signs another first block. When the
-/// reorg is reverted, it seals the first one. Without the reorg, another first block costs the bond.
+/// An L1 reorg removes the block of the anchor, and the sequencer signs another first block. When
+/// the reorg is reverted, it seals the first one. Without the reorg, another first block costs the
+/// bond.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
     for is_reorged in [true, false] {
