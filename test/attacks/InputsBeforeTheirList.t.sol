@@ -12,8 +12,9 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract InputsBeforeTheirListTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev Calldata with an input at its beginning, and its offset from the list.
-    function calldataWith(bytes memory input, int256 shift) private pure returns (bytes memory) {
+    /// @dev Returns calldata with an input at its beginning, whose offset points to `back` bytes
+    /// before it.
+    function calldataWith(bytes memory input, uint256 back) private pure returns (bytes memory) {
         uint256 padding = (32 - input.length % 32) % 32;
         uint256 list = 0x60 + input.length + padding;
         INativeRollup.Evidence memory none;
@@ -21,7 +22,10 @@ contract InputsBeforeTheirListTest is RealRollup {
         bytes memory head = abi.encodePacked(
             INativeRollup.advance.selector, list, list + 0x40, input.length, input
         );
-        int256 offset = 0x40 - int256(list + 0x20) + shift;
+        uint256 offset;
+        unchecked {
+            offset = 0x40 - (list + 0x20) - back;
+        }
         bytes memory encoded =
             abi.encodePacked(head, new bytes(padding), uint256(1), offset, evidence);
         // Without the offset of an only argument.
@@ -45,7 +49,7 @@ contract InputsBeforeTheirListTest is RealRollup {
 
     function test_advance_rejects_input_at_wrong_offset() public {
         bytes memory input = l2.seal();
-        (bool ok,) = address(rollup).call(calldataWith(input, -0x20));
+        (bool ok,) = address(rollup).call(calldataWith(input, 0x20));
         assertFalse(ok);
         assertEq(rollup.head().number, 0);
         (ok,) = address(rollup).call(calldataWith(input, 0));
