@@ -219,13 +219,13 @@ mod tests {
         let GethTrace::CallTracer(root) = trace else { panic!("it is another trace now") };
         let errors = |frame: &CallFrame| frame.error.clone().unwrap();
         assert_eq!(errors(&root), "failed");
-        assert!(errors(&root.calls[0]).contains("holds 1,"), "{root:?}");
+        assert!(errors(&root.calls[0]).contains("got 1,"), "{root:?}");
         assert_eq!(errors(&root.calls[1]), "failed");
         assert_eq!(
             errors(&root.calls[1].calls[0]),
             "failed",
             "the call did not reach the precompile"
         );
-        assert!(errors(&root.calls[1].calls[1]).contains("holds 2,"), "{root:?}");
+        assert!(errors(&root.calls[1].calls[1]).contains("got 2,"), "{root:?}");
     }
 }

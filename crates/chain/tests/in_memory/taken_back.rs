@@ -288,7 +288,7 @@ fn rejected_transactions_do_not_change_the_block() {
             let left: Vec<_> = built.rejected.iter().filter(was_run).collect();
             taken_back += left.len();
             for_gas +=
-                left.iter().filter(|(_, it)| it.to_string().contains("EXECUTE asks")).count();
+                left.iter().filter(|(_, it)| it.to_string().contains("EXECUTE needs")).count();
         }
     }
     // The cases must occur often enough.

@@ -250,7 +250,7 @@ fn follower_replaces_killed_sequencer() {
     let ready = |node: &Node| node.status()["synced"] == json!(true);
     until("L1", || ready(&second) && ready(&keyless));
     second.refused("rollup_promote", "is the sequencer");
-    second.refused("rollup_demote", "a follower already");
+    second.refused("rollup_demote", "this node is already a follower");
     first.refused("rollup_promote", "a sequencer already");
     keyless.refused("rollup_promote", "without the keys");
     // The public port does not serve the admin methods.

@@ -288,7 +288,7 @@ fn tracing_blocks_without_state_is_an_error() {
     new.ask("anvil_loadState", json!([old.ask("anvil_dumpState", json!([]))]));
     for method in ["trace_transaction", "debug_traceTransaction"] {
         let words = new.refused(method, json!([hashes[1]]));
-        assert!(words.contains("the state of block 1 is not in the file"), "{words}");
+        assert!(words.contains("the state of block 1 is not in the loaded file"), "{words}");
     }
     // A file that lacks its own head block is rejected.
     let packed: Bytes = serde_json::from_value(old.ask("anvil_dumpState", json!([]))).unwrap();

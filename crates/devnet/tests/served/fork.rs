@@ -232,12 +232,15 @@ fn missing_state_is_an_error_not_zero() {
         match expected {
             Some(expected) => assert_eq!(out.trim(), expected, "{err}"),
             None => {
-                assert!(err.contains("the state of block 2 is not in the file"), "{out} {err}");
+                assert!(
+                    err.contains("the state of block 2 is not in the loaded file"),
+                    "{out} {err}"
+                );
                 let balance = ["balance", SINK, "--block", "1"];
                 let output =
                     tool(TOOLS.cast()).args(balance).env("ETH_RPC_URL", &url).output().unwrap();
                 let err = String::from_utf8(output.stderr).unwrap();
-                assert!(err.contains("the state of block 1 is not in the file"), "{err}");
+                assert!(err.contains("the state of block 1 is not in the loaded file"), "{err}");
             }
         }
     }

@@ -306,7 +306,7 @@ async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
     let second = send(&provider_of(&node)?, "alice", 1).await?;
     until_included(&node, second).await?;
     let (is_on, reason) = state(&node).await?;
-    assert!(!is_on && reason.contains("not complete"), "{reason}");
+    assert!(!is_on && reason.contains("incomplete"), "{reason}");
     node.stop().await;
 
     // It is not forgotten at the next start, although there is a journal now.
@@ -314,7 +314,7 @@ async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
     let third = send(&provider_of(&node)?, "alice", 2).await?;
     until_included(&node, third).await?;
     let (is_on, reason) = state(&node).await?;
-    assert!(!is_on && reason.contains("not complete"), "{reason}");
+    assert!(!is_on && reason.contains("incomplete"), "{reason}");
     rollup.provider.anvil_set_auto_mine(true).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     until("signatures", &node, || async { Ok(is_settled(&node) && state(&node).await?.0) }).await?;

@@ -141,7 +141,7 @@ async fn first_block_after_deployment_is_rejected() -> Result<()> {
     let (_folder, late) = with_field(config.clone(), "l1Block", json!(head))?;
     let check = refused(late).await?;
     assert_eq!(check.name, "first L1 block");
-    assert!(check.got.starts_with(&format!("block {head}, and they have logs")), "{check}");
+    assert!(check.got.starts_with(&format!("block {head}, but they have logs")), "{check}");
     for early in [0, deployed] {
         let (_folder, config) = with_field(config.clone(), "l1Block", json!(early))?;
         let checks = checks(&config).await?;
