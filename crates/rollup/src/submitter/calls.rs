@@ -422,9 +422,11 @@ mod tests {
 
     #[test]
     fn estimates_are_raised_within_gas_limit() {
-        let limits = L1Limits::default();
+        let most = L1Limits::default().gas;
+        // An eighth more is 2^64.
+        let hostile = u64::MAX / 9 * 8 + 7;
         for (estimate, gas_limit) in
-            [(80_000, 90_000), (limits.gas, limits.gas), (u64::MAX, limits.gas)]
+            [(80_000, 90_000), (most, most), (hostile, most), (u64::MAX, most)]
         {
             let (fixture, _, mut sender) = sender(u128::MAX);
             let (client, to) = (fixture.l1.client(), Address::repeat_byte(9));
