@@ -251,7 +251,7 @@ fn follower_replaces_killed_sequencer() {
     until("L1", || ready(&second) && ready(&keyless));
     second.refused("rollup_promote", "is the sequencer");
     second.refused("rollup_demote", "this node is already a follower");
-    first.refused("rollup_promote", "a sequencer already");
+    first.refused("rollup_promote", "this node is already a sequencer");
     keyless.refused("rollup_promote", "without the keys");
     // The public port does not serve the admin methods.
     let said = second.public.request::<_, Value>("rollup_promote", ()).unwrap_err().to_string();
@@ -280,7 +280,7 @@ fn follower_replaces_killed_sequencer() {
     });
     let raw = Bytes::from(waits.encoded_2718());
     let _: B256 = l1.client().request("eth_sendRawTransaction", (raw,)).unwrap();
-    second.refused("rollup_promote", "has nonce 0 on L1, and 1 with its pending transactions");
+    second.refused("rollup_promote", "has nonce 0 on L1, but 1 with its pending transactions");
     assert_eq!(second.role(), "follower");
     let _: Value = l1.client().request("evm_mine", ()).unwrap();
     let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();
