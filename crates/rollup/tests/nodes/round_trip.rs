@@ -117,3 +117,21 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     sequencer.stop().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follower_gets_blocks_before_l1() -> Result<()> {
+    let rollup = DevnetRollup::new().await?;
+    let mut config = rollup.sequencer_config()?;
+    // The sequencer posts no blocks.
+    config.submit_interval = std::time::Duration::from_secs(3_600);
+    let sequencer = rollup.start(config).await?;
+    let follower = rollup.follower(Some(&sequencer)).await?;
+    let alice = Key::named("alice").address();
+    rollup.deposit_on(&follower, alice, U256::from(ETHER)).await?;
+    let status = follower.status();
+    assert_eq!(status.safe_head.number, 0);
+    assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}

@@ -283,6 +283,26 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn transaction_with_false_nonce_is_resent() -> Result<()> {
+    let rollup = DevnetRollup::new().await?;
+    let mut config = rollup.sequencer_config()?;
+    config.submitter.resend_after = Duration::from_millis(300);
+    let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let requests = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&requests);
+    proxy.intercept(move |request| {
+        let is_count = request.contains("eth_getTransactionCount");
+        (is_count && counted.fetch_add(1, Ordering::SeqCst) == 0).then(|| answer(request, "0x99"))
+    });
+    let sequencer = RollupNode::start(config).await?;
+    rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
+    assert!(requests.load(Ordering::SeqCst) > 1, "the nonce was not requested again");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_transactions_survive_restart() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let folder = tempfile::tempdir()?;
