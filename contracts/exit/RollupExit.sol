@@ -229,8 +229,8 @@ contract RollupExit is IRollupExit {
     /// @dev Marks a message as returned, and pays it to its refund account.
     function _return(IL1MessageQueue.Message calldata message, uint256 amount) private {
         address recipient = message.refundTo;
-        // On L1, nobody controls the zero address or the address of an alias account. The sender may
-        // have sent for another account, as a token bridge does.
+        // Neither the zero address nor an alias account has a key or code on L1. The sender may differ
+        // from the owner of the alias account: a token bridge sends for its depositors.
         if (recipient == AliasAddresses.account(msg.sender)) {
             recipient = msg.sender;
         } else if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {

@@ -72,8 +72,8 @@ interface IRollupExit {
     /// @notice Returns value and fee of a message that was never relayed to its refund account; to
     /// its sender, if there is none or if it is the sender's alias account; to the caller, if it is
     /// the caller's alias account. Only an account that would be paid or the sender may call it. If
-    /// the refund account is another account's alias account, the sender must not: it would pay an
-    /// address that nobody controls.
+    /// the refund account is another account's alias account, the sender must not call: ETH paid to
+    /// an alias account on L1 is lost.
     /// @param before Checkpoint of the queue before the message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.

@@ -20,7 +20,7 @@ contract AliasRefundsTest is TokenExitFixture {
 
     address internal account = AliasAddresses.account(wallet);
 
-    /// @dev A contract of somebody else has the address of the wallet on the L2.
+    /// @dev On the L2, an unrelated contract has the wallet's address.
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();
         L2.add(g, wallet, 0, hex"00");

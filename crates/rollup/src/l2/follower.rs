@@ -87,6 +87,7 @@ impl Follower {
             if !self.has_feed && self.sync.chain().head().hash != safe.hash {
                 self.sync.set_head(safe.hash, displaced)?;
             }
+            // Cleared last: after an error, the next poll reverts to the safe block again.
             self.is_reverted = false;
         }
         // A sequencer or a caller of the Engine API may have moved the head meanwhile, but the safe

@@ -220,9 +220,9 @@ fn how_many(
         bytes += Message::PACKED_HEADER + data;
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
-    // At least as many as an overdue block must relay (`RELAYS`), whatever their limits. The queue
-    // delivers in order, so a message above the limits would block it. If they do not fit, fewer
-    // are tried, or some are parked.
+    // An overdue block must relay at least `RELAYS` messages, even above the limits: the queue
+    // delivers in order, so a larger message would block it. If they do not fit, fewer are tried, or
+    // some are parked.
     fitting.count().max(RELAYS as usize).min(pending.len())
 }
 

@@ -381,7 +381,7 @@ impl Sequencer {
         if self.sealer.since_last_block() < wait || time <= head.header.timestamp {
             return Ok(None);
         }
-        // The first transaction of the pool is included whatever its size.
+        // The first transaction of the pool is included even if it exceeds `pool_gas`.
         let gas_limit = head.header.gas_limit;
         let whole = gas_limit / backlog::WHOLE * size;
         let promises = self.preconfirmations.as_ref();

@@ -241,7 +241,7 @@ impl Health for Readiness {
 mod tests {
     use super::*;
 
-    /// While L1 does not respond, the node is not ready, whatever its last status is.
+    /// While L1 does not respond, the node is not ready, even if its last status was synced.
     #[test]
     fn node_with_silent_l1_is_not_ready() {
         let (shared, answered) = (Arc::<NodeHandle>::default(), Answered::default());
