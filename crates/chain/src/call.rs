@@ -1,6 +1,6 @@
 //! Calls without effect on the state (`eth_call`).
 
-use crate::{ChainError, ChainReader};
+use crate::{ChainError, ChainReader, MAX_EXECUTION_GAS};
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, Bytes, U256};
 use executor::{BlockTally, EvmOverrides as _, InternalError, inspected_evm};
@@ -68,12 +68,13 @@ impl ChainReader {
             env.block_env.timestamp = U256::from(timestamp);
         }
         env.block_env.basefee = 0;
+        let gas = call.gas.unwrap_or(self.head().header.gas_limit);
         let transaction = TxEnv {
             caller: call.from,
             kind: call.to.map_or(TxKind::Create, TxKind::Call),
             data: call.data,
             value: call.value,
-            gas_limit: call.gas.unwrap_or(self.head().header.gas_limit),
+            gas_limit: gas.min(MAX_EXECUTION_GAS),
             chain_id: Some(config.spec.chain_id()),
             nonce,
             ..Default::default()

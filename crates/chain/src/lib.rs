@@ -69,7 +69,7 @@ pub use reader::ChainReader;
 pub use record::{LIST_OFFSET, WitnessSize};
 pub use replay::{Replay, witness_of};
 pub use sender::max_cost;
-pub use state::State;
+pub use state::{MAX_EXECUTION_GAS, State};
 pub use verify::verify_child;
 pub use witness::{BatchWithWitness, shortest_input};
 

@@ -13,6 +13,11 @@ use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use trie::{Nibbles, NodePath, SourceError};
 
+/// Maximum gas of a call, and of a transaction that enters the pool, on every chain. It bounds their
+/// time and memory if blocks have no gas limit: memory costs a 512th of the square of its words, so
+/// a frame can allocate 72 MB, and nested frames 600 MB together.
+pub const MAX_EXECUTION_GAS: u64 = 10_000_000_000;
+
 /// A state and the block to which it belongs. It is cheap to clone and independent of later changes
 /// to the chain, so readers hold no lock.
 #[derive(Debug, Clone)]
@@ -107,8 +112,9 @@ impl State {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Returns the maximum gas of a transaction in a child block (EIP-7825). Since Amsterdam, this
-    /// limits only computation: gas above it pays for new state (EIP-8037).
+    /// Returns the maximum gas of a transaction that is sent for a child block (EIP-7825). Since
+    /// Amsterdam, the cap of the EIP limits only computation, as gas above it pays for new state
+    /// (EIP-8037), so [`MAX_EXECUTION_GAS`] applies.
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);
@@ -118,7 +124,7 @@ impl State {
         {
             MAX_TX_GAS_LIMIT_OSAKA
         } else {
-            u64::MAX
+            MAX_EXECUTION_GAS
         }
     }
 

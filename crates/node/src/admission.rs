@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
-use chain::{ChainConfig, State, Transaction, initial_gas, intrinsic_gas};
+use chain::{ChainConfig, MAX_EXECUTION_GAS, State, Transaction, initial_gas, intrinsic_gas};
 use codec::ExecuteTx;
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
@@ -58,6 +58,9 @@ pub(crate) fn check_transaction(
         && got > MAX_TX_GAS_LIMIT_OSAKA
     {
         return Err(Rejected::GasCap { got, limit: MAX_TX_GAS_LIMIT_OSAKA });
+    }
+    if got > MAX_EXECUTION_GAS {
+        return Err(Rejected::ExecutionGas { got, limit: MAX_EXECUTION_GAS });
     }
     let rules = spec.fork_at(next.timestamp).unwrap_or(ProtocolFork::Paris);
     let intrinsic = match settings.refuse_below_floor {

@@ -62,6 +62,14 @@ pub enum Rejected {
         /// Maximum gas limit of a transaction.
         limit: u64,
     },
+    /// The gas limit is above that of any execution.
+    #[error("gas limit {got} exceeds {limit}, the maximum gas of an execution")]
+    ExecutionGas {
+        /// Gas limit of the transaction.
+        got: u64,
+        /// Maximum gas of an execution, [`MAX_EXECUTION_GAS`](chain::MAX_EXECUTION_GAS).
+        limit: u64,
+    },
     /// The gas limit does not cover the intrinsic gas.
     #[error("gas limit {got} is below its intrinsic gas {intrinsic}")]
     IntrinsicGas {

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
-use chain::{Block, ChainReader, State};
+use chain::{Block, ChainReader, MAX_EXECUTION_GAS, State};
 use node::{Forkchoice, Node, NodeState};
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -162,10 +162,12 @@ impl Api {
         &self.options
     }
 
-    /// Returns the gas cap of a call in a block with this gas limit.
+    /// Returns the gas cap of a call in a block with this gas limit: at most
+    /// [`MAX_EXECUTION_GAS`], since the block's limit can be any number.
     pub(crate) fn gas_cap(&self, block_limit: u64) -> u64 {
         let RpcOptions { gas_cap, block_environment, .. } = *self.options;
-        if block_environment { gas_cap.max(block_limit) } else { gas_cap }
+        let cap = if block_environment { gas_cap.max(block_limit) } else { gas_cap };
+        cap.min(MAX_EXECUTION_GAS)
     }
 
     /// Number of the block that a tag refers to; `None` for the pending block.

@@ -10,6 +10,7 @@ mod blobs;
 mod cast;
 mod early_forks;
 mod execute_tx;
+mod execution_gas;
 mod flags;
 mod forge;
 mod fork;
