@@ -109,7 +109,7 @@ impl Context for Api {
 impl Api {
     /// Creates the API of a node.
     pub fn new(node: Arc<Node>, options: RpcOptions) -> Self {
-        let filters = Arc::new(Filters::new(options.filter_lifetime));
+        let filters = Arc::new(Filters::new(options.filter_lifetime, options.limits.trace_bytes));
         let subscriptions = SubscriptionPermits::new(options.limits.subscriptions);
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let notifying = Arc::new(Semaphore::new((cores / 2).max(1)));

@@ -32,7 +32,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     let permit = api.reserve_items_of_filter(items)?;
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
-    let earlier = match &mut past.block_option {
+    let past_logs = match &mut past.block_option {
         FilterBlockOption::Range { from_block: Some(from), to_block }
             if api.options().past_logs =>
         {
@@ -46,7 +46,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
         }
         _ => Vec::new(),
     };
-    Ok(api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, permit))
+    Ok(api.filters.install(events, FilterKind::Logs(Box::new(filter)), past_logs, permit))
 }
 
 /// All logs that match a filter, including those of earlier polls.

@@ -11,7 +11,7 @@ use node::Event;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -30,19 +30,44 @@ static MISSED: LogLimit = LogLimit::new();
 #[derive(Debug)]
 pub(crate) struct Filters {
     lifetime: Duration,
+    /// Maximum size of the past logs of all filters, in bytes of JSON.
+    max_log_bytes: u64,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    last: u64,
-    filters: HashMap<U256, Arc<Installed>>,
+    last_id: u64,
+    last_poll: u64,
+    filters: HashMap<U256, Entry>,
+    /// Filters by their last poll, the longest unpolled one first.
+    polls: BTreeMap<u64, Poll>,
+    /// Sizes of past logs that were not returned yet, in bytes, with their filters, in the same
+    /// order.
+    past_logs: BTreeMap<u64, (U256, u64)>,
+    /// Sum of these sizes.
+    past_log_bytes: u64,
+}
+
+/// A filter and its last poll.
+#[derive(Debug)]
+struct Entry {
+    filter: Arc<Installed>,
+    poll: u64,
+}
+
+/// The last poll of a filter, or its installation.
+#[derive(Debug)]
+struct Poll {
+    id: U256,
+    time: Instant,
+    /// Number of addresses and topics of the filter.
+    items: usize,
 }
 
 #[derive(Debug)]
 struct Installed {
     kind: FilterKind,
-    asked: Mutex<Instant>,
     unread: Mutex<Unread>,
     /// Permit for its addresses and topics.
     permit: OwnedSemaphorePermit,
@@ -52,7 +77,7 @@ struct Installed {
 #[derive(Debug)]
 struct Unread {
     /// Logs of blocks before the filter was installed, returned by its first poll.
-    earlier: Vec<RpcLog>,
+    past_logs: Vec<RpcLog>,
     events: Receiver<Event>,
 }
 
@@ -65,32 +90,32 @@ pub(crate) enum FilterKind {
 }
 
 impl Filters {
-    pub(crate) fn new(lifetime: Duration) -> Self {
-        Self { lifetime, inner: Mutex::default() }
+    pub(crate) fn new(lifetime: Duration, max_log_bytes: u64) -> Self {
+        Self { lifetime, max_log_bytes, inner: Mutex::default() }
     }
 
-    /// Installs a filter. At the limit, removes the filter that was not polled for the longest
-    /// time, so that one client with many filters cannot exclude others.
+    /// Installs a filter. At a limit, removes the filters that were not polled for the longest
+    /// time, so that one client with many filters cannot exclude others: one filter at the maximum
+    /// number, and filters with past logs until those of the new one fit.
     pub(crate) fn install(
         self: &Arc<Self>,
         events: Receiver<Event>,
         kind: FilterKind,
-        earlier: Vec<RpcLog>,
+        past_logs: Vec<RpcLog>,
         permit: OwnedSemaphorePermit,
     ) -> U256 {
-        self.expire();
+        let bytes = past_logs.iter().map(|log| log_bytes(&log.inner)).sum();
+        let unread = Mutex::new(Unread { past_logs, events });
         let mut inner = self.inner.lock();
+        inner.expire(self.lifetime);
         if inner.filters.len() >= MAX_FILTERS {
             inner.remove_unpolled(0);
         }
-        if inner.last == 0 {
+        inner.make_room(bytes, self.max_log_bytes);
+        if inner.last_id == 0 {
             self.expire_regularly();
         }
-        inner.last += 1;
-        let id = U256::from(inner.last);
-        let (asked, unread) = (Mutex::new(Instant::now()), Unread { earlier, events }.into());
-        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, permit }));
-        id
+        inner.add(Installed { kind, unread, permit }, bytes)
     }
 
     /// Removes the filter that was not polled for the longest time among those with at least this
@@ -101,9 +126,8 @@ impl Filters {
 
     /// Removes the filters that were not polled for their lifetime. An unpolled filter keeps the
     /// blocks of all events since its last poll in memory.
-    pub(crate) fn expire(&self) {
-        let lifetime = self.lifetime;
-        self.inner.lock().filters.retain(|_, filter| filter.asked.lock().elapsed() < lifetime);
+    fn expire(&self) {
+        self.inner.lock().expire(self.lifetime);
     }
 
     /// Starts a thread that [removes](Self::expire) filters even if no client calls a filter
@@ -125,25 +149,22 @@ impl Filters {
 
     /// Removes a filter, and returns `true` if it was installed.
     pub(crate) fn uninstall(&self, id: U256) -> bool {
-        self.inner.lock().filters.remove(&id).is_some()
+        self.inner.lock().remove(id)
     }
 
     pub(crate) fn kind(&self, id: U256) -> Result<FilterKind, RpcError> {
-        Ok(self.get(id)?.kind.clone())
-    }
-
-    fn get(&self, id: U256) -> Result<Arc<Installed>, RpcError> {
-        self.inner.lock().filters.get(&id).cloned().ok_or_else(not_found)
+        let inner = self.inner.lock();
+        let entry = inner.filters.get(&id).ok_or_else(not_found)?;
+        Ok(entry.filter.kind.clone())
     }
 
     /// Returns the events since the last poll. Logs beyond `limit` bytes are returned by the next
     /// poll, but at least those of one event are returned.
     pub(crate) fn changes(&self, id: U256, limit: u64) -> Result<Value, RpcError> {
-        let filter = self.get(id)?;
-        *filter.asked.lock() = Instant::now();
+        let filter = self.inner.lock().polled(id).ok_or_else(not_found)?;
         // The lock of one filter only: a response can be large.
         let mut unread = filter.unread.lock();
-        let mut changes = core::mem::take(&mut unread.earlier);
+        let mut changes = core::mem::take(&mut unread.past_logs);
         let mut events = core::iter::from_fn(|| unread.next(id));
         Ok(match &filter.kind {
             FilterKind::Blocks => json!(new_blocks(events)),
@@ -167,10 +188,73 @@ impl Filters {
 }
 
 impl Inner {
+    /// Adds a filter with past logs of this size, in bytes.
+    fn add(&mut self, filter: Installed, bytes: u64) -> U256 {
+        self.last_id += 1;
+        let (id, items) = (U256::from(self.last_id), filter.permit.num_permits());
+        let poll = self.record_poll(id, items);
+        if bytes > 0 {
+            self.past_logs.insert(poll, (id, bytes));
+            self.past_log_bytes += bytes;
+        }
+        self.filters.insert(id, Entry { filter: Arc::new(filter), poll });
+        id
+    }
+
+    fn record_poll(&mut self, id: U256, items: usize) -> u64 {
+        self.last_poll += 1;
+        self.polls.insert(self.last_poll, Poll { id, time: Instant::now(), items });
+        self.last_poll
+    }
+
+    /// Forgets the last poll of a filter and the size of its past logs.
+    fn drop_poll(&mut self, poll: u64) {
+        self.polls.remove(&poll);
+        let (_, bytes) = self.past_logs.remove(&poll).unwrap_or_default();
+        self.past_log_bytes -= bytes;
+    }
+
+    /// Returns the filter of a poll, which returns all its past logs.
+    fn polled(&mut self, id: U256) -> Option<Arc<Installed>> {
+        let Entry { filter, poll } = self.filters.get(&id)?;
+        let (filter, poll) = (Arc::clone(filter), *poll);
+        self.drop_poll(poll);
+        let poll = self.record_poll(id, filter.permit.num_permits());
+        self.filters.insert(id, Entry { filter: Arc::clone(&filter), poll });
+        Some(filter)
+    }
+
+    fn remove(&mut self, id: U256) -> bool {
+        let removed = self.filters.remove(&id);
+        if let Some(Entry { poll, .. }) = &removed {
+            self.drop_poll(*poll);
+        }
+        removed.is_some()
+    }
+
     fn remove_unpolled(&mut self, items: usize) -> bool {
-        let those = self.filters.iter().filter(|(_, filter)| filter.permit.num_permits() >= items);
-        let oldest = those.min_by_key(|(_, filter)| *filter.asked.lock()).map(|(id, _)| *id);
-        oldest.is_some_and(|id| self.filters.remove(&id).is_some())
+        let unpolled = self.polls.values().find(|poll| poll.items >= items).map(|poll| poll.id);
+        unpolled.is_some_and(|id| self.remove(id))
+    }
+
+    fn expire(&mut self, lifetime: Duration) {
+        while let Some((_, Poll { id, time, .. })) = self.polls.first_key_value()
+            && time.elapsed() >= lifetime
+        {
+            let id = *id;
+            self.remove(id);
+        }
+    }
+
+    /// Removes the longest unpolled filters with past logs until `bytes` more do not exceed
+    /// `limit`.
+    fn make_room(&mut self, bytes: u64, limit: u64) {
+        while self.past_log_bytes.saturating_add(bytes) > limit
+            && let Some((_, (id, _))) = self.past_logs.first_key_value()
+        {
+            let id = *id;
+            self.remove(id);
+        }
     }
 }
 

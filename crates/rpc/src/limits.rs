@@ -34,7 +34,8 @@ const FRAME_BYTES: u64 = 500;
 /// Limits of each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Maximum size of a trace, of all traces of a block, and of logs, in bytes of JSON.
+    /// Maximum size of a trace, of all traces of a block, of logs, and of the past logs that all
+    /// filters keep until their first poll, in bytes of JSON.
     pub trace_bytes: u64,
     /// Maximum time for a call, an estimate, a simulation or a log search.
     pub call_time: Duration,

@@ -278,6 +278,34 @@ async fn unpolled_filter_is_removed_at_the_limit() {
 }
 
 #[tokio::test]
+async fn past_logs_of_all_filters_share_byte_limit() {
+    const LIMIT: u64 = 3_000;
+    let limits = RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() };
+    let server = Server::with_past_logs(limits);
+    for nonce in 0..2 {
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
+    }
+    // Two logs of at least 500 bytes each: two of these filters fit, three do not.
+    let install = async || server.ask("eth_newFilter", json!([{ "fromBlock": "0x0" }])).await;
+    let empty = server.ask("eth_newBlockFilter", json!([])).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(install().await);
+    }
+    let poll = async |id: &Value| {
+        let answer = server.answer("eth_getFilterChanges", json!([id])).await;
+        answer["result"].as_array().map(Vec::len)
+    };
+    assert_eq!((poll(&ids[0]).await, poll(&ids[1]).await), (None, Some(2)));
+    // The logs of a polled or uninstalled filter do not count.
+    ids.push(install().await);
+    assert_eq!(server.ask("eth_uninstallFilter", json!([ids[2]])).await, json!(true));
+    ids.push(install().await);
+    assert_eq!((poll(&ids[3]).await, poll(&ids[4]).await), (Some(2), Some(2)));
+    assert_eq!((poll(&ids[1]).await, poll(&empty).await), (Some(0), Some(0)));
+}
+
+#[tokio::test]
 async fn filter_changes_beyond_byte_limit_come_later() {
     const LIMIT: u64 = 2_000;
     let server = Server::bounded(RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() });

@@ -45,6 +45,14 @@ impl Server {
         Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
     }
 
+    /// Creates a server with these request limits whose log filters return the logs of existing
+    /// blocks.
+    pub(crate) fn with_past_logs(limits: RequestLimits) -> Self {
+        let settings = Settings { mining: Mining::Auto, ..Settings::default() };
+        let options = RpcOptions { limits, past_logs: true, ..RpcOptions::default() };
+        Self::with_options(settings, options)
+    }
+
     /// Creates a server whose calls may use this gas until they time out.
     pub(crate) fn of_long_calls(gas_cap: u64, call_time: Duration) -> Self {
         let (genesis, mut config) = genesis();
