@@ -3,7 +3,7 @@
 
 use super::{Spread, row, send_all, stranger};
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Bytes, U64, U256};
+use alloy_primitives::{Address, Bytes, U64};
 use eyre::{OptionExt as _, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
@@ -52,14 +52,21 @@ impl Large {
     }
 }
 
+/// Returns the genesis accounts of an L2 with this many accounts in addition to the payers.
+///
+/// The accounts have a nonce and no balance: a node needs an allowance for each balance, and its
+/// configuration is at most 1 MiB long.
+fn genesis_accounts(count: u64, payers: &[Key]) -> Vec<(Address, GenesisAccount)> {
+    let used = GenesisAccount { nonce: Some(1), ..Default::default() };
+    let used = (0..count).map(|number| (stranger("account", number), used.clone()));
+    used.chain(payers.iter().map(|key| (key.address(), rich(ETHER)))).collect()
+}
+
 /// Runs this measurement with this many accounts.
 pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     report.part("An L2 with many accounts");
     let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
-    let small = GenesisAccount { balance: U256::ONE, ..Default::default() };
-    let mut accounts: Vec<_> =
-        (0..count).map(|number| (stranger("account", number), small.clone())).collect();
-    accounts.extend(payers.iter().map(|key| (key.address(), rich(ETHER))));
+    let accounts = genesis_accounts(count, &payers);
     let rollup = Rollup::create(Design { accounts, ..Deploying::Plainly.into() }, report)?;
     let sequencer = rollup.sequencer_with_json_log(&["--poll-interval-ms", "100"])?;
     report.built(format!("a sequencer with {count} accounts is ready"));
@@ -151,6 +158,25 @@ fn milliseconds(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_genesis::Genesis;
+    use chain::empty_genesis;
+    use testkit::allow_all;
+    use wire::ProtocolFork;
+
+    #[test]
+    fn many_accounts_need_no_allowances() {
+        let payers = [Key::named("payer")];
+        let genesis = |count| Genesis {
+            alloc: genesis_accounts(count, &payers).into_iter().collect(),
+            ..empty_genesis(ProtocolFork::Osaka)
+        };
+        let (few, many) = (genesis(0), genesis(1_000));
+        assert_eq!((few.alloc.len(), many.alloc.len()), (1, 1_001));
+        for genesis in [few, many] {
+            let allowance = allow_all(&genesis);
+            assert_eq!((allowance.balances.len(), allowance.codes.len()), (1, 0));
+        }
+    }
 
     #[test]
     fn block_times_are_parsed_in_any_unit() {

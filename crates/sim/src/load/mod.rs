@@ -148,8 +148,11 @@ pub(crate) struct Arguments {
     /// Measure only an L2 on a slow L1
     #[arg(long, conflicts_with = "json")]
     only_slow_l1: bool,
-    /// Measure only signed prefixes
+    /// Measure only the large L2
     #[arg(long, conflicts_with_all = ["json", "only_slow_l1"])]
+    only_large: bool,
+    /// Measure only signed prefixes
+    #[arg(long, conflicts_with_all = ["json", "only_slow_l1", "only_large"])]
     only_preconfirmed: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
@@ -169,6 +172,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::new(arguments.json);
     if arguments.only_slow_l1 {
         slow_l1::run(&mut report)?.print();
+        report.end();
+        return Ok(());
+    }
+    if arguments.only_large {
+        ensure!(arguments.accounts > 0, "--only-large measures at least one account, got 0");
+        large::run(arguments.accounts, &mut report)?.print();
         report.end();
         return Ok(());
     }
