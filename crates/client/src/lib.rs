@@ -16,7 +16,6 @@ mod batch_queue;
 mod busy;
 mod client;
 mod error;
-mod excerpt;
 mod http;
 mod options;
 mod redacted;
@@ -26,10 +25,10 @@ mod transport;
 
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
-pub use excerpt::Excerpt;
 pub use http::Http;
 pub use options::{ClientOptions, Rotation};
 pub use redacted::RedactedUrl;
+pub use rpc_types::Excerpt;
 // Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
 // `alloy` of `keccak`).
 use keccak as _;

@@ -13,6 +13,7 @@ mod block;
 mod budget;
 pub mod codes;
 mod config;
+mod excerpt;
 mod execute;
 mod forced;
 mod message;
@@ -31,6 +32,7 @@ pub use config::{
     API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules,
     PreconfirmationTerms, RollupConfig, Rules, Verification,
 };
+pub use excerpt::Excerpt;
 pub use execute::{ExplainedCall, Verdict};
 pub use forced::{ForcedFilter, ForcedOutcome, ForcedPage, ForcedTransaction};
 pub use message::{

@@ -12,12 +12,13 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use alloy_trie::TrieAccount;
+use rpc_types::Excerpt;
 
 /// Error in the log or the proof of an L2→L1 message.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// The log belongs to another event.
-    #[error("it is not a MessageSent event: {0}")]
+    #[error("it is not a MessageSent event: {}", Excerpt::new(.0))]
     Event(alloy_sol_types::Error),
     /// The log belongs to another message.
     #[error("it is the log of message {got}, expected {expected}")]

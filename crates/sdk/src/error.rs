@@ -13,6 +13,7 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_provider::PendingTransactionError;
 use alloy_transport::TransportError;
 use core::fmt;
+use rpc_types::Excerpt;
 
 /// A chain of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +37,13 @@ impl fmt::Display for Layer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The bridge on L1.
-    #[error("the token bridge on L1 rejects the call: {0:?}")]
+    #[error("the token bridge on L1 rejects the call: {}", Excerpt::new(format_args!("{:?}", .0)))]
     L1TokenBridge(IL1TokenBridgeErrors),
     /// The queue, which the bridge on L1 calls.
-    #[error("the message queue rejects the message of the token bridge: {0:?}")]
+    #[error("the message queue rejects the message of the token bridge: {}", Excerpt::new(format_args!("{:?}", .0)))]
     MessageQueue(IL1MessageQueueErrors),
     /// The bridge on the L2.
-    #[error("the token bridge on the L2 rejects the call: {0:?}")]
+    #[error("the token bridge on the L2 rejects the call: {}", Excerpt::new(format_args!("{:?}", .0)))]
     L2TokenBridge(IL2TokenBridgeErrors),
 }
 
@@ -50,11 +51,13 @@ pub enum Rejection {
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
     /// A request failed, or a node rejected the transaction.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
+    // Not a source, like all errors with a node's response: reports of error chains would contain
+    // the whole response.
+    #[error("{}", Excerpt::new(.0))]
+    Transport(TransportError),
     /// A call of a contract on L1 failed.
-    #[error(transparent)]
-    Contract(#[from] ContractError),
+    #[error("{}", Excerpt::new(.0))]
+    Contract(ContractError),
     /// The node, or a transaction to be forced, is of another chain.
     #[error("the chain id of the {layer} is {expected}, got {got}")]
     WrongChain {
@@ -98,7 +101,10 @@ pub enum BridgeError {
     #[error(transparent)]
     Proof(#[from] ClaimError),
     /// The node of the L2 returned a call that is not the claim of the message.
-    #[error("the node returned the call of another function, or a malformed one: {0}")]
+    #[error(
+        "the node returned the call of another function, or a malformed one: {}",
+        Excerpt::new(.0)
+    )]
     Calldata(alloy_sol_types::Error),
     /// The node of the L2 returned the claim of another message.
     #[error("the node returned the claim of a message with the hash {got}, expected {expected}")]
@@ -137,9 +143,64 @@ pub enum BridgeError {
     #[error(transparent)]
     Rejected(Box<Rejection>),
     /// The approval of a token deposit was sent, but L1 has not included it.
-    #[error("the approval was not included: {0}")]
-    Approval(#[from] PendingTransactionError),
+    #[error("the approval was not included: {}", Excerpt::new(.0))]
+    Approval(PendingTransactionError),
     /// A transaction to be forced cannot be decoded.
     #[error("malformed transaction: {0}")]
     Malformed(alloy_eips::eip2718::Eip2718Error),
+}
+
+impl From<TransportError> for BridgeError {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+impl From<ContractError> for BridgeError {
+    fn from(error: ContractError) -> Self {
+        Self::Contract(error)
+    }
+}
+
+impl From<PendingTransactionError> for BridgeError {
+    fn from(error: PendingTransactionError) -> Self {
+        Self::Approval(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::IL1MessageQueue::DeliveryFailed;
+    use core::error::Error as _;
+
+    /// Errors with a node's response.
+    fn errors(response: &str) -> [BridgeError; 5] {
+        let payload = serde_json::json!({ "code": -32_000, "message": response }).to_string();
+        let transport = || TransportError::ErrorResp(serde_json::from_str(&payload).unwrap());
+        let reason = response.as_bytes().to_vec().into();
+        let reverted = IL1MessageQueueErrors::DeliveryFailed(DeliveryFailed { reason });
+        [
+            transport().into(),
+            ContractError::TransportError(transport()).into(),
+            PendingTransactionError::TransportError(transport()).into(),
+            BridgeError::Calldata(alloy_sol_types::Error::custom(response.to_owned())),
+            BridgeError::Rejected(Box::new(Rejection::MessageQueue(reverted))),
+        ]
+    }
+
+    #[test]
+    fn response_texts_in_errors_are_bounded() {
+        for error in errors(&"x".repeat(1 << 20)) {
+            let text = error.to_string();
+            assert!(text.len() < Excerpt::LIMIT + 100, "{} bytes", text.len());
+            assert!(text.ends_with("more bytes)"), "{text}");
+            assert!(error.source().is_none(), "{text}");
+        }
+        for error in errors("no funds") {
+            let text = error.to_string();
+            let (plain, hex) = ("no funds", "0x6e6f2066756e6473");
+            assert!(text.contains(plain) || text.contains(hex), "{text}");
+        }
+    }
 }

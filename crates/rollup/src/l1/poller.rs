@@ -153,7 +153,7 @@ impl L1Poller {
             let polled = self.poll(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
                 let view = self.reader.view();
                 let read = view.head().map_or(0, |head| head.number);
-                FailedPoll { error, read, latest: view.latest() }
+                FailedPoll::new(&error, read, view.latest())
             });
             pause = match &polled {
                 Ok(polled) if polled.update.more => Duration::ZERO,
@@ -410,7 +410,7 @@ impl L1Polls {
         match self.polls.try_recv() {
             Ok(polled) => Some(polled),
             Err(_) if self.thread.is_finished() => {
-                Some(Err(FailedPoll { error: L1Error::Thread, read: 0, latest: 0 }))
+                Some(Err(FailedPoll::new(&L1Error::Thread, 0, 0)))
             }
             Err(_) => None,
         }

@@ -259,7 +259,7 @@ impl Worker {
                 l1_sync.is_synced = !l1_sync.has_more;
             }
             Err(error) => {
-                l1_sync.not_followed = Some(error.to_string());
+                l1_sync.not_followed = Some(bounded_text(error));
                 // Retry with a backoff, since a full disk or a missing blob may persist.
                 let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
                 l1_sync.again = Some((Instant::now() + pause, longer));
