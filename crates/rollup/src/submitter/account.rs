@@ -1,6 +1,9 @@
 //! Tracker of the submitter's account on L1, which is requested at each new L1 block.
 
-use super::requests::{Account, account_at};
+use super::{
+    refusal::is_unknown_block,
+    requests::{Account, account_at},
+};
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View},
@@ -96,14 +99,16 @@ impl AccountTracker {
         })
     }
 
-    /// Requests the account at the head of the view.
+    /// Requests the account at the head of the view, by its hash: after an L1 reorg, the block with
+    /// its number is another one, and the account would not match the view.
     pub(super) fn ask(
         &mut self,
         client: &Arc<L1Client>,
         view: &Arc<L1View>,
     ) -> Result<(), SubmitterError> {
         let Some(head) = view.head() else { return Ok(()) };
-        let block = BlockId::number(head.number);
+        // Without the second value, alloy sends a bare hash, which EIP-1898 does not define.
+        let block = BlockId::from((head.hash, Some(false)));
         let (account, asks_for_earlier) = (self.address, self.waits_for_earlier());
         let (client, when) = (Arc::clone(client), Instant::now());
         let question = move || account_at(&client, account, block, asks_for_earlier);
@@ -115,6 +120,9 @@ impl AccountTracker {
 
     /// Returns the account of the pending request, once its response has arrived. Transactions of
     /// an earlier process count as gone after `bump_after` L1 blocks without one of them.
+    ///
+    /// Returns `None` if the nodes do not know the block: they dropped it in a reorg, or have not
+    /// received it yet. The account is [due](Self::is_due) at the next block or after a slot.
     pub(super) fn take_answer(&mut self, bump_after: u64) -> Result<Option<AccountAt>, L1Error> {
         let Some(request) = self.asked.take() else { return Ok(None) };
         let Some(answer) = request.answer.answer() else {
@@ -122,6 +130,9 @@ impl AccountTracker {
             return Ok(None);
         };
         let answer = answer.unwrap_or(Err(L1Error::Thread));
+        if answer.as_ref().is_err_and(is_unknown_block) {
+            return Ok(None);
+        }
         let (account, taken) = answer.inspect_err(|_| self.last_asked = None)?;
         self.known = Some(account);
         self.note_earlier(account, taken, bump_after);

@@ -34,6 +34,24 @@ pub(crate) fn is_revert(error: &L1Error) -> bool {
     matches!(error, L1Error::Client(ClientError::Rpc(error)) if is_revert_response(error))
 }
 
+/// Returns `true` if L1 responded that it does not have the block of a request.
+///
+/// geth and Erigon have the message `header not found` or `header for hash not found`, reth, Besu
+/// and anvil `block not found`. Nethermind has the code of a missing resource (EIP-1474).
+pub(super) fn is_unknown_block(error: &L1Error) -> bool {
+    const RESOURCE_NOT_FOUND: i64 = -32_001;
+    const METHOD_NOT_FOUND: i64 = -32_601;
+    let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
+    let Some(answer) = error.as_error_resp() else { return false };
+    let message = answer.message.to_lowercase();
+    let is_about_block = ["block", "header"].iter().any(|it| message.contains(it));
+    match answer.code {
+        RESOURCE_NOT_FOUND => true,
+        METHOD_NOT_FOUND => false,
+        _ => is_about_block && (message.contains("not found") || message.contains("unknown block")),
+    }
+}
+
 impl SubmitterError {
     /// Returns `false` if the outcome of a call is unknown, e.g. because L1 did not respond.
     pub(crate) fn is_rejection(&self) -> bool {
@@ -53,8 +71,12 @@ mod tests {
     use serde_json::json;
 
     fn response(message: &str, data: &[u8]) -> L1Error {
+        response_with(-32_000, message, data)
+    }
+
+    fn response_with(code: i64, message: &str, data: &[u8]) -> L1Error {
         let data = hex::encode_prefixed(data);
-        let answer = json!({ "code": -32_000, "message": message, "data": data }).to_string();
+        let answer = json!({ "code": code, "message": message, "data": data }).to_string();
         ClientError::Rpc(RpcError::ErrorResp(
             serde_json::from_str::<ErrorPayload>(&answer).unwrap(),
         ))
@@ -69,6 +91,29 @@ mod tests {
             assert!(!is_execution_failure(&response(message, &[1, 2, 3, 4])), "{message}");
         }
         assert!(is_execution_failure(&response("out of gas", &[])));
+    }
+
+    #[test]
+    fn unknown_blocks_of_all_clients_are_recognised() {
+        for (code, message, is_unknown) in [
+            (-32_000, "header not found", true),
+            (-32_000, "header for hash 0x01 not found", true),
+            (-32_000, "unknown block", true),
+            (-32_001, "block not found: hash 0x01", true),
+            (-32_000, "Block not found", true),
+            (-32_001, "0x01 could not be found", true),
+            (-32_601, "the method eth_getBlock was not found", false),
+            (-32_000, "missing trie node", false),
+            (-32_000, "account not found", false),
+            (-32_005, "too many requests", false),
+        ] {
+            assert_eq!(
+                is_unknown_block(&response_with(code, message, &[])),
+                is_unknown,
+                "{message}"
+            );
+        }
+        assert!(!is_unknown_block(&L1Error::NoHead));
     }
 
     #[test]

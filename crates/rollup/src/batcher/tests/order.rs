@@ -40,6 +40,11 @@ fn replacement_ends_with_same_block_if_another_follows() {
     assert_eq!(in_flight(&batcher), [[1, 2], [3, 4]]);
 }
 
+/// Returns a parameter that names the block of the header with this number.
+fn at_hash(number: u64) -> Value {
+    json!({ "blockHash": header(number).hash, "requireCanonical": false })
+}
+
 /// The next batch waits until the view contains the blocks of that transaction.
 #[test]
 fn next_batch_waits_for_included_replaced_transaction() {
@@ -52,7 +57,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
     // The first transaction is abandoned for a fork, but L1's latest block includes it.
     fixture.now = 9_500;
     fixture.l1.answers(|method, params| {
-        let is_newest = method == "eth_getTransactionCount" && params[1] != json!("0x1");
+        let is_newest = method == "eth_getTransactionCount" && params[1] != at_hash(1);
         is_newest.then(|| Ok(json!("0x1")))
     });
     submit(&mut batcher, &fixture.work()).unwrap();
@@ -64,6 +69,35 @@ fn next_batch_waits_for_included_replaced_transaction() {
     assert_eq!(in_flight(&batcher), [[2]]);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
     assert_eq!(nonces, [0, 1]);
+}
+
+/// The nodes' L1 chain has another block at the height of the view's head, which includes a
+/// transaction with the nonce of the one in flight.
+#[test]
+fn account_is_read_at_hash_of_head() {
+    let count = "eth_getTransactionCount";
+    // With the nonce used, the transaction has failed, and its block is sent again.
+    for (answer, is_sent_again) in
+        [(Ok("0x0"), false), (Err("header for hash not found"), false), (Ok("0x1"), true)]
+    {
+        let mut fixture = BatcherSetup::new();
+        let mut batcher = fixture.batcher();
+        fixture.blocks(1);
+        submit(&mut batcher, &fixture.work()).unwrap();
+        assert_eq!(in_flight(&batcher), [[1]]);
+        fixture.l1.answers(move |method, params| {
+            // A request at the first block may not have been answered yet.
+            let is_by_hash = [1, 2].map(at_hash).contains(&params[1]);
+            let nonce = if is_by_hash { answer } else { Ok("0x1") };
+            (method == count).then(|| nonce.map(|nonce| json!(nonce)))
+        });
+        fixture.view.take(header(2), Events::default());
+        submit(&mut batcher, &fixture.work()).unwrap();
+        submit(&mut batcher, &fixture.work()).unwrap();
+        assert_eq!(in_flight(&batcher), [[1]]);
+        let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
+        assert_eq!(nonces.contains(&1), is_sent_again, "{answer:?}: {nonces:?}");
+    }
 }
 
 #[test]
