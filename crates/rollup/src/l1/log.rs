@@ -92,8 +92,9 @@ impl L1Log {
     }
 
     pub(super) fn clear(&mut self) -> Result<(), L1Error> {
-        self.begins.clear();
         self.file = RecordFile::replace(&self.path, self.subject, [])?;
+        // Last, as the offsets are still those of the file if it could not be replaced.
+        self.begins.clear();
         Ok(())
     }
 
@@ -129,5 +130,32 @@ impl L1Log {
         self.retry_from = 2 * self.length();
         tracing::info!(before, after = self.length(), "compacted L1 history file");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batcher::tests::header;
+    use std::fs;
+
+    #[test]
+    fn failed_clear_leaves_log_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("l1.log");
+        let mut log = L1Log::open(&path, B256::ZERO, |_| Ok(usize::MAX)).unwrap();
+        let empty = log.length();
+        log.append(&header(1), &Events::default()).unwrap();
+        let first = log.length();
+        log.append(&header(2), &Events::default()).unwrap();
+        // The new file cannot be created.
+        let blocked = path.with_extension("new");
+        fs::create_dir(&blocked).unwrap();
+        log.clear().unwrap_err();
+        log.keep(1).unwrap();
+        assert_eq!(log.length(), first);
+        fs::remove_dir(&blocked).unwrap();
+        log.clear().unwrap();
+        assert_eq!((log.length(), log.needed()), (empty, 0));
     }
 }
