@@ -181,8 +181,8 @@ impl L1View {
         stayed.map_or(Ok(()), |stayed| self.bridge.recall(stayed))
     }
 
-    /// Drops the blocks after this one, or all blocks for `None`. A view with files needs
-    /// [`Self::recall`] first.
+    /// Drops the blocks after this one, or all blocks for `None`, even finalized ones. A view with
+    /// files needs [`Self::recall`] first.
     pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
             let (latest, bridge) = (self.latest, self.bridge.emptied());
@@ -200,6 +200,7 @@ impl L1View {
         self.advanced.truncate(advanced);
         let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));
         self.discharged.truncate(discharged);
+        self.finalized = self.finalized.min(stayed);
     }
 
     /// Returns the open entries at the oldest remembered header. No other earlier data is needed.
@@ -352,5 +353,25 @@ impl L1View {
 
     pub(crate) const fn set_finalized(&mut self, finalized: u64) {
         self.finalized = finalized;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batcher::tests::header;
+    use alloy_primitives::Address;
+    use testkit::bare_deployment;
+
+    #[test]
+    fn dropped_blocks_are_not_finalized() {
+        let address = Address::repeat_byte(1);
+        let mut view = L1View::new(bare_deployment(address, address));
+        (1..=5).for_each(|number| view.take(header(number), Events::default()));
+        view.set_finalized(4);
+        for (stayed, finalized) in [(Some(5), 4), (Some(4), 4), (Some(2), 2), (None, 0)] {
+            view.cut_back(stayed);
+            assert_eq!(view.finalized(), finalized, "{stayed:?}");
+        }
     }
 }
