@@ -149,8 +149,11 @@ impl RecordFile {
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`]; the file rejects all further records then, since it is unknown which of
-    /// them are on the disk.
+    /// [`DiskError::Io`]; the file rejects all further records then until it is reopened or
+    /// [replaced](Self::replace). It is unknown which of the records are on the disk, and a later
+    /// sync would not show it: after a failed one, the kernel counts the pages as written, so the
+    /// next one can succeed without them. They could be written again, but the caller has the
+    /// error, and its next record may depend on whether the last one counts.
     pub fn sync(&mut self) -> Result<(), DiskError> {
         self.file.sync().map_err(|error| {
             self.broken = Some(format!("cannot sync it: {error}"));
