@@ -122,19 +122,22 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
             }
         }
     });
-    let mut buffer = Vec::new();
-    while reader.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
-        let (requests, used, malformed) = split(&buffer);
-        for request in requests {
-            while tasks.len() >= AT_WORK {
-                tasks.join_next().await;
+    let mut requests = JsonStream::default();
+    while reader.read_buf(&mut requests.buffer).await.is_ok_and(|read| read > 0) {
+        let refusal = loop {
+            match requests.next_value() {
+                Ok(Some(request)) => {
+                    while tasks.len() >= AT_WORK {
+                        tasks.join_next().await;
+                    }
+                    tasks.spawn(answer(request, client.clone(), answers.clone()));
+                    while tasks.try_join_next().is_some() {}
+                }
+                Ok(None) => break (requests.buffer.len() > max_request).then_some(-32600),
+                Err(Malformed) => break Some(-32700),
             }
-            tasks.spawn(answer(request, client.clone(), answers.clone()));
-            while tasks.try_join_next().is_some() {}
-        }
-        buffer.drain(..used);
-        if malformed || buffer.len() > max_request {
-            let code = if malformed { -32700 } else { -32600 };
+        };
+        if let Some(code) = refusal {
             let _ = answers.send(failure(code)).await;
             break;
         }
@@ -144,21 +147,82 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     while writing.join_next().await.is_some() {}
 }
 
-/// Returns the complete values at the start of a buffer, their total length, and `true` if the rest
-/// cannot become valid JSON.
-fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
-    let mut stream = serde_json::Deserializer::from_slice(buffer).into_iter::<&RawValue>();
-    let (mut values, mut used) = (Vec::new(), 0);
-    loop {
-        match stream.next() {
-            Some(Ok(value)) => {
-                values.push(value.get().to_owned());
-                used = stream.byte_offset();
+/// The bytes cannot be the beginning of a JSON object or array.
+#[derive(Debug, PartialEq, Eq)]
+struct Malformed;
+
+/// Splits a stream into JSON objects and arrays, whose boundaries are where no bracket is open.
+///
+/// Each byte is scanned once, and parsed at most four times, since a client can send a long request
+/// byte by byte.
+#[derive(Debug, Default)]
+struct JsonStream {
+    /// Received bytes that [`Self::next_value`] has not returned.
+    buffer: Vec<u8>,
+    /// Offset of the next value.
+    start: usize,
+    /// Offset of the first byte that was not scanned.
+    scanned: usize,
+    /// Number of open objects and arrays.
+    depth: usize,
+    is_in_string: bool,
+    is_escaped: bool,
+    /// Length of the incomplete value when it was last parsed.
+    parsed: usize,
+}
+
+impl JsonStream {
+    /// Returns the next value; `None` until it is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the bytes are not JSON, or begin another value than an object or array. In
+    /// an incomplete value, this is detected once its length has doubled.
+    fn next_value(&mut self) -> Result<Option<String>, Malformed> {
+        while let Some(byte) = self.buffer.get(self.scanned) {
+            self.scanned += 1;
+            match (*byte, self.is_in_string) {
+                _ if self.is_escaped => self.is_escaped = false,
+                (b'\\', true) => self.is_escaped = true,
+                (b'"', true) => self.is_in_string = false,
+                (_, true) => {}
+                (b'{' | b'[', _) => self.depth += 1,
+                (b' ' | b'\t' | b'\n' | b'\r', _) => {}
+                _ if self.depth == 0 => return Err(Malformed),
+                (b'"', _) => self.is_in_string = true,
+                (b'}' | b']', _) => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return self.take().map(Some);
+                    }
+                }
+                _ => {}
             }
-            Some(Err(error)) => return (values, used, !error.is_eof()),
-            None => return (values, used, false),
         }
+        self.buffer.drain(..self.start);
+        self.scanned -= self.start;
+        self.start = 0;
+        let is_due = self.depth > 0 && self.buffer.len() >= 2 * self.parsed;
+        if is_due && parse(&self.buffer).is_err_and(|error| !error.is_eof()) {
+            return Err(Malformed);
+        }
+        if is_due {
+            self.parsed = self.buffer.len();
+        }
+        Ok(None)
     }
+
+    /// Returns the value that ends at the last scanned byte.
+    fn take(&mut self) -> Result<String, Malformed> {
+        let value = parse(&self.buffer[self.start..self.scanned]).map_err(|_| Malformed)?;
+        let value = value.get().to_owned();
+        (self.start, self.parsed) = (self.scanned, 0);
+        Ok(value)
+    }
+}
+
+fn parse(value: &[u8]) -> serde_json::Result<&RawValue> {
+    serde_json::from_slice(value)
 }
 
 fn failure(code: i32) -> String {
@@ -285,12 +349,49 @@ fn notification(text: &str) -> Option<Notification<'_>> {
 mod tests {
     use super::*;
 
+    /// Returns the values of a stream that arrives in these parts.
+    fn values<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<Vec<String>, Malformed> {
+        let (mut stream, mut values) = (JsonStream::default(), Vec::new());
+        for part in parts {
+            stream.buffer.extend_from_slice(part);
+            while let Some(value) = stream.next_value()? {
+                values.push(value);
+            }
+        }
+        Ok(values)
+    }
+
     #[test]
     fn json_values_split_across_reads() {
-        let (values, used, malformed) = split(br#"{"a":1} [2]{"b"#);
-        assert_eq!((values.len(), used, malformed), (2, 11, false));
-        assert_eq!(split(b"").0.len(), 0);
-        assert!(split(b"{nonsense").2);
-        assert!(!split(b"{\"half\":").2);
+        let text = br#" {"a":"}\"]{"} [2,{"b":["\\"]}]
+{}[ ]{"half": "#;
+        let expected = [r#"{"a":"}\"]{"}"#, r#"[2,{"b":["\\"]}]"#, "{}", "[ ]"];
+        for size in 1..=text.len() {
+            assert_eq!(values(text.chunks(size)).unwrap(), expected, "{size}");
+        }
+        assert_eq!(values([]), Ok(Vec::new()));
+        for text in ["{nonsense", "{]", "{\"a\":}", "]", "nonsense", "12", "\"a\"", "[1] x"] {
+            assert_eq!(values([text.as_bytes()]), Err(Malformed), "{text}");
+        }
+        assert_eq!(values([&b"{\"a\": nonsense"[..], b"}"]), Err(Malformed));
+        assert_eq!(values([&b"{\"half\":"[..]]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn bytes_of_long_request_are_scanned_once() {
+        let text = format!("[\"{}\"]", "x".repeat(100_000));
+        let (mut stream, mut parses, mut parsed) = (JsonStream::default(), 0, 0);
+        for (at, byte) in text.bytes().enumerate().take(text.len() - 1) {
+            stream.buffer.push(byte);
+            assert_eq!(stream.next_value(), Ok(None));
+            assert_eq!(stream.scanned, at + 1);
+            if stream.parsed != parsed {
+                (parses, parsed) = (parses + 1, stream.parsed);
+            }
+        }
+        assert!(parses <= text.len().ilog2() + 1, "{parses} parses");
+        stream.buffer.push(b']');
+        assert_eq!((stream.next_value(), stream.next_value()), (Ok(Some(text)), Ok(None)));
+        assert!(stream.buffer.is_empty());
     }
 }
