@@ -316,3 +316,38 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
     };
     Ok(AccessListResult { access_list: list, gas_used: U256::from(result.tx_gas_used()), error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RpcOptions;
+    use alloy_primitives::Address;
+    use alloy_rpc_types_eth::{TransactionRequest, state::AccountOverride};
+    use chain::{Chain, ChainConfig, empty_genesis};
+    use executor::ChainSpec;
+    use node::{Clock, Node, Settings};
+    use std::time::Duration;
+    use wire::ProtocolFork;
+
+    #[test]
+    fn printed_trace_ends_at_deadline() {
+        let fork = ProtocolFork::Osaka;
+        let config = ChainConfig::new(ChainSpec::constant(1, fork));
+        let chain = Chain::new(&empty_genesis(fork), config).unwrap();
+        let node = Node::new(chain, Clock::starting_at(1_000), Settings::default());
+        let target = Address::repeat_byte(0xb0);
+        let code = AccountOverride { code: Some([0x00].into()), ..AccountOverride::default() };
+        let request = CallRequest {
+            transaction: TransactionRequest::default().to(target),
+            state: [(target, code)].into_iter().collect(),
+            ..CallRequest::default()
+        };
+        let trace = |trace_time| {
+            let limits = RequestLimits { trace_time, ..RequestLimits::default() };
+            let options = RpcOptions { limits, ..RpcOptions::default() };
+            traced(&Api::new(Arc::clone(&node), options), &request)
+        };
+        assert!(trace(Duration::ZERO).unwrap_err().message.contains("took too long"));
+        assert!(trace(RequestLimits::default().trace_time).is_ok());
+    }
+}
