@@ -42,7 +42,7 @@ pub(super) struct Bounds {
     /// Maximum number of bytes queued for the client of one connection.
     pub(super) queued: usize,
     /// Maximum number of bytes of requests and responses, over all connections.
-    pub(super) held: usize,
+    pub(super) total: usize,
     /// Timeout for receiving a whole request, and for a client to read any part of its response.
     pub(super) request_timeout: Duration,
 }
@@ -53,7 +53,8 @@ pub(super) struct Connections {
     pub(super) bounds: Bounds,
     /// Logical clock, which orders the times at which connections became idle.
     turns: AtomicU64,
-    held: AtomicUsize,
+    /// Number of bytes of requests and responses.
+    bytes: AtomicUsize,
     open: Mutex<Open>,
 }
 
@@ -78,7 +79,7 @@ impl Connections {
         Arc::new(Self {
             bounds,
             turns: AtomicU64::new(0),
-            held: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             open: Mutex::default(),
         })
     }
@@ -129,17 +130,17 @@ impl Connections {
     /// Closes connections that hold bytes until the total is within the limit, starting with the
     /// one whose client has kept the server waiting for longest.
     fn close_slow_connections(&self) {
-        while self.held.load(Relaxed) > self.bounds.held {
+        while self.bytes.load(Relaxed) > self.bounds.total {
             let mut open = self.open.lock();
-            let holds = |control: &Control| control.held() > 0;
+            let holds = |control: &Control| control.bytes() > 0;
             let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
             // If the server is processing requests of all of them, close the one that holds most
             // bytes.
             let Some(oldest) = oldest.or_else(|| open.largest()) else { return };
-            let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
+            let (bytes, limit) = (self.bytes.load(Relaxed), self.bounds.total);
             if let Some(left_out) = SLOW.admit() {
                 tracing::warn!(
-                    address = %oldest.address, held, limit, left_out,
+                    address = %oldest.address, bytes, limit, left_out,
                     "closed slow connection: too many queued bytes"
                 );
             }
@@ -157,8 +158,8 @@ impl Open {
 
     /// Returns the connection that holds most bytes, if any holds some.
     fn largest(&self) -> Option<Arc<Control>> {
-        let held = self.controls.values().filter(|control| control.held() > 0);
-        held.max_by_key(|control| control.held()).cloned()
+        let with_bytes = self.controls.values().filter(|control| control.bytes() > 0);
+        with_bytes.max_by_key(|control| control.bytes()).cloned()
     }
 
     /// Closes the matching connection that has been idle for longest; `None` if none is idle.
@@ -316,7 +317,7 @@ impl Control {
     pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> RequestGuard {
         self.at_work.fetch_add(1, Relaxed);
         self.is_read(0);
-        let mut at_work = RequestGuard { control: Arc::clone(self), held: 0 };
+        let mut at_work = RequestGuard { control: Arc::clone(self), bytes: 0 };
         at_work.grow(REQUEST_BYTES.saturating_add(bytes));
         at_work
     }
@@ -360,7 +361,7 @@ impl Control {
         let left = self.release(&self.outgoing, bytes);
         // Responses are written in parts or together, so reduce the count in proportion.
         let rest = |unread: usize| unread.saturating_mul(left).checked_div(before).unwrap_or(0);
-        let unread = self.unread.fetch_update(Relaxed, Relaxed, |it| Some(rest(it)));
+        let unread = self.unread.fetch_update(Relaxed, Relaxed, |bytes| Some(rest(bytes)));
         if unread.is_ok_and(|unread| unread >= MAX_UNREAD) {
             self.reader.wake();
         }
@@ -387,7 +388,7 @@ impl Control {
         self.since.store(self.connections.turn(), Relaxed);
     }
 
-    fn held(&self) -> usize {
+    fn bytes(&self) -> usize {
         [&self.incoming, &self.working, &self.outgoing]
             .into_iter()
             .fold(0, |sum, side| sum.saturating_add(side.load(Relaxed)))
@@ -404,7 +405,8 @@ impl Control {
             return;
         }
         side.fetch_add(bytes, Relaxed);
-        if self.connections.held.fetch_add(bytes, Relaxed) + bytes > self.connections.bounds.held {
+        let Connections { bytes: total, bounds, .. } = &*self.connections;
+        if total.fetch_add(bytes, Relaxed) + bytes > bounds.total {
             self.connections.close_slow_connections();
         }
         // The connection may have been closed in the meantime.
@@ -416,12 +418,12 @@ impl Control {
     /// Subtracts bytes from a counter and from the total; returns the bytes left.
     fn release(&self, side: &AtomicUsize, bytes: usize) -> usize {
         let mut left = 0;
-        let subtract = |held: usize| {
-            left = held.saturating_sub(bytes);
+        let subtract = |before: usize| {
+            left = before.saturating_sub(bytes);
             Some(left)
         };
         let before = side.fetch_update(Relaxed, Relaxed, subtract).unwrap_or_default();
-        self.connections.held.fetch_sub(before - left, Relaxed);
+        self.connections.bytes.fetch_sub(before - left, Relaxed);
         left
     }
 }
@@ -431,7 +433,7 @@ impl Control {
 pub(super) struct RequestGuard {
     control: Arc<Control>,
     /// Bytes that the request holds.
-    held: usize,
+    bytes: usize,
 }
 
 impl RequestGuard {
@@ -439,7 +441,7 @@ impl RequestGuard {
     /// responses together exceed its limit; a single response is bounded by its own limit.
     pub(super) fn grow(&mut self, bytes: usize) {
         let control = &self.control;
-        self.held = self.held.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
         control.hold(&control.working, bytes);
         let (working, outgoing) = (control.working.load(Relaxed), control.outgoing.load(Relaxed));
         let limit = control.connections.bounds.queued;
@@ -459,7 +461,7 @@ impl RequestGuard {
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         let control = &self.control;
-        control.release(&control.working, self.held);
+        control.release(&control.working, self.bytes);
         control.at_work.fetch_sub(1, Relaxed);
         control.touch();
         // The server may resume reading.

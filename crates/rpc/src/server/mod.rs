@@ -5,6 +5,7 @@
 
 mod access;
 mod connections;
+mod endpoint;
 mod frames;
 mod http;
 mod ids;
@@ -24,21 +25,15 @@ pub use signals::termination;
 pub(crate) use transport::Client;
 
 use crate::RequestLimits;
-use access::AccessLayer;
-use connections::{Bounds, Connections};
+use endpoint::Endpoint;
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
     ConnectionId, Extensions, MethodResponse,
-    core::{middleware::RpcServiceBuilder, server::MethodCallback, traits::IdProvider},
-    server::{
-        BatchRequestConfig, Methods, Server, ServerConfig as RpcConfig, ServerHandle,
-        serve_with_graceful_shutdown, stop_channel,
-    },
+    core::{server::MethodCallback, traits::IdProvider},
+    server::{Methods, ServerHandle, stop_channel},
     types::{Params, Request, SubscriptionId},
 };
 use listen::Handover;
-use notifications::NotificationLayer;
-use pages::PageLayer;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -52,7 +47,6 @@ use std::{
 use tokio::net::TcpListener;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
-use transport::{ByTransport, Counted};
 
 /// Addresses and limits of a server.
 #[derive(Debug, Clone)]
@@ -199,48 +193,12 @@ impl RunningServer {
         methods: Methods,
         pages: Option<Pages>,
     ) -> Result<Self, ServeError> {
-        let rpc = RpcConfig::builder()
-            .max_request_body_size(config.max_body)
-            .max_response_body_size(config.max_response)
-            // jsonrpsee would count concurrent requests; connections are counted when they are
-            // accepted.
-            .max_connections(u32::MAX)
-            .max_subscriptions_per_connection(config.max_subscriptions)
-            .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
-            .set_id_provider(HexIds)
-            .build();
-        let cors = config.access.origin.as_deref().map(cors).transpose()?;
-        let access = Arc::new(config.access.clone());
-        let http_methods = config.http_api.select(&methods, "--http-api")?;
-        let ws_methods = config.ws_api.select(&methods, "--ws-api")?;
+        let endpoint = Arc::new(Endpoint::new(config, &methods, pages)?);
         let mut running = Self { addresses: Vec::new(), handles: Vec::new(), ipc: None };
         let mut port = config.port;
-        let (wanted, open) =
-            (config.max_connections, listen::allowed_connections(config.max_connections));
-        if open < wanted {
-            tracing::warn!(wanted, open, "reduced connection limit: too few open files");
-        }
-        let max_response = config.max_response as usize;
-        let pages = pages.map(|pages| PageLayer { pages, max_response });
-        let connections = Connections::new(Bounds {
-            open: open as usize,
-            per_address: config.max_connections_per_address as usize,
-            queued: config.max_queued,
-            held: config.max_held,
-            request_timeout: config.request_timeout,
-        });
         for host in &config.hosts {
             let address = SocketAddr::new(*host, port);
             let failed = |source| ServeError::Address { address, source };
-            let middleware = tower::ServiceBuilder::new()
-                .layer(AccessLayer(Arc::clone(&access)))
-                .option_layer(cors.clone())
-                .option_layer(pages.clone())
-                .layer(NotificationLayer { max_batch: config.max_batch as usize });
-            let service = Server::builder()
-                .set_config(rpc.clone())
-                .set_http_middleware(middleware)
-                .to_service_builder();
             let listener = TcpListener::bind(address).await.map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
             // Additional addresses use the port that the first one was given.
@@ -249,54 +207,7 @@ impl RunningServer {
             running.addresses.push(bound);
             let (stop, handle) = stop_channel();
             running.handles.push(handle);
-            let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
-            let (connections, access) = (Arc::clone(&connections), Arc::clone(&access));
-            let accepting = async move {
-                let stopped = stop.clone().shutdown();
-                tokio::pin!(stopped);
-                loop {
-                    let connection = tokio::select! {
-                        connection = listen::accept(&listener, &connections) => connection,
-                        () = &mut stopped => break,
-                    };
-                    let (service, stop) = (service.clone(), stop.clone());
-                    let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
-                    let access = Arc::clone(&access);
-                    let serving = async move {
-                        let stopped = stop.clone().shutdown();
-                        tokio::pin!(stopped);
-                        let plain =
-                            http::Plain::new(connection, &access, &http_methods, max_response);
-                        let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
-                        let control = Arc::clone(rest.control());
-                        let counting = Arc::clone(&control);
-                        // Both transports have the same kind of method under each name.
-                        let all = ws_methods.clone();
-                        let counted = RpcServiceBuilder::new().layer_fn(move |inner| Counted {
-                            inner,
-                            methods: all.clone(),
-                            control: Arc::clone(&counting),
-                            max_response,
-                        });
-                        let service = service.set_rpc_middleware(counted);
-                        let service = ByTransport {
-                            http: service.clone().build(http_methods, stop.clone()),
-                            ws: service.build(ws_methods, stop),
-                            control,
-                        };
-                        serve_with_graceful_shutdown(rest, service, stopped).await
-                    };
-                    tokio::spawn(async move {
-                        // A broken connection only affects its own client.
-                        if let Err(error) = serving.await {
-                            tracing::debug!(%error, "connection failed");
-                        }
-                    });
-                }
-                // Free the port before a caller that waits for the shutdown continues.
-                drop(listener);
-                drop(stop);
-            };
+            let accepting = Arc::clone(&endpoint).accept(listener, stop);
             tokio::spawn(accepting.instrument(tracing::info_span!("server", address = %bound)));
         }
         if let Some(path) = &config.ipc {

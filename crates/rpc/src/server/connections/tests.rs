@@ -8,10 +8,10 @@ fn connections_holding(
     open: usize,
     per_address: usize,
     queued: usize,
-    held: usize,
+    total: usize,
 ) -> Arc<Connections> {
     let request_timeout = Duration::from_secs(1);
-    Connections::new(Bounds { open, per_address, queued, held, request_timeout })
+    Connections::new(Bounds { open, per_address, queued, total, request_timeout })
 }
 
 fn connections(open: usize, per_address: usize) -> Arc<Connections> {
@@ -72,12 +72,12 @@ fn ended_connections_free_slots_and_bytes() {
         let place = connections.admit(HERE).unwrap();
         place.0.received(&[0; 30]);
         place.0.queue(40);
-        assert_eq!(connections.held.load(Relaxed), 70);
+        assert_eq!(connections.bytes.load(Relaxed), 70);
         place.0.written(15);
         place.0.is_read(10);
-        assert_eq!(connections.held.load(Relaxed), 35);
+        assert_eq!(connections.bytes.load(Relaxed), 35);
     }
-    assert_eq!(connections.held.load(Relaxed), 0);
+    assert_eq!(connections.bytes.load(Relaxed), 0);
     let open = connections.open.lock();
     assert_eq!((open.controls.len(), open.addresses.len()), (0, 0));
 }
@@ -92,7 +92,7 @@ fn queued_byte_limits_close_slow_connections() {
     // 170 bytes in total exceed the limit of 150.
     silent.0.queue(50);
     assert!(slow.0.is_closed() && !other.0.is_closed() && !silent.0.is_closed());
-    assert_eq!(connections.held.load(Relaxed), 110);
+    assert_eq!(connections.bytes.load(Relaxed), 110);
     // 120 bytes exceed the connection's own limit of 100.
     other.0.queue(60);
     assert!(other.0.is_closed() && !silent.0.is_closed());
@@ -113,21 +113,21 @@ fn growing_responses_count_against_limits() {
     alone.grow(10_000);
     assert!(!one.0.is_closed() && !alone.is_abandoned());
     drop(alone);
-    assert_eq!(connections.held.load(Relaxed), 0);
+    assert_eq!(connections.bytes.load(Relaxed), 0);
     let mut first = many.0.begin(0);
     first.grow(6_000);
     let mut second = many.0.begin(0);
     second.grow(6_000);
     assert!(first.is_abandoned() && second.is_abandoned() && many.0.is_closed());
-    assert_eq!(connections.held.load(Relaxed), 0);
+    assert_eq!(connections.bytes.load(Relaxed), 0);
     // Limit of all connections together.
     let mut alone = one.0.begin(0);
     alone.grow(9_500);
-    let mut beside = other.0.begin(0);
-    beside.grow(9_000);
+    let mut last = other.0.begin(0);
+    last.grow(9_000);
     assert!(one.0.is_closed() && !other.0.is_closed());
-    drop((alone, beside, first, second));
-    assert_eq!(connections.held.load(Relaxed), 0);
+    drop((alone, last, first, second));
+    assert_eq!(connections.bytes.load(Relaxed), 0);
 }
 
 #[test]
