@@ -73,6 +73,9 @@ impl EvmOverrides for SimulatedRules<'_> {
     }
 }
 
+/// Execution of a simulated block.
+type Execution<'x, 's> = BlockExecution<'x, 's, State, BoundedInspector<Transfers>>;
+
 /// State of a simulation in progress.
 pub(super) struct Simulation {
     pub(super) state: State,
@@ -137,8 +140,8 @@ impl Simulation {
         &mut self,
         block: &SimBlock,
     ) -> Result<(Arc<Block>, Vec<SimCallResult>), RpcError> {
-        let SimBlock { block_overrides: given, state_overrides: accounts, calls } = block;
-        let header = self.header(given)?;
+        let SimBlock { block_overrides: wanted, state_overrides: accounts, calls } = block;
+        let header = self.header(wanted)?;
         let parent = self.state.clone();
         let config = parent.config();
         let mut state = parent.open();
@@ -154,7 +157,7 @@ impl Simulation {
             moved: Mutex::new((Ok(()), AddressSet::default())),
         };
         let withdrawals =
-            if header.withdrawals_root.is_some() { &given.withdrawals[..] } else { &[] };
+            if header.withdrawals_root.is_some() { &wanted.withdrawals[..] } else { &[] };
         let environment =
             Environment { header: &header, ommers: &[], withdrawals, spec: &config.spec };
         let inspector = Transfers::new(self.trace_transfers);
@@ -167,7 +170,7 @@ impl Simulation {
             std::mem::replace(&mut *rules.moved.lock(), (Ok(()), AddressSet::default()));
         done?;
         execution.evm_mut().ctx_mut().journal_mut().warm_precompiles(&warm);
-        if let Some(fee) = given.block.blob_base_fee {
+        if let Some(fee) = wanted.block.blob_base_fee {
             let excess_blob_gas = header.excess_blob_gas.unwrap_or_default();
             execution.evm_mut().ctx_mut().block.blob_excess_gas_and_price =
                 Some(BlobExcessGasAndPrice { excess_blob_gas, blob_gasprice: fee.saturating_to() });
@@ -178,51 +181,9 @@ impl Simulation {
         self.deadline.check()?;
         for request in calls {
             self.deadline.check()?;
-            let sender = request.from.unwrap_or_default();
-            let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::from)?;
-            let account = account.unwrap_or_default();
-            let nonce = request.nonce.unwrap_or(account.nonce);
-            let gas = self.gas_for(request, used, header.gas_limit)?;
-            let chain_id = config.spec.chain_id();
-            let kind = kind_of(request, chain_id, header.base_fee_per_gas.is_some())?;
-            let gas_price = request.gas_price.or(request.max_fee_per_gas).unwrap_or_default();
-            let request = Filled { request, kind, sender, nonce, gas, gas_price, chain_id };
-            let transaction = request.transaction()?;
-            let mut env = request.env();
-            let free = env.gas_price == 0 && env.gas_priority_fee.unwrap_or_default() == 0;
-            let unchecked = !self.validation && free;
-            self.check(&env, &account, (!unchecked).then_some(header.base_fee_per_gas).flatten())
-                .map_err(|reason| refused(EVMError::Transaction(reason), sender, gas))?;
-            execution.evm_mut().ctx_mut().cfg.disable_base_fee = unchecked;
-            // Without validation the nonce is not checked, and the maximum nonce wraps to 0.
-            let wraps = env.nonce == u64::MAX;
-            env.nonce -= u64::from(wraps);
-            let evm = execution.evm_mut();
-            evm.set_inspector_enabled(self.trace_transfers || gas > UNTIMED_GAS);
-            let done = evm.transact_raw(env);
-            evm.inspector_mut().check()?;
-            let mut done = done.map_err(|error| refused(error, sender, gas))?;
-            if wraps && let Some(account) = done.state.get_mut(&sender) {
-                account.info.nonce = 0;
-            }
-            let logs = done.result.logs().to_vec();
-            used += done.result.tx_gas_used();
-            self.gas = self.gas.saturating_sub(done.result.tx_gas_used());
-            // A contract at the emitter's address may log arbitrary data.
-            let is_own = |log: &&Log| {
-                log.address != TRANSFER_LOG_EMITTER
-                    || log.topics().first() != Some(&TRANSFER_EVENT_TOPIC)
-            };
-            let own = logs.iter().filter(is_own);
-            let receipt = Receipt {
-                tx_type: transaction.tx_type(),
-                success: done.result.is_success(),
-                cumulative_gas_used: used,
-                logs: if self.trace_transfers { own.cloned().collect() } else { logs.clone() },
-            };
-            let blobs = request.request.blob_versioned_hashes.as_ref().map_or(0, Vec::len);
-            execution.commit_call(done.state, receipt, blobs as u64 * DATA_GAS_PER_BLOB);
-            made.push(Made { transaction, sender, result: done.result, logs });
+            let call = self.call(&mut execution, &header, request, used)?;
+            used += call.result.tx_gas_used();
+            made.push(call);
         }
         let executed = execution.finish().map_err(ChainError::from)?;
         let mut added = Changes::default();
@@ -239,6 +200,61 @@ impl Simulation {
         let built = Arc::clone(self.state.block());
         let results = describe(&built, results);
         Ok((built, results))
+    }
+
+    /// Executes a call of a block whose earlier calls have used this gas.
+    fn call(
+        &mut self,
+        execution: &mut Execution<'_, '_>,
+        header: &Header,
+        request: &TransactionRequest,
+        used: u64,
+    ) -> Result<Made, RpcError> {
+        let sender = request.from.unwrap_or_default();
+        let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::from)?;
+        let account = account.unwrap_or_default();
+        let nonce = request.nonce.unwrap_or(account.nonce);
+        let gas = self.gas_for(request, used, header.gas_limit)?;
+        let chain_id = self.state.config().spec.chain_id();
+        let kind = kind_of(request, chain_id, header.base_fee_per_gas.is_some())?;
+        let gas_price = request.gas_price.or(request.max_fee_per_gas).unwrap_or_default();
+        let filled = Filled { request, kind, sender, nonce, gas, gas_price, chain_id };
+        let transaction = filled.transaction()?;
+        let mut env = filled.env();
+        let free = env.gas_price == 0 && env.gas_priority_fee.unwrap_or_default() == 0;
+        let unchecked = !self.validation && free;
+        self.check(&env, &account, (!unchecked).then_some(header.base_fee_per_gas).flatten())
+            .map_err(|reason| refused(EVMError::Transaction(reason), sender, gas))?;
+        execution.evm_mut().ctx_mut().cfg.disable_base_fee = unchecked;
+        // Without validation the nonce is not checked, and the maximum nonce wraps to 0.
+        let wraps = env.nonce == u64::MAX;
+        env.nonce -= u64::from(wraps);
+        let evm = execution.evm_mut();
+        evm.set_inspector_enabled(self.trace_transfers || gas > UNTIMED_GAS);
+        let done = evm.transact_raw(env);
+        evm.inspector_mut().check()?;
+        let mut done = done.map_err(|error| refused(error, sender, gas))?;
+        if wraps && let Some(account) = done.state.get_mut(&sender) {
+            account.info.nonce = 0;
+        }
+        let logs = done.result.logs().to_vec();
+        let gas_used = done.result.tx_gas_used();
+        self.gas = self.gas.saturating_sub(gas_used);
+        // A contract at the emitter's address may log arbitrary data.
+        let is_own = |log: &&Log| {
+            log.address != TRANSFER_LOG_EMITTER
+                || log.topics().first() != Some(&TRANSFER_EVENT_TOPIC)
+        };
+        let own = logs.iter().filter(is_own);
+        let receipt = Receipt {
+            tx_type: transaction.tx_type(),
+            success: done.result.is_success(),
+            cumulative_gas_used: used + gas_used,
+            logs: if self.trace_transfers { own.cloned().collect() } else { logs.clone() },
+        };
+        let blobs = request.blob_versioned_hashes.as_ref().map_or(0, Vec::len);
+        execution.commit_call(done.state, receipt, blobs as u64 * DATA_GAS_PER_BLOB);
+        Ok(Made { transaction, sender, result: done.result, logs })
     }
 
     /// Validates a call as a transaction, in geth's order of checks. `base_fee`, in wei per gas, is
