@@ -180,12 +180,12 @@ impl Api {
                 .max(node.settings.final_number.min(head))
         };
         let stays = |epochs: u64, known: fn(Forkchoice) -> u64| {
-            node.forkchoice.map_or_else(|| behind(epochs), |it| known(it).min(head))
+            node.forkchoice.map_or_else(|| behind(epochs), |choice| known(choice).min(head))
         };
         match tag {
             BlockNumberOrTag::Latest => Some(head),
-            BlockNumberOrTag::Safe => Some(stays(1, |it| it.safe)),
-            BlockNumberOrTag::Finalized => Some(stays(2, |it| it.finalized)),
+            BlockNumberOrTag::Safe => Some(stays(1, |choice| choice.safe)),
+            BlockNumberOrTag::Finalized => Some(stays(2, |choice| choice.finalized)),
             BlockNumberOrTag::Earliest => Some(node.chain.first_number()),
             BlockNumberOrTag::Number(number) => Some(number),
             BlockNumberOrTag::Pending => None,

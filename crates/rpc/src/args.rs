@@ -19,7 +19,8 @@ pub enum ErrorStyle {
 #[derive(Debug)]
 pub struct Args {
     items: std::vec::IntoIter<Box<RawValue>>,
-    given: usize,
+    /// Number of all parameters.
+    count: usize,
     style: ErrorStyle,
 }
 
@@ -41,7 +42,7 @@ impl Args {
                 })
             })?,
         };
-        Ok(Self { given: items.len(), items: items.into_iter(), style })
+        Ok(Self { count: items.len(), items: items.into_iter(), style })
     }
 
     /// Reads the next parameter; an error if it is absent.
@@ -75,15 +76,15 @@ impl Args {
 
     /// Returns an error if the request has any parameters.
     pub fn none(&self) -> Result<(), RpcError> {
-        match self.given {
+        match self.count {
             0 => Ok(()),
-            given => Err(RpcError::params(format!("{given} parameters, expected none"))),
+            count => Err(RpcError::params(format!("{count} parameters, expected none"))),
         }
     }
 
     /// Index of the next parameter, from zero.
     fn index(&self) -> usize {
-        self.given - self.items.len()
+        self.count - self.items.len()
     }
 
     fn decode<T: DeserializeOwned>(&self, item: &RawValue, index: usize) -> Result<T, RpcError> {

@@ -34,7 +34,8 @@ pub(crate) fn check_filter(filter: &Filter) -> Result<usize, RpcError> {
 /// is too long to be worth it.
 pub(crate) fn bloom_query(filter: &Filter) -> Option<BloomQuery> {
     let addresses = filter.address.iter().map(|address| address.as_slice()).collect();
-    let topics = filter.topics.iter().map(|topics| topics.iter().map(|it| it.as_slice()).collect());
+    let topics =
+        filter.topics.iter().map(|topics| topics.iter().map(|topic| topic.as_slice()).collect());
     let query = BloomQuery::new(core::iter::once(addresses).chain(topics));
     (items_of(filter) <= MAX_BLOOM_ITEMS && !query.is_empty()).then_some(query)
 }

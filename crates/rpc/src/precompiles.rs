@@ -30,7 +30,8 @@ impl Key {
     /// `None` if the precompiles cannot be reused: those of an EXECUTE market count usage per
     /// block.
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Option<Self> {
-        let has_market = config.extension::<ExecuteExtension>().is_some_and(|it| it.market);
+        let has_market =
+            config.extension::<ExecuteExtension>().is_some_and(|extension| extension.market);
         (!has_market).then(|| Self(spec, Arc::clone(&config.extensions)))
     }
 }

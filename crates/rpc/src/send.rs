@@ -253,8 +253,9 @@ impl Known {
         let values = match self {
             Self::Root(expected) => {
                 let account = AccountProof::new(state, address, &[])?.account;
-                let got = account
-                    .map_or(alloy_consensus::constants::EMPTY_ROOT_HASH, |it| it.storage_root);
+                let got = account.map_or(alloy_consensus::constants::EMPTY_ROOT_HASH, |account| {
+                    account.storage_root
+                });
                 return same(&format!("storage root of {address}"), &got, expected);
             }
             Self::Values(values) => values,

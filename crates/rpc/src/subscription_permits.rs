@@ -9,11 +9,12 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct SubscriptionPermits {
     limit: usize,
-    held: Mutex<Held>,
+    acquired: Mutex<Acquired>,
 }
 
+/// Numbers of acquired permits.
 #[derive(Debug, Default)]
-struct Held {
+struct Acquired {
     all: usize,
     /// By address; `None` for IPC, which only `limit` bounds.
     of: HashMap<Option<IpAddr>, usize>,
@@ -21,7 +22,7 @@ struct Held {
 
 impl SubscriptionPermits {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, held: Mutex::default() })
+        Arc::new(Self { limit, acquired: Mutex::default() })
     }
 
     /// Acquires a permit for a client at this address, until the permit is dropped.
@@ -29,9 +30,9 @@ impl SubscriptionPermits {
         self: &Arc<Self>,
         address: Option<IpAddr>,
     ) -> Result<SubscriptionPermit, RpcError> {
-        let mut held = self.held.lock();
-        let own = held.of.get(&address).copied().unwrap_or_default();
-        let free = self.limit - held.all;
+        let mut acquired = self.acquired.lock();
+        let own = acquired.of.get(&address).copied().unwrap_or_default();
+        let free = self.limit - acquired.all;
         let refused = |what, limit: usize| {
             RpcError::exceeded(
                 what,
@@ -46,8 +47,8 @@ impl SubscriptionPermits {
         if address.is_some() && own >= free {
             return Err(refused("too many subscriptions of this address", own));
         }
-        held.all += 1;
-        *held.of.entry(address).or_default() += 1;
+        acquired.all += 1;
+        *acquired.of.entry(address).or_default() += 1;
         Ok(SubscriptionPermit { permits: Arc::clone(self), address })
     }
 }
@@ -61,12 +62,12 @@ pub(crate) struct SubscriptionPermit {
 
 impl Drop for SubscriptionPermit {
     fn drop(&mut self) {
-        let mut held = self.permits.held.lock();
-        held.all -= 1;
-        if let Some(own) = held.of.get_mut(&self.address) {
+        let mut acquired = self.permits.acquired.lock();
+        acquired.all -= 1;
+        if let Some(own) = acquired.of.get_mut(&self.address) {
             *own -= 1;
             if *own == 0 {
-                held.of.remove(&self.address);
+                acquired.of.remove(&self.address);
             }
         }
     }
@@ -88,25 +89,25 @@ mod tests {
     #[test]
     fn no_address_uses_up_all_permits() {
         let permits = SubscriptionPermits::new(4_096);
-        let held: Vec<_> = (0..8).map(|last| all_of(&permits, last)).collect();
-        let counts: Vec<_> = held.iter().map(Vec::len).collect();
+        let all: Vec<_> = (0..8).map(|last| all_of(&permits, last)).collect();
+        let counts: Vec<_> = all.iter().map(Vec::len).collect();
         assert_eq!(counts[..3], [2_048, 1_024, 512]);
         let other = permits.acquire(address(100)).unwrap();
         assert!(permits.acquire(address(0)).is_err());
-        drop(held);
+        drop(all);
         drop(other);
-        assert_eq!(permits.held.lock().all, 0);
-        assert!(permits.held.lock().of.is_empty());
+        assert_eq!(permits.acquired.lock().all, 0);
+        assert!(permits.acquired.lock().of.is_empty());
         assert_eq!(all_of(&permits, 0).len(), 2_048);
     }
 
     #[test]
     fn ipc_has_only_the_common_limit() {
         let permits = SubscriptionPermits::new(3);
-        let held: Vec<_> = (0..3).map(|_| permits.acquire(None).unwrap()).collect();
+        let all: Vec<_> = (0..3).map(|_| permits.acquire(None).unwrap()).collect();
         let error = permits.acquire(None).unwrap_err();
         assert!(error.message.contains("all connections"), "{}", error.message);
-        drop(held);
+        drop(all);
         assert!(permits.acquire(address(1)).is_ok());
     }
 }

@@ -57,7 +57,7 @@ fn build(
         withdrawals: attributes.withdrawals,
         slot_number: attributes.slot_number.to(),
     };
-    let given = transactions.is_some();
+    let is_explicit = transactions.is_some();
     let candidates: Vec<RecoveredTransaction> = match transactions {
         Some(raw) => raw
             .iter()
@@ -74,7 +74,7 @@ fn build(
     };
     let header = parent.open_header(&attributes)?;
     let built = BlockBuilder::new(&parent).build(&header, &attributes.withdrawals, &candidates)?;
-    if let Some((index, reason)) = built.rejected.first().filter(|_| given) {
+    if let Some((index, reason)) = built.rejected.first().filter(|_| is_explicit) {
         return Err(RpcError::server(format!("transaction {index}: {reason}")));
     }
     let block = &built.executed.block;

@@ -276,8 +276,10 @@ impl Queue {
         let (half, limit) = (shared.limits.queue.div_ceil(2), shared.limits.queue);
         let address = self.addresses.queues.get(&caller.address);
         let of_address =
-            address.map_or(0, |it| it.queues.values().map(VecDeque::len).sum::<usize>());
-        let own = address.and_then(|it| it.queues.get(&caller.connection)).map_or(0, VecDeque::len);
+            address.map_or(0, |queues| queues.queues.values().map(VecDeque::len).sum::<usize>());
+        let own = address
+            .and_then(|queues| queues.queues.get(&caller.connection))
+            .map_or(0, VecDeque::len);
         self.waiting < limit
             && own < half
             && of_address < half + (limit - half).div_ceil(2)
@@ -408,20 +410,20 @@ mod tests {
 
     fn full(workers: &Workers, pool: WorkerPool) -> (Vec<Sender<()>>, Receiver<()>) {
         let (begun, running) = channel();
-        let mut held = Vec::new();
+        let mut gates = Vec::new();
         for connection in 0_u32..2 {
             let (let_go, job) = blocked(&begun);
             workers.run(pool, caller(1, connection), 0, job).unwrap();
-            held.push(let_go);
+            gates.push(let_go);
             running.recv_timeout(RETRY_TIMEOUT).unwrap();
         }
-        (held, running)
+        (gates, running)
     }
 
     #[test]
     fn busy_pool_does_not_block_other_pools() {
         let workers = workers(2, 8);
-        let _held = full(&workers, WorkerPool::Execute);
+        let _gates = full(&workers, WorkerPool::Execute);
         for pool in [WorkerPool::Read, WorkerPool::Trace, WorkerPool::Write, WorkerPool::Wait] {
             let (done, answer) = channel();
             workers.run(pool, caller(1, 0), 0, move || done.send(()).unwrap()).unwrap();
@@ -432,7 +434,7 @@ mod tests {
     #[test]
     fn connections_take_turns_whatever_their_backlog() {
         let workers = workers(2, 100);
-        let (held, _running) = full(&workers, WorkerPool::Execute);
+        let (gates, _running) = full(&workers, WorkerPool::Execute);
         let (done, order) = channel();
         for (connection, count) in [(7_u32, 10), (8, 1), (9, 1)] {
             for _ in 0..count {
@@ -442,7 +444,7 @@ mod tests {
             }
         }
         // Release a single thread, so that the remaining jobs run in order.
-        held[0].send(()).unwrap();
+        gates[0].send(()).unwrap();
         let first: Vec<u32> = (0..4).map(|_| order.recv_timeout(RETRY_TIMEOUT).unwrap()).collect();
         assert_eq!(first, [7, 8, 9, 7]);
     }
@@ -450,7 +452,7 @@ mod tests {
     #[test]
     fn address_with_many_connections_delays_only_itself() {
         let workers = workers(2, 1_000);
-        let (held, _running) = full(&workers, WorkerPool::Execute);
+        let (gates, _running) = full(&workers, WorkerPool::Execute);
         let (done, order) = channel();
         let put = |address, connection| {
             let done = done.clone();
@@ -462,7 +464,7 @@ mod tests {
         }
         put(8, 0).unwrap();
         put(8, 0).unwrap();
-        held[0].send(()).unwrap();
+        gates[0].send(()).unwrap();
         let first: Vec<u8> = (0..5).map(|_| order.recv_timeout(RETRY_TIMEOUT).unwrap()).collect();
         assert_eq!(first, [7, 8, 7, 8, 7]);
     }
@@ -470,7 +472,7 @@ mod tests {
     #[test]
     fn one_address_leaves_quarter_of_queue() {
         let workers = workers(2, 8);
-        let _held = full(&workers, WorkerPool::Execute);
+        let _gates = full(&workers, WorkerPool::Execute);
         let put = |address, connection| {
             workers.run(WorkerPool::Execute, caller(address, connection), 0, || ())
         };
@@ -485,7 +487,7 @@ mod tests {
     #[test]
     fn full_queue_rejects_and_connections_get_half() {
         let workers = workers(2, 4);
-        let (held, _running) = full(&workers, WorkerPool::Execute);
+        let (gates, _running) = full(&workers, WorkerPool::Execute);
         let put = |connection: u8, bytes| {
             let caller = caller(connection, u32::from(connection));
             workers.run(WorkerPool::Execute, caller, bytes, || ())
@@ -499,7 +501,7 @@ mod tests {
         assert_eq!(put(8, 41), Err(Overloaded { waiting: 2 }), "too many bytes");
         assert_eq!((put(8, 40), put(9, 0)), (Ok(()), Ok(())));
         assert_eq!(put(10, 0), Err(Overloaded { waiting: 4 }));
-        drop(held);
+        drop(gates);
         let (done, answer) = channel();
         // Once there is room again, the pool accepts more jobs.
         while workers

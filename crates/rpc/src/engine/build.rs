@@ -79,7 +79,7 @@ pub(super) fn build_payload(node: &Node, job: &PayloadJob) -> Result<Arc<Block>,
         let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
         let ready = node.pool.ready(base_fee, node.settings.order, next);
         let ready = ready.iter().map(|pooled| pooled.recovered.clone());
-        ready.filter(|it| !it.transaction.is_eip4844()).collect()
+        ready.filter(|recovered| !recovered.transaction.is_eip4844()).collect()
     });
     let built = BlockBuilder::new(&parent).build_within(
         &header,
@@ -89,7 +89,7 @@ pub(super) fn build_payload(node: &Node, job: &PayloadJob) -> Result<Arc<Block>,
         BudgetRequest::default(),
     )?;
     for (index, reason) in &built.rejected {
-        let transaction = offered.get(*index).map(|it| *it.transaction.hash());
+        let transaction = offered.get(*index).map(|recovered| *recovered.transaction.hash());
         tracing::debug!(?transaction, %reason, "rejected transaction");
     }
     let new = built.executed;

@@ -78,7 +78,7 @@ pub struct EngineClient {
     http: reqwest::Client,
     url: Url,
     secret: JwtSecret,
-    asked: AtomicU64,
+    next_id: AtomicU64,
 }
 
 impl EngineClient {
@@ -97,7 +97,7 @@ impl EngineClient {
             "https" => {}
             other => return Err(wrong(format!("its scheme is {other}"))),
         }
-        Ok(Self { http: http.build()?, url: parsed, secret, asked: AtomicU64::new(0) })
+        Ok(Self { http: http.build()?, url: parsed, secret, next_id: AtomicU64::new(0) })
     }
 
     /// Returns the URL of the Engine API, without credentials.
@@ -136,7 +136,7 @@ impl EngineClient {
             error: Option<Failure>,
         }
         Box::pin(async move {
-            let id = self.asked.fetch_add(1, Ordering::Relaxed);
+            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
             let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
             let request = self
                 .http

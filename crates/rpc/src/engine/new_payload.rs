@@ -25,7 +25,8 @@ pub struct NewPayload {
 impl NewPayload {
     /// Returns the parameters for a block.
     pub fn of(block: &chain::Block) -> Self {
-        let hashes = block.transactions.iter().filter_map(|it| it.blob_versioned_hashes());
+        let hashes =
+            block.transactions.iter().filter_map(|transaction| transaction.blob_versioned_hashes());
         Self {
             payload: Payload::of(block),
             versioned_hashes: hashes.flatten().copied().collect(),

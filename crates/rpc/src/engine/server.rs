@@ -161,8 +161,9 @@ where
             let body = error.to_string().into_bytes();
             return Box::pin(ready(Ok(response(403, "text/plain; charset=utf-8", body))));
         }
-        let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
-        if let Err(error) = self.gate.secret.check(shown) {
+        let credentials =
+            request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if let Err(error) = self.gate.secret.check(credentials) {
             if let Some(left_out) = REFUSED.admit() {
                 tracing::warn!(%error, left_out, "refused request to an authenticated port");
             }

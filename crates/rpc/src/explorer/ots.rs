@@ -239,11 +239,11 @@ pub fn page_of(
         // As in anvil, only the transactions of the page count.
         members.insert("transactionCount".to_owned(), json!(chosen.len()));
     }
-    let mut shown: Vec<Value> = receipts.drain(chosen).collect();
-    for receipt in shown.iter_mut().filter_map(Value::as_object_mut) {
+    let mut receipts_of_page: Vec<Value> = receipts.drain(chosen).collect();
+    for receipt in receipts_of_page.iter_mut().filter_map(Value::as_object_mut) {
         receipt.insert("timestamp".to_owned(), timestamp.clone());
     }
-    Ok(json!({ "fullblock": shape, "receipts": shown }))
+    Ok(json!({ "fullblock": shape, "receipts": receipts_of_page }))
 }
 
 /// Returns the positions of the transactions that involve the address without being executed: as
@@ -293,16 +293,18 @@ fn search(
     size: usize,
     newest_first: bool,
 ) -> Result<(Vec<Value>, Vec<Value>, bool), RpcError> {
-    let (mut transactions, mut shown) = (Vec::new(), Vec::new());
+    let (mut transactions, mut receipts_of_page) = (Vec::new(), Vec::new());
     let deadline = Deadline::after(api.options().limits.trace_time);
     for number in numbers {
         if transactions.len() >= size {
-            return Ok((transactions, shown, false));
+            return Ok((transactions, receipts_of_page, false));
         }
         match deadline.check() {
             Ok(()) => {}
             // The client continues from the last transaction of the page.
-            Err(_) if !transactions.is_empty() => return Ok((transactions, shown, false)),
+            Err(_) if !transactions.is_empty() => {
+                return Ok((transactions, receipts_of_page, false));
+            }
             Err(error) => return Err(error.at_block(number)),
         }
         let Some(block) = block_at(api, number.into())? else { continue };
@@ -318,10 +320,10 @@ fn search(
             transactions.push(json!(convert::transaction(&block, index)));
             let mut receipt = receipts[index].clone();
             receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
-            shown.push(receipt);
+            receipts_of_page.push(receipt);
         }
     }
-    Ok((transactions, shown, true))
+    Ok((transactions, receipts_of_page, true))
 }
 
 fn search_before(api: &Api, args: &mut Args) -> Result<Value, RpcError> {

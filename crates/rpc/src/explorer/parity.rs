@@ -330,7 +330,7 @@ pub(super) fn creator(api: &Api, contract: Address) -> Result<Option<(B256, Addr
         }
         if !can_replay(api, &block)? {
             let mut all = 0..block.transactions.len();
-            if let Some(index) = all.find(|it| created_directly(&block, *it) == Some(contract)) {
+            if let Some(index) = all.find(|at| created_directly(&block, *at) == Some(contract)) {
                 return Ok(Some((*block.transactions[index].hash(), block.senders[index])));
             }
             continue;

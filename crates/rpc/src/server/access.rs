@@ -121,15 +121,15 @@ impl Access {
         }
         for origin in header("origin") {
             let allowed = self.origin.as_deref();
-            if !allowed.is_some_and(|it| it == "*" || it.as_bytes() == origin.as_bytes()) {
+            if !allowed.is_some_and(|name| name == "*" || name.as_bytes() == origin.as_bytes()) {
                 return Err(AccessError::Origin { got: start(origin.as_bytes()) });
             }
         }
         match &self.token {
             Some(token) => {
-                let shown = header("authorization").next().map(|it| it.as_bytes());
-                let shown = shown.and_then(|it| it.strip_prefix(b"Bearer "));
-                match shown.is_some_and(|shown| token.is(shown)) {
+                let credentials = header("authorization").next().map(|value| value.as_bytes());
+                let bearer = credentials.and_then(|value| value.strip_prefix(b"Bearer "));
+                match bearer.is_some_and(|bearer| token.is(bearer)) {
                     true => Ok(()),
                     false => Err(AccessError::Token),
                 }
@@ -153,7 +153,8 @@ impl Access {
             }
             _ => host,
         };
-        let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+        let address =
+            name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         address.parse::<IpAddr>().is_ok()
             || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
     }
@@ -222,7 +223,7 @@ mod tests {
 
     fn access(hosts: &[&str], origin: Option<&str>, token: Option<&AccessToken>) -> Access {
         Access {
-            hosts: hosts.iter().map(|it| (*it).to_owned()).collect(),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             origin: origin.map(str::to_owned),
             token: token.cloned(),
         }
@@ -284,12 +285,12 @@ mod tests {
     fn requests_require_the_exact_token() {
         let token = AccessToken::random();
         let local = Access::local(Some(token.clone()));
-        let shown = |value: &str| local.check(&request(&[("authorization", value)]));
-        assert_eq!(shown(&format!("Bearer {}", token.expose())), Ok(()));
+        let check = |value: &str| local.check(&request(&[("authorization", value)]));
+        assert_eq!(check(&format!("Bearer {}", token.expose())), Ok(()));
         for wrong in
             [format!("Bearer {}x", token.expose()), token.expose().to_owned(), "Bearer ".to_owned()]
         {
-            assert_eq!(shown(&wrong), Err(AccessError::Token), "{wrong}");
+            assert_eq!(check(&wrong), Err(AccessError::Token), "{wrong}");
         }
         assert_eq!(local.check(&request(&[])), Err(AccessError::Token));
         assert!(!format!("{local:?}").contains(token.expose()));

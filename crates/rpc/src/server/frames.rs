@@ -72,7 +72,8 @@ impl Frames {
 
     /// Scans a part of the payload of the current frame for ids.
     fn scan(&mut self, part: &[u8]) {
-        let Some(header) = self.current.as_ref().filter(|it| !it.opcode().is_control()) else {
+        let Some(header) = self.current.as_ref().filter(|header| !header.opcode().is_control())
+        else {
             return;
         };
         let mask = if header.is_masked() { header.mask().to_be_bytes() } else { [0; 4] };

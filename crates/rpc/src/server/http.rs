@@ -204,7 +204,7 @@ fn read_head(input: &[u8], access: &Access) -> Begun {
                 value.bytes().all(|byte| byte.is_ascii_digit())
             });
             match digits.and_then(|digits| digits.parse::<usize>().ok()) {
-                Some(given) if length.is_none() => length = Some(given),
+                Some(value) if length.is_none() => length = Some(value),
                 _ => return Begun::Other,
             }
         } else if is("content-type") {

@@ -66,10 +66,11 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
 /// Waits for one of the signals.
 async fn first_of(signals: &mut [(SignalKind, SignalStream)]) -> SignalKind {
     poll_fn(|context| {
-        let mut ready = |it: &mut (SignalKind, SignalStream)| it.1.poll_recv(context).is_ready();
         signals
             .iter_mut()
-            .find_map(|it| ready(it).then_some(Poll::Ready(it.0)))
+            .find_map(|(kind, stream)| {
+                stream.poll_recv(context).is_ready().then_some(Poll::Ready(*kind))
+            })
             .unwrap_or(Poll::Pending)
     })
     .await

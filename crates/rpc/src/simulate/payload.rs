@@ -65,8 +65,8 @@ pub(super) fn complete(blocks: Vec<SimBlock>, base: &Header) -> Result<Vec<SimBl
     let (mut number, mut time) = (base.number, base.timestamp);
     let mut all: Vec<SimBlock> = Vec::new();
     for mut block in blocks {
-        let given = &mut block.block_overrides.block;
-        let wanted = match given.number {
+        let overrides = &mut block.block_overrides.block;
+        let wanted = match overrides.number {
             None => number.checked_add(1).ok_or_else(too_many)?,
             Some(wanted) => u64::try_from(wanted).map_err(|_| too_many())?,
         };
@@ -87,7 +87,7 @@ pub(super) fn complete(blocks: Vec<SimBlock>, base: &Header) -> Result<Vec<SimBl
             all.push(empty);
         }
         number = wanted;
-        let at = given.time.unwrap_or_else(|| time.saturating_add(SLOT));
+        let at = overrides.time.unwrap_or_else(|| time.saturating_add(SLOT));
         if at <= time {
             return Err(RpcError::new(
                 code::TIMESTAMP,
@@ -95,8 +95,8 @@ pub(super) fn complete(blocks: Vec<SimBlock>, base: &Header) -> Result<Vec<SimBl
             ));
         }
         time = at;
-        given.number = Some(U256::from(number));
-        given.time = Some(time);
+        overrides.number = Some(U256::from(number));
+        overrides.time = Some(time);
         all.push(block);
     }
     Ok(all)
