@@ -90,12 +90,12 @@ pub(crate) fn line(calldata: &[u8]) -> Option<String> {
     let mut values = values.into_iter();
     let mut text = match values.next() {
         Some(DynSolValue::String(format)) => filled(&format, &mut values),
-        Some(first) => shown(&first),
+        Some(first) => text_of(&first),
         None => String::new(),
     };
     for more in values {
         text.push(' ');
-        text += &shown(&more);
+        text += &text_of(&more);
     }
     Some(text)
 }
@@ -135,11 +135,11 @@ fn formatted(value: &DynSolValue, letter: Option<char>) -> String {
         (DynSolValue::Address(address), Some('d' | 'i')) => {
             U256::from_be_slice(address.as_slice()).to_string()
         }
-        _ => shown(value),
+        _ => text_of(value),
     }
 }
 
-fn shown(value: &DynSolValue) -> String {
+fn text_of(value: &DynSolValue) -> String {
     match value {
         DynSolValue::String(text) => text.clone(),
         DynSolValue::Uint(number, _) => number.to_string(),

@@ -250,7 +250,9 @@ impl Command for LoadState<'_> {
             // A file from a fork starts at a later block than this chain, whose blocks are not its
             // ancestors, so drop them.
             let store: Arc<dyn Store> = match first > own {
-                true => Arc::new(without_blocks(&**edited.store()).map_err(|it| it.to_string())?),
+                true => {
+                    Arc::new(without_blocks(&**edited.store()).map_err(|error| error.to_string())?)
+                }
                 false => Arc::new(Overlay::new(Arc::clone(edited.store()))),
             };
             let config = node.chain.config().clone();

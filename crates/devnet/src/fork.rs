@@ -76,10 +76,10 @@ impl Remote {
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
             DevnetError::Flag { flag, reason: error.to_string() }
         })?;
-        let shown = RedactedUrl::new(url);
-        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {shown}"), url = %shown, "forking");
+        let redacted = RedactedUrl::new(url);
+        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {redacted}"), url = %redacted, "forking");
         let (block, known_id) = (fork.block.or(at), fork.chain_id);
-        let asked = upstream.ask(move |node| async move {
+        let response = upstream.ask(move |node| async move {
             let chain_id = async {
                 match known_id {
                     Some(id) => Ok(id),
@@ -102,7 +102,7 @@ impl Remote {
             // Concurrent, because each round trip may be slow.
             tokio::try_join!(chain_id, header)
         });
-        let (chain_id, (wanted, header)) = asked.map_err(|error| flag(&error))?;
+        let (chain_id, (wanted, header)) = response.map_err(|error| flag(&error))?;
         let header = header.ok_or_else(|| flag(&format!("it has no block {wanted}")))?;
         if wanted.as_number().is_some_and(|number| number != header.number) {
             let number = header.number;
@@ -296,10 +296,10 @@ async fn answers_to(
     wanted: Vec<Prefetch>,
     at: BlockId,
 ) -> Result<Vec<Answer>, TransportError> {
-    let mut asked = JoinSet::new();
+    let mut requests = JoinSet::new();
     for wanted in wanted {
         let node = node.clone();
-        asked.spawn(async move {
+        requests.spawn(async move {
             Ok(match wanted {
                 Prefetch::Account(address) => {
                     Answer::Account(address, account(&node, address, at).await?)
@@ -316,7 +316,7 @@ async fn answers_to(
             })
         });
     }
-    asked.join_all().await.into_iter().collect()
+    requests.join_all().await.into_iter().collect()
 }
 
 /// Requests an account of the forked node.

@@ -143,7 +143,7 @@ fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
     }
     let witness = (Hardfork::Cancun, UNVERIFIED);
     let execute = (Hardfork::Paris, "before the merge there is no EXECUTE");
-    let asked = [
+    let options = [
         ("--verify-blocks", config.verify_blocks, witness),
         ("--execute-schema", !config.execute_forks.is_empty(), execute),
         ("--execute-dialects", config.execute_dialects != Dialects::default(), execute),
@@ -152,7 +152,7 @@ fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
         ("--fork-registry", config.fork_registry, execute),
     ];
     let is_early = |since| config.hardfork < since;
-    match asked.into_iter().find(|(_, is_asked, (since, _))| *is_asked && is_early(*since)) {
+    match options.into_iter().find(|(_, is_set, (since, _))| *is_set && is_early(*since)) {
         Some((flag, _, (_, reason))) => Err(DevnetError::Flag {
             flag,
             reason: format!("{reason}: use --hardfork cancun or later"),
@@ -187,7 +187,8 @@ pub(crate) fn start(
     let rules = |spec: ChainSpec| {
         let execute = execute_extension(config, &spec, telemetry, blobs);
         let mut extensions: Vec<Arc<dyn Extension>> = Vec::new();
-        extensions.extend(execute.iter().cloned().map(|it| -> Arc<dyn Extension> { it }));
+        extensions
+            .extend(execute.iter().cloned().map(|extension| -> Arc<dyn Extension> { extension }));
         extensions.push(Arc::new(EvmCheats::default()));
         ChainConfig {
             extensions: extensions.into(),

@@ -88,18 +88,18 @@ pub(crate) enum RemoteError {
     /// chain.
     #[error(
         "the forked node has replaced block {number}: got {}, expected {expected}; anvil_reset forks its new chain",
-        shown(.got.as_ref())
+        hash_or_none(.got.as_ref())
     )]
     Replaced { number: u64, got: Option<B256>, expected: B256 },
     /// The new URL is of a node without the forked block.
     #[error(
         "the node does not have the forked block {number}: got {}, expected {expected}",
-        shown(.got.as_ref())
+        hash_or_none(.got.as_ref())
     )]
     OtherChain { number: u64, got: Option<B256>, expected: B256 },
 }
 
-fn shown(hash: Option<&B256>) -> String {
+fn hash_or_none(hash: Option<&B256>) -> String {
     hash.map_or_else(|| "no block".to_owned(), B256::to_string)
 }
 

@@ -141,10 +141,10 @@ fn forwarded(
         };
         let (here, devnet) = (here.clone(), Arc::clone(&devnet));
         Box::pin(async move {
-            let asked = tokio::task::spawn_blocking(move || {
+            let task = tokio::task::spawn_blocking(move || {
                 answer(name, by, &params, &here, &devnet, &remote)
             });
-            let answer = asked.await.unwrap_or_else(|error| Err(internal(error)));
+            let answer = task.await.unwrap_or_else(|error| Err(internal(error)));
             MethodResponse::response(id, answer.into_response(), limit).with_extensions(extensions)
         })
     }))
@@ -341,8 +341,8 @@ pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
 fn locally(here: &Methods, name: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": params });
     let request = request.to_string();
-    let asked = here.raw_json_request(&request, 1);
-    let answer = tokio::runtime::Handle::current().block_on(asked).map_err(internal)?.0;
+    let response = here.raw_json_request(&request, 1);
+    let answer = tokio::runtime::Handle::current().block_on(response).map_err(internal)?.0;
     let mut answer: Value = serde_json::from_str(answer.get()).map_err(internal)?;
     match answer.get("error") {
         Some(error) => Err(serde_json::from_value(error.clone()).map_err(internal)?),

@@ -62,18 +62,18 @@ impl Request {
         devnet: &DevnetState,
     ) -> Result<(TransactionRequest, Option<Sidecar>), RpcError> {
         let Self { mut transaction, bare, .. } = self;
-        let given = transaction.sidecar.take();
-        if given.is_none() && bare.is_empty() {
+        let sidecar = transaction.sidecar.take();
+        if sidecar.is_none() && bare.is_empty() {
             return Ok((transaction, None));
         }
         let (cells, most) = blobs::limits(&devnet.api);
-        let got = given.as_ref().map_or(bare.len(), |given| given.blobs().len());
+        let got = sidecar.as_ref().map_or(bare.len(), |sidecar| sidecar.blobs().len());
         // Proving a blob takes as long as executing a small block, so check the number first.
         if got as u64 > most {
             return Err(Rejected::TooManyBlobs { got, limit: most }.into());
         }
-        let sidecar = match given {
-            Some(given) => given,
+        let sidecar = match sidecar {
+            Some(sidecar) => sidecar,
             None => {
                 let whole = |blob: Bytes| Blob::try_from(&blob[..]).map(Box::new);
                 let bare: Vec<Box<Blob>> = bare

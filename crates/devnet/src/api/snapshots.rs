@@ -213,11 +213,11 @@ enum Reorg {
 /// Replaces the latest blocks with the same number of new ones, which include the given
 /// transactions.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let (depth, given) = match args.required()? {
+    let (depth, transactions) = match args.required()? {
         Reorg::Depth(depth) => (depth, args.required()?),
         Reorg::Options { depth, tx_block_pairs } => (depth, tx_block_pairs),
     };
-    if let Some((_, block)) = given.iter().find(|(_, block)| *block >= depth) {
+    if let Some((_, block)) = transactions.iter().find(|(_, block)| *block >= depth) {
         return Err(invalid(format!(
             "Block number for reorg tx will exceed the reorged chain height. Block number {block} must not exceed (depth-1) {}",
             depth.saturating_sub(1)
@@ -229,12 +229,12 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     // Disable mining during the reorg, so that the new blocks contain only the given transactions.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
     let made = || -> Result<(), RpcError> {
-        let mut given: Vec<_> = given.iter().collect();
-        given.sort_by_key(|(_, block)| *block);
-        let mut given = given.into_iter().peekable();
+        let mut transactions: Vec<_> = transactions.iter().collect();
+        transactions.sort_by_key(|(_, block)| *block);
+        let mut transactions = transactions.into_iter().peekable();
         for number in 0..depth {
             let mut only = Vec::new();
-            while let Some((transaction, _)) = given.next_if(|(_, block)| *block == number) {
+            while let Some((transaction, _)) = transactions.next_if(|(_, block)| *block == number) {
                 only.push(match transaction {
                     NewTransaction::Request(request) => {
                         super::wallet::send_request(devnet, (**request).clone().into())?

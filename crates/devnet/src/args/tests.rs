@@ -122,14 +122,14 @@ fn flags_override_the_genesis_file() {
         (genesis.number, genesis.gas_limit, genesis.base_fee_per_gas)
     };
     assert_eq!(read(""), (Some(1), 73, None));
-    let given = read("--number 9 --gas-limit 9000000 --base-fee 7");
-    assert_eq!(given, (Some(9), 9_000_000, Some(base_fee_before(7).into())));
+    let overridden = read("--number 9 --gas-limit 9000000 --base-fee 7");
+    assert_eq!(overridden, (Some(9), 9_000_000, Some(base_fee_before(7).into())));
 }
 
 #[test]
 fn chains_and_forks_parse_by_name() {
     assert_eq!(parse("--chain-id mainnet").unwrap().chain_id, Some(1));
-    assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
+    assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|config| config.chain_id), None);
     assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
     assert!(parse("--chain-id nowhere").is_err());
     assert!(parse("--fork-url http://localhost:1 --load-state state.json").is_ok());

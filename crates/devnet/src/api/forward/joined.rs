@@ -50,8 +50,8 @@ impl Request<'_> {
 
     /// Traces of both nodes, in block order.
     pub(super) fn traces(&self) -> Result<Value, ErrorObjectOwned> {
-        let Some(asked) = self.params.get(0) else { return self.ours(&self.params) };
-        let Ok(filter) = TraceFilter::deserialize(asked) else { return self.ours(&self.params) };
+        let Some(params) = self.params.get(0) else { return self.ours(&self.params) };
+        let Ok(filter) = TraceFilter::deserialize(params) else { return self.ours(&self.params) };
         let (head, fork) = (self.head(), self.remote.number());
         let from = filter.from_block.unwrap_or(0);
         let to = filter.to_block.unwrap_or(head).min(head);
@@ -59,13 +59,13 @@ impl Request<'_> {
             return self.ours(&self.params);
         }
         if to <= fork {
-            return self.only_theirs_by_number(&part(asked, from, to));
+            return self.only_theirs_by_number(&part(params, from, to));
         }
         // `after` and `count` apply to the joined list, so the forked node must return the skipped
         // traces too, but no more than `after + count`.
         let skip = filter.after.unwrap_or(0);
         let most = filter.count.map(|count| skip.saturating_add(count));
-        let mut wanted = asked.clone();
+        let mut wanted = params.clone();
         if let Some(members) = wanted.as_object_mut() {
             members.remove("after");
             if let Some(most) = most {
@@ -77,8 +77,8 @@ impl Request<'_> {
             found.extend(items(self.ours(&part(&wanted, fork + 1, to))?));
         }
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let shown = found.into_iter().skip(size(skip));
-        Ok(shown.take(filter.count.map_or(usize::MAX, size)).collect())
+        let page = found.into_iter().skip(size(skip));
+        Ok(page.take(filter.count.map_or(usize::MAX, size)).collect())
     }
 
     /// Fees of both nodes' blocks. If the forked node's history does not connect to this node's,
