@@ -60,18 +60,18 @@ pub(crate) struct Shown {
 /// as with anvil: harnesses of anvil (prool, which runs viem's tests) stop a node that writes to
 /// standard error, and each later request then times out. Log lines go to standard error if the
 /// console output is off or is JSON.
-pub(crate) fn start(shown: Shown) {
-    let asked = env::var("RUST_LOG").unwrap_or_default();
-    let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };
-    let (targets, wrong) = match asked.parse::<Targets>() {
-        Ok(targets) if !asked.is_empty() => (targets, None),
+pub(crate) fn start(options: Shown) {
+    let directives = env::var("RUST_LOG").unwrap_or_default();
+    let default = if options.quiet { Targets::new() } else { default_targets(options.verbosity) };
+    let (targets, wrong) = match directives.parse::<Targets>() {
+        Ok(targets) if !directives.is_empty() => (targets, None),
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
     };
-    let hidden = shown.hidden.iter().filter(|_| asked.is_empty());
+    let hidden = options.hidden.iter().filter(|_| directives.is_empty());
     let targets = targets.with_targets(hidden.map(|target| (*target, LevelFilter::OFF)));
     let targets = targets.with_target(devnet::CONSOLE_OUTPUT, LevelFilter::OFF);
-    let writer = match shown.console {
+    let writer = match options.console {
         Some(Format::Text) => BoxMakeWriter::new(io::stdout),
         Some(Format::Json) | None => BoxMakeWriter::new(io::stderr),
     };
@@ -81,11 +81,11 @@ pub(crate) fn start(shown: Shown) {
         .with_ansi(false)
         .fmt_fields(bounded_fields())
         .log_internal_errors(false);
-    let lines = match shown.format {
+    let lines = match options.format {
         Format::Text => lines.boxed(),
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
-    let console = shown.console.map(|format| {
+    let console = options.console.map(|format| {
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(io::stdout)
             .with_ansi(false)
@@ -286,16 +286,16 @@ mod tests {
 
     #[test]
     fn verbosity_applies_to_own_crates_only() {
-        let shown = |verbosity, target: &str, level: tracing::Level| {
+        let is_enabled = |verbosity, target: &str, level: tracing::Level| {
             default_targets(verbosity).would_enable(target, &level)
         };
-        assert!(shown(0, "hyper", tracing::Level::WARN));
-        assert!(!shown(0, "enshrine_node", tracing::Level::INFO));
-        assert!(shown(1, "enshrine_node", tracing::Level::INFO));
-        assert!(!shown(1, "enshrine_node", tracing::Level::DEBUG));
-        assert!(shown(2, "enshrine_rpc", tracing::Level::DEBUG));
-        assert!(!shown(5, "hyper", tracing::Level::INFO));
-        assert!(shown(5, "enshrine_rpc", tracing::Level::TRACE));
+        assert!(is_enabled(0, "hyper", tracing::Level::WARN));
+        assert!(!is_enabled(0, "enshrine_node", tracing::Level::INFO));
+        assert!(is_enabled(1, "enshrine_node", tracing::Level::INFO));
+        assert!(!is_enabled(1, "enshrine_node", tracing::Level::DEBUG));
+        assert!(is_enabled(2, "enshrine_rpc", tracing::Level::DEBUG));
+        assert!(!is_enabled(5, "hyper", tracing::Level::INFO));
+        assert!(is_enabled(5, "enshrine_rpc", tracing::Level::TRACE));
     }
 
     #[test]

@@ -98,7 +98,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
-    logging::start(shown(log_format, &command));
+    logging::start(log_options(log_format, &command));
     // Must precede the first call of a precompile.
     if let Err(error) = crypto::install() {
         tracing::warn!(%error, "failed to install the cryptography libraries, using the reference implementations");
@@ -128,7 +128,7 @@ fn main() -> ExitCode {
 }
 
 /// Returns the levels and formats of the log and of the devnet's console output.
-fn shown(format: logging::Format, command: &Command) -> logging::Shown {
+fn log_options(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Nodes log at `info` by default, because operators monitor them by their logs.
         let verbosity = u8::from(matches!(command, Command::Node(_) | Command::Watch(_)));

@@ -29,8 +29,8 @@ impl Fields {
     /// Prints the fields, indented by `depth`.
     pub(super) fn print(&self, depth: usize) {
         let indent = "  ".repeat(depth);
-        for (name, shown) in &self.0 {
-            match shown {
+        for (name, field) in &self.0 {
+            match field {
                 Shown::Group(fields) => {
                     say!("{indent}{name}");
                     fields.print(depth + 1);
@@ -46,7 +46,7 @@ impl Fields {
 
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, shown)| (key(name), shown)))
+        serializer.collect_map(self.0.iter().map(|(name, field)| (key(name), field)))
     }
 }
 

@@ -174,7 +174,7 @@ impl Source {
     pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
         let files = self.files.iter().flat_map(|path| load_path(path, self.fork));
         let files = files.map(|(path, loaded)| {
-            let loaded = loaded.and_then(|it| it.of_call(self.dialect, &self.blobs));
+            let loaded = loaded.and_then(|content| content.of_call(self.dialect, &self.blobs));
             (path, loaded)
         });
         let pair = self.block.iter().map(|block| {

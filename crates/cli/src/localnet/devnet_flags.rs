@@ -52,7 +52,7 @@ pub(super) fn config(flags: &[String]) -> Result<DevnetConfig> {
     let command = DevnetArgs::augment_args(command);
     let names: Vec<_> = command
         .get_arguments()
-        .filter_map(|it| Some((it.get_id().clone(), it.get_long()?.to_owned())))
+        .filter_map(|argument| Some((argument.get_id().clone(), argument.get_long()?.to_owned())))
         .collect();
     let matches = command.try_get_matches_from(flags)?;
     for (id, name) in names {
@@ -62,8 +62,8 @@ pub(super) fn config(flags: &[String]) -> Result<DevnetConfig> {
             return Err(LocalnetError::DevnetFlag { got, expected }.into());
         }
     }
-    let given = DevnetArgs::from_arg_matches(&matches)?.config()?;
-    Ok(DevnetConfig { console: false, ..given })
+    let config = DevnetArgs::from_arg_matches(&matches)?.config()?;
+    Ok(DevnetConfig { console: false, ..config })
 }
 
 #[cfg(test)]
@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn accepted_devnet_flags_exist() {
         let command = DevnetArgs::augment_args(Command::new("devnet"));
-        let all: Vec<_> = command.get_arguments().filter_map(|it| it.get_long()).collect();
+        let all: Vec<_> =
+            command.get_arguments().filter_map(|argument| argument.get_long()).collect();
         for flag in ACCEPTED {
             assert!(all.contains(&flag), "{flag}");
         }
@@ -101,7 +102,7 @@ mod tests {
     /// Without flags, L1 is configured as with flags that change nothing.
     #[test]
     fn absent_devnet_flags_are_defaults() {
-        let given = parsed(&["--order", "fees"]).unwrap();
-        assert_eq!(format!("{given:?}"), format!("{:?}", parsed(&[]).unwrap()));
+        let config = parsed(&["--order", "fees"]).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", parsed(&[]).unwrap()));
     }
 }

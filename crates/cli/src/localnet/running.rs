@@ -212,7 +212,7 @@ impl Running {
 }
 
 /// Starts L1 and sets its clock to the system's time, unless it is already ahead of it.
-async fn start_l1(arguments: &Arguments, given: DevnetConfig, dir: &LocalnetDir) -> Result<Devnet> {
+async fn start_l1(arguments: &Arguments, flags: DevnetConfig, dir: &LocalnetDir) -> Result<Devnet> {
     let mut config = DevnetConfig {
         chain_id: Some(L1_CHAIN_ID),
         // The first block is that of the state, and later forks are after it.
@@ -221,7 +221,7 @@ async fn start_l1(arguments: &Arguments, given: DevnetConfig, dir: &LocalnetDir)
         accounts: USERS,
         mining: MiningMode::Interval(Duration::from_secs(arguments.block_time)),
         execute_dialects: DIALECTS.parse::<Dialects>()?,
-        ..given
+        ..flags
     };
     let later = dir.later_forks().into_iter();
     config.later_forks = later.map(|(fork, time)| (fork, ForkTime::At(time))).collect();

@@ -108,7 +108,7 @@ impl LocalnetDir {
         let is_new = !about.exists();
         if is_new {
             let names = fs::read_dir(&folder).map_err(failed("read"))?;
-            let others = names.filter_map(Result::ok).any(|it| it.file_name() != LOCK);
+            let others = names.filter_map(Result::ok).any(|entry| entry.file_name() != LOCK);
             // Files of a start that was killed before it wrote `ABOUT` are overwritten, but not the
             // chains of a localnet that has lost it.
             let is_ours = folder.join(LOCK).exists();
@@ -224,8 +224,8 @@ fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.filter_map(Result::ok) {
         // A localnet locks its folder immediately after it has created it.
-        let age =
-            entry.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
+        let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let age = modified.and_then(|modified| modified.elapsed().ok());
         let is_old = age.is_some_and(|age| age >= ABANDONED_AGE);
         let lock = File::open(entry.path().join(LOCK));
         let is_ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
@@ -256,8 +256,9 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), LocalnetError> 
     write().map_err(file_error("write", &unfinished))?;
     fs::rename(&unfinished, path).map_err(file_error("write", path))?;
     // The parent of a bare name is empty.
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|it| it.sync_all()).map_err(file_error("write", folder))
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(file_error("write", folder))
 }
 
 /// Removes a file, if it exists.

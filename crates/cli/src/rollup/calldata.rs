@@ -117,8 +117,10 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
     ensure!(arguments.block.is_empty() || arguments.l2.is_some(), "--block requires --l2");
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     let fork = arguments.fork.or_else(|| deployment.as_ref().and_then(first_fork));
-    let given: Result<Vec<_>> = match &arguments.l2 {
-        Some(url) => arguments.block.iter().map(|it| Calldata::fetch(url, *it, fork)).collect(),
+    let inputs: Result<Vec<_>> = match &arguments.l2 {
+        Some(url) => {
+            arguments.block.iter().map(|block| Calldata::fetch(url, *block, fork)).collect()
+        }
         None => arguments.files.iter().map(|path| Calldata::read(path, fork)).collect(),
     };
     let input = |Calldata { name, bytes, chain_id: got }: Calldata| {
@@ -129,7 +131,7 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
         let named = shorten(&bytes, &codes).map(|shortened| shortened.bytes);
         Ok(named.unwrap_or_else(|| bytes.into()))
     };
-    let inputs = given?.into_iter().map(input).collect::<Result<_>>()?;
+    let inputs = inputs?.into_iter().map(input).collect::<Result<_>>()?;
     let call = advanceCall { inputs, evidence: Evidence::default() };
     let calldata = Bytes::from(call.abi_encode());
     if !arguments.json {

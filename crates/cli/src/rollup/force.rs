@@ -110,7 +110,7 @@ impl Unsigned {
 
     /// Signs a transaction to this recipient; returns its EIP-2718 encoding.
     fn sign(&self, to: Address, url: &str, deployment: Option<&Deployment>) -> Result<Vec<u8>> {
-        let l2 = Node::connect("L2", url, deployment.map(|it| it.l2_chain_id))?;
+        let l2 = Node::connect("L2", url, deployment.map(|deployment| deployment.l2_chain_id))?;
         let signer = self.signer()?;
         let sender = signer.address();
         let balance: U256 = l2.request("eth_getBalance", (sender, "latest"))?;
@@ -208,14 +208,14 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
 }
 
 /// Returns the bytes of a transaction from its hexadecimal digits or from a file.
-fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
-    let text = given.to_string_lossy();
+fn raw_transaction(hex_or_path: &Path) -> Result<Vec<u8>> {
+    let text = hex_or_path.to_string_lossy();
     let text = text.trim();
     if text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(hex::decode(text)?);
     }
-    match content::read(given)? {
+    match content::read(hex_or_path)? {
         Content::Bytes(bytes) => Ok(bytes),
-        Content::Object(_) => bail!("{} contains a JSON object", content::name_of(given)),
+        Content::Object(_) => bail!("{} contains a JSON object", content::name_of(hex_or_path)),
     }
 }

@@ -44,7 +44,10 @@ impl Values<'_> {
     }
 
     fn number(&self, name: &str) -> u64 {
-        self.get(name).and_then(Value::as_integer).and_then(|it| it.try_into().ok()).unwrap_or(0)
+        self.get(name)
+            .and_then(Value::as_integer)
+            .and_then(|number| number.try_into().ok())
+            .unwrap_or(0)
     }
 
     fn is_zero_address(&self, name: &str) -> bool {

@@ -61,7 +61,7 @@ pub(crate) enum RoleName {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let values = arguments.sources.values()?;
     if arguments.print_config {
-        let text = toml::to_string(&values.shown())
+        let text = toml::to_string(&values.redacted())
             .wrap_err("cannot serialise the configuration as TOML")?;
         output::write(format_args!("{text}"));
         return Ok(ExitCode::SUCCESS);

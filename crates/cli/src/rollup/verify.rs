@@ -95,33 +95,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     {
         findings.push(backing.finding());
     }
-    let bonded = on_l1.as_ref().and_then(|it| it.bonded.as_ref());
-    findings.extend(bonded.iter().flat_map(|it| it.findings.iter().cloned()));
+    let bonded = on_l1.as_ref().and_then(|checked| checked.bonded.as_ref());
+    findings.extend(bonded.iter().flat_map(|bonded| bonded.findings.iter().cloned()));
     let owed = allocated_ether(genesis);
-    let exits = on_l1.as_ref().and_then(|it| it.exits);
+    let exits = on_l1.as_ref().and_then(|checked| checked.exits);
     if arguments.json {
         let document = json!({
             "valid": findings.is_empty(),
             "genesisHash": deployment.genesis_hash,
             "genesisStateRoot": deployment.genesis_state_root,
             "comparedWithL1": arguments.l1.is_some(),
-            "guardian": on_l1.as_ref().map(|it| it.guardian),
-            "owner": on_l1.as_ref().map(|it| it.owner),
-            "ownershipOfferedTo": on_l1.as_ref().map(|it| it.offered_to),
-            "announced": on_l1.as_ref().map(|it| &it.announced),
-            "forks": on_l1.as_ref().map(|it| it.forks.name()),
+            "guardian": on_l1.as_ref().map(|checked| checked.guardian),
+            "owner": on_l1.as_ref().map(|checked| checked.owner),
+            "ownershipOfferedTo": on_l1.as_ref().map(|checked| checked.offered_to),
+            "announced": on_l1.as_ref().map(|checked| &checked.announced),
+            "forks": on_l1.as_ref().map(|checked| checked.forks.name()),
             "nextForkOfL1": on_l1.as_ref().map(OnL1::next_fork),
-            "preconfBonds": bonded.map(|it| it.bonds),
-            "minBondWei": bonded.map(|it| it.min_bond.to_string()),
-            "postDelaySeconds": bonded.and_then(|it| it.post_delay),
+            "preconfBonds": bonded.map(|bonded| bonded.bonds),
+            "minBondWei": bonded.map(|bonded| bonded.min_bond.to_string()),
+            "postDelaySeconds": bonded.and_then(|bonded| bonded.post_delay),
             "accounts": genesis.alloc.len(),
             "owedWei": owed.to_string(),
-            "backedWei": on_l1.as_ref().map(|it| it.backing.backed.to_string()),
-            "missingWei": on_l1.as_ref().map(|it| it.backing.missing().to_string()),
-            "escrowWei": on_l1.as_ref().map(|it| it.backing.escrow.to_string()),
-            "exitBlockNumber": exits.map(|it| it.number),
-            "exitPayableWei": exits.map(|it| it.totals.payable.wei.to_string()),
-            "exitContractsWei": exits.map(|it| it.totals.contracts.wei.to_string()),
+            "backedWei": on_l1.as_ref().map(|checked| checked.backing.backed.to_string()),
+            "missingWei": on_l1.as_ref().map(|checked| checked.backing.missing().to_string()),
+            "escrowWei": on_l1.as_ref().map(|checked| checked.backing.escrow.to_string()),
+            "exitBlockNumber": exits.map(|exits| exits.number),
+            "exitPayableWei": exits.map(|exits| exits.totals.payable.wei.to_string()),
+            "exitContractsWei": exits.map(|exits| exits.totals.contracts.wei.to_string()),
             "findings": findings,
         });
         say!("{}", serde_json::to_string_pretty(&document)?);

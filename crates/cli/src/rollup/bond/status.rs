@@ -57,7 +57,7 @@ impl Status {
         let policy = l1.call(deployment.rollup, &policyCall {})?;
         // The owner may have replaced the policy, and a policy without a registry lacks this
         // function.
-        let required = l1.call(policy, &BONDSCall {}).is_ok_and(|it| it == *bonds);
+        let required = l1.call(policy, &BONDSCall {}).is_ok_and(|address| address == *bonds);
         let min_bond = if required { l1.call(policy, &MIN_BONDCall {})? } else { U256::ZERO };
         let mut signers = Vec::new();
         let topics = [SignerSet::SIGNATURE_HASH, account.into_word()];

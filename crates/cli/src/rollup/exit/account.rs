@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let paid = AccountExit::new(last.state_root, account, arguments.alias, &code, proof);
     let paid = last.source.context(paid.map_err(Into::into))?;
     last.warn();
-    let exit = last.deployment.as_ref().map(|it| it.exit);
+    let exit = last.deployment.as_ref().map(|deployment| deployment.exit);
     printed::calldata(
         arguments.state.json,
         &paid.calldata,

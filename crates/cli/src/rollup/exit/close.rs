@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let proof = last.source.prove(L2_MESSENGER, &[RELAYED_SLOT])?;
     let closing = last.source.context(Closing::new(last.state_root, proof).map_err(Into::into))?;
-    let exit = last.deployment.as_ref().map(|it| it.exit);
+    let exit = last.deployment.as_ref().map(|deployment| deployment.exit);
     printed::calldata(
         arguments.state.json,
         &closing.calldata,

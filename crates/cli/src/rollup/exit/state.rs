@@ -69,7 +69,8 @@ impl LastView {
         let expected = l1.as_ref().map(|l1| l1.last);
         let (source, number, got) = match (&arguments.l2, &deployment) {
             (Some(url), deployment) => {
-                let l2 = Node::connect("L2", url, deployment.as_ref().map(|it| it.l2_chain_id))?;
+                let chain_id = deployment.as_ref().map(|deployment| deployment.l2_chain_id);
+                let l2 = Node::connect("L2", url, chain_id)?;
                 let number = match expected {
                     Some(last) => last.number,
                     None => l2.request::<U64>("eth_blockNumber", ())?.to(),

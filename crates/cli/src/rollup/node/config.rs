@@ -2,7 +2,7 @@
 
 use super::{
     RoleName,
-    flags::{given, milliseconds, missing, urls, within},
+    flags::{milliseconds, missing, required, urls, within},
     values::{GWEI, Values},
 };
 use crate::rollup::{allowance::allowance, key_source::KeySource};
@@ -37,10 +37,10 @@ impl Values {
             signer: self.operator_signer.as_deref(),
             address: self.operator_address,
         };
-        let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
+        let in_flight = required("--l1-in-flight", self.l1_in_flight)?;
         ensure!(in_flight > 0, "--l1-in-flight: 0, expected at least 1");
         self.check_ranges()?;
-        let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
+        let slow_percent = required("--backlog-slow-percent", self.backlog_slow_percent)?;
         ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
             advance_key: advance.signer(|keys| keys.advance.secret())?,
@@ -48,7 +48,7 @@ impl Values {
             block_time: milliseconds("--block-time-ms", self.block_time_ms)?,
             idle_block_time: milliseconds("--idle-block-time-ms", self.idle_block_time_ms)?,
             submit_interval: milliseconds("--submit-interval-ms", self.submit_interval_ms)?,
-            confirmations: given("--l1-confirmations", self.l1_confirmations)?,
+            confirmations: required("--l1-confirmations", self.l1_confirmations)?,
             l1_drift: milliseconds("--l1-drift-ms", self.l1_drift_ms)?,
             submitter: SubmitterConfig {
                 daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
@@ -63,8 +63,8 @@ impl Values {
                 l1_slot: milliseconds("--l1-slot-ms", self.l1_slot_ms)?,
             },
             prices: Prices {
-                gas: given("--min-tip", self.min_tip)?.into(),
-                byte: given("--byte-price", self.byte_price)?.into(),
+                gas: required("--min-tip", self.min_tip)?.into(),
+                byte: required("--byte-price", self.byte_price)?.into(),
             },
             preconfirm: match self.preconfirm.unwrap_or_default() {
                 true => {
@@ -114,11 +114,11 @@ impl Values {
             "a pool without capacity rejects every transaction",
         )?;
         Ok(PoolLimits {
-            transactions: given("--pool-transactions", self.pool_transactions)?,
-            per_sender: given("--pool-per-account", self.pool_per_account)?,
-            gapped: given("--pool-gapped", self.pool_gapped)?,
-            gapped_per_sender: given("--pool-gapped-per-account", self.pool_gapped_per_account)?,
-            gapped_lifetime: given("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
+            transactions: required("--pool-transactions", self.pool_transactions)?,
+            per_sender: required("--pool-per-account", self.pool_per_account)?,
+            gapped: required("--pool-gapped", self.pool_gapped)?,
+            gapped_per_sender: required("--pool-gapped-per-account", self.pool_gapped_per_account)?,
+            gapped_lifetime: required("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
             accepts_unprotected: self.allow_unprotected.unwrap_or_default(),
             local: self.pool_local.iter().flatten().copied().collect(),
             ..PoolLimits::public()
@@ -189,19 +189,19 @@ impl Values {
     /// Rejects a sequencer URL that is not a WebSocket or that points to this node.
     fn check_sequencer(&self) -> Result<()> {
         let Some(url) = self.sequencer.as_deref() else { return Ok(()) };
-        let shown = RedactedUrl::new(url).to_string();
-        let rest = shown.strip_prefix("ws://").or_else(|| shown.strip_prefix("wss://"));
+        let redacted = RedactedUrl::new(url).to_string();
+        let rest = redacted.strip_prefix("ws://").or_else(|| redacted.strip_prefix("wss://"));
         let Some(rest) = rest else {
-            bail!("--sequencer: {shown} is not a WebSocket, expected ws:// or wss://")
+            bail!("--sequencer: {redacted} is not a WebSocket, expected ws:// or wss://")
         };
         let (host, port) =
-            (given("--http-host", self.http_host)?, given("--http-port", self.http_port)?);
+            (required("--http-host", self.http_host)?, required("--http-port", self.http_port)?);
         if let Ok(theirs) = rest.replace("localhost", "127.0.0.1").parse::<SocketAddr>() {
             let is_here =
                 theirs.ip() == host || (host.is_unspecified() && theirs.ip().is_loopback());
             ensure!(
                 !(is_here && theirs.port() == port),
-                "--sequencer: {shown} is this node (--http-host, --http-port), expected another node"
+                "--sequencer: {redacted} is this node (--http-host, --http-port), expected another node"
             );
         }
         Ok(())
@@ -212,9 +212,9 @@ impl Values {
         // The largest obligations of an L2 block must fit into one L1 transaction, so neither limit
         // may be below that of mainnet.
         let mainnet = L1Limits::default();
-        let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
+        let bytes = required("--l1-transaction-bytes", self.l1_transaction_bytes)?;
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
-        let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
+        let gas = required("--l1-transaction-gas", self.l1_transaction_gas)?;
         ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
         Ok(L1Limits { gas, bytes })
     }
@@ -222,33 +222,33 @@ impl Values {
     /// Returns the listening addresses of the RPC server, and its limits for untrusted clients.
     fn server(&self) -> Result<ServerConfig> {
         Ok(ServerConfig {
-            hosts: vec![given("--http-host", self.http_host)?],
-            port: given("--http-port", self.http_port)?,
+            hosts: vec![required("--http-host", self.http_host)?],
+            port: required("--http-port", self.http_port)?,
             access: Access {
-                hosts: urls(given("--http-vhosts", self.http_vhosts.as_deref())?),
+                hosts: urls(required("--http-vhosts", self.http_vhosts.as_deref())?),
                 origin: self.http_cors.clone(),
                 token: None,
             },
-            max_response: given("--max-response-bytes", self.max_response_bytes)?,
-            max_batch: given("--max-batch", self.max_batch)?,
-            max_connections: given("--max-connections", self.max_connections)?,
-            max_connections_per_address: given(
+            max_response: required("--max-response-bytes", self.max_response_bytes)?,
+            max_batch: required("--max-batch", self.max_batch)?,
+            max_connections: required("--max-connections", self.max_connections)?,
+            max_connections_per_address: required(
                 "--max-connections-per-address",
                 self.max_connections_per_address,
             )?,
             request_timeout: milliseconds("--request-timeout-ms", self.request_timeout_ms)?,
-            max_queued: given("--max-queued-bytes", self.max_queued_bytes)?,
-            max_held: given("--max-held-bytes", self.max_held_bytes)?,
-            max_subscriptions: given(
+            max_queued: required("--max-queued-bytes", self.max_queued_bytes)?,
+            max_held: required("--max-held-bytes", self.max_held_bytes)?,
+            max_subscriptions: required(
                 "--max-subscriptions-per-connection",
                 self.max_subscriptions_per_connection,
             )?,
             limits: RequestLimits {
-                trace_bytes: given("--max-trace-bytes", self.max_trace_bytes)?,
+                trace_bytes: required("--max-trace-bytes", self.max_trace_bytes)?,
                 call_time: milliseconds("--call-timeout-ms", self.call_timeout_ms)?,
                 trace_time: milliseconds("--trace-timeout-ms", self.trace_timeout_ms)?,
                 sync_time: milliseconds("--sync-timeout-ms", self.sync_timeout_ms)?,
-                subscriptions: given("--max-subscriptions", self.max_subscriptions)?,
+                subscriptions: required("--max-subscriptions", self.max_subscriptions)?,
             },
             http_api: namespaces("--http-api", self.http_api.as_deref())?,
             ws_api: namespaces("--ws-api", self.ws_api.as_deref())?,
@@ -300,16 +300,16 @@ impl Values {
                 bail!("--admin-addr: requires --admin-token-file or --data-dir")
             }
         };
-        let execute_gas = given("--l1-execute-gas", self.l1_execute_gas.as_deref())?;
+        let execute_gas = required("--l1-execute-gas", self.l1_execute_gas.as_deref())?;
         let execute_gas = execute_gas.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
-            deployment: given("--deployment", self.deployment)?,
+            deployment: required("--deployment", self.deployment)?,
             allow_altered_genesis: self.allow_altered_genesis.unwrap_or_default(),
             genesis_allowance: allowance(
                 self.allow_balance.as_deref().unwrap_or_default(),
                 self.allow_code.as_deref().unwrap_or_default(),
             )?,
-            l1: urls(&given("--l1", self.l1)?),
+            l1: urls(&required("--l1", self.l1)?),
             l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),
             execute_gas,
@@ -335,9 +335,9 @@ impl Values {
 }
 
 fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
-    given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
+    required(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
 }
 
 fn wei(flag: &str, gwei: Option<u64>) -> Result<u128> {
-    given(flag, gwei).map(|gwei| u128::from(gwei) * GWEI)
+    required(flag, gwei).map(|gwei| u128::from(gwei) * GWEI)
 }

@@ -8,7 +8,7 @@ pub(super) fn missing(flag: &str) -> Report {
 }
 
 /// Returns a required value, or the error that it is missing.
-pub(super) fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
+pub(super) fn required<T>(flag: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| missing(flag))
 }
 
@@ -24,11 +24,11 @@ pub(super) fn within(
     range: RangeInclusive<u64>,
     reason: &str,
 ) -> Result<()> {
-    let (got, least, most) = (given(flag, value)?, range.start(), range.end());
+    let (got, least, most) = (required(flag, value)?, range.start(), range.end());
     ensure!(range.contains(&got), "{flag}: {got}, expected {least} to {most}: {reason}");
     Ok(())
 }
 
 pub(super) fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
-    given(flag, value).map(Duration::from_millis)
+    required(flag, value).map(Duration::from_millis)
 }

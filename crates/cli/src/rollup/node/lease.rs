@@ -1,7 +1,7 @@
 //! Configuration of the lease between nodes with the same keys.
 
 use super::{
-    flags::{given, milliseconds, missing, urls, within},
+    flags::{milliseconds, missing, required, urls, within},
     values::Values,
 };
 use crate::rollup::{key_source::refuse_readable, keys::read_short};
@@ -22,7 +22,7 @@ impl Values {
                 credentials.is_some() || ca.is_some() || identity.is_some() || url.is_some();
             return if is_meant { Err(missing("--lease-endpoints")) } else { Ok(None) };
         };
-        let url = given("--lease-url", url)?;
+        let url = required("--lease-url", url)?;
         within(
             "--lease-work-timeout-ms",
             self.lease_work_timeout_ms,

@@ -427,7 +427,7 @@ impl Values {
     }
 
     /// Returns the values without secrets, for output.
-    pub(super) fn shown(self) -> Self {
+    pub(super) fn redacted(self) -> Self {
         let hidden = |key: Option<String>| {
             key.map(|key| if Path::new(&key).exists() { key } else { "(a key)".to_owned() })
         };
