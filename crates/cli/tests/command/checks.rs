@@ -79,7 +79,7 @@ fn mistakes(flags: &[String]) -> (i32, Vec<(String, String)>) {
 
 fn replaced(flags: &[String], flag: &str, value: &str) -> Vec<String> {
     let mut flags = flags.to_vec();
-    let at = flags.iter().position(|it| it == flag).unwrap();
+    let at = flags.iter().position(|argument| argument == flag).unwrap();
     value.clone_into(&mut flags[at + 1]);
     flags
 }
@@ -152,11 +152,12 @@ fn missing_float_is_temporary_health_warning() {
         Some(health["warnings"].as_array().unwrap().clone())
     };
     until("the warning", || {
-        warnings()
-            .is_some_and(|it| it.len() == 1 && it[0].as_str().unwrap().starts_with("float on L1: "))
+        warnings().is_some_and(|warnings| {
+            warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with("float on L1: ")
+        })
     });
     enrich(rollup.deployed.l1.client(), [account], 1_000 * ETHER).unwrap();
-    until("no warning", || warnings().is_some_and(|it| it.is_empty()));
+    until("no warning", || warnings().is_some_and(|warnings| warnings.is_empty()));
     until("no warning in the metrics", || {
         metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")
     });

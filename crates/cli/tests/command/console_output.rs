@@ -229,7 +229,7 @@ fn console_output_matches_anvil() {
     let nodes = [Node::start(TOOLS.anvil(), &[]), Node::devnet(&[])];
     // Anvil prints requests and blocks on different threads, in no defined order.
     let is_method =
-        |line: &String| ["eth_", "evm_", "anvil_"].iter().any(|it| line.starts_with(it));
+        |line: &String| ["eth_", "evm_", "anvil_"].iter().any(|prefix| line.starts_with(prefix));
     let [anvil, devnet] = nodes.map(|node| {
         node.console_session();
         let said = node.said();
@@ -294,7 +294,10 @@ fn json_output_has_one_object_per_line() {
         .iter_mut()
         .map(|line| {
             for volatile in ["address", "blockHash", "timestamp"] {
-                line.as_object_mut().unwrap().entry(volatile).and_modify(|it| *it = "…".into());
+                line.as_object_mut()
+                    .unwrap()
+                    .entry(volatile)
+                    .and_modify(|value| *value = "…".into());
             }
             format!("{line}\n")
         })
@@ -375,7 +378,7 @@ fn log_stream_depends_on_output_format() {
     let said = programs.said();
     for line in &said {
         assert!(
-            serde_json::from_str::<Value>(line).is_ok_and(|it| it["event"].is_string()),
+            serde_json::from_str::<Value>(line).is_ok_and(|line| line["event"].is_string()),
             "{line}"
         );
     }

@@ -364,12 +364,12 @@ fn lying_nodes_and_wrong_deployments_are_detected() {
         let (l1, l2) = (setup.rollup.l1.client().url(), setup.l2.client().url());
         refuse(&["exit", "close", "--l2", l2, "--l1", l1, "--deployment", &file])
     };
-    let said = with(&|it| it["rollup"] = json!(Address::repeat_byte(9)));
+    let said = with(&|document| document["rollup"] = json!(Address::repeat_byte(9)));
     assert!(said.contains("is that of the rollup"), "{said}");
-    let said = with(&|it| it["exit"] = json!(Address::repeat_byte(9)));
+    let said = with(&|document| document["exit"] = json!(Address::repeat_byte(9)));
     assert!(said.contains("is the contract deployed?"), "{said}");
-    let said = with(&|it| {
-        it.as_object_mut().unwrap().remove("exit");
+    let said = with(&|document| {
+        document.as_object_mut().unwrap().remove("exit");
     });
     assert!(said.contains("has no exit"), "{said}");
 }
@@ -380,7 +380,7 @@ fn all_known_accounts_are_listed_with_sums() {
     setup.close();
     let nobody = Address::repeat_byte(0xee);
     let addresses = path(setup.rollup.folder.path(), "addresses");
-    let lines = [wallet(), alice(), nobody, holder(), alice()].map(|it| it.to_string());
+    let lines = [wallet(), alice(), nobody, holder(), alice()].map(|account| account.to_string());
     fs::write(&addresses, format!("\n{}\n", lines.join("\n"))).unwrap();
     let (l2, given) = (setup.l2.client().url(), ["--addresses", &addresses]);
     let json = |arguments: &[&str]| -> Vec<Value> {
@@ -389,8 +389,8 @@ fn all_known_accounts_are_listed_with_sums() {
     };
     // From a file only: Bob is not known.
     let listed = json(&[&["exit", "all", "--l2", l2][..], &given].concat());
-    let accounts: Vec<_> = listed.iter().map(|it| it["account"].clone()).collect();
-    let expected = [alias_account(wallet()), alice(), holder()].map(|it| json!(it));
+    let accounts: Vec<_> = listed.iter().map(|row| row["account"].clone()).collect();
+    let expected = [alias_account(wallet()), alice(), holder()].map(|account| json!(account));
     assert_eq!(accounts[..3], expected);
     assert!(listed[2]["refused"].as_str().unwrap().contains("is a contract of the L2"));
     let sums = &listed[3]["sums"];

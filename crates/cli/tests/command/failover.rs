@@ -55,7 +55,8 @@ impl Node {
             "--data-dir".to_owned(),
             folder.join(port.to_string()).display().to_string(),
         ];
-        let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();
+        let arguments =
+            arguments.iter().map(|argument| (*argument).to_owned()).chain(own).collect();
         let environment = Vec::new();
         Self {
             process: None,
@@ -311,7 +312,7 @@ fn follower_replaces_killed_sequencer() {
     until("the role", || second.role() == "follower");
     first.promote();
     first.send(&alice, 13, bob);
-    until("both", || [&first, &second].iter().all(|it| it.balance(bob) == U256::from(14)));
+    until("both", || [&first, &second].iter().all(|node| node.balance(bob) == U256::from(14)));
     until("all on L1", || first.is_on_l1() && second.is_on_l1());
     assert_eq!(first.status()["safeHead"], second.status()["safeHead"]);
 }

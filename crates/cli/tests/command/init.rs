@@ -115,7 +115,7 @@ fn init_describes_each_rollup_parameter() {
                 said.lines().find(|line| line.contains(&format!("{section}.{key} = {value} ")));
             let meaning =
                 line.and_then(|line| line.split_once("   ")).map(|(_, meaning)| meaning.trim());
-            assert!(meaning.is_some_and(|it| it.len() > 10), "{section}.{key} in {said}");
+            assert!(meaning.is_some_and(|meaning| meaning.len() > 10), "{section}.{key} in {said}");
         }
     }
     for expected in [

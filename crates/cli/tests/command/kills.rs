@@ -53,7 +53,7 @@ impl Sender {
                 continue;
             };
             let is_there = ["already known", "nonce too low", "is already used"];
-            if answer.contains(r#""result""#) || is_there.iter().any(|it| answer.contains(it)) {
+            if answer.contains(r#""result""#) || is_there.iter().any(|text| answer.contains(text)) {
                 nonce += 1;
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
             } else if !answer.contains("pending transactions") {
@@ -78,9 +78,9 @@ impl Drop for Node {
 
 #[test]
 fn killed_sequencer_loses_no_acknowledged_transaction() {
-    let kills = env::var("ENSHRINE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
+    let kills = env::var("ENSHRINE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let advance = Key::named("advance").address();
-    let keys: Vec<_> = (0..CLIENTS).map(|it| Key::named(&format!("client {it}"))).collect();
+    let keys: Vec<_> = (0..CLIENTS).map(|index| Key::named(&format!("client {index}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(1_000 * ETHER)));
     let rollup = Deployed::new(&[advance], |fixture| {
         fixture.gas_limit(30_000_000).rich(["operator"], ETHER).accounts(accounts)
@@ -135,7 +135,7 @@ fn killed_sequencer_loses_no_acknowledged_transaction() {
     let mined = |key: &Key| -> Option<u64> {
         l2.request::<_, U64>("eth_getTransactionCount", (key.address(), "latest"))
             .ok()
-            .map(|it| it.to())
+            .map(|quantity| quantity.to())
     };
     let timeout = Timeout::begin();
     let found = loop {

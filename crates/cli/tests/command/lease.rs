@@ -37,7 +37,7 @@ impl Member {
     pub(crate) fn of(node: Node, etcd: &Etcd) -> Self {
         let cables: Vec<_> = etcd.ports().iter().map(|port| Cable::to(*port).unwrap()).collect();
         let urls: Vec<_> =
-            cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port())).collect();
+            cables.iter().map(|cable| format!("http://127.0.0.1:{}", cable.port())).collect();
         let lease = vec!["--lease-endpoints".to_owned(), urls.join(",")];
         Self { node, cables, lease }
     }
@@ -115,7 +115,7 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
         let status = second.node.status();
         status["lease"]["leader"] == to_first && status["role"] == "follower"
     });
-    let clients = [&first, &second].map(|it| it.node.client());
+    let clients = [&first, &second].map(|member| member.node.client());
     let user = User::start(clients, Key::named("carol"), dave);
     for nonce in 0..4 {
         first.node.send(&alice, nonce, bob);
@@ -160,7 +160,7 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
     // The follower forwards a transaction to the leader.
     until("a forwarded send", || second.node.try_send(&alice, 12, bob).is_ok());
     until("all of it", || {
-        [&first, &second].iter().all(|it| it.node.balance(bob) == U256::from(13))
+        [&first, &second].iter().all(|member| member.node.balance(bob) == U256::from(13))
     });
 
     // The suspended leader resumes when the other one leads, and follows it.
@@ -172,14 +172,14 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
     first.signal("CONT");
     until("the first follows", || first.node.role() == "follower" && !first.holds());
     until("all of it", || {
-        [&first, &second].iter().all(|it| it.node.balance(bob) == U256::from(16))
+        [&first, &second].iter().all(|member| member.node.balance(bob) == U256::from(16))
     });
     assert!(second.leads());
     let acknowledged = U256::from(user.stop());
     eprintln!("acknowledged under kills and partitions: {acknowledged}");
     assert!(acknowledged > U256::ZERO);
     until("the acknowledged transactions", || {
-        [&first, &second].iter().all(|it| it.node.balance(dave) == acknowledged)
+        [&first, &second].iter().all(|member| member.node.balance(dave) == acknowledged)
     });
     until("all on L1", || first.node.is_on_l1() && second.node.is_on_l1());
     assert_eq!(first.node.status()["safeHead"], second.node.status()["safeHead"]);

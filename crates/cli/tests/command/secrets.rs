@@ -60,7 +60,7 @@ fn no_output_of_a_node_contains_secrets() {
     let port = crate::support::free_port().to_string();
     let common = setup.common();
     let mut arguments: Vec<&str> = common.clone();
-    let at = arguments.iter().position(|it| *it == "--l1").unwrap();
+    let at = arguments.iter().position(|argument| *argument == "--l1").unwrap();
     arguments[at + 1] = &l1;
     arguments.extend(["--role", "follower", "--http-port", &port, "--l1-beacon", &beacon]);
     arguments.extend(["--sequencer", &sequencer, "--sequencer-feed", &feed]);

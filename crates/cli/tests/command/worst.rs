@@ -133,7 +133,7 @@ fn dripping_connections_do_not_block_honest_client() {
     // here.
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
-    assert!(raised.is_ok_and(|it| it.success()), "cannot raise the limit of open files");
+    assert!(raised.is_ok_and(|status| status.success()), "cannot raise the limit of open files");
     let (setup, port) = (SequencedRollup::new(), free_port());
     let mut node = Node::new(&setup.with_keys(), setup.rollup.folder.path(), port);
     node.start(&["--role", "sequencer"]);
@@ -150,7 +150,8 @@ fn dripping_connections_do_not_block_honest_client() {
             let mut closed = 0;
             while !stop.load(Ordering::Relaxed) {
                 for dripper in &mut drippers {
-                    let drips = dripper.as_mut().is_some_and(|it| it.write_all(b"x").is_ok());
+                    let drips =
+                        dripper.as_mut().is_some_and(|stream| stream.write_all(b"x").is_ok());
                     if !drips {
                         closed += 1;
                         *dripper = begin();

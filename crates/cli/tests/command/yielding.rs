@@ -57,7 +57,7 @@ impl Pair {
         let members = [0, 1].map(|at: usize| {
             let mut arguments = setup.common();
             let l1_url = l1[at].url();
-            let place = arguments.iter().position(|it| *it == "--l1").unwrap();
+            let place = arguments.iter().position(|argument| *argument == "--l1").unwrap();
             arguments[place + 1] = &l1_url;
             arguments.extend(["--advance-signer", signers[at].url(), "--feed-signer", &both]);
             arguments.extend(["--advance-address", both.split(',').nth(at).unwrap()]);
@@ -201,7 +201,7 @@ fn faulty_leader_yields_lease() {
             true
         });
         until("the acknowledged transactions", || {
-            pair.members.iter().all(|it| it.node.balance(bob) == U256::from(nonce))
+            pair.members.iter().all(|member| member.node.balance(bob) == U256::from(nonce))
         });
         until("all on L1", || pair.members[standby].node.is_on_l1());
         leader = standby;

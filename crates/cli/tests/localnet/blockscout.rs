@@ -216,7 +216,10 @@ async fn blockscout_indexes_both_chains() -> Result<()> {
         };
         let calls = ["0x06fdde03", "0x95d89b41", "0x313ce567", "0x18160ddd"].map(call);
         let results = batch(node, &calls).await?;
-        ensure!(results.iter().all(|it| it.as_str().is_some_and(|it| it.len() > 2)), "{token}");
+        ensure!(
+            results.iter().all(|result| result.as_str().is_some_and(|result| result.len() > 2)),
+            "{token}"
+        );
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ fn deposits_show_transfers(l1: &Client, queue: Address) {
     let found = ask(l1, "ots_searchTransactionsAfter", &json!([queue, 0, 25]));
     let deposits = found["txs"].as_array().unwrap();
     let value = |it: &Value| serde_json::from_value::<U256>(it["value"].clone()).unwrap();
-    let oldest = deposits.iter().rfind(|it| value(it) > U256::ZERO).unwrap();
+    let oldest = deposits.iter().rfind(|deposit| value(deposit) > U256::ZERO).unwrap();
     let operations = ask(l1, "ots_getInternalOperations", &json!([oldest["hash"]]));
     let expected = json!([{
         "type": 0, "from": oldest["from"], "to": queue, "value": oldest["value"]

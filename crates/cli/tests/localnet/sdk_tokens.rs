@@ -71,7 +71,7 @@ impl Lying {
             let is_meant = call.is_none_or(|(to, selector)| {
                 let call = &request["params"][0];
                 let data = call["input"].as_str().or(call["data"].as_str()).unwrap_or_default();
-                call["to"].as_str().is_some_and(|it| it.parse() == Ok(to))
+                call["to"].as_str().is_some_and(|address| address.parse() == Ok(to))
                     && data.starts_with(&hex::encode_prefixed(selector))
             });
             if called != method || !is_meant {

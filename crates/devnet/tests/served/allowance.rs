@@ -227,9 +227,9 @@ fn allowance_receipts_survive_state_files_and_reorgs() {
     devnet.ask("evm_mine", json!([]));
     let receipts = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
     let shown = receipts.as_array().unwrap();
-    let drawn: Vec<_> = shown.iter().map(|it| number(&it["executeGasUsed"])).collect();
+    let drawn: Vec<_> = shown.iter().map(|receipt| number(&receipt["executeGasUsed"])).collect();
     assert_eq!(drawn, all.iter().map(|(_, drawn)| *drawn).collect::<Vec<_>>());
-    let total = shown.iter().zip(&values).map(|(it, value)| paid(it, *value));
+    let total = shown.iter().zip(&values).map(|(receipt, value)| paid(receipt, *value));
     assert_eq!(before - balance(&devnet, "latest"), total.sum::<U256>());
 
     let state = devnet.ask("anvil_dumpState", json!([]));
@@ -238,7 +238,7 @@ fn allowance_receipts_survive_state_files_and_reorgs() {
     assert_eq!(other.ask("eth_getBlockReceipts", json!(["latest"])), receipts);
 
     // After a reorg and re-execution, the receipts have the draws of the new block.
-    let hashes: Vec<_> = shown.iter().map(|it| it["transactionHash"].clone()).collect();
+    let hashes: Vec<_> = shown.iter().map(|receipt| receipt["transactionHash"].clone()).collect();
     devnet.ask("anvil_reorg", json!([1, []]));
     for hash in &hashes {
         assert_eq!(devnet.ask("eth_getTransactionReceipt", json!([hash])), Value::Null);
@@ -248,7 +248,8 @@ fn allowance_receipts_survive_state_files_and_reorgs() {
     }
     devnet.ask("evm_mine", json!([]));
     let again = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
-    let drawn_again = again.as_array().unwrap().iter().map(|it| number(&it["executeGasUsed"]));
+    let drawn_again =
+        again.as_array().unwrap().iter().map(|receipt| number(&receipt["executeGasUsed"]));
     assert_eq!(drawn_again.collect::<Vec<_>>(), drawn);
     assert_eq!(number(&again[0]["executeGasPrice"]), price_at(&devnet, "0x1"));
 }

@@ -150,7 +150,7 @@ fn block_pages_start_with_first_transaction() {
     for (page, expected) in hashes.chunks(3).chain([[].as_slice()]).enumerate() {
         let answer = served.ask("ots_getBlockTransactions", json!([1, page, 3]));
         let shown = |list: &Value, name: &str| -> Vec<Value> {
-            list.as_array().unwrap().iter().map(|it| it[name].clone()).collect()
+            list.as_array().unwrap().iter().map(|item| item[name].clone()).collect()
         };
         assert_eq!(shown(&answer["fullblock"]["transactions"], "hash"), expected, "{page}");
         assert_eq!(shown(&answer["receipts"], "transactionHash"), expected, "{page}");

@@ -176,7 +176,8 @@ fn witness_is_available_only_within_its_transaction() {
     devnet.ask("eth_sendRawTransaction", json!([devnet.raw(fourth)]));
     devnet.ask("evm_mine", json!([]));
     let receipts = devnet.ask("eth_getBlockReceipts", json!(["latest"]));
-    let statuses: Vec<_> = receipts.as_array().unwrap().iter().map(|it| &it["status"]).collect();
+    let statuses: Vec<_> =
+        receipts.as_array().unwrap().iter().map(|receipt| &receipt["status"]).collect();
     assert_eq!(statuses, ["0x1", "0x0", "0x1"]);
 }
 
@@ -484,7 +485,7 @@ fn node_without_verdicts_agrees_on_blocks() {
             cold.append(imported).unwrap();
         }
     }
-    let succeeded = statuses.iter().filter(|it| **it == "0x1").count();
+    let succeeded = statuses.iter().filter(|status| **status == "0x1").count();
     assert!(succeeded >= 6 && statuses.len() - succeeded >= 6, "{statuses:?}");
     assert!(warm.counts().hits >= 4, "{:?}", warm.counts());
 }

@@ -305,7 +305,7 @@ impl Walk {
             let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
             assert_eq!((&receipt["status"], &receipt["from"]), (&json!("0x1"), &json!(from)));
             assert_eq!(receipt["blockHash"], json!(hash));
-            self.sent.retain(|it| *it != sent);
+            self.sent.retain(|hash| *hash != sent);
             self.sent.push(sent);
         }
         let key = (parent, before.clone(), content, time);

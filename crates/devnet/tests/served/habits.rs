@@ -109,7 +109,7 @@ fn calls_are_traced_singly_and_in_sequence() {
     let calls = json!([[swap(1), ["trace"]], [swap(2), ["trace"]], [swap(3), ["trace"]]]);
     let traced = served.ask("trace_callMany", json!([calls, "latest"]));
     let outputs: Vec<_> =
-        traced.as_array().unwrap().iter().map(|it| it["output"].clone()).collect();
+        traced.as_array().unwrap().iter().map(|trace| trace["output"].clone()).collect();
     assert_eq!(outputs, [word(0), word(1), word(2)]);
 
     let bundles = json!([

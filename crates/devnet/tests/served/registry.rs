@@ -50,7 +50,7 @@ fn registry_entry_changes_with_forks_first_block() {
         let block = json!(format!("{number:#x}"));
         assert_eq!(read(&served, &current, &block).unwrap(), entry(fork), "block {number}");
     }
-    let hashes = [Prague, Osaka, Bpo2, Amsterdam].map(|it| verification_key_hash(it.schema()));
+    let hashes = [Prague, Osaka, Bpo2, Amsterdam].map(|fork| verification_key_hash(fork.schema()));
     assert!(hashes.iter().all(|hash| !hash.is_zero()));
     assert!((1..4).all(|index| !hashes[..index].contains(&hashes[index])));
 }
