@@ -60,7 +60,8 @@ contract L1TokenBridge is TokenExit {
     /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => bool) public isRegistered;
 
-    /// @dev Timestamp from which a withdrawal may be sent back, by the hash of the withdrawal.
+    /// @dev Timestamp from which a withdrawal may be sent back unless the queue is paused, by the
+    /// hash of the withdrawal.
     mapping(bytes32 id => uint256 readyAt) private _refundAt;
 
     /// @param queue Message queue of the rollup.
@@ -177,7 +178,7 @@ contract L1TokenBridge is TokenExit {
             }
         }
         bytes32 id = keccak256(abi.encode(w));
-        readyAt = _refundAt[id];
+        readyAt = _readyAt(id);
         if (readyAt != 0) return readyAt;
         readyAt = block.timestamp + REFUND_DELAY;
         _refundAt[id] = readyAt;
@@ -202,7 +203,7 @@ contract L1TokenBridge is TokenExit {
             revert NotRefundable(msg.sender, w.refundTo);
         }
         bytes32 id = keccak256(abi.encode(w));
-        uint256 readyAt = _refundAt[id];
+        uint256 readyAt = _readyAt(id);
         // For a delay of a day, the precision of L1 timestamps is sufficient.
         // forge-lint: disable-next-line(block-timestamp)
         if (readyAt == 0 || block.timestamp < readyAt) revert RefundNotReady(readyAt);
@@ -220,6 +221,21 @@ contract L1TokenBridge is TokenExit {
                 )
             );
             emit SentBack(w.l1Token, w.from, w.amount, message);
+        }
+    }
+
+    /// @dev Returns the timestamp from which a withdrawal may be sent back; zero if no refund was
+    /// announced. Claims are rejected while the queue is paused, so the delay starts again at the
+    /// end of a pause that began within it. Two pauses are at least a day apart, so only the latest
+    /// can matter. The beginning is that of a pause of full length: one that the guardian has ended
+    /// early may have begun later, and then delays the refund by one day too many.
+    function _readyAt(bytes32 id) private view returns (uint256 readyAt) {
+        readyAt = _refundAt[id];
+        if (readyAt == 0) return 0;
+        (uint64 until,) = IL1MessageQueue(MESSAGE_QUEUE).paused();
+        uint256 pause = IL1MessageQueue(MESSAGE_QUEUE).guardian().pause;
+        if (until > readyAt - REFUND_DELAY && until < readyAt + pause) {
+            readyAt = until + REFUND_DELAY;
         }
     }
 

@@ -61,7 +61,7 @@ interface IL1TokenBridge {
     /// @notice Emitted when a withdrawal that could not be paid out is sent back to the L2.
     event SentBack(address indexed l1Token, address indexed to, uint256 amount, uint64 message);
     /// @notice Emitted when the refund of a withdrawal is announced. It can be made from `readyAt`
-    /// on.
+    /// on, or later if the queue is paused before.
     event RefundAnnounced(address indexed l1Token, uint64 indexed index, uint256 readyAt);
 
     /// @notice The function was called from within a token transfer.
@@ -160,7 +160,8 @@ interface IL1TokenBridge {
 
     /// @notice Attempts to pay out a withdrawal. If that fails, announces that it is to be sent
     /// back, which `refund` can do `REFUND_DELAY` (a day) later; until then any account can claim
-    /// it. Only `withdrawal.refundTo` may call. A second announcement changes nothing.
+    /// it. If the queue is paused within that day, the day starts again at the end of the pause.
+    /// Only `withdrawal.refundTo` may call. A second announcement changes nothing.
     /// @param withdrawal The withdrawal.
     /// @param proof Proof that its message was sent on the L2.
     /// @param feeRecipient Account that receives the fee of the withdrawal if it is paid out.
@@ -208,7 +209,8 @@ interface IL1TokenBridge {
     /// @notice Implementation of all tokens on the L2 (`IL2TokenBridge.TOKEN_CODE`).
     function L2_TOKEN_CODE() external view returns (address);
 
-    /// @notice Seconds between the announcement of a refund and the refund.
+    /// @notice Minimum seconds between the announcement of a refund, or a pause after it, and the
+    /// refund.
     function REFUND_DELAY() external view returns (uint256);
 
     /// @notice Gas that is sufficient for the message of a deposit.
