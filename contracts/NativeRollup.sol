@@ -30,6 +30,9 @@ contract NativeRollup is Rollup, INativeRollup {
         uint64 first = tip.number + 1;
         _walk(tip, inputs, evidence);
         _store(tip, anchorBefore, rulesBefore);
+        // The headers of L1 prove transactions and logs, but not the calls between contracts. The
+        // sender of a transaction calls other contracts first if it has code (EIP-7702).
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) emit Forwarded(msg.data);
         emit Advanced(first, tip.number, msg.sender, tip.inputsHash, Execute.blobs());
     }
 

@@ -69,7 +69,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         bytes[] memory inputs = inputsOf(count, anchor);
         uint256 charges = chargesOf(inputs);
         bytes memory call = advanceCall(inputs, evidence);
-        uint256 used = cost(address(rollup), 0, call).beyondCalldata;
+        uint256 used = costOfAdvance(call).beyondCalldata;
         assertHead();
         return used - charges;
     }
@@ -110,7 +110,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         }
         inputs = one(L2.batchOf(inputs));
         uint256 charges = chargesOf(inputs);
-        uint256 used = cost(address(rollup), 0, advanceCall(inputs, none())).beyondCalldata;
+        uint256 used = costOfAdvance(advanceCall(inputs, none())).beyondCalldata;
         assertHead();
         return used - charges;
     }
@@ -149,7 +149,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         deploy();
         nextL1Block();
         bytes[] memory inputs = one(l2.seal());
-        vm.prank(address(meter));
+        vm.prank(sender, sender);
         rollup.advance(inputs, none());
         nextL1Block();
         fillRing();
@@ -157,8 +157,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
     }
 
     function test_gas_of_one_block_of_a_permissioned_sequencer() public {
-        PermissionedSequencing p =
-            new PermissionedSequencing(address(meter), address(0), OPEN_AFTER - 1);
+        PermissionedSequencing p = new PermissionedSequencing(sender, address(0), OPEN_AFTER - 1);
         uint256 used = underPolicy(address(p));
         vm.snapshotValue("gas", "advance: one block, permissioned sequencing", used);
         assertLe(used, ONE_BLOCK_BOUND);
@@ -167,7 +166,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
     function test_gas_of_one_block_of_sequencers_who_take_turns() public {
         address[] memory members = new address[](3);
         for (uint256 i = 0; i < members.length; ++i) {
-            members[i] = address(meter);
+            members[i] = sender;
         }
         uint64 start = uint64(vm.getBlockTimestamp());
         RotatingSequencing p = new RotatingSequencing(members, start, 60, OPEN_AFTER - 1);
@@ -177,25 +176,24 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
     }
 
     /// @dev Deposits a bond of the account that advances.
-    function depositOfMeter() internal {
+    function depositOfSender() internal {
         bonds = new PreconfBonds();
-        vm.deal(address(this), BOND);
-        meter.measure{value: BOND}(address(bonds), abi.encodeCall(bonds.deposit, (address(meter))));
+        vm.deal(sender, BOND);
+        vm.prank(sender);
+        bonds.deposit{value: BOND}(sender);
     }
 
     function test_gas_of_one_block_with_a_bond() public {
-        depositOfMeter();
+        depositOfSender();
         uint256 state = vm.snapshotState();
         uint256 used = underPolicy(
-            address(
-                new HybridSequencing(address(meter), address(0), OPEN_AFTER - 1, 300, bonds, BOND)
-            )
+            address(new HybridSequencing(sender, address(0), OPEN_AFTER - 1, 300, bonds, BOND))
         );
         vm.snapshotValue("gas", "advance: one block, hybrid sequencing", used);
         assertLe(used, ONE_BLOCK_BOUND + BOND_BOUND);
         vm.revertToState(state);
         PermissionedSequencing inner =
-            new PermissionedSequencing(address(meter), address(0), OPEN_AFTER - 1);
+            new PermissionedSequencing(sender, address(0), OPEN_AFTER - 1);
         used = underPolicy(address(new BondedSequencing(inner, OPEN_AFTER - 1, bonds, BOND)));
         vm.snapshotValue("gas", "advance: one block, bonded permissioned sequencing", used);
         assertLe(used, ONE_BLOCK_BOUND + BOND_BOUND);
@@ -218,7 +216,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         bytes[] memory inputs = one(l2.seal());
         emit log_named_uint("bytes of the input", inputs[0].length);
         emit log_named_uint("charge of EXECUTE", chargesOf(inputs));
-        uint256 all = cost(address(rollup), 0, advanceCall(inputs, none())).inAll;
+        uint256 all = costOfAdvance(advanceCall(inputs, none())).inAll;
         assertHead();
         nextL1Block();
         return all;
@@ -233,9 +231,9 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         uint256 charges = chargesOf(inputs);
         bytes[] memory short = one(KeptInputs.shorten(inputs[0], KeptInputs.codesOf(inputs[0])));
         uint256 state = vm.snapshotState();
-        Cost memory plain = cost(address(rollup), 0, advanceCall(inputs, none()));
+        Cost memory plain = costOfAdvance(advanceCall(inputs, none()));
         vm.revertToState(state);
-        Cost memory kept = cost(address(rollup), 0, advanceCall(short, none()));
+        Cost memory kept = costOfAdvance(advanceCall(short, none()));
         assertHead();
         emit log_named_uint("charge of EXECUTE", charges);
         uint256 more = kept.beyondCalldata - plain.beyondCalldata;
@@ -269,7 +267,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         bytes memory code = abi.encodePacked(hex"61", uint16(answer.length), hex"80600a5f395ff3");
         vm.etch(Execute.HEADERS_PRECOMPILE, bytes.concat(code, answer));
         input = L2.broken(input, IL2.Field.Schema, bytes32(uint256(0x1601)), false);
-        return cost(address(rollup), 0, advanceCall(one(input), none()));
+        return costOfAdvance(advanceCall(one(input), none()));
     }
 
     /// @dev A block of a fork whose layout is not known, compared with reading it in place.
@@ -282,7 +280,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         uint256 state = vm.snapshotState();
         bytes[] memory inputs = one(l2.seal());
         uint256 charges = chargesOf(inputs);
-        Cost memory inPlace = cost(address(rollup), 0, advanceCall(inputs, none()));
+        Cost memory inPlace = costOfAdvance(advanceCall(inputs, none()));
         vm.revertToState(state);
         costByHeader(l2.seal());
         nextL1Block();

@@ -33,7 +33,7 @@ contract ForcedGasTest is GasFixture {
         // EXECUTE is so expensive that work determines the cost of the transaction, not its
         // calldata: at the floor of EIP-7623 there are no refunds.
         installExecute("gas=flat");
-        uint256 used = cost(address(rollup), 0, call).beyondCalldata;
+        uint256 used = costOfAdvance(call).beyondCalldata;
         // A slot is cleared for each; the refund is below the maximum of a fifth of the
         // transaction's gas.
         return used - uint64(vm.lastCallGas().gasRefunded);

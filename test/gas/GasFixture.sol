@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Vm} from "forge-std/Vm.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {AnchorFixture} from "../utils/AnchorFixture.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -9,12 +10,32 @@ import {L2} from "../utils/L2.sol";
 /// @dev Measures calls. Measuring transactions would not work: with much calldata, only the floor
 /// of EIP-7623 is visible.
 contract Meter {
-    function measure(address to, bytes memory data) external payable returns (uint256 used) {
+    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @dev Measures a call of an account without code that sends the transaction.
+    function measureAs(address sender, address to, bytes memory data) external returns (uint256) {
+        warmExecute();
+        // The sender of a transaction is warm.
+        assert(sender.code.length == 0);
+        VM.prank(sender, sender);
+        return gasOf(to, data);
+    }
+
+    function measure(address to, bytes memory data) external payable returns (uint256) {
+        warmExecute();
+        return gasOf(to, data);
+    }
+
+    function warmExecute() private view {
         // Precompiles are warm in every transaction, but forge treats EXECUTE like other accounts.
         (bool ok,) = address(0x0101).staticcall{gas: 1000}("");
         assert(!ok);
         (ok,) = address(0x0105).staticcall{gas: 1000}("");
+    }
+
+    function gasOf(address to, bytes memory data) private returns (uint256 used) {
         // The return data are not copied, because that would count.
+        bool ok;
         used = gasleft();
         assembly ("memory-safe") {
             ok := call(gas(), to, callvalue(), add(data, 0x20), mload(data), 0, 0)
@@ -36,6 +57,8 @@ abstract contract GasFixture is AnchorFixture {
     uint64 internal constant RING = 8191;
 
     Meter internal meter = new Meter();
+    /// @dev Account that sends the transactions with `advance`.
+    address internal sender = makeAddr("sender");
     /// @dev Contract without any effect.
     address internal blank = makeAddr("blank");
 
@@ -87,7 +110,17 @@ abstract contract GasFixture is AnchorFixture {
         vm.deal(address(this), 2 * value);
         // Excludes the gas of a call without effect.
         uint256 overhead = meter.measure{value: value}(blank, call);
-        c.beyondCalldata = 21_000 + meter.measure{value: value}(to, call) - overhead;
+        return costOf(call, meter.measure{value: value}(to, call) - overhead);
+    }
+
+    /// @dev Calls the rollup as a transaction of `sender`.
+    function costOfAdvance(bytes memory call) internal returns (Cost memory) {
+        uint256 overhead = meter.measureAs(sender, blank, call);
+        return costOf(call, meter.measureAs(sender, address(rollup), call) - overhead);
+    }
+
+    function costOf(bytes memory call, uint256 used) private pure returns (Cost memory c) {
+        c.beyondCalldata = 21_000 + used;
         uint256 tokens = tokensOf(call);
         c.inAll = c.beyondCalldata + 4 * tokens;
         // Floor of EIP-7623.

@@ -74,7 +74,7 @@ struct ContractGas {
 /// Gas up to Osaka and its blob-parameter forks.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
-    call: 31_795,
+    call: 31_949,
     further_input: 11_255,
     further_block: 10_440,
     further_block_in_blobs: 9_775,
@@ -94,7 +94,7 @@ const OSAKA: ContractGas = ContractGas {
 /// gas for new slots (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
-    call: 53_295,
+    call: 53_549,
     further_input: 18_355,
     further_block: 17_540,
     further_block_in_blobs: 16_875,

@@ -7,7 +7,7 @@ use alloy_primitives::{
 use contracts::code_reference::CodeReference;
 use std::collections::BTreeSet;
 
-/// Source of the data to which L1 blocks refer: calls inside transactions, blobs, and kept codes.
+/// Source of the data to which L1 blocks refer: blobs and kept codes.
 /// All methods return `None` for data that has not been fetched, so that
 /// [`derive()`](crate::derive) reports them as a [`Need`]. Implementations must not block; the
 /// caller fetches missing data.
@@ -15,9 +15,6 @@ use std::collections::BTreeSet;
 /// The data is not trusted: an input is only used if it contains the blocks that the rollup has
 /// logged.
 pub trait DataAvailability {
-    /// Returns the calldata of each call to the rollup in a transaction to another contract, in
-    /// order.
-    fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
     /// Returns the blob with this versioned hash.
     fn blob(&self, hash: &B256) -> Option<&Bytes>;
     /// Returns the bytes that an account stores as its code, or `Some(None)` if it stores none.
@@ -27,8 +24,6 @@ pub trait DataAvailability {
 /// Data that a derivation lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
-    /// Calls to the rollup in this transaction.
-    Calls(B256),
     /// This transaction's blobs, by their versioned hashes.
     Blobs(B256, Vec<B256>),
     /// The codes of these accounts: all to which the inputs of a transaction refer.
@@ -38,8 +33,6 @@ pub enum Need {
 /// Data fetched for one L1 block, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct FetchedData {
-    /// Calls to the rollup, by the transaction hash.
-    pub calls: B256Map<Vec<Bytes>>,
     /// Blobs, by their versioned hashes.
     pub blobs: B256Map<Bytes>,
     /// Kept codes, by account; `None` for an account without one.
@@ -47,10 +40,6 @@ pub struct FetchedData {
 }
 
 impl DataAvailability for FetchedData {
-    fn calls(&self, transaction: &B256) -> Option<&[Bytes]> {
-        self.calls.get(transaction).map(Vec::as_slice)
-    }
-
     fn blob(&self, hash: &B256) -> Option<&Bytes> {
         self.blobs.get(hash)
     }

@@ -7,7 +7,6 @@
 use crate::{
     ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header, L1Transaction,
     Need, PostedBlock, SentMessage,
-    within::{candidates, logged},
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -20,7 +19,7 @@ use contracts::{
         IL1MessageQueue::{
             MessageClaimed, MessageRefunded, MessageSent, QueuePaused, QueueResumed,
         },
-        INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome},
+        INativeRollup::{Advanced as AdvancedLog, BlockAdded, Forwarded, Outcome},
     },
     code_reference::{CodeReference, References},
 };
@@ -54,8 +53,7 @@ pub struct DataMissing {
 
 /// Derives an L1 block from its transactions with logs of the rollup's contracts, in order. If all
 /// L2 blocks of a transaction are `known`, for example from the unsafe feed, its inputs are not
-/// needed. This avoids requests for blobs, which consensus clients drop after some weeks, and for
-/// traces of internal calls, which not every L1 node supports.
+/// needed. This avoids requests for blobs, which consensus clients drop after some weeks.
 ///
 /// # Errors
 ///
@@ -69,24 +67,17 @@ pub fn derive(
 ) -> Result<Derived, DataMissing> {
     let mut events = Events::default();
     for transaction in transactions {
-        let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
+        let mut added = Vec::new();
         for log in &transaction.logs {
             take_log(deployment, header, transaction.hash, log, &mut events, &mut added);
-            // One log per call to `advance`, in the order of the calls.
-            if log.address == deployment.rollup
-                && let Ok(advanced) = AdvancedLog::decode_log(log)
-            {
-                input_hashes.push(advanced.inputsHash);
-            }
         }
         if added.is_empty() {
             continue;
         }
         let mut blocks = posted(&added, header.number, transaction);
-        let needs_more =
-            !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
-        if !needs_more || !blocks.iter().all(|block| known(block.number, &block.hash)) {
-            match inputs(deployment.rollup, transaction, &input_hashes, data) {
+        let has_blobs = !transaction.blob_hashes.is_empty();
+        if !has_blobs || !blocks.iter().all(|block| known(block.number, &block.hash)) {
+            match inputs(deployment.rollup, transaction, data) {
                 Ok(inputs) => {
                     let inputs = match deployment.verification.allows_prefixes() {
                         true => inputs.into_iter().map(completed).collect(),
@@ -163,44 +154,39 @@ fn take_claim(log: &Log, l1_block: u64, l1_transaction: B256, events: &mut Event
     }
 }
 
-/// Returns the inputs that a transaction has passed to `advance`, in order. `input_hashes` are the
-/// hashes that the rollup has logged.
+/// Returns the inputs that a transaction has passed to `advance`, in order.
 fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
-    input_hashes: &[B256],
     data: &impl DataAvailability,
 ) -> Result<Vec<Bytes>, Need> {
-    // A transaction to the rollup itself is a single call to `advance`, so its calldata is decoded
-    // without a search.
-    let is_direct = transaction.to == Some(rollup);
-    let found = match is_direct {
-        true => None,
-        false => logged(all_assembled(candidates(&transaction.input), data)?, input_hashes),
+    let calls = advance_calls(rollup, transaction);
+    let inputs = all_assembled(calls.iter().filter_map(advance_inputs).flatten().collect(), data)?;
+    let inputs = match &transaction.execute {
+        Some(around) => joined(inputs, &ExecuteTail::of(Arc::clone(around))),
+        None => inputs,
     };
-    let given = match found {
-        Some(inputs) => inputs,
-        None => {
-            let own = [transaction.input.clone()];
-            let calls = match is_direct {
-                true => &own[..],
-                false => data.calls(&transaction.hash).ok_or(Need::Calls(transaction.hash))?,
-            };
-            all_assembled(calls.iter().filter_map(advance_inputs).flatten().collect(), data)?
-        }
-    };
-    let given = match &transaction.execute {
-        Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
-        None => given,
-    };
-    // May include inputs of failed calls, which `set_inputs` skips.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
-        return Ok(given);
+        return Ok(inputs);
     }
     let blobs: Option<Vec<Bytes>> = hashes.iter().map(|hash| data.blob(hash).cloned()).collect();
     let blobs = blobs.ok_or_else(|| Need::Blobs(transaction.hash, hashes.clone()))?;
-    Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+    Ok(inputs.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+}
+
+/// Returns the calldata of each call to `advance` in a transaction, in order. The rollup logs it
+/// before `Advanced`, unless the call is the transaction itself.
+fn advance_calls(rollup: Address, transaction: &L1Transaction) -> Vec<Bytes> {
+    let (mut calls, mut forwarded) = (Vec::new(), None);
+    for log in transaction.logs.iter().filter(|log| log.address == rollup) {
+        if let Ok(event) = Forwarded::decode_log(log) {
+            forwarded = Some(event.data.data);
+        } else if AdvancedLog::decode_log(log).is_ok() {
+            calls.push(forwarded.take().unwrap_or_else(|| transaction.input.clone()));
+        }
+    }
+    calls
 }
 
 /// Assembles inputs, without those whose references do not resolve. All missing codes are needed at
@@ -281,8 +267,7 @@ fn posted(added: &[BlockNumHash], l1_block: u64, of: &L1Transaction) -> Vec<Post
     added.iter().map(block).collect()
 }
 
-/// Sets the inputs that contain the blocks of a transaction. Both have the same order; inputs of
-/// failed calls may lie in between.
+/// Sets the inputs that contain the blocks of a transaction. Both have the same order.
 fn set_inputs(blocks: &mut [PostedBlock], inputs: &[Bytes]) -> Result<(), DataMissing> {
     let mut held = inputs.iter().flat_map(|input| {
         let hashes = hashes_in(input);

@@ -15,7 +15,6 @@ mod data;
 mod derivation;
 mod events;
 mod l1;
-mod within;
 
 pub use data::{DataAvailability, FetchedData, Need};
 pub use derivation::{DataMissing, Derived, assembled, derive, hashes_in};

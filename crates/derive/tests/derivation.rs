@@ -1,20 +1,21 @@
 //! What single logs and data of L1 mean for the L2.
 
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
+use alloy_sol_types::{SolCall as _, SolEvent};
 use contracts::{
     Deployment,
     bindings::{
         IForcedInbox::ForcedDischarged,
-        INativeRollup::{BlockAdded, Evidence, Outcome, advanceCall},
+        INativeRollup::{Advanced, BlockAdded, Evidence, Forwarded, Outcome, advanceCall},
     },
-    code_reference::{CodeReference, MAGIC},
+    code_reference::MAGIC,
 };
 use enshrine_derive::{
-    DataAvailability, DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need,
-    derive,
+    DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need, derive, hashes_in,
 };
-use testkit::bare_deployment;
+use std::collections::BTreeMap;
+use testkit::{ETHER, Forgery, bare_deployment, rich_genesis};
+use wire::ProtocolFork;
 
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
@@ -71,67 +72,93 @@ fn forced_transaction_without_room_stays_queued() {
     }
 }
 
-/// A source of another kind: it has the calls of all transactions at once.
-struct OneCall(Bytes);
+/// Returns the log of the rollup for an event.
+fn logged(event: &impl SolEvent) -> Log {
+    Log { address: ROLLUP, data: event.encode_log_data() }
+}
 
-impl DataAvailability for OneCall {
-    fn calls(&self, _: &B256) -> Option<&[Bytes]> {
-        Some(core::slice::from_ref(&self.0))
-    }
+/// Returns a transaction to another contract that has called `advance` with these inputs, which
+/// added a block with this hash.
+fn forwarding(inputs: Vec<Bytes>, added: B256) -> L1Transaction {
+    let data = advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into();
+    let mut transaction = transaction_with(logged(&BlockAdded {
+        number: 1,
+        blockHash: added,
+        stateRoot: B256::ZERO,
+    }));
+    transaction.to = Some(Address::repeat_byte(9));
+    let advanced = Advanced {
+        first: 1,
+        last: 1,
+        caller: Address::repeat_byte(9),
+        inputsHash: B256::ZERO,
+        blobs: U256::ZERO,
+    };
+    transaction.logs.extend([logged(&Forwarded { data }), logged(&advanced)]);
+    transaction
+}
 
-    fn blob(&self, _: &B256) -> Option<&Bytes> {
-        None
-    }
+fn derived_from(transaction: L1Transaction, known: Option<B256>) -> Result<Derived, DataMissing> {
+    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
+    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
+    let known = |_: u64, hash: &B256| known == Some(*hash);
+    derive(&deployment(), &header, &[transaction], &FetchedData::default(), known)
+}
 
-    fn kept_code(&self, _: &Address) -> Option<Option<&CodeReference>> {
-        None
+/// Returns an EXECUTE input of one block.
+fn input() -> Bytes {
+    let (fork, transactions) = (ProtocolFork::Osaka, Vec::new());
+    let genesis = rich_genesis(fork, ["alice"], ETHER);
+    let (storage_roots, nodes) = (BTreeMap::new(), Vec::new());
+    Forgery { genesis, fork, storage_roots, nodes, transactions }.input().unwrap().into()
+}
+
+#[test]
+fn forwarded_inputs_must_contain_logged_blocks() {
+    let input = input();
+    let hash = hashes_in(&input)[0];
+    let derived = derived_from(forwarding(vec![input.clone()], hash), None);
+    let Ok(Derived::Whole(events)) = derived else { panic!("{derived:?}") };
+    assert_eq!(events.advanced[0].input.as_ref(), Some(&input));
+    // Another input, another block, a log of another contract, and no log of the call.
+    let mut of_other_contract = forwarding(vec![input.clone()], hash);
+    of_other_contract.logs[1].address = FORCED;
+    let mut without_log = forwarding(vec![input.clone()], hash);
+    without_log.logs.remove(1);
+    for wrong in [
+        forwarding(vec![Bytes::from_static(b"another")], hash),
+        forwarding(vec![input], B256::repeat_byte(7)),
+        of_other_contract,
+        without_log,
+    ] {
+        let missing = DataMissing { transaction: wrong.hash, number: 1 };
+        assert_eq!(derived_from(wrong, None).unwrap_err(), missing);
     }
 }
 
 #[test]
-fn data_of_other_sources_are_checked_alike() {
-    let event = BlockAdded { number: 1, blockHash: B256::repeat_byte(7), stateRoot: B256::ZERO };
-    let mut transaction = transaction_with(Log { address: ROLLUP, data: event.encode_log_data() });
-    transaction.to = Some(Address::repeat_byte(9));
-    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
-    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
-    let transactions = [transaction];
-    let (none, known) = (FetchedData::default(), |_: u64, _: &B256| false);
-    let derived = derive(&deployment(), &header, &transactions, &none, known).unwrap();
-    let Derived::Lacks(Need::Calls(of)) = derived else { panic!("{derived:?}") };
-    assert_eq!(of, transactions[0].hash);
-    // An input without the block that L1 has logged.
-    let inputs = vec![Bytes::from_static(b"another")];
-    let call = advanceCall { inputs, evidence: Evidence::default() }.abi_encode();
-    let derived = derive(&deployment(), &header, &transactions, &OneCall(call.into()), known);
-    assert_eq!(derived.unwrap_err(), DataMissing { transaction: of, number: 1 });
-    // The node has the block: no data are needed.
-    let known = |number: u64, hash: &B256| number == 1 && *hash == B256::repeat_byte(7);
-    let derived = derive(&deployment(), &header, &transactions, &none, known).unwrap();
+fn blobs_of_known_blocks_are_not_needed() {
+    let (input, blob) = (Bytes::from_static(b"a head"), B256::repeat_byte(8));
+    let mut transaction = forwarding(vec![input], B256::repeat_byte(7));
+    transaction.blob_hashes = vec![blob];
+    let derived = derived_from(transaction.clone(), None).unwrap();
+    let Derived::Lacks(Need::Blobs(_, blobs)) = derived else { panic!("{derived:?}") };
+    assert_eq!(blobs, [blob]);
+    let derived = derived_from(transaction, Some(B256::repeat_byte(7))).unwrap();
     assert!(matches!(derived, Derived::Whole(events) if events.advanced.len() == 1));
 }
 
 #[test]
-fn bounded_codes_of_candidates_are_needed_at_once() {
-    let event = BlockAdded { number: 1, blockHash: B256::repeat_byte(7), stateRoot: B256::ZERO };
-    let mut transaction = transaction_with(Log { address: ROLLUP, data: event.encode_log_data() });
-    transaction.to = Some(Address::repeat_byte(9));
-    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
-    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
-    let codes_of = |count: u8| {
-        let candidate = |first: u8| {
-            let mut input = [&MAGIC[..], &1_000_u32.to_be_bytes(), &[255]].concat();
-            for account in 0..=254 {
-                input.extend([&[0; 4][..], &[account; 19], &[first]].concat());
-            }
-            [&U256::from(input.len()).to_be_bytes::<32>()[..], &input].concat()
-        };
-        let input = (0..count).flat_map(candidate).collect::<Vec<_>>().into();
-        let transactions = [L1Transaction { input, ..transaction.clone() }];
-        let (none, known) = (FetchedData::default(), |_: u64, _: &B256| false);
-        let derived = derive(&deployment(), &header, &transactions, &none, known).unwrap();
-        let Derived::Lacks(Need::Codes(codes)) = derived else { panic!("{derived:?}") };
-        codes.len()
+fn codes_of_all_inputs_are_needed_at_once() {
+    let with_references = |first: u8| {
+        let mut input = [&MAGIC[..], &1_000_u32.to_be_bytes(), &[255]].concat();
+        for account in 0..=254 {
+            input.extend([&[0; 4][..], &[account; 19], &[first]].concat());
+        }
+        Bytes::from(input)
     };
-    assert_eq!([1, 2, 3, 20].map(codes_of), [255, 510, 510, 510]);
+    let inputs = (0..3).map(with_references).collect();
+    let derived = derived_from(forwarding(inputs, B256::repeat_byte(7)), None).unwrap();
+    let Derived::Lacks(Need::Codes(codes)) = derived else { panic!("{derived:?}") };
+    assert_eq!(codes.len(), 3 * 255);
 }

@@ -52,9 +52,7 @@ pub use duties::{Duties, DutyError, RollupRules};
 pub use error::RollupError;
 pub use l1::profile::L1Profile;
 pub use l1::queue::{KnownMessage, MessageQueue};
-pub use l1::{
-    L1Client, L1Error, L1Provider, L1Reader, L1View, ReadHeader, TraceError, revert_data,
-};
+pub use l1::{L1Client, L1Error, L1Provider, L1Reader, L1View, ReadHeader, revert_data};
 pub use l2::follower::Follower;
 pub use l2::import::import;
 pub use l2::{FeedError, L2Error};

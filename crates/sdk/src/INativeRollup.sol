@@ -121,6 +121,7 @@ interface INativeRollup {
         RelayProof[] relays;
     }
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
+    event Forwarded(bytes data);
     event Advanced(
         uint64 indexed first,
         uint64 indexed last,

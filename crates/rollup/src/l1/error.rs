@@ -1,6 +1,5 @@
 //! Errors of reading L1.
 
-use super::trace::TraceError;
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_provider::transport::TransportError;
@@ -54,9 +53,6 @@ pub enum L1Error {
         /// Number of nodes that responded.
         nodes: usize,
     },
-    /// A trace of an L1 transaction cannot be read.
-    #[error("the trace of an L1 transaction: {0}")]
-    Trace(#[from] TraceError),
     /// The node no longer has a block that it reported before.
     #[error("the L1 node no longer has block {0}")]
     Gone(B256),

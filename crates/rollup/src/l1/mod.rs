@@ -24,7 +24,6 @@ pub(crate) mod saved;
 pub(crate) mod sync_state;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod view;
 mod vote;
 
@@ -33,7 +32,6 @@ pub use client::L1Client;
 pub use error::{L1Error, revert_data};
 pub use provider::L1Provider;
 pub use reader::{L1Reader, L1Update};
-pub use trace::TraceError;
 pub use view::L1View;
 
 pub use derive::{

@@ -2,7 +2,7 @@
 
 use crate::l1::{L1Error, L1Header, L1Transaction, ReadHeader};
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 
 /// The chain of L1 as [`L1Reader`](crate::L1Reader) reads it. [`L1Client`](crate::L1Client)
 /// implements it over JSON-RPC.
@@ -55,14 +55,6 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
         headers: &[ReadHeader],
         addresses: &[Address],
     ) -> Vec<Result<Vec<L1Transaction>, L1Error>>;
-
-    /// Traces a transaction. Returns the calldata of all its successful calls to the rollup, in
-    /// order. Unverified.
-    ///
-    /// # Errors
-    ///
-    /// [`L1Error::Client`] if the node does not respond, or cannot trace.
-    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error>;
 
     /// Returns the code of an account at the latest block. Unverified.
     ///

@@ -387,9 +387,9 @@ impl<P: L1Provider> L1Reader<P> {
                     Ok(Derived::Whole(events)) => break events,
                     Ok(Derived::Lacks(need)) => self.fetch(need, &header, &mut data)?,
                     Err(missing) => {
-                        // A header proves neither a trace nor the absence of code, and the same
-                        // node would return the same data at the next poll.
-                        if !data.calls.is_empty() || !data.codes.is_empty() {
+                        // A header does not prove the absence of code, and the same node would
+                        // return the same data at the next poll.
+                        if !data.codes.is_empty() {
                             self.client.leave_node();
                         }
                         return Err(missing.into());
@@ -418,10 +418,6 @@ impl<P: L1Provider> L1Reader<P> {
     /// derivation ends.
     fn fetch(&self, need: Need, header: &L1Header, data: &mut FetchedData) -> Result<(), L1Error> {
         match need {
-            Need::Calls(transaction) => {
-                let calls = self.client.calls_of(self.view.deployment().rollup, transaction)?;
-                data.calls.insert(transaction, calls);
-            }
             Need::Blobs(transaction, hashes) => {
                 let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
                 let blobs = client.blobs(header, &hashes)?;

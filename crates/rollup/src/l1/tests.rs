@@ -13,7 +13,7 @@ use contracts::{
     Deployment,
     bindings::{
         IForcedInbox::{ForcedSubmitted, ForcedTransaction},
-        INativeRollup::{BlockAdded, Evidence, advanceCall},
+        INativeRollup::{Advanced, BlockAdded, Evidence, Forwarded, advanceCall},
     },
 };
 use derive::{Derived, Events, FetchedData, Need, derive, hashes_in};
@@ -70,15 +70,22 @@ impl ScriptedL1 {
     fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
         let (of_block, input) = self.l2[next].clone();
         let number = next as u64 + 1;
-        let event = BlockAdded { number, blockHash: of_block, stateRoot: B256::ZERO };
-        let logs = vec![Log { address: ROLLUP, data: event.encode_log_data() }];
+        let added = BlockAdded { number, blockHash: of_block, stateRoot: B256::ZERO };
+        let advanced = Advanced {
+            first: number,
+            last: number,
+            caller: Address::ZERO,
+            inputsHash: B256::ZERO,
+            blobs: U256::ZERO,
+        };
+        let mut data = vec![added.encode_log_data(), advanced.encode_log_data()];
         let mut transaction = L1Transaction {
             hash,
             to: Some(ROLLUP),
             input: Bytes::new(),
             blob_hashes: Vec::new(),
             execute: None,
-            logs,
+            logs: Vec::new(),
             cost: L1Cost { gas: number, ..L1Cost::default() },
         };
         let call = |input: Bytes| {
@@ -90,9 +97,7 @@ impl ScriptedL1 {
             0 => transaction.input = call(input),
             1 => {
                 transaction.to = Some(Address::repeat_byte(9));
-                // Preceded by a failed call.
-                let calls = vec![call(Bytes::from_static(b"none")), call(input)];
-                self.data.calls.insert(hash, calls);
+                data.insert(1, Forwarded { data: call(input) }.encode_log_data());
             }
             2 | 3 => {
                 let tx = execute_tx_of(&input).unwrap();
@@ -104,8 +109,7 @@ impl ScriptedL1 {
                     transaction.input = given;
                 } else {
                     transaction.to = Some(Address::repeat_byte(9));
-                    let failed = call(Bytes::from_static(b"none"));
-                    self.data.calls.insert(hash, vec![failed, given]);
+                    data.insert(1, Forwarded { data: given }.encode_log_data());
                 }
             }
             _ => {
@@ -119,6 +123,7 @@ impl ScriptedL1 {
                 }
             }
         }
+        transaction.logs = data.into_iter().map(|data| Log { address: ROLLUP, data }).collect();
         transaction
     }
 
@@ -153,9 +158,6 @@ impl ScriptedL1 {
                 .unwrap()
             {
                 Derived::Whole(events) => return events,
-                Derived::Lacks(Need::Calls(of)) => {
-                    assert!(data.calls.insert(of, self.data.calls[&of].clone()).is_none());
-                }
                 Derived::Lacks(Need::Blobs(_, hashes)) => {
                     let blobs = hashes.iter().map(|hash| (*hash, self.data.blobs[hash].clone()));
                     data.blobs.extend(blobs);

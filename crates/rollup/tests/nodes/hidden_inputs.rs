@@ -1,9 +1,6 @@
-//! Blocks posted through other contracts, and nodes whose L1 has no `debug_traceTransaction`.
+//! Blocks posted through other contracts.
 
-use crate::{
-    several_l1::behind,
-    support::{DevnetRollup, provider_of, refusal, signed, submit, until_fault, until_status},
-};
+use crate::support::{DevnetRollup, provider_of, refusal, signed, submit, until_status};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::{SolCall as _, SolValue as _};
@@ -14,7 +11,7 @@ use contracts::{
 use enshrine_rollup::{Role, RollupNode};
 use eyre::{Result, ensure};
 use std::time::Duration;
-use testkit::{ETHER, Key, Proxy, id_of, rich};
+use testkit::{ETHER, Key, Proxy, rich};
 
 /// Bytecode that copies the calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
@@ -103,15 +100,12 @@ impl Forwarding {
     }
 }
 
-/// Starts a follower whose L1 node has no `debug_traceTransaction`.
-pub(crate) async fn without_traces(
-    rollup: &DevnetRollup,
-    sequencer: Option<String>,
-) -> Result<(Proxy, RollupNode)> {
-    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer })?;
+/// Starts a follower whose L1 node has no namespace `debug`.
+pub(crate) async fn without_traces(rollup: &DevnetRollup) -> Result<(Proxy, RollupNode)> {
+    let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     proxy.intercept(|request| {
-        let is_trace = request.contains("debug_traceTransaction");
-        is_trace.then(|| refusal(request, "the method debug_traceTransaction does not exist"))
+        let is_debug = request.contains("\"debug_");
+        is_debug.then(|| refusal(request, "the method does not exist"))
     });
     Ok((proxy, RollupNode::start(config).await?))
 }
@@ -120,59 +114,21 @@ pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()>
     until_status("the follower", follower, |status| status.safe_head.number == number).await
 }
 
+/// The receipts of L1 prove the inputs, so its nodes need not trace.
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_traces_of_one_node_stop_nothing() -> Result<()> {
+async fn inputs_of_contracts_are_derived_from_logs() -> Result<()> {
     let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
-    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
-    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
-    let missing = |request: &str| refusal(request, "the method debug_traceTransaction is missing");
-    let empty = |request: &str| {
-        let (id, zero) = (id_of(request), Address::ZERO);
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"type":"CALL","from":"{zero}","gas":"0x0","gasUsed":"0x0","input":"0x"}}}}"#
-        )
-    };
-    for wrong in [missing as fn(&str) -> String, empty] {
-        let (proxies, config) = behind(&rollup, 3, Role::Follower { sequencer: None })?;
-        // The node in use from the start on.
-        proxies[0].intercept(move |request| {
-            request.contains("debug_traceTransaction").then(|| wrong(request))
-        });
-        let follower = RollupNode::start(config).await?;
-        until_safe(&follower, 1).await?;
-        follower.stop().await;
-    }
-    sequencer.stop().await;
-    Ok(())
-}
-
-/// A follower searches the calldata first, then the sequencer's feed, then a trace.
-#[tokio::test(flavor = "multi_thread")]
-async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
-    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
-    let feed = format!("ws://{}", sequencer.server().addresses()[0]);
-
-    // Forwarded unchanged, the input is in the calldata of the transaction.
-    let advance = next_block(&sequencer).await?;
-    rollup.l1_call(plain, U256::ZERO, advance).await?;
-    let (_blind_proxy, blind) = without_traces(&rollup, None).await?;
-    until_safe(&blind, 1).await?;
-
-    // An inverted input is not in the calldata. A follower with the sequencer's feed does not need
-    // it, and another one finds it in a trace.
-    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
-    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
-    let (_fed_proxy, fed) = without_traces(&rollup, Some(feed)).await?;
-    until_safe(&fed, 2).await?;
-    let tracing = rollup.follower(None).await?;
-    until_safe(&tracing, 2).await?;
-    until_fault(&blind, "debug_traceTransaction").await?;
-    assert_eq!(blind.status().safe_head.number, 1);
-    let head = sequencer.status().unsafe_head;
-    assert_eq!((fed.status().safe_head, tracing.status().safe_head), (head, head));
-    for node in [blind, fed, tracing, sequencer] {
+    let Forwarding { contract, plain, hiding, sequencer } = Forwarding::start(&rollup).await?;
+    let (_proxy, follower) = without_traces(&rollup).await?;
+    rollup.l1_call(contract, U256::ZERO, next_block(&sequencer).await?).await?;
+    until_safe(&follower, 1).await?;
+    rollup.l1_call(plain, U256::ZERO, next_block(&sequencer).await?).await?;
+    until_safe(&follower, 2).await?;
+    let inverted = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
+    rollup.l1_call(hiding, U256::ZERO, inverted).await?;
+    until_safe(&follower, 3).await?;
+    assert_eq!(follower.status().safe_head, sequencer.status().unsafe_head);
+    for node in [follower, sequencer] {
         node.stop().await;
     }
     Ok(())
@@ -184,44 +140,13 @@ async fn inputs_before_their_list_are_derived() -> Result<()> {
     let Forwarding { contract, hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
     let direct = advance_before_list(&next_input(&sequencer).await?);
     rollup.l1_call(contract, U256::ZERO, direct).await?;
-    let hidden = advance_before_list(&next_input(&sequencer).await?);
-    let hidden = hidden.iter().map(|byte| !byte).collect();
-    rollup.l1_call(hiding, U256::ZERO, hidden).await?;
+    let inverted = advance_before_list(&next_input(&sequencer).await?);
+    let inverted = inverted.iter().map(|byte| !byte).collect();
+    rollup.l1_call(hiding, U256::ZERO, inverted).await?;
     let follower = rollup.follower(None).await?;
     until_safe(&follower, 2).await?;
     until_safe(&sequencer, 2).await?;
     assert_eq!(follower.status().safe_head, sequencer.status().safe_head);
-    for node in [follower, sequencer] {
-        node.stop().await;
-    }
-    Ok(())
-}
-
-/// Code that calls itself as often as its calldata says, one call within the other.
-const NEST: [u8; 24] = [
-    0x5f, 0x35, 0x80, 0x15, 0x60, 0x16, 0x57, 0x60, 0x01, 0x90, 0x03, 0x5f, 0x52, 0x5f, 0x5f, 0x60,
-    0x20, 0x5f, 0x5f, 0x30, 0x5a, 0xf1, 0x5b, 0x00,
-];
-
-/// The sender of an L1 transaction determines how deep its trace is.
-#[tokio::test(flavor = "multi_thread")]
-async fn deep_traces_are_read() -> Result<()> {
-    let rollup = DevnetRollup::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&rollup).await?;
-    let (nesting, outer) = (Address::repeat_byte(0xf2), Address::repeat_byte(0xf3));
-    // With the number behind the copied calldata: 300 calls.
-    let call = [
-        &[0x61, 0x01, 0x2c, 0x36, 0x52, 0x5f, 0x5f, 0x60, 0x20, 0x36, 0x5f, 0x73][..],
-        nesting.as_slice(),
-        &[0x5a, 0xf1, 0x50],
-    ];
-    rollup.provider.anvil_set_code(nesting, Bytes::from_static(&NEST)).await?;
-    rollup.provider.anvil_set_code(outer, forwarder(hiding, &call.concat())).await?;
-    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
-    rollup.l1_call(outer, U256::ZERO, hidden).await?;
-    let follower = rollup.follower(None).await?;
-    until_safe(&follower, 1).await?;
-    assert_eq!(follower.status().safe_head, sequencer.status().unsafe_head);
     for node in [follower, sequencer] {
         node.stop().await;
     }

@@ -1,10 +1,7 @@
 //! The chain of L1 over JSON-RPC, verified against hashes and roots.
 
 use super::{L1Client, PARALLEL};
-use crate::l1::{
-    L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader, Silence as _,
-    trace::call_frame,
-};
+use crate::l1::{L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader};
 use alloy_consensus::{
     Header, Transaction as _,
     constants::EMPTY_RECEIPTS,
@@ -13,13 +10,11 @@ use alloy_consensus::{
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, BloomInput, Bytes};
 use alloy_provider::Provider as _;
-use alloy_rpc_types_trace::geth::GethDebugTracingOptions;
 use client::Client;
 use rpc::{
     RpcBlock,
     convert::{BareReceipt, trie_receipt},
 };
-use serde_json::value::RawValue;
 use std::{
     sync::{Arc, mpsc::channel},
     thread,
@@ -136,37 +131,6 @@ impl L1Provider for L1Client {
             });
             joined.collect()
         })
-    }
-
-    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error> {
-        let options = GethDebugTracingOptions::call_tracer(Default::default());
-        let frame = self
-            .client
-            .request("debug_traceTransaction", (transaction, options))
-            .map_err(L1Error::from)
-            .and_then(|trace: Box<RawValue>| Ok(call_frame(trace.get())?))
-            .inspect_err(|error| {
-                // The client fails over on a missing response, but not if the node responds that it
-                // does not support the method.
-                if !error.is_silence() {
-                    self.leave_node();
-                }
-            })?;
-        let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
-        while let Some(frame) = waiting.pop() {
-            // A failed call was reverted, with all calls inside it.
-            if frame.error.is_some() {
-                continue;
-            }
-            // `DELEGATECALL` and `CALLCODE` run the rollup's code on other storage, and
-            // `STATICCALL` cannot write, so they advance nothing.
-            if frame.to == Some(rollup) && frame.typ == "CALL" {
-                calls.push(frame.input.clone());
-            }
-            // Depth first in the order of execution, which is also the order of the logs.
-            waiting.extend(frame.calls.into_iter().rev());
-        }
-        Ok(calls)
     }
 
     fn code(&self, account: Address) -> Result<Bytes, L1Error> {

@@ -316,10 +316,6 @@ impl L1Provider for MemoryL1 {
         headers.iter().map(|_| Ok(Vec::new())).collect()
     }
 
-    fn calls_of(&self, _: Address, _: B256) -> Result<Vec<Bytes>, L1Error> {
-        Ok(Vec::new())
-    }
-
     fn code(&self, _: Address) -> Result<Bytes, L1Error> {
         Ok(Bytes::new())
     }
