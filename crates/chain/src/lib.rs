@@ -16,6 +16,7 @@
 
 mod accounts;
 mod allowance;
+mod ancestors;
 mod attributes;
 mod budget;
 mod builder;

@@ -163,6 +163,7 @@ impl ChainReader {
             fork_backend: self.fork_backend.clone(),
             block: Arc::clone(block),
             root,
+            ancestors: Arc::default(),
         }
     }
 

@@ -3,8 +3,8 @@
 //! For consecutive blocks it records only reads of items that the blocks have not written, which is
 //! the witness for verifying all of them.
 
-use crate::store::{Block, Recorder, Store, StoreError};
-use crate::{ChainError, State, spec_reads, state::ancestor_hash};
+use crate::store::{Block, Recorder, Store};
+use crate::{ChainError, State, ancestors::Ancestor, spec_reads};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::{OwnedWitness, compact::LengthAlone};
 use executor::{BlockState, ForkBackend, Instructions, StateSource};
@@ -121,26 +121,12 @@ impl<'s> WitnessRecorder<'s> {
         self.header_bytes.set(checkpoint.header_bytes);
     }
 
-    /// Records that a verifier needs the headers starting at this number.
-    fn reach_back_to(&self, number: u64) -> Result<(), StoreError> {
-        let parent = &self.state.block.header;
-        let oldest = self.oldest_ancestor.get();
-        if number >= oldest {
-            return Ok(());
+    /// Records that a verifier needs the headers starting at this ancestor's.
+    fn reach_back_to(&self, ancestor: Ancestor) {
+        if ancestor.number < self.oldest_ancestor.get() {
+            self.oldest_ancestor.set(ancestor.number);
+            self.header_bytes.set(ancestor.header_bytes);
         }
-        let (mut hash, mut bytes) = (parent.parent_hash, self.header_bytes.get());
-        while let Some(ancestor) = self.state.store.block(&hash)? {
-            if ancestor.header.number < oldest {
-                bytes += alloy_rlp::Encodable::length(&ancestor.header) + LIST_OFFSET;
-            }
-            if ancestor.header.number <= number {
-                break;
-            }
-            hash = ancestor.header.parent_hash;
-        }
-        self.oldest_ancestor.set(number);
-        self.header_bytes.set(bytes);
-        Ok(())
     }
 
     /// Advances past the block with this hash, which has written these nodes and codes.
@@ -204,9 +190,10 @@ impl<'s> StateSource for WitnessRecorder<'s> {
             let own = usize::try_from(own).ok();
             return Ok(own.and_then(|own| self.blocks.borrow().get(own).copied()));
         }
-        if let Some(hash) = ancestor_hash(&*self.state.store, &self.state.block.header, number)? {
-            self.reach_back_to(number)?;
-            return Ok(Some(hash));
+        let State { store, block, ancestors, .. } = self.state;
+        if let Some(ancestor) = ancestors.get(&**store, &block.header, number)? {
+            self.reach_back_to(ancestor);
+            return Ok(Some(ancestor.hash));
         }
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }

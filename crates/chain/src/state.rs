@@ -1,7 +1,9 @@
 //! The state after a block, for reads and execution.
 
-use crate::store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
-use crate::{BlockAttributes, ChainConfig, ChainError, header::base_fee_after};
+use crate::store::{Block, Changes, ExecutedBlock, Overlay, Store};
+use crate::{
+    BlockAttributes, ChainConfig, ChainError, ancestors::Ancestors, header::base_fee_after,
+};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs};
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_evm::EvmEnv;
@@ -27,6 +29,8 @@ pub struct State {
     pub(crate) fork_backend: Option<Arc<dyn ForkBackend>>,
     pub(crate) block: Arc<Block>,
     pub(crate) root: B256,
+    /// Shared by all states after this block that are derived from one another.
+    pub(crate) ancestors: Arc<Ancestors>,
 }
 
 impl State {
@@ -87,7 +91,8 @@ impl State {
         let block = Arc::new(block);
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
-        Ok(Self { root: block.header.state_root, block, ..self.clone() })
+        let ancestors = Arc::default();
+        Ok(Self { root: block.header.state_root, block, ancestors, ..self.clone() })
     }
 
     /// Returns the same state under other rules.
@@ -251,8 +256,8 @@ impl StateSource for State {
     }
 
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
-        if let Some(own) = ancestor_hash(&*self.store, &self.block.header, number)? {
-            return Ok(Some(own));
+        if let Some(own) = self.ancestors.get(&*self.store, &self.block.header, number)? {
+            return Ok(Some(own.hash));
         }
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
@@ -260,28 +265,6 @@ impl StateSource for State {
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         self.fork_backend.as_deref()
     }
-}
-
-/// Returns the hash of the ancestor with this number of a child of `parent`, along its own branch.
-pub(crate) fn ancestor_hash(
-    store: &dyn Store,
-    parent: &Header,
-    number: u64,
-) -> Result<Option<B256>, StoreError> {
-    if number > parent.number {
-        return Ok(None);
-    }
-    if number == parent.number {
-        return Ok(Some(parent.hash_slow()));
-    }
-    let mut hash = parent.parent_hash;
-    while let Some(ancestor) = store.block(&hash)? {
-        if ancestor.header.number == number {
-            return Ok(Some(ancestor.hash));
-        }
-        hash = ancestor.header.parent_hash;
-    }
-    Ok(None)
 }
 
 /// Returns the gas limit of the next block, moved towards the target by at most the allowed change.

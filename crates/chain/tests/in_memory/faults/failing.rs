@@ -5,7 +5,10 @@ use enshrine_chain::store::{
     Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
 use revm::bytecode::Bytecode;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 use trie::NodePath;
 
 /// An in-memory store in which one operation, read or write, can be made to fail. It fails only
@@ -14,6 +17,7 @@ use trie::NodePath;
 pub(crate) struct FailingStore {
     below: MemoryStore,
     plan: Mutex<Plan>,
+    block_reads: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +36,11 @@ impl FailingStore {
     /// Lets all operations succeed again, and returns the injected error if it occurred.
     pub(crate) fn heal(&self) -> Option<StoreError> {
         core::mem::take(&mut *self.plan()).injected
+    }
+
+    /// Returns the number of reads of blocks since the last call.
+    pub(crate) fn take_block_reads(&self) -> usize {
+        self.block_reads.swap(0, Ordering::Relaxed)
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -67,6 +76,7 @@ impl Store for FailingStore {
 
     fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError> {
         self.operation("read a block")?;
+        self.block_reads.fetch_add(1, Ordering::Relaxed);
         self.below.block(hash)
     }
 

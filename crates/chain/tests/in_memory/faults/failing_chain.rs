@@ -43,6 +43,14 @@ pub(crate) fn reader_code() -> Vec<u8> {
     .concat()
 }
 
+/// Reads BLOCKHASH of one to six blocks ago, a hundred times each, in turn.
+pub(crate) const HISTORIAN: Address = Address::repeat_byte(0x48);
+
+fn historian_code() -> Vec<u8> {
+    let all = (1..=6).flat_map(|distance| [0x60, distance, 0x43, 0x03, 0x40, 0x50]);
+    all.collect::<Vec<u8>>().repeat(100)
+}
+
 pub(crate) fn genesis() -> Genesis {
     let mut genesis = empty_genesis(ProtocolFork::Osaka);
     let rich = || GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
@@ -53,7 +61,9 @@ pub(crate) fn genesis() -> Genesis {
         let account = GenesisAccount { balance: U256::from(number + 1), ..Default::default() };
         genesis.alloc.insert(address, account);
     }
-    for (address, code) in [(SETTER, SETTER_CODE.to_vec()), (READER, reader_code())] {
+    let codes =
+        [(SETTER, SETTER_CODE.to_vec()), (READER, reader_code()), (HISTORIAN, historian_code())];
+    for (address, code) in codes {
         let slots = (0..12).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1)));
         let contract = GenesisAccount {
             nonce: Some(1),

@@ -17,7 +17,8 @@ use enshrine_chain::{
 use executor::Invalid;
 use failing::FailingStore;
 use failing_chain::{
-    CHAIN_ID, FailingChain, READER, SETTER, SETTER_CODE, build, config, genesis, reader_code, set,
+    CHAIN_ID, FailingChain, HISTORIAN, READER, SETTER, SETTER_CODE, build, call, config, genesis,
+    reader_code, set,
 };
 use revm::inspector::NoOpInspector;
 use std::sync::Arc;
@@ -424,4 +425,41 @@ fn ommer_checks_return_store_errors() {
         };
         assert_eq!(imported.map(drop), Err(ChainError::Store(injected)), "operation {count}");
     }
+}
+
+#[test]
+fn ancestor_hashes_are_read_once() {
+    let FailingChain { store, mut chain, .. } = FailingChain::new();
+    let request = Call {
+        from: Key::named("alice").address(),
+        to: Some(HISTORIAN),
+        block: CallBlock::Next { timestamp: 1_000 },
+        ..Call::default()
+    };
+    store.take_block_reads();
+    assert!(chain.call(request).unwrap().success);
+    // The head's hash is known, so five ancestors are read.
+    assert_eq!(store.take_block_reads(), 5, "call");
+
+    let block = build(&chain, 1, vec![call(6, HISTORIAN, [U256::ZERO; 2])]);
+    assert!(block.block.executed.receipts[0].success);
+    // The witness reads the headers once more.
+    assert_eq!(block.witness.headers.len(), 6);
+    assert_eq!(store.take_block_reads(), 10, "build");
+
+    let (before, built) = (chain.state(), block.block.clone());
+    assert_eq!(witness_of(&before, &built).unwrap(), block.witness);
+    assert_eq!(store.take_block_reads(), 10, "witness");
+
+    let again = chain.state();
+    let mut state = again.open();
+    let mut replay = Replay::new(&again, &mut state, &built, NoOpInspector).unwrap();
+    replay.run_to(1).unwrap();
+    assert_eq!(store.take_block_reads(), 5, "trace");
+
+    // The child's ancestors are other blocks.
+    chain.append(block).unwrap();
+    let next = build(&chain, 1, vec![call(7, HISTORIAN, [U256::ZERO; 2])]);
+    assert_eq!(next.witness.headers.len(), 6);
+    assert_eq!(next.witness.headers[5], Bytes::from(alloy_rlp::encode(&built.header)));
 }
