@@ -32,8 +32,9 @@ use std::{
 };
 use trie::NodePath;
 
-/// Maximum time to wait for another process to close the chain.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum time to wait for another process or thread to close the chain. A thread of a stopped node
+/// keeps the chain open until its last request to L1 ends, which can exceed three seconds.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Size of the cache for blocks, in bytes.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;

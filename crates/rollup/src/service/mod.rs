@@ -85,8 +85,12 @@ pub struct RollupNode {
     actors: Actors,
     ports: Ports,
     /// Actors that only observe.
-    tasks: Vec<tokio::task::AbortHandle>,
+    tasks: Tasks,
 }
+
+/// Background tasks that hold the chain.
+#[derive(Debug)]
+struct Tasks(Vec<tokio::task::JoinHandle<()>>);
 
 #[derive(Debug)]
 struct Actors {
@@ -262,13 +266,13 @@ impl RollupNode {
             poll: config.poll_interval,
             stop: Arc::default(),
         };
-        let mut tasks = vec![
-            latency::start(latencies, node.subscribe(), &shared).abort_handle(),
-            checked.recheck(reader.client(), rules, &shared).abort_handle(),
-            room_levels.follow(&shared).abort_handle(),
-            message_indexer::start(&node, &shared).abort_handle(),
-        ];
-        tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
+        let mut tasks = Tasks(vec![
+            latency::start(latencies, node.subscribe(), &shared),
+            checked.recheck(reader.client(), rules, &shared),
+            room_levels.follow(&shared),
+            message_indexer::start(&node, &shared),
+        ]);
+        tasks.0.extend(start.lease.as_ref().map(|lease| lease.start()));
         let watcher = watch.zip(config.watch.take()).map(|(watch, watching)| {
             let (client, node) = (Arc::clone(reader.client()), Arc::clone(&node));
             let (facts, levels) = ((&deployment, &rules), (config.l1_limits, watch_levels));
@@ -279,7 +283,7 @@ impl RollupNode {
         for url in watching::other_streams(&config).filter(|_| watcher.is_some()) {
             let prefixes = prefixes.clone();
             let watch = async move { prefixes.watch(&url).await };
-            tasks.push(tokio::spawn(watch).abort_handle());
+            tasks.0.push(tokio::spawn(watch));
         }
         let offers = Arc::clone(&forwarder);
         let mut actors =
@@ -343,18 +347,40 @@ impl RollupNode {
         self.ports.engine.as_ref().map(EngineServer::address)
     }
 
-    /// Stops block production, releases the lease, and closes all connections. A thread that is
-    /// blocked by a request to L1 ends after this returns.
+    /// Stops block production, releases the lease, closes all connections, and closes the chain. A
+    /// thread that is blocked by a request to L1 ends after this returns, and keeps the chain open
+    /// until then.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+            self.tasks.abort();
             self.actors.end().await;
             // Must come after the last block, because another node may lead from then on.
             if let Some(lease) = self.shared.lease.get() {
                 lease.resign().await;
             }
             self.ports.close().await;
+            self.tasks.end().await;
         })
+    }
+}
+
+impl Tasks {
+    fn abort(&self) {
+        self.0.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    /// Aborts the tasks and waits until they have released the chain.
+    async fn end(self) {
+        self.abort();
+        let ended = async {
+            for task in self.0 {
+                // A panic was logged by the supervisor.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("abandoned background tasks at shutdown");
+        }
     }
 }
 
