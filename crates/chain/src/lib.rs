@@ -70,7 +70,7 @@ pub use reader::ChainReader;
 pub use record::{LIST_OFFSET, WitnessSize};
 pub use replay::{Replay, witness_of};
 pub use sender::max_cost;
-pub use state::{MAX_EXECUTION_GAS, State};
+pub use state::{MAX_EXECUTION_GAS, State, next_gas_limit};
 pub use verify::verify_child;
 pub use witness::{BatchWithWitness, shortest_input};
 

@@ -268,7 +268,7 @@ impl StateSource for State {
 }
 
 /// Returns the gas limit of the next block, moved towards the target by at most the allowed change.
-fn next_gas_limit(parent: u64, target: Option<u64>) -> u64 {
+pub fn next_gas_limit(parent: u64, target: Option<u64>) -> u64 {
     let step = (parent / 1024).saturating_sub(1);
     let target = target.unwrap_or(parent).max(5_000);
     target.clamp(parent.saturating_sub(step), parent.saturating_add(step))

@@ -66,7 +66,7 @@ impl Draft {
             fee_recipient: settings.coinbase,
             prev_randao: keccak256([parent.hash.as_slice(), &number.to_be_bytes()].concat()),
             parent_beacon_block_root: request.parent_beacon_block_root,
-            gas_limit: None,
+            gas_limit: request.gas_target,
             extra_data: settings.extra_data.clone(),
             withdrawals: request.withdrawals.clone(),
             slot_number: number,

@@ -20,6 +20,9 @@ pub struct MineRequest {
     pub only: Option<Vec<B256>>,
     /// Withdrawals of the block.
     pub withdrawals: Vec<Withdrawal>,
+    /// Target of the gas limit, towards which each block moves from its parent's; `None` to keep
+    /// the parent's.
+    pub gas_target: Option<u64>,
     /// Anchor of the block.
     pub parent_beacon_block_root: B256,
     /// Bytes to keep free in the EXECUTE input, for other data in the L1 transaction.

@@ -13,8 +13,9 @@ use crate::{
     l2::contracts::relayed_after,
     service::{node_handle::NodeHandle, supervisor::Actor},
 };
+use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
-use chain::ChainReader;
+use chain::{ChainReader, next_gas_limit};
 use contracts::{L2_MESSENGER, kept_slot};
 use futures_util::TryFutureExt as _;
 use node::Node;
@@ -45,8 +46,20 @@ const STOP_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
     pub(crate) admission: Admission,
+    /// Target of the blocks' gas limit.
+    pub(crate) gas_target: u64,
     /// Conditions of promises; `None` if the node makes none, or could not read them.
     pub(crate) promises: Option<PromiseTerms>,
+}
+
+impl Terms {
+    /// Returns `true` if a block has the gas limit that L1 requires after this parent, and the fee
+    /// recipient of the policy.
+    pub(crate) fn allow(&self, parent: &Header, header: &Header) -> bool {
+        let gas_limit = next_gas_limit(parent.gas_limit, Some(self.gas_target));
+        let recipient = self.admission.required_recipient();
+        header.gas_limit == gas_limit && recipient.is_none_or(|it| it == header.beneficiary)
+    }
 }
 
 /// Immutable snapshot of L1 for the sequencer.
@@ -310,16 +323,18 @@ impl L1Poller {
             let promises = promiser.map(|promiser| {
                 scope.spawn(move || Self::request_promise_terms(client, promiser, head, quorum))
             });
-            let (duties, admission, rate) = client.most(quorum, |provider| async move {
-                let at = hash.into();
-                let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
-                let admission =
-                    rollup_contracts::admission(provider.clone(), rollup, account, rules, at);
-                let rate = profile::rate_by(provider, at, base_fee).map_err(Into::into);
-                tokio::try_join!(duties, admission, rate)
-            })?;
+            let (duties, admission, gas_target, rate) =
+                client.most(quorum, |provider| async move {
+                    let at = hash.into();
+                    let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
+                    let admission =
+                        rollup_contracts::admission(provider.clone(), rollup, account, rules, at);
+                    let gas_target = rollup_contracts::gas_target(provider.clone(), rollup, at);
+                    let rate = profile::rate_by(provider, at, base_fee).map_err(Into::into);
+                    tokio::try_join!(duties, admission, gas_target, rate)
+                })?;
             let promises = promises.and_then(|it| it.join().unwrap_or_default());
-            Ok((Terms { duties, admission, promises }, rate))
+            Ok((Terms { duties, admission, gas_target, promises }, rate))
         })
     }
 

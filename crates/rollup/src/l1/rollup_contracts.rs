@@ -335,22 +335,41 @@ impl Admission {
         self.open_at == 0
     }
 
-    /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the
-    /// policy requires one.
+    /// Returns the fee recipient that the policy requires of the account's blocks, if it allows the
+    /// account and requires one.
+    pub(crate) fn required_recipient(&self) -> Option<Address> {
+        self.policy.as_ref().ok().copied().flatten()
+    }
+
+    /// Returns the fee recipient of a block that L1 accepts at this time, if the policy requires
+    /// one. While the rollup is open to anyone, L1 accepts any. The policy's is required again
+    /// after the first block, so blocks have it all the time.
     ///
     /// # Errors
     ///
     /// [`L1Error::NotAuthorized`] if L1 would reject the account's blocks.
     pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, L1Error> {
-        // Overdue duties open the rollup too. This is not checked here, so an account that may
-        // advance only for that reason waits until `open_at`.
-        if l1_time >= self.open_at {
-            return Ok(None);
+        match &self.policy {
+            Ok(recipient) => Ok(*recipient),
+            // Overdue duties open the rollup too. This is not checked here, so an account that may
+            // advance only for that reason waits until `open_at`.
+            Err(_) if l1_time >= self.open_at => Ok(None),
+            Err(reason) => {
+                Err(L1Error::NotAuthorized { account: self.account, reason: reason.clone() })
+            }
         }
-        let account = self.account;
-        let refused = |reason| L1Error::NotAuthorized { account, reason };
-        self.policy.clone().map_err(refused)
     }
+}
+
+/// Requests the target of the blocks' gas limit at an L1 block from a node. Unverified, as
+/// [`duties`].
+pub(crate) async fn gas_target(
+    provider: RootProvider,
+    rollup: Address,
+    at: BlockId,
+) -> Result<u64, L1Error> {
+    let limits = INativeRollup::new(rollup, &provider).gasLimits().block(at).call().await?;
+    Ok(limits.target)
 }
 
 /// Requests the conditions for this account at an L1 block from a node.

@@ -47,7 +47,7 @@ use contracts::advance_plan::L1Limits;
 use isolation::{Isolation, users_of};
 use node::{BlockCandidate, DropTransaction, MineRequest, SetAttributes};
 use preconfirmations::NextBlock;
-use recovery::LostBlocks;
+use recovery::{L1State, LostBlocks};
 use requeued::Requeued;
 use rpc_types::SubmitterStatus;
 use sealing::{BlockSealer, SealRequest};
@@ -232,8 +232,12 @@ impl Sequencer {
         // Blocks that an L1 reorg replaced do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.requeued.displace(update.displaced);
-        let (max_lag, promises) = (self.rules.max_lag, self.preconfirmations.as_ref());
-        if let Some(parent) = self.lost.find(&self.sync, &self.clock, max_lag, promises)? {
+        let l1 = L1State {
+            clock: &self.clock,
+            terms: self.terms.as_deref(),
+            max_lag: self.rules.max_lag,
+        };
+        if let Some(parent) = self.lost.find(&self.sync, l1, self.preconfirmations.as_ref())? {
             self.revert_to(parent)?;
         }
         self.isolate_refused()
@@ -445,11 +449,14 @@ impl Sequencer {
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();
-        let plain = MineRequest { parent_beacon_block_root: anchor, ..MineRequest::default() };
+        let gas_target = self.terms.as_ref().map(|terms| terms.gas_target);
+        let plain =
+            MineRequest { gas_target, parent_beacon_block_root: anchor, ..MineRequest::default() };
         let asked = self.sync.node.read(|node| {
             let it = &node.attributes;
             it.timestamp.is_none()
                 && it.transactions.is_empty()
+                && it.gas_target == gas_target
                 && it.parent_beacon_block_root == anchor
         });
         if !asked {

@@ -75,6 +75,8 @@ impl OpenBlock {
         };
         let mut request = MineRequest {
             timestamp: Some(block.header.timestamp),
+            // One step from the parent's.
+            gas_target: Some(block.header.gas_limit),
             parent_beacon_block_root: block.header.parent_beacon_block_root.unwrap_or_default(),
             fixed: fixed.len(),
             transactions: fixed,
@@ -144,6 +146,7 @@ pub(super) fn build_again(node: &Node, prefix: &Prefix) -> Result<BlockCandidate
     node.execute(SetCoinbase(header.beneficiary));
     node.seal(&MineRequest {
         timestamp: Some(header.timestamp),
+        gas_target: Some(header.gas_limit),
         parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
         fixed: transactions.len(),
         transactions,

@@ -187,6 +187,7 @@ impl BlockSealer {
                 },
                 transactions: system.transactions.iter().chain(users.first()).cloned().collect(),
                 reserved_bytes: reserved,
+                gas_target: Some(terms.gas_target),
                 pool_gas,
                 only: users.only(),
                 ..MineRequest::default()

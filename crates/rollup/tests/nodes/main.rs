@@ -17,6 +17,7 @@ mod forgetting;
 mod forks;
 mod forks_of_clients;
 mod forwarding;
+mod governed;
 mod handover;
 mod hidden_inputs;
 mod hostile_duties;
