@@ -1,15 +1,14 @@
 //! Hashes of the ancestors that a block under execution accesses.
 
-use crate::{
-    record::LIST_OFFSET,
-    store::{Store, StoreError},
-};
+use crate::store::{Store, StoreError};
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use alloy_rlp::Encodable as _;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
+/// Length of the offset of an item in an SSZ list, in bytes.
+pub const LIST_OFFSET: usize = 4;
 /// Number of ancestors that are kept: as many as BLOCKHASH can access in one block.
 const WINDOW: usize = 256;
 

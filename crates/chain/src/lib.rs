@@ -49,6 +49,7 @@ mod witness;
 
 pub use accounts::each_account;
 pub use allowance::{AllowanceRefusal, ExecuteMarket};
+pub use ancestors::LIST_OFFSET;
 pub use attributes::BlockAttributes;
 pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
 pub use builder::{BlockBuilder, BlockBuilderOutcome};
@@ -67,7 +68,7 @@ pub use genesis::{empty_genesis, genesis_hash, genesis_header};
 pub use input_builder::{block_of, to_stateless_batch, to_stateless_input};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
-pub use record::{LIST_OFFSET, WitnessSize};
+pub use record::WitnessSize;
 pub use replay::{Replay, witness_of};
 pub use sender::max_cost;
 pub use state::{MAX_EXECUTION_GAS, State, next_gas_limit};

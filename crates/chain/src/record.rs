@@ -4,7 +4,11 @@
 //! the witness for verifying all of them.
 
 use crate::store::{Block, Recorder, Store};
-use crate::{ChainError, State, ancestors::Ancestor, spec_reads};
+use crate::{
+    ChainError, State,
+    ancestors::{Ancestor, LIST_OFFSET},
+    spec_reads,
+};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::{OwnedWitness, compact::LengthAlone};
 use executor::{BlockState, ForkBackend, Instructions, StateSource};
@@ -14,9 +18,6 @@ use std::{
     collections::BTreeSet,
 };
 use trie::{NodePath, SourceError};
-
-/// Length of the offset of an item in an SSZ list, in bytes.
-pub const LIST_OFFSET: usize = 4;
 
 /// A position in the recorded reads of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
