@@ -30,13 +30,14 @@ library ExitAccounts {
         }
     }
 
-    /// @notice Reverts unless the account is a contract on the L2: it has code, and not the code of
-    /// an account that delegates.
+    /// @notice Returns `true` if the account is a contract on the L2: it has code, and not the code
+    /// of an account that delegates. Reverts unless the given code is that of the account.
     /// @dev The hash of a code does not distinguish the two, so the code itself is needed.
-    /// @param proof Proof of the account, followed by its code.
-    function requireContract(bytes32 stateRoot, address account, bytes[] calldata proof)
+    /// @param proof Proof of the account, or of its absence, followed by its code.
+    function isContract(bytes32 stateRoot, address account, bytes[] calldata proof)
         internal
         pure
+        returns (bool)
     {
         if (proof.length == 0) revert StateProof.ProofIncomplete(0);
         uint256 last = proof.length - 1;
@@ -49,11 +50,12 @@ library ExitAccounts {
             nodes.length := last
         }
         (, StateProof.Account memory a) = StateProof.account(stateRoot, account, nodes);
+        bytes32 codeHash = keccak256(code);
+        if (codeHash != a.codeHash) {
+            revert IRollupExit.AccountCodeMismatch(account, codeHash, a.codeHash);
+        }
         // Truncates to the first bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
-        bool isContract = code.length != 0 && bytes3(code) != DELEGATION;
-        if (!isContract || keccak256(code) != a.codeHash) {
-            revert IRollupExit.AccountNotContract(account, a.codeHash);
-        }
+        return code.length != 0 && bytes3(code) != DELEGATION;
     }
 }

@@ -246,8 +246,8 @@ contract RollupExit is IRollupExit {
         _payReturned(message.index, recipient, amount);
     }
 
-    /// @dev Marks a message as returned and as reclaimed, and pays it to an account that its sender
-    /// chose.
+    /// @dev Marks a message as reclaimed, and pays it to an account that its sender chose if its
+    /// refund account is a contract of the L2 that was not paid before.
     function _reclaim(
         IL1MessageQueue.Message calldata message,
         uint256 amount,
@@ -257,14 +257,15 @@ contract RollupExit is IRollupExit {
         if (msg.sender != message.sender) {
             revert NotRefundable(msg.sender, message.refundTo);
         }
-        ExitAccounts.requireContract(stateRoot, message.refundTo, refundProof);
+        bool isContract = ExitAccounts.isContract(stateRoot, message.refundTo, refundProof);
         uint64 index = message.index;
         // If the bit was already set, this clears it, but the call reverts.
         if (!_reclaimed.toggle(index)) revert AlreadyReturned(index);
-        // The controller of the refund account's address on L1, such as its deployer, may have been
-        // paid before. This must not prevent the sender from reclaiming other assets of the
-        // message.
-        if (_returned.get(index)) amount = 0;
+        // An account without code is paid by `returnMessage`, and the controller of a contract's
+        // address on L1, such as its deployer, may have been paid before. Neither must prevent the
+        // sender from reclaiming other assets of the message: an L2 bridge that was never deployed
+        // has no code.
+        if (!isContract || _returned.get(index)) amount = 0;
         else _returned.set(index);
         _payReturned(index, to, amount);
     }

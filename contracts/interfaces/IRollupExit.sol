@@ -30,9 +30,8 @@ interface IRollupExit {
     /// @notice The account has code on the L2, and does not delegate to the given address
     /// (EIP-7702).
     error AccountHasCode(address account, bytes32 codeHash);
-    /// @notice The account has no code on the L2, or delegates (EIP-7702), or the given code is not
-    /// its own.
-    error AccountNotContract(address account, bytes32 codeHash);
+    /// @notice The given code is not that of the account on the L2.
+    error AccountCodeMismatch(address account, bytes32 got, bytes32 expected);
     /// @notice The account has never signed a transaction on the L2, so another address on L1 may
     /// control it: only the account itself can exit.
     error CallerNotAccount(address caller, address account);
@@ -92,9 +91,10 @@ interface IRollupExit {
 
     /// @notice Returns value and fee of a message that was never relayed to an account that its
     /// sender chooses, if its refund account is a contract on the L2, whose address may have no
-    /// owner on L1. Only the sender may call, once. If `returnMessage` has paid the refund account
-    /// before, the call succeeds without a payment, so that a sender that holds other assets of the
-    /// message, such as the tokens of a deposit, can return them after this call.
+    /// owner on L1. Only the sender may call, once. If the refund account is no contract, which
+    /// `returnMessage` pays, or was paid before, the call succeeds without a payment, so that a
+    /// sender that holds other assets of the message, such as the tokens of a deposit, can return
+    /// them after this call.
     /// @param before Checkpoint of the queue before the message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.

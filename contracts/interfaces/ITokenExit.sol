@@ -43,7 +43,8 @@ interface ITokenExit {
 
     /// @notice Returns the tokens and the fee of a deposit that was never relayed, once the rollup
     /// is closed: to the account that `IRollupExit.returnMessage` would pay if the depositor were
-    /// the sender. Only the accounts that may call that function may call this one.
+    /// the sender. Only the accounts that may call that function may call this one. If the L2 bridge
+    /// has no code, the fee is not returned.
     /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account
     /// that called `refund`, and all other accounts are the one that withdrew. The recipient is
     /// paid by a call, so a recipient that rejects ETH cannot receive a deposit with a fee.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {L1TokenBridge} from "../../contracts/bridge/L1TokenBridge.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
@@ -72,6 +73,57 @@ contract DepositExitTest is TokenExitFixture {
 
     function notRefundable(address caller, address to) internal pure returns (bytes memory) {
         return abi.encodeWithSelector(IL1TokenBridge.NotRefundable.selector, caller, to);
+    }
+
+    // ------------------------------------------------------------------ no bridge on the L2
+
+    /// @dev Replaces the bridge by one whose L2 side is never deployed.
+    function withoutL2Bridge() internal {
+        l2Bridge = makeAddr("an address without code");
+        bridge = new L1TokenBridge(address(queue), l2Bridge);
+        bridge.register(address(token), 700_000);
+        record(
+            0,
+            700_000,
+            abi.encodeCall(
+                IL2TokenBridge.makeToken,
+                (address(token), token.name(), token.symbol(), token.decimals())
+            )
+        );
+    }
+
+    function test_deposits_to_undeployed_bridge_are_returned_once() public {
+        withoutL2Bridge();
+        IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
+        end();
+        assertEq(bridgeProof[bridgeProof.length - 1].length, 0);
+        refused(bob, notRefundable(bob, carol), d);
+        bytes[] memory right = bridgeProof;
+        bridgeProof = withCode(l2.prove(l2Bridge).nodes, hex"00");
+        vm.startPrank(carol);
+        vm.expectPartialRevert(IRollupExit.AccountCodeMismatch.selector);
+        returnDeposit(d, bridgeProof);
+        vm.stopPrank();
+        bridgeProof = right;
+        returned(carol, d);
+        assertEq(token.balanceOf(carol), 100);
+        // The fee stays with the refund account of the message, the L2 bridge.
+        assertEq(carol.balance, 0);
+        assertFalse(exit_.isReturned(d.index));
+        refused(carol, again(d), d);
+        refused(alice, again(d), d);
+        assertOwed(token, 0);
+    }
+
+    function test_kept_deposits_to_undeployed_bridge_are_returned_once() public {
+        withoutL2Bridge();
+        IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
+        arrive();
+        end();
+        returnedKept(carol, d);
+        assertEq(token.balanceOf(carol), 100);
+        refusedKept(carol, again(d), d);
+        assertOwed(token, 0);
     }
 
     // ------------------------------------------------------------------ never relayed

@@ -60,7 +60,7 @@ contract ReclaimTest is ExitFixture {
         assertEq(wallet.balance, 2 ether + 3);
     }
 
-    /// @dev The refund account would be paid, so the sender must not decide otherwise.
+    /// @dev The refund account is paid, so the call of the sender pays nothing.
     function test_refunds_of_accounts_without_code_are_not_reclaimed() public {
         address absent = makeAddr("absent");
         address[3] memory accounts = [bob, delegating, absent];
@@ -72,22 +72,29 @@ contract ReclaimTest is ExitFixture {
         vm.startPrank(alice);
         for (uint256 i = 0; i < accounts.length; ++i) {
             bytes[] memory nodes = l2.prove(accounts[i]).nodes;
-            // Their own code, that of a contract, and the proof of a contract.
-            bytes[3] memory codes = [l2.codeOf(accounts[i]), bytes(hex"00"), hex"60"];
-            assertEq(codes[0].length, i == 1 ? 23 : 0);
+            // The code of a contract, and the proof of a contract.
+            bytes[2] memory codes = [bytes(hex"00"), hex"60"];
             for (uint256 j = 0; j < codes.length; ++j) {
-                vm.expectPartialRevert(IRollupExit.AccountNotContract.selector);
+                vm.expectPartialRevert(IRollupExit.AccountCodeMismatch.selector);
                 reclaim(i, alice, withCode(nodes, codes[j]));
             }
             vm.expectPartialRevert(StateProof.ProofIncomplete.selector);
             reclaim(i, alice, nodes);
             vm.expectRevert();
             reclaim(i, alice, proveCode(holder));
+            bytes memory code = l2.codeOf(accounts[i]);
+            assertEq(code.length, i == 1 ? 23 : 0);
+            vm.expectEmit(address(exit_));
+            emit IRollupExit.MessageReturned(message(i).index, alice, 0);
+            reclaim(i, alice, withCode(nodes, code));
+            assertFalse(exit_.isReturned(message(i).index));
+            expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyReturned.selector, i));
+            reclaim(i, alice, withCode(nodes, code));
         }
         bytes[] memory proof = proveCode(holder);
         expectRefused(abi.encodeWithSelector(StateProof.ProofIncomplete.selector, 0));
         reclaim(3, alice, new bytes[](0));
-        vm.expectPartialRevert(IRollupExit.AccountNotContract.selector);
+        vm.expectPartialRevert(IRollupExit.AccountCodeMismatch.selector);
         reclaim(3, alice, withCode(l2.prove(holder).nodes, hex"0000"));
         vm.deal(alice, 0);
         reclaim(3, alice, proof);

@@ -81,7 +81,7 @@ pub struct DepositReturn {
     pub callers: Vec<Address>,
     /// Amount in the token's smallest unit.
     pub amount: U256,
-    /// Fee that the relayer has not received, in wei.
+    /// Fee that the relayer has not received, in wei; zero if the L2 bridge was never deployed.
     pub fee: u128,
     /// Calldata of `L1TokenBridge.returnDeposit` or `returnKeptDeposit`.
     pub calldata: Bytes,
@@ -111,7 +111,7 @@ impl DepositReturn {
         let IL2TokenBridge::mintCall { l1Token, from, to, refundTo, amount } =
             deposited.ok_or(ExitError::NotDeposit { index, sender, to })?;
         let it = Undelivered::prove(state_root, found, proof)?;
-        let bridge_proof = proven::contract(state_root, l2_bridge, bridge)?;
+        let (bridge_proof, is_deployed) = proven::code(state_root, l2_bridge, bridge)?;
         let deposit = Deposit {
             l1Token,
             from,
@@ -149,7 +149,7 @@ impl DepositReturn {
             depositor: from,
             callers,
             amount,
-            fee: it.fee(),
+            fee: if is_deployed { it.fee() } else { 0 },
             calldata: calldata.into(),
         })
     }

@@ -163,7 +163,12 @@ impl MessageReturn {
         refund: (AccountProof, Bytes),
     ) -> Result<Self, ExitError> {
         let it = Undelivered::prove(state_root, found, proof)?;
-        let refund_proof = proven::contract(state_root, found.message.refund_to, refund)?;
+        let refund_to = found.message.refund_to;
+        let (refund_proof, is_contract) = proven::code(state_root, refund_to, refund)?;
+        if !is_contract {
+            // The call would succeed without a payment.
+            return Err(ExitError::NotContract(refund_to));
+        }
         let message = IL1MessageQueue::Message::from(&found.message).into();
         let calldata = match it.status {
             MessageStatus::Unrelayed => reclaimMessageCall {

@@ -16,24 +16,23 @@ pub(super) fn account(
         .map_err(|reason| ExitError::Account { address, reason })
 }
 
-/// Returns the proof that an account is a contract of the L2, as `ExitAccounts.requireContract`
-/// reads it: the nodes of the account, followed by its code.
-pub(super) fn contract(
+/// Returns the proof of an account and its code, as `ExitAccounts.isContract` reads it: the nodes
+/// of the account, followed by its code. Also returns `true` if the account is a contract.
+pub(super) fn code(
     state_root: B256,
     address: Address,
     (proof, code): (AccountProof, Bytes),
-) -> Result<Vec<Bytes>, ExitError> {
+) -> Result<(Vec<Bytes>, bool), ExitError> {
     let expected = account(state_root, address, &proof.nodes)?.code_hash;
     let got = keccak256(&code);
     if got != expected {
         return Err(ExitError::Code { address, got, expected });
     }
-    match AccountKind::of(&code) {
-        AccountKind::Plain | AccountKind::Delegating(_) => Err(ExitError::NotContract(address)),
-        AccountKind::Alias | AccountKind::Contract => {
-            Ok(proof.nodes.into_iter().chain([code]).collect())
-        }
-    }
+    let is_contract = match AccountKind::of(&code) {
+        AccountKind::Plain | AccountKind::Delegating(_) => false,
+        AccountKind::Alias | AccountKind::Contract => true,
+    };
+    Ok((proof.nodes.into_iter().chain([code]).collect(), is_contract))
 }
 
 /// Returns the values of these slots of an account.

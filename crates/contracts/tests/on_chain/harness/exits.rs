@@ -9,8 +9,8 @@ use enshrine_contracts::{
     L2_MESSENGER, alias_account,
     bindings::{IL1MessageQueue, IRollupExit},
     exit::{
-        AccountExit, AccountKind, Closing, ExitError, ITokenExit, MessageReturn, MessageStatus,
-        RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
+        AccountExit, AccountKind, Closing, DepositReturn, ExitError, ITokenExit, MessageReturn,
+        MessageStatus, RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
     },
     pack,
 };
@@ -303,6 +303,58 @@ fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
     }
     let error = reclaimed(&rollup, 2, Some(vec![1].into()))?.unwrap_err();
     assert!(matches!(error, ExitError::Code { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
+fn deposit_to_undeployed_bridge_returns_tokens() -> Result<()> {
+    sol! {
+        function give(address to, uint256 amount) external;
+        function approve(address spender, uint256 amount) external returns (bool);
+        function balanceOf(address account) external view returns (uint256);
+        function register(address l1Token, uint64 gasLimit) external payable returns (uint64);
+        function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
+            external payable returns (uint64);
+    }
+    let (mut rollup, alice) = (rollup_with_exit()?, alice());
+    let (l2_bridge, amount) = (Address::repeat_byte(0x5b), U256::from(70));
+    let tools = toolchain::Toolchain::ensure(&toolchain::progress_to_stderr)?;
+    let tokens = Artifacts::compile_files(&tools, &["test/utils/Tokens.sol"])?;
+    let token = rollup.l1.deploy(&alice, tokens.get("Token")?.init_code.clone())?;
+    let artifact = Artifacts::load(&toolchain::progress_to_stderr)?.get("L1TokenBridge")?;
+    let arguments = (rollup.contracts.message_queue, l2_bridge).abi_encode_params();
+    let code = [&artifact.init_code[..], &arguments].concat();
+    let l1_bridge = rollup.l1.deploy(&alice, code.into())?;
+    let account = alice.address();
+    rollup.l1.transact(&alice, token, U256::ZERO, &giveCall { to: account, amount })?;
+    let approve = approveCall { spender: l1_bridge, amount };
+    rollup.l1.transact(&alice, token, U256::ZERO, &approve)?;
+    let register = registerCall { l1Token: token, gasLimit: 700_000 };
+    rollup.send(&alice, l1_bridge, U256::ZERO, &register)?;
+    let deposit =
+        depositCall { l1Token: token, to: account, refundTo: account, amount, gasLimit: 300_000 };
+    rollup.send(&alice, l1_bridge, U256::from(5), &deposit)?;
+    rollup.l1.skip(LOST_AFTER + 60);
+    let closing = closing(&rollup)?;
+    call(&mut rollup, &alice, &closing.calldata)?;
+
+    // The registration is message 0.
+    let found = rollup.search(1)?.finish()?;
+    let proof = rollup.l2.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+    let root = rollup.l2.state_root();
+    let absent = rollup.l2.prove(l2_bridge, &[])?;
+    let returned = |code: Bytes| {
+        let bridge = (absent.clone(), code);
+        DepositReturn::new(root, (l1_bridge, l2_bridge), &found, &proof, bridge)
+    };
+    let error = returned(vec![0].into()).unwrap_err();
+    assert!(matches!(error, ExitError::Code { .. }), "{error}");
+    let returned = returned(Bytes::new())?;
+    assert_eq!((returned.recipient, returned.amount, returned.fee), (account, amount, 0));
+    rollup.l1.transact_raw(&alice, l1_bridge, U256::ZERO, returned.calldata.clone())?;
+    assert_eq!(rollup.l1.read(token, &balanceOfCall { account })?, amount);
+    let again = rollup.l1.try_call(account, l1_bridge, U256::ZERO, returned.calldata)?;
+    assert!(!again.success);
     Ok(())
 }
 
