@@ -5,7 +5,7 @@ use alloy_sol_types::{SolCall as _, SolEvent as _};
 use codec::{Encode as _, batch_of, prefix};
 use contracts::{
     Deployment, Verification,
-    bindings::INativeRollup::{BlockAdded, Evidence, advanceCall},
+    bindings::INativeRollup::{Advanced, BlockAdded, Evidence, advanceCall},
 };
 use derive::{
     DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, PostedBlock, derive,
@@ -50,10 +50,18 @@ fn derived(
     blocks: &[Sealed],
     input: Vec<u8>,
 ) -> Result<Result<Vec<PostedBlock>, DataMissing>> {
-    let logs = (number..).zip(blocks).map(|(number, (hash, _))| {
-        let event = BlockAdded { number, blockHash: *hash, stateRoot: B256::ZERO };
-        Log { address: ROLLUP, data: event.encode_log_data() }
+    let added = (number..).zip(blocks).map(|(number, (hash, _))| {
+        BlockAdded { number, blockHash: *hash, stateRoot: B256::ZERO }.encode_log_data()
     });
+    let advanced = Advanced {
+        first: number,
+        last: number + blocks.len() as u64 - 1,
+        caller: Address::ZERO,
+        inputsHash: B256::ZERO,
+        blobs: U256::ZERO,
+    };
+    let logs = added.chain([advanced.encode_log_data()]);
+    let logs = logs.map(|data| Log { address: ROLLUP, data });
     let call = advanceCall { inputs: vec![input.into()], evidence: Evidence::default() };
     let transaction = L1Transaction {
         hash: B256::repeat_byte(4),
