@@ -121,7 +121,6 @@ interface INativeRollup {
         RelayProof[] relays;
     }
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
-    event Forwarded(bytes data);
     event Advanced(
         uint64 indexed first,
         uint64 indexed last,
@@ -234,6 +233,7 @@ interface INativeRollup {
     function MESSAGE_QUEUE() external view returns (address);
     function FORCED() external view returns (address);
     function STATE_ROOTS() external view returns (uint64);
+    event Forwarded(bytes data);
     function advance(bytes[] calldata inputs, Evidence calldata evidence) external;
 }
 
