@@ -15,8 +15,9 @@ use std::{env, path::PathBuf, process::ExitCode, sync::mpsc::Sender, time::Durat
 use tokio::time;
 use values::Values;
 
-/// Maximum time for a graceful shutdown.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Maximum time for a graceful shutdown. [`RollupNode::stop`] waits up to one second each for its
+/// threads and its background tasks, and resigns the lease in between.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Prefix of the environment variables.
 const PREFIX: &str = "ENSHRINE_";
 
