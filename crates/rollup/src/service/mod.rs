@@ -348,8 +348,8 @@ impl RollupNode {
     }
 
     /// Stops block production, releases the lease, closes all connections, and closes the chain. A
-    /// thread that is blocked by a request to L1 ends after this returns, and keeps the chain open
-    /// until then.
+    /// thread that is blocked by a request to L1 or still indexes messages ends after this returns,
+    /// and keeps the chain open until then.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.abort();
