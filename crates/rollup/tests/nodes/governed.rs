@@ -5,7 +5,7 @@ use crate::{
     preconfirmations::pass_until,
     support::{DevnetRollup, Setup, provider_of, until},
 };
-use alloy_primitives::{Address, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
@@ -119,4 +119,34 @@ async fn blocks_follow_changed_fee_recipient() -> Result<()> {
     next_input(&governed.sequencer).await?;
     assert_eq!(governed.header(2).await?.beneficiary, RECIPIENT);
     governed.post_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gas_limit_steps_agree_with_l1() -> Result<()> {
+    let rollup = Setup::new().deploy().await?;
+    let address = Deployment::read(&rollup.deployment())?.rollup;
+    let contract = INativeRollup::new(address, &rollup.provider);
+    let genesis = U256::from(contract.gasLimits().call().await?.latest);
+    // The latest limit and the target are in one word.
+    let shift = |latest: U256, target: U256| -> U256 { (latest << 160) | (target << 192) };
+    let mask = shift(U256::from(u32::MAX), U256::from(u32::MAX));
+    let mut slots = (0..64).map(U256::from);
+    let (slot, word) = loop {
+        let slot = slots.next().ok_or_eyre("the limits are not stored")?;
+        let word = rollup.provider.get_storage_at(address, slot).await?;
+        if word & mask == shift(genesis, genesis) {
+            break (slot, word);
+        }
+    };
+    // The bounds, two limits around a change of the step, and two around one step from another.
+    let limits = [5_000, 6_143, 6_144, 30_000_000, 30_029_295, 30_029_296, u64::from(u32::MAX)];
+    for (latest, target) in limits.iter().flat_map(|it| limits.map(|target| (*it, target))) {
+        let value = word & !mask | shift(U256::from(latest), U256::from(target));
+        rollup.provider.anvil_set_storage_at(address, slot, B256::from(value)).await?;
+        let limits = contract.gasLimits().call().await?;
+        assert_eq!((limits.latest, limits.target), (latest, target));
+        let expected = contract.nextGasLimit().call().await?;
+        assert_eq!(next_gas_limit(latest, Some(target)), expected, "{latest} to {target}");
+    }
+    Ok(())
 }
