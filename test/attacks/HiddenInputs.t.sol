@@ -58,12 +58,17 @@ contract HiddenInputsTest is RealRollup {
         assertEq(count, data.length == 0 ? 0 : 1);
     }
 
-    function test_advance_of_transaction_is_not_logged() public {
-        bytes memory data = calldataOfNext();
+    /// @dev Sends a transaction of alice, and records its logs.
+    function sendTransaction(address to, bytes memory data) private {
         vm.recordLogs();
         vm.prank(alice, alice);
-        (bool ok,) = address(rollup).call(data);
+        (bool ok,) = to.call(data);
         assertTrue(ok);
+    }
+
+    function test_advance_of_transaction_is_not_logged() public {
+        bytes memory data = calldataOfNext();
+        sendTransaction(address(rollup), data);
         assertForwarded("");
     }
 
@@ -74,10 +79,7 @@ contract HiddenInputsTest is RealRollup {
         for (uint256 i = 0; i < data.length; ++i) {
             inverted[i] = ~data[i];
         }
-        vm.recordLogs();
-        vm.prank(alice, alice);
-        (bool ok,) = address(inverter).call(inverted);
-        assertTrue(ok);
+        sendTransaction(address(inverter), inverted);
         assertForwarded(data);
     }
 
@@ -85,10 +87,7 @@ contract HiddenInputsTest is RealRollup {
     function test_advance_of_delegated_sender_is_logged() public {
         vm.etch(alice, abi.encodePacked(hex"ef0100", address(this)));
         bytes memory data = calldataOfNext();
-        vm.recordLogs();
-        vm.prank(alice, alice);
-        (bool ok,) = address(rollup).call(data);
-        assertTrue(ok);
+        sendTransaction(address(rollup), data);
         assertForwarded(data);
     }
 

@@ -22,20 +22,7 @@ contract RefundInPauseTest is BridgeFixture {
 
     function setUp() public override {
         super.setUp();
-        depositFor(token, 100);
-        vm.prank(bob);
-        uint64 index = l2Bridge.withdraw(address(token), carol, alice, 30, GAS);
-        collect();
-        withdrawal = IL1TokenBridge.Withdrawal({
-            l1Token: address(token),
-            from: bob,
-            to: carol,
-            refundTo: alice,
-            amount: 30,
-            fee: 0,
-            gasLimit: GAS,
-            index: index
-        });
+        withdrawal = withdrawFor(alice);
     }
 
     /// @dev Announces the refund now. Returns the timestamp from which it can be made.

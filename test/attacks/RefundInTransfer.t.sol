@@ -15,23 +15,11 @@ import {OnceCallingToken} from "../utils/Tokens.sol";
 contract RefundInTransferTest is BridgeFixture {
     function test_a_payable_withdrawal_is_not_cancelled_from_within_a_transfer() public {
         OnceCallingToken attacker = new OnceCallingToken();
-        depositFor(token, 100);
         depositFor(attacker, 100);
         give(attacker, alice, 10);
 
-        vm.prank(bob);
-        uint64 index = l2Bridge.withdraw(address(token), carol, address(attacker), 30, GAS);
-        collect();
-        IL1TokenBridge.Withdrawal memory w = IL1TokenBridge.Withdrawal({
-            l1Token: address(token),
-            from: bob,
-            to: carol,
-            refundTo: address(attacker),
-            amount: 30,
-            fee: 0,
-            gasLimit: GAS,
-            index: index
-        });
+        IL1TokenBridge.Withdrawal memory w = withdrawFor(address(attacker));
+        uint64 index = w.index;
         attacker.prepare(
             address(l1Bridge),
             abi.encodeCall(IL1TokenBridge.refund, (w, bridgeProofOf(index), relayer, GAS))
@@ -47,21 +35,8 @@ contract RefundInTransferTest is BridgeFixture {
 
     /// @dev Counterpart: outside of a transfer the same call pays the withdrawal.
     function test_outside_of_a_transfer_the_same_call_pays() public {
-        depositFor(token, 100);
-        vm.prank(bob);
-        uint64 index = l2Bridge.withdraw(address(token), carol, alice, 30, GAS);
-        collect();
-        IL1TokenBridge.Withdrawal memory w = IL1TokenBridge.Withdrawal({
-            l1Token: address(token),
-            from: bob,
-            to: carol,
-            refundTo: alice,
-            amount: 30,
-            fee: 0,
-            gasLimit: GAS,
-            index: index
-        });
-        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(index);
+        IL1TokenBridge.Withdrawal memory w = withdrawFor(alice);
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         announce(w);
         vm.prank(alice);
         assertTrue(l1Bridge.refund(w, proof, relayer, GAS));

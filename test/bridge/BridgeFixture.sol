@@ -143,6 +143,25 @@ abstract contract BridgeFixture is L2Chain {
         return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
     }
 
+    /// @dev Withdraws 30 units of the token from bob to carol on the L2. `refundTo` may send them
+    /// back.
+    function withdrawFor(address refundTo) internal returns (IL1TokenBridge.Withdrawal memory) {
+        depositFor(token, 100);
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(token), carol, refundTo, 30, GAS);
+        collect();
+        return IL1TokenBridge.Withdrawal({
+            l1Token: address(token),
+            from: bob,
+            to: carol,
+            refundTo: refundTo,
+            amount: 30,
+            fee: 0,
+            gasLimit: GAS,
+            index: index
+        });
+    }
+
     /// @dev Announces a refund while the token rejects payments, and waits until it can be made.
     function announce(IL1TokenBridge.Withdrawal memory w) internal {
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
