@@ -16,15 +16,16 @@ type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns a line for each cycle.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
-    let mut found = Vec::new();
+    let mut folders = vec![root.join("xtask")];
     for entry in fs::read_dir(root.join("crates"))? {
-        let folder = entry?.path();
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        folders.push(entry?.path());
+    }
+    let mut found = Vec::new();
+    for folder in folders {
+        let name = folder.strip_prefix(root)?.display();
         for cycle in cycles(&uses(&folder.join("src"))?) {
             let modules = cycle.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            found.push(format!(
-                "crates/{name}: modules depend on one another in a cycle: {modules}"
-            ));
+            found.push(format!("{name}: modules depend on one another in a cycle: {modules}"));
         }
     }
     found.sort();
@@ -36,8 +37,8 @@ fn uses(source: &Path) -> eyre::Result<Uses> {
     let mut texts = BTreeMap::new();
     for path in files::below(source)? {
         let inside = path.strip_prefix(source)?.with_extension("");
-        let mut parts: Vec<_> = inside.iter().filter_map(|it| it.to_str()).collect();
-        if path.extension().is_none_or(|it| it != "rs") || parts.contains(&"tests") {
+        let mut parts: Vec<_> = inside.iter().filter_map(|part| part.to_str()).collect();
+        if path.extension().is_none_or(|extension| extension != "rs") || parts.contains(&"tests") {
             continue;
         }
         parts.pop_if(|last| ["mod", "lib", "main"].contains(last));

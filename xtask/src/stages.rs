@@ -77,7 +77,7 @@ pub(crate) struct Plan {
 }
 
 /// Reason for which a stage was skipped; `None` if it passed.
-pub(crate) type Skipped = Option<String>;
+type Skipped = Option<String>;
 
 /// Manifests of the separate workspaces. They depend on crates of this workspace by path, so their
 /// lock files become stale when such a crate gets another dependency.

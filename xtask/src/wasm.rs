@@ -7,13 +7,14 @@ use std::{
 
 use eyre::Result;
 
-use crate::{built::CHECKS, command::cargo, stages::Skipped};
+use crate::{built::CHECKS, command::cargo};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PACKAGE: &str = "enshrine-sdk";
 
 /// Type-checks the SDK for [`TARGET`], which rustup installs if it is missing.
-pub(crate) fn run(root: &Path) -> Result<Skipped> {
+/// Returns the reason if it is skipped.
+pub(crate) fn run(root: &Path) -> Result<Option<String>> {
     // Does nothing if the target is installed for the toolchain of this checkout.
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(root).stdin(Stdio::null());
