@@ -29,12 +29,12 @@ pub struct ExecuteMarket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AllowanceRefusal {
     /// The fee cap is below the price of the block.
-    #[error("max fee per EXECUTE gas less than its price: {got} < {least}")]
+    #[error("max fee per EXECUTE gas less than its price: {got} < {minimum}")]
     Fee {
         /// Fee cap of the transaction, in wei.
         got: u128,
         /// Price of a unit, in wei.
-        least: u64,
+        minimum: u64,
     },
     /// The allowance exceeds the EXECUTE gas limit of a block.
     #[error("EXECUTE gas limit {got} exceeds the block's {limit}")]
@@ -91,7 +91,7 @@ impl ExecuteMarket {
             return Err(AllowanceRefusal::Limit { got, limit });
         }
         if max_fee < price as u128 {
-            return Err(AllowanceRefusal::Fee { got: max_fee, least: price });
+            return Err(AllowanceRefusal::Fee { got: max_fee, minimum: price });
         }
         if got > left { Err(AllowanceRefusal::Full { got, left }) } else { Ok(()) }
     }

@@ -49,5 +49,5 @@ pub struct Refused {
     #[source]
     pub reason: ExecuteError,
     /// Gas that the call is known to have.
-    pub held: u64,
+    pub gas: u64,
 }

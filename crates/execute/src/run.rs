@@ -149,7 +149,7 @@ impl Execute {
         let ran = self.run_as(dialect, call, gas, |_| {});
         let held = match &ran {
             Ok(executed) => executed.reserve,
-            Err(refused) => refused.held,
+            Err(refused) => refused.gas,
         };
         let answer = match ran {
             Err(Refused { reason, .. }) if reason.ends_call() => Err(reason),
@@ -184,7 +184,7 @@ impl Execute {
         // A dependency may panic on an input. One bad block must neither stop the node nor split it
         // from other nodes over any other block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
-        catch_panic(run).map_err(|reason| Refused { reason, held: budget.held() })
+        catch_panic(run).map_err(|reason| Refused { reason, gas: budget.held() })
     }
 
     /// Runs a call. Each step is paid for before it is done.

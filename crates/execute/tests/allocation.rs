@@ -61,7 +61,7 @@ fn assert_call_bounded(
         let peak = CountingHeap::peak_of(|| {
             gas = match execute.run_as(dialect, call, u64::MAX, |_| {}) {
                 Ok(executed) => executed.gas,
-                Err(refused) => refused.held,
+                Err(refused) => refused.gas,
             };
         });
         let bound = PER_BYTE * bytes + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;

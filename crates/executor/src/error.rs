@@ -176,14 +176,14 @@ pub enum Invalid {
     /// The gas limit does not cover the minimum gas of the transactions, which is known before they
     /// run.
     #[error(
-        "gas limit {gas_limit} is below {least}, the minimum gas of {transactions} transactions"
+        "gas limit {gas_limit} is below {minimum}, the minimum gas of {transactions} transactions"
     )]
     IntrinsicGas {
         /// Gas limit of the block.
         gas_limit: u64,
         /// Minimum gas that the block counts for them with maximum refunds, up to the transaction
         /// that exceeds the limit.
-        least: u64,
+        minimum: u64,
         /// Number of transactions in that sum.
         transactions: usize,
     },

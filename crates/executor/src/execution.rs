@@ -5,7 +5,7 @@ use crate::{
     Invalid, ReadError, Receipt, StateSource, SystemCode, Transaction,
     deposits::is_malformed_deposit,
     evm::{BlockEvm, evm_over_state},
-    overrides::take_authorities,
+    overrides::override_authorities,
     receipts::Receipts,
     system::{SystemCalls, check_called_code},
 };
@@ -39,7 +39,7 @@ fn transaction_env(
     overrides: &dyn EvmOverrides,
 ) -> TxEnv {
     let mut env = TxEnv::from_recovered_tx(transaction, sender);
-    take_authorities(&mut env, transaction.authorization_list().unwrap_or_default(), overrides);
+    override_authorities(&mut env, transaction.authorization_list().unwrap_or_default(), overrides);
     env
 }
 

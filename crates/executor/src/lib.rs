@@ -40,7 +40,7 @@ pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use meter::{InsufficientGas, UnderpricedWork, WorkGas, WorkMeter};
-pub use overrides::{EvmOverrides, HookState, take_authorities};
+pub use overrides::{EvmOverrides, HookState, override_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
 pub use state::{BlockState, ForkBackend, Instructions, PostState, ReadMark, StateSource};

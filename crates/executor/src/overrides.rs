@@ -139,14 +139,14 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
 }
 
 /// Replaces the signers of a transaction's authorizations by those that the chain specifies.
-pub fn take_authorities(
+pub fn override_authorities(
     transaction: &mut TxEnv,
     signed: &[SignedAuthorization],
     overrides: &dyn EvmOverrides,
 ) {
-    for (signed, taken) in signed.iter().zip(&mut transaction.authorization_list) {
+    for (signed, authorization) in signed.iter().zip(&mut transaction.authorization_list) {
         if let Some(authority) = overrides.authority(signed) {
-            *taken = Either::Right(RecoveredAuthorization::new_unchecked(
+            *authorization = Either::Right(RecoveredAuthorization::new_unchecked(
                 signed.inner().clone(),
                 RecoveredAuthority::Valid(authority),
             ));

@@ -122,14 +122,14 @@ pub struct TransactionCheck {
     /// Number of checked transactions, the minimum gas that the block counts for them, and the sum
     /// of their gas limits.
     checked: usize,
-    least: u64,
+    minimum: u64,
     allowed: u64,
 }
 
 impl TransactionCheck {
     /// Creates the check for a block with this gas limit.
     pub const fn new(gas_limit: u64, fork: ProtocolFork) -> Self {
-        Self { fork, gas_limit, checked: 0, least: 0, allowed: 0 }
+        Self { fork, gas_limit, checked: 0, minimum: 0, allowed: 0 }
     }
 
     /// Returns the sum of the gas limits of the transactions so far, saturating.
@@ -154,11 +154,11 @@ impl TransactionCheck {
         self.checked += 1;
         // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit
         // except the maximum.
-        self.least = self.least.saturating_add(gas.counted(fork));
+        self.minimum = self.minimum.saturating_add(gas.counted(fork));
         self.allowed = self.allowed.saturating_add(transaction.gas_limit());
-        if self.least > gas_limit {
-            let (least, transactions) = (self.least, self.checked);
-            return Err(Invalid::IntrinsicGas { gas_limit, least, transactions });
+        if self.minimum > gas_limit {
+            let (minimum, transactions) = (self.minimum, self.checked);
+            return Err(Invalid::IntrinsicGas { gas_limit, minimum, transactions });
         }
         Ok(())
     }

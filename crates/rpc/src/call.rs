@@ -16,7 +16,7 @@ use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
 use chain::{State, halt_reason};
-use executor::{BlockEvm, BlockState, BlockTally, inspected_evm, take_authorities};
+use executor::{BlockEvm, BlockState, BlockTally, inspected_evm, override_authorities};
 use revm::{
     Inspector,
     context::{
@@ -175,7 +175,7 @@ impl CallRequest {
         let gas = gas.min(gas_cap);
         let mut transaction = tx_env(&self.transaction, nonce, chain_id, gas, base_fee)?;
         let signed = self.transaction.authorization_list.as_deref().unwrap_or_default();
-        take_authorities(&mut transaction, signed, source.config());
+        override_authorities(&mut transaction, signed, source.config());
         // A call without a fee is exempt from the base fee and the blob base fee.
         if transaction.gas_price == 0 {
             env.cfg_env.disable_base_fee = true;

@@ -134,7 +134,7 @@ impl Dialect for Drake {
             Ok(executed) => (false, executed.reserve),
             // A call that was rejected at an early step has held less gas, and has also caused less
             // work.
-            Err(refused) => (false, refused.held),
+            Err(refused) => (false, refused.gas),
         };
         let output = Bytes::copy_from_slice(&B256::with_last_byte(answer.into()).0);
         Ok(Answer { gas, output })

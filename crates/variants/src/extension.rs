@@ -125,7 +125,7 @@ fn answered(
     match &ran {
         Ok(executed) => verdicts.put(key, executed),
         Err(refused) => {
-            let held = refused.held;
+            let held = refused.gas;
             return (Err(refused.reason.clone()), held);
         }
     }

@@ -398,6 +398,6 @@ fn refused_call_has_paid_for_declared_bytes() {
     split_call.held = Held([(FIRST, blob.into())].into());
     let call = PrecompileCall { calldata: &split_call.calldata, blob_hashes: &split_call.hashes };
     let outcome = split_call.execute().run_as(&split_call.dialect(), call, PLENTY, |_| {});
-    let Refused { held, .. } = outcome.unwrap_err();
+    let Refused { gas: held, .. } = outcome.unwrap_err();
     assert!(held >= 1_000 + 2 * (input.len() as u64 + 8));
 }

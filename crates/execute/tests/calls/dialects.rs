@@ -367,5 +367,5 @@ fn internal_error_stops_evm_but_panic_does_not() {
     }
     let refused = breaking.run_as(&Breaking, &[1], PLENTY, |_| {}).unwrap_err();
     assert_eq!(refused.reason, ExecuteError::Panic("an assertion of a library".to_owned()));
-    assert_eq!(refused.held, 1_002, "its byte was paid for");
+    assert_eq!(refused.gas, 1_002, "its byte was paid for");
 }

@@ -111,7 +111,7 @@ fn fork_refusal_costs_only_decoding() {
         .unwrap_err();
     let expected = Some(*fork);
     let reason = ExecuteError::ForkAt { got: Osaka.schema(), expected, timestamp: *timestamp };
-    assert_eq!((refused.reason, refused.held), (reason, held));
+    assert_eq!((refused.reason, refused.gas), (reason, held));
     assert!(DeclaredGas::of_calldata(calldata).is_ok());
 }
 

@@ -20,7 +20,7 @@ fn judged(calldata: &[u8]) -> Result<u64, (ExecuteError, u64)> {
         Execute { threads, ..Execute::on(FORK) }
             .run_as(&ExecutionSpecs, calldata, u64::MAX, |_| {})
             .map(|executed| executed.gas)
-            .map_err(|refused| (refused.reason, refused.held))
+            .map_err(|refused| (refused.reason, refused.gas))
     };
     let alone = on(1);
     for threads in [2, 3] {

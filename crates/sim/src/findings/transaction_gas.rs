@@ -35,7 +35,7 @@ pub(super) fn figures() -> Result<Value> {
 /// Returns the gas that a block without any gas lacks for a transaction.
 fn least(transaction: &Transaction, fork: ProtocolFork) -> Result<u64> {
     match TransactionCheck::new(0, fork).add(transaction) {
-        Err(Invalid::IntrinsicGas { least, .. }) => Ok(least),
+        Err(Invalid::IntrinsicGas { minimum, .. }) => Ok(minimum),
         other => bail!("{fork}: {other:?}"),
     }
 }

@@ -182,7 +182,7 @@ fn price(input: &Input) -> (u64, String) {
         Ok(_) => "valid".to_owned(),
         Err(refused) => refused.reason.to_string().chars().take(40).collect(),
     };
-    let held = outcome.as_ref().map_or_else(|refused| refused.held, |executed| executed.reserve);
+    let held = outcome.as_ref().map_or_else(|refused| refused.gas, |executed| executed.reserve);
     let answer = input.dialect.answer(&input.calldata, outcome);
     (answer.map_or(held, |answer| answer.gas), verdict)
 }

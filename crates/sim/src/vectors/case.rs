@@ -124,7 +124,7 @@ impl Case {
                 let claim = dialect.check_claim(&self.input, &executed);
                 (claim.err().map(|error| error.kind()), executed.reserve)
             }
-            Err(refused) => (Some(refused.reason.kind()), refused.held),
+            Err(refused) => (Some(refused.reason.kind()), refused.gas),
         };
         let (answer, gas_charged) = match answer {
             Ok(answer) => (Some(answer.output), answer.gas),

@@ -183,7 +183,7 @@ fn gas_bound_is_exact_without_refunds() {
     let osaka = ProtocolFork::Osaka;
     assert_eq!(bound(3, 3 * floor, osaka), Ok(()));
     let reason =
-        Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, least: 3 * floor, transactions: 3 };
+        Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, minimum: 3 * floor, transactions: 3 };
     assert_eq!(bound(3, 3 * floor - 1, osaka), Err(reason));
     // Before the floor was introduced, a transfer counts four fifths of its gas.
     let transfer = chain.call(Address::repeat_byte(0xbb), 21_000, vec![]);
