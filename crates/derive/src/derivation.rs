@@ -63,20 +63,20 @@ pub fn derive(
     header: &L1Header,
     transactions: &[L1Transaction],
     data: &impl DataAvailability,
-    known: impl Fn(u64, &B256) -> bool,
+    is_known: impl Fn(u64, &B256) -> bool,
 ) -> Result<Derived, DataMissing> {
     let mut events = Events::default();
     for transaction in transactions {
         let mut added = Vec::new();
         for log in &transaction.logs {
-            take_log(deployment, header, transaction.hash, log, &mut events, &mut added);
+            add_log(deployment, header, transaction.hash, log, &mut events, &mut added);
         }
         if added.is_empty() {
             continue;
         }
         let mut blocks = posted(&added, header.number, transaction);
         let has_blobs = !transaction.blob_hashes.is_empty();
-        if !has_blobs || !blocks.iter().all(|block| known(block.number, &block.hash)) {
+        if !has_blobs || !blocks.iter().all(|block| is_known(block.number, &block.hash)) {
             match inputs(deployment.rollup, transaction, data) {
                 Ok(inputs) => {
                     let inputs = match deployment.verification.allows_prefixes() {
@@ -94,7 +94,7 @@ pub fn derive(
 }
 
 /// Adds the event of a log to `events`, and the number and hash of an L2 block to `added`.
-fn take_log(
+fn add_log(
     deployment: &Deployment,
     header: &L1Header,
     l1_transaction: B256,
@@ -108,7 +108,7 @@ fn take_log(
             let (l1_block, l1_timestamp) = (header.number, header.timestamp);
             events.messages.push(SentMessage { message, l1_block, l1_timestamp, l1_transaction });
         }
-        take_claim(log, header.number, l1_transaction, events);
+        add_claim(log, header.number, l1_transaction, events);
     } else if log.address == deployment.forced {
         if let Ok(submitted) = ForcedSubmitted::decode_log(log) {
             events.forced.push(ForcedEntry {
@@ -128,15 +128,15 @@ fn take_log(
     }
     // Discharges are logged by the queue, not by the rollup.
     if log.address == deployment.forced
-        && let Ok(dealt) = ForcedDischarged::decode_log(log)
-        && dealt.outcome != Outcome::NoRoom as u8
+        && let Ok(discharged) = ForcedDischarged::decode_log(log)
+        && discharged.outcome != Outcome::NoRoom as u8
     {
-        events.discharged.push(Discharged { index: dealt.index, outcome: dealt.outcome });
+        events.discharged.push(Discharged { index: discharged.index, outcome: discharged.outcome });
     }
 }
 
 /// Adds the event of a log of the message queue about a claim or a pause.
-fn take_claim(log: &Log, l1_block: u64, l1_transaction: B256, events: &mut Events) {
+fn add_claim(log: &Log, l1_block: u64, l1_transaction: B256, events: &mut Events) {
     let claimed = |index: u64, is_refunded: bool| ClaimedMessage {
         index,
         is_refunded,
@@ -163,7 +163,7 @@ fn inputs(
     let calls = advance_calls(rollup, transaction);
     let inputs = all_assembled(calls.iter().filter_map(advance_inputs).flatten().collect(), data)?;
     let inputs = match &transaction.execute {
-        Some(around) => joined(inputs, &ExecuteTail::of(Arc::clone(around))),
+        Some(execute) => joined(inputs, &ExecuteTail::of(Arc::clone(execute))),
         None => inputs,
     };
     let hashes = &transaction.blob_hashes;
@@ -191,29 +191,30 @@ fn advance_calls(rollup: Address, transaction: &L1Transaction) -> Vec<Bytes> {
 
 /// Assembles inputs, without those whose references do not resolve. All missing codes are needed at
 /// once, because the block is derived again after they are fetched.
-fn all_assembled(given: Vec<Bytes>, data: &impl DataAvailability) -> Result<Vec<Bytes>, Need> {
-    let references = given.iter().filter_map(|input| References::of(input).ok()?);
-    let accounts = references.flat_map(|it| it.accounts().collect::<Vec<_>>());
-    let missing: BTreeSet<_> = accounts.filter(|it| data.kept_code(it).is_none()).collect();
+fn all_assembled(inputs: Vec<Bytes>, data: &impl DataAvailability) -> Result<Vec<Bytes>, Need> {
+    let references = inputs.iter().filter_map(|input| References::of(input).ok()?);
+    let accounts = references.flat_map(|reference| reference.accounts().collect::<Vec<_>>());
+    let missing: BTreeSet<_> =
+        accounts.filter(|account| data.kept_code(account).is_none()).collect();
     if !missing.is_empty() {
         return Err(Need::Codes(missing));
     }
     let kept_at = |account| Ok(data.kept_code(&account).flatten().cloned());
-    given.into_iter().filter_map(|input| assembled(input, kept_at).transpose()).collect()
+    inputs.into_iter().filter_map(|input| assembled(input, kept_at).transpose()).collect()
 }
 
 /// Joins heads of inputs with the witness of the enclosing transaction of type `0x05`. An input
 /// that is not a head of the transaction's block is returned unchanged, since it may be a complete
 /// input.
-fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
-    let join = |given: Bytes| {
-        let call = PrecompileCall { calldata: &given, blob_hashes: &[] };
-        match around.input(&call) {
+fn joined(inputs: Vec<Bytes>, tail: &ExecuteTail) -> Vec<Bytes> {
+    let join = |input: Bytes| {
+        let call = PrecompileCall { calldata: &input, blob_hashes: &[] };
+        match tail.input(&call) {
             Ok(whole) => whole.into_owned().into(),
-            Err(_) => given,
+            Err(_) => input,
         }
     };
-    given.into_iter().map(join).collect()
+    inputs.into_iter().map(join).collect()
 }
 
 /// Resolves an input's code references with the codes of accounts on L1. An input without
@@ -224,23 +225,23 @@ fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
 ///
 /// The first error of looking up a code.
 pub fn assembled<E>(
-    given: Bytes,
+    input: Bytes,
     kept_at: impl Fn(Address) -> Result<Option<CodeReference>, E>,
 ) -> Result<Option<Bytes>, E> {
-    let references = match References::of(&given) {
-        Ok(None) => return Ok(Some(given)),
+    let references = match References::of(&input) {
+        Ok(None) => return Ok(Some(input)),
         Ok(Some(references)) => references,
         Err(_) => return Ok(None),
     };
-    let mut kept = BTreeMap::new();
+    let mut codes = BTreeMap::new();
     for account in references.accounts() {
-        if !kept.contains_key(&account)
+        if !codes.contains_key(&account)
             && let Some(found) = kept_at(account)?
         {
-            kept.insert(account, found);
+            codes.insert(account, found);
         }
     }
-    let whole = references.assemble(|account| kept.get(&account));
+    let whole = references.assemble(|account| codes.get(&account));
     if let Err(reason) = &whole {
         tracing::warn!(%reason, "ignored L1 input with unresolved code references");
     }
@@ -248,8 +249,12 @@ pub fn assembled<E>(
 }
 
 /// Returns the blocks that the rollup has logged in a transaction, without inputs.
-fn posted(added: &[BlockNumHash], l1_block: u64, of: &L1Transaction) -> Vec<PostedBlock> {
-    let &L1Transaction { hash: transaction, cost, .. } = of;
+fn posted(
+    added: &[BlockNumHash],
+    l1_block: u64,
+    l1_transaction: &L1Transaction,
+) -> Vec<PostedBlock> {
+    let &L1Transaction { hash: transaction, cost, .. } = l1_transaction;
     let (Some(&BlockNumHash { number: first, .. }), Some(&last)) = (added.first(), added.last())
     else {
         return Vec::new();
@@ -269,13 +274,13 @@ fn posted(added: &[BlockNumHash], l1_block: u64, of: &L1Transaction) -> Vec<Post
 
 /// Sets the inputs that contain the blocks of a transaction. Both have the same order.
 fn set_inputs(blocks: &mut [PostedBlock], inputs: &[Bytes]) -> Result<(), DataMissing> {
-    let mut held = inputs.iter().flat_map(|input| {
+    let mut contained = inputs.iter().flat_map(|input| {
         let hashes = hashes_in(input);
         hashes.into_iter().map(move |hash| (hash, input))
     });
     for block in blocks {
         let PostedBlock { number, transaction, .. } = *block;
-        let found = held.find(|(held, _)| *held == block.hash);
+        let found = contained.find(|(hash, _)| *hash == block.hash);
         let (_, input) = found.ok_or(DataMissing { transaction, number })?;
         block.input = Some(input.clone());
     }
@@ -300,8 +305,8 @@ fn completed(input: Bytes) -> Bytes {
 /// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`
 /// if EXECUTE cannot have accepted the input, since any caller of the rollup can choose the
 /// calldata.
-fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
-    let (head, trailer) = Trailer::split(given).ok()?;
+fn whole_input(input: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
+    let (head, trailer) = Trailer::split(input).ok()?;
     let own = blobs.get(trailer.blobs())?;
     trailer.pieces(head).ok()?.join(own).ok().map(Bytes::from)
 }
@@ -316,16 +321,16 @@ mod tests {
         let input = vec![7; MIN_HEAD + 1_000];
         let (head, tail) = input.split_at(MIN_HEAD);
         let blobs: Vec<Bytes> =
-            [&b"other"[..], tail].iter().flat_map(|it| to_blobs(it)).map(Bytes::from).collect();
-        let given = |tail: &[u8], first| {
+            [&b"other"[..], tail].iter().flat_map(|part| to_blobs(part)).map(Bytes::from).collect();
+        let shortened = |tail: &[u8], first| {
             [head, &Trailer::new(tail.len(), first).unwrap().encode()].concat()
         };
-        assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
-        assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
+        assert_eq!(whole_input(&shortened(tail, 1), &blobs).unwrap(), input);
+        assert_eq!(whole_input(&shortened(&[], 0), &blobs).unwrap().as_ref(), head);
         // Without a trailer, with missing blobs, and with blobs that do not contain the tail.
         assert_eq!(whole_input(&input, &blobs), None);
-        assert_eq!(whole_input(&given(tail, 2), &blobs), None);
-        assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);
-        assert_eq!(whole_input(&given(&tail[1..], 1), &blobs), None);
+        assert_eq!(whole_input(&shortened(tail, 2), &blobs), None);
+        assert_eq!(whole_input(&shortened(tail, 1), &blobs[..1]), None);
+        assert_eq!(whole_input(&shortened(&tail[1..], 1), &blobs), None);
     }
 }

@@ -36,10 +36,10 @@ pub(crate) fn check_transaction(
     }
 
     let blob_fee = spec.blob_params_at(next.timestamp).and_then(|params| next.blob_fee(params));
-    if let (Some(got), Some(least)) = (transaction.max_fee_per_blob_gas(), blob_fee)
-        && got < least
+    if let (Some(got), Some(minimum)) = (transaction.max_fee_per_blob_gas(), blob_fee)
+        && got < minimum
     {
-        return Err(Rejected::BlobFee { got, least });
+        return Err(Rejected::BlobFee { got, minimum });
     }
 
     let (got, expected) = (transaction.chain_id(), spec.chain_id());
@@ -146,8 +146,8 @@ fn check_fees(
     if let Some(tip) = tip.filter(|tip| *tip > fee) {
         return Err(Rejected::TipAboveFee { tip, fee });
     }
-    let (got, least) = (tip.unwrap_or(fee), settings.min_tip);
-    if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
+    let (got, minimum) = (tip.unwrap_or(fee), settings.min_tip);
+    if got < minimum { Err(Rejected::Tip { got, minimum }) } else { Ok(()) }
 }
 
 /// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can
@@ -194,9 +194,11 @@ pub(crate) fn authorities(
     let all = new.recovered.transaction.authorization_list().unwrap_or_default();
     let chain_id = U256::from(state.config().spec.chain_id());
     let mut authorities = Vec::new();
-    for it in all.iter().filter(|it| it.chain_id.is_zero() || it.chain_id == chain_id) {
-        let Ok(authority) = it.recover_authority() else { continue };
-        if it.nonce >= state.nonce(authority)? {
+    for authorization in all.iter().filter(|authorization| {
+        authorization.chain_id.is_zero() || authorization.chain_id == chain_id
+    }) {
+        let Ok(authority) = authorization.recover_authority() else { continue };
+        if authorization.nonce >= state.nonce(authority)? {
             authorities.push(authority);
         }
     }

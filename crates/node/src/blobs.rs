@@ -15,11 +15,11 @@ use variants::BlobSource;
 /// while its transaction is in the pool, and while the node stores the block that includes it.
 #[derive(Default)]
 pub struct BlobStore {
-    known: RwLock<Known>,
+    entries: RwLock<Entries>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Entries {
     by_hash: B256Map<Vec<Place>>,
     /// Number of hashes at which entries of dropped sidecars are removed.
     sweep_at: usize,
@@ -41,24 +41,24 @@ impl BlobStore {
     /// Adds the blobs of a sidecar. The caller has verified their proofs; the versioned hashes are
     /// computed from the commitments.
     pub fn insert(&self, sidecar: &Arc<Sidecar>) {
-        let mut known = self.known.write();
+        let mut entries = self.entries.write();
         for (index, hash) in sidecar.versioned_hashes().enumerate() {
-            let places = known.by_hash.entry(hash).or_default();
-            places.retain(|(kept, _)| kept.strong_count() > 0);
+            let places = entries.by_hash.entry(hash).or_default();
+            places.retain(|(weak, _)| weak.strong_count() > 0);
             places.push((Arc::downgrade(sidecar), index));
         }
-        if known.by_hash.len() > known.sweep_at.max(FEW) {
-            known.by_hash.retain(|_, places| {
-                places.retain(|(kept, _)| kept.strong_count() > 0);
+        if entries.by_hash.len() > entries.sweep_at.max(FEW) {
+            entries.by_hash.retain(|_, places| {
+                places.retain(|(weak, _)| weak.strong_count() > 0);
                 !places.is_empty()
             });
-            known.sweep_at = 2 * known.by_hash.len();
+            entries.sweep_at = 2 * entries.by_hash.len();
         }
     }
 
     /// Returns the number of indexed hashes, including those whose blobs were dropped.
     pub fn len(&self) -> usize {
-        self.known.read().by_hash.len()
+        self.entries.read().by_hash.len()
     }
 
     /// Returns `true` if no hash is indexed.
@@ -69,8 +69,8 @@ impl BlobStore {
 
 impl BlobSource for BlobStore {
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
-        let known = self.known.read();
-        let mut places = known.by_hash.get(versioned_hash)?.iter();
+        let entries = self.entries.read();
+        let mut places = entries.by_hash.get(versioned_hash)?.iter();
         places.find_map(|(sidecar, index)| {
             let sidecar = sidecar.upgrade()?;
             sidecar.blobs().get(*index).map(|blob| Bytes::copy_from_slice(blob.as_slice()))
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn entries_of_dropped_sidecars_are_removed() {
         let store = BlobStore::default();
-        let kept = sidecar(0);
-        store.insert(&kept);
+        let live = sidecar(0);
+        store.insert(&live);
         for number in 1..5_000 {
             store.insert(&sidecar(number));
         }
         assert!(store.len() <= FEW + 1, "{}", store.len());
-        assert!(store.blob(&hash(&kept)).is_some());
+        assert!(store.blob(&hash(&live)).is_some());
     }
 }

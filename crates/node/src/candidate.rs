@@ -71,8 +71,9 @@ impl BlockCandidate {
             // The block is within the builder's estimate, but its verification needs more gas than
             // allowed. Retry with half of the pool transactions until the block fits or none is
             // left. A transaction that does not even fit alone is rejected permanently.
-            let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
-            draft.offered.retain(|it| !left.contains(it.hash()));
+            let rejected_hashes: B256Set =
+                rejected.iter().map(|(rejected_hashes, _)| *rejected_hashes).collect();
+            draft.offered.retain(|tx| !rejected_hashes.contains(tx.hash()));
             match draft.offered.len() {
                 0 => break (built, rejected, cost),
                 1 if draft.first.is_empty() => {
@@ -80,8 +81,8 @@ impl BlockCandidate {
                     let reason =
                         format!("EXECUTE needs {got} gas with it, but at most {max} are allowed");
                     let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
-                    in_vain.extend(draft.offered.first().map(|it| it.sender()));
-                    too_expensive.extend(draft.offered.pop().map(|it| (*it.hash(), reason)));
+                    in_vain.extend(draft.offered.first().map(|tx| tx.sender()));
+                    too_expensive.extend(draft.offered.pop().map(|tx| (*tx.hash(), reason)));
                 }
                 count => draft.offered.truncate(count / 2),
             }
@@ -107,7 +108,8 @@ fn require_prefix(
             continue;
         }
         let reason = rejected.iter().find(|(hash, _)| *hash == transaction);
-        let reason = reason.map_or_else(|| "not rejected".to_owned(), |(_, it)| it.to_string());
+        let reason =
+            reason.map_or_else(|| "not rejected".to_owned(), |(_, reason)| reason.to_string());
         return Err(NodeError::PrefixLost { index, transaction, reason });
     }
     Ok(())

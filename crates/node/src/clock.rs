@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn default_clock_follows_system_time() {
         let begun = TimeOfDay::System.now();
-        let shown = Clock::default().now();
+        let now = Clock::default().now();
         let ended = TimeOfDay::System.now();
-        assert!((begun..=ended).contains(&shown), "{begun} {shown} {ended}");
+        assert!((begun..=ended).contains(&now), "{begun} {now} {ended}");
     }
 }

@@ -223,7 +223,8 @@ impl Command for SetHead {
         let moved = Event::between(&node.chain, &before, node.chain.head());
         let Some(Event::Head { removed, added }) = moved else { return Ok(Vec::new()) };
         added.iter().for_each(|block| node.forget_pooled(block));
-        let transactions = removed.iter().rev().flat_map(|it| RecoveredTransaction::of_block(it));
+        let transactions =
+            removed.iter().rev().flat_map(|block| RecoveredTransaction::of_block(block));
         Ok(transactions.collect())
     }
 }

@@ -101,11 +101,11 @@ impl Draft {
                     return Err(error);
                 }
                 ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
-                if let Some(most) = request.pool_gas {
+                if let Some(limit) = request.pool_gas {
                     let mut gas = 0_u64;
                     let fitting = ready.iter().take_while(|offered| {
                         gas = gas.saturating_add(offered.recovered.transaction.gas_limit());
-                        gas <= most
+                        gas <= limit
                     });
                     let count = fitting.count().max(1);
                     ready.truncate(count);
@@ -113,9 +113,9 @@ impl Draft {
                 ready
             }
         };
-        let senders = offered.iter().map(|it| it.sender());
+        let senders = offered.iter().map(|tx| tx.sender());
         let set_back = match &request.only {
-            None => senders.filter(|it| node.pool.is_set_back(*it)).collect(),
+            None => senders.filter(|sender| node.pool.is_set_back(*sender)).collect(),
             Some(_) => AddressSet::default(),
         };
         Ok(Self {
@@ -164,7 +164,7 @@ impl Draft {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();
         let first_set_back =
-            self.offered.iter().position(|it| self.set_back.contains(&it.sender()));
+            self.offered.iter().position(|tx| self.set_back.contains(&tx.sender()));
         let request = BudgetRequest {
             set_back: first_set_back.map(|position| self.first.len() + position),
             ..self.request

@@ -97,12 +97,12 @@ pub enum Rejected {
         base_fee: u64,
     },
     /// The tip is below the pool's minimum.
-    #[error("the tip of {got} wei per gas is below the minimum of {least}")]
+    #[error("the tip of {got} wei per gas is below the minimum of {minimum}")]
     Tip {
         /// Tip of the transaction, in wei.
         got: u128,
         /// Minimum tip, in wei.
-        least: u128,
+        minimum: u128,
     },
     /// The tip is above the fee cap.
     #[error("tip {tip} exceeds the fee {fee}")]
@@ -113,28 +113,28 @@ pub enum Rejected {
         fee: u128,
     },
     /// The pool has a transaction with the same nonce, and the new one does not pay enough more.
-    #[error("replaces {known}, but does not pay at least {bump} % more")]
+    #[error("replaces {existing}, but does not pay at minimum {bump} % more")]
     Underpriced {
         /// Hash of the transaction in the pool.
-        known: B256,
+        existing: B256,
         /// Required price increase, in percent.
         bump: u8,
     },
     /// The pool has a transaction with the same nonce, which the sequencer has preconfirmed.
-    #[error("replaces {known}, which is preconfirmed")]
+    #[error("replaces {existing}, which is preconfirmed")]
     Preconfirmed {
         /// Hash of the transaction in the pool.
-        known: B256,
+        existing: B256,
     },
     /// The pool is full of transactions that pay more.
     #[error(
-        "the pool is full: the tip is {got} wei per gas, but the lowest in the pool is {least}"
+        "the pool is full: the tip is {got} wei per gas, but the lowest in the pool is {minimum}"
     )]
     PoolFull {
         /// Maximum tip after the base fee, in wei per gas.
         got: u128,
         /// Lowest tip in the pool, in wei per gas.
-        least: u128,
+        minimum: u128,
     },
     /// The pool has too many transactions of the sender.
     #[error("{sender} already has {limit} pending transactions, the maximum per sender")]
@@ -146,7 +146,7 @@ pub enum Rejected {
     },
     /// The sender's balance does not cover the transaction in addition to its pending ones.
     #[error(
-        "{sender} has {balance} wei, of which {held} are held for its waiting transactions, but the transaction may cost {cost}"
+        "{sender} has {balance} wei, of which {pending_cost} are reserved for its waiting transactions, but the transaction may cost {cost}"
     )]
     Overdraft {
         /// Sender of the transaction.
@@ -154,7 +154,7 @@ pub enum Rejected {
         /// Balance of the sender, in wei.
         balance: U256,
         /// Maximum cost of its pending transactions, in wei.
-        held: U256,
+        pending_cost: U256,
         /// Maximum cost of the transaction, in wei.
         cost: U256,
     },
@@ -214,12 +214,12 @@ pub enum Rejected {
         limit: usize,
     },
     /// The blob fee cap is below the blob base fee of the next block.
-    #[error("max fee per blob gas less than block blob gas fee: {got} < {least}")]
+    #[error("max fee per blob gas less than block blob gas fee: {got} < {minimum}")]
     BlobFee {
         /// Fee cap of the transaction, in wei per blob gas.
         got: u128,
         /// Blob base fee of the next block, in wei.
-        least: u128,
+        minimum: u128,
     },
     /// The transaction has too many blobs.
     #[error("too many blobs in one transaction, have: {got}, max: {limit}")]
@@ -238,7 +238,7 @@ pub enum Rejected {
     /// The journal could not record the transaction, so the pool rejects it. This is a fault of the
     /// node.
     #[error("failed to journal the transaction: {0}")]
-    NotKept(String),
+    NotJournaled(String),
     /// The pool admitted the transaction, but building its block failed. This is a fault of the
     /// node.
     #[error("failed to build a block with the transaction: {0}")]

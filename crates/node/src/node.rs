@@ -153,7 +153,7 @@ impl Node {
         };
         if let Err(error) = journal.keep(noted) {
             self.inner.write().pool.remove(&hash);
-            return Err(Rejected::NotKept(error.to_string()));
+            return Err(Rejected::NotJournaled(error.to_string()));
         }
         // Only admitted transactions are verified here, because a rejected one costs its sender
         // nothing. A replacement is verified when its block is built, because a sender pays only
@@ -324,12 +324,12 @@ impl Node {
         Ok(self.inner.write().chain.insert(new)?)
     }
 
-    /// Returns the block [set](Self::show_pending) as pending or, without one, the block that would
+    /// Returns the block [set](Self::set_pending) as pending or, without one, the block that would
     /// be built now, with the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let head = self.read(|node| node.chain.head().hash);
-        if let Some(shown) = self.pending.shown_on(head) {
-            return Ok(shown);
+        if let Some(pending) = self.pending.external_on(head) {
+            return Ok(pending);
         }
         self.pending.build(|| {
             let node = self.inner.read();
@@ -344,7 +344,7 @@ impl Node {
     ///
     /// [`NodeError::Stale`] if its parent is not the head, in which case the pending block is
     /// unchanged.
-    pub fn show_pending(
+    pub fn set_pending(
         &self,
         block: ExecutedBlock,
         used: Option<InputUse>,
@@ -355,17 +355,17 @@ impl Node {
             return Err(NodeError::Stale { parent, head });
         }
         let state = state.after(block)?;
-        self.pending.show(Pending { state: state.clone(), used, waiting: 0, key: None });
+        self.pending.set(Pending { state: state.clone(), used, waiting: 0, key: None });
         Ok(state)
     }
 
     /// Unsets the pending block, so that the block that would be built is pending again.
-    pub fn hide_pending(&self) {
-        self.pending.hide();
+    pub fn clear_pending(&self) {
+        self.pending.clear();
     }
 
     /// Returns `true` if the pool has executable transactions for a block with this request,
-    /// besides the request's own.
+    /// in addition to the request's own.
     pub fn has_executable(&self, request: &MineRequest) -> Result<bool, NodeError> {
         Ok(!Draft::new(&self.inner.read(), request)?.offered.is_empty())
     }

@@ -11,22 +11,25 @@ pub(crate) struct PendingBlocks {
     /// The last built block.
     built: Mutex<Option<Pending>>,
     /// External block, which is pending while its parent is the head.
-    shown: Mutex<Option<Pending>>,
+    external: Mutex<Option<Pending>>,
 }
 
 impl PendingBlocks {
     /// Returns the external block on this head, if there is one.
-    pub(crate) fn shown_on(&self, head: B256) -> Option<Pending> {
-        let shown = self.shown.lock();
-        shown.as_ref().filter(|it| it.state.block().header.parent_hash == head).cloned()
+    pub(crate) fn external_on(&self, head: B256) -> Option<Pending> {
+        let external = self.external.lock();
+        external
+            .as_ref()
+            .filter(|pending| pending.state.block().header.parent_hash == head)
+            .cloned()
     }
 
-    pub(crate) fn show(&self, pending: Pending) {
-        *self.shown.lock() = Some(pending);
+    pub(crate) fn set(&self, pending: Pending) {
+        *self.external.lock() = Some(pending);
     }
 
-    pub(crate) fn hide(&self) {
-        *self.shown.lock() = None;
+    pub(crate) fn clear(&self) {
+        *self.external.lock() = None;
     }
 
     /// Builds the block of a draft, unless it was built for the last request.
@@ -37,7 +40,8 @@ impl PendingBlocks {
         let mut cached = self.built.lock();
         let draft = draft()?;
         let key = draft.key();
-        if let Some(pending) = cached.as_ref().filter(|it| it.key.as_ref() == Some(&key)) {
+        if let Some(pending) = cached.as_ref().filter(|pending| pending.key.as_ref() == Some(&key))
+        {
             return Ok(pending.clone());
         }
         let built = draft.build(false)?;

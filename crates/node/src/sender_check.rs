@@ -14,7 +14,7 @@ pub(crate) struct SenderCheck {
     state: State,
     may_owe: bool,
     /// `true` if the pool needs the accounts whose authorizations the transaction contains.
-    asks_authorities: bool,
+    needs_authorities: bool,
     /// Header of the next block, with the fields known before execution.
     next: Header,
     pub(crate) at: (B256, u64),
@@ -36,7 +36,7 @@ impl SenderCheck {
         Ok(Self {
             state,
             may_owe: !node.settings.refuse_unpaid,
-            asks_authorities: node.settings.pool_limits.holds_balances,
+            needs_authorities: node.settings.pool_limits.holds_balances,
             next,
             at: node.checked_at(),
         })
@@ -45,7 +45,7 @@ impl SenderCheck {
     /// Runs the checks, and returns nonce, balance and delegation of the sender.
     pub(crate) fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
-        let authorities = match self.asks_authorities {
+        let authorities = match self.needs_authorities {
             true => authorities(new, &self.state)?,
             false => Vec::new(),
         };

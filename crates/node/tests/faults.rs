@@ -60,9 +60,9 @@ impl Store for Failing {
     }
 
     fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        let left = self.faults.load(Ordering::SeqCst);
-        if left > 0 {
-            self.faults.store(left - 1, Ordering::SeqCst);
+        let remaining = self.faults.load(Ordering::SeqCst);
+        if remaining > 0 {
+            self.faults.store(remaining - 1, Ordering::SeqCst);
             return Err(StoreError::new("write", "the disk is full"));
         }
         self.inner.commit(changes)

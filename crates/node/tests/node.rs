@@ -143,12 +143,15 @@ fn replacement_must_pay_ten_percent_more() {
         };
         pooled(Key::named("alice").sign(transaction), "alice")
     };
-    let known = node.submit(priced(10 * GWEI)).unwrap();
-    assert_eq!(node.submit(priced(10 * GWEI)), Err(Rejected::Known(known)));
-    assert_eq!(node.submit(priced(10 * GWEI + 1)), Err(Rejected::Underpriced { known, bump: 10 }));
+    let hash = node.submit(priced(10 * GWEI)).unwrap();
+    assert_eq!(node.submit(priced(10 * GWEI)), Err(Rejected::Known(hash)));
+    assert_eq!(
+        node.submit(priced(10 * GWEI + 1)),
+        Err(Rejected::Underpriced { existing: hash, bump: 10 })
+    );
     let better = node.submit(priced(11 * GWEI)).unwrap();
     node.read(|node| {
-        assert!(node.pool.get(&known).is_none() && node.pool.get(&better).is_some());
+        assert!(node.pool.get(&hash).is_none() && node.pool.get(&better).is_some());
     });
 }
 
@@ -357,8 +360,8 @@ fn restored_snapshot_reverts_node_and_notifies_subscribers() {
     });
     let mut removed = Vec::new();
     while let Ok(event) = events.try_recv() {
-        if let Event::Head { removed: gone, .. } = event {
-            removed.extend(gone.iter().map(|block| block.header.number));
+        if let Event::Head { removed: blocks, .. } = event {
+            removed.extend(blocks.iter().map(|block| block.header.number));
         }
     }
     assert_eq!(removed, [2]);
@@ -411,8 +414,8 @@ fn old_blocks_are_reduced_to_headers() {
     let early = node.read(enshrine_node::NodeState::snapshot);
     let send = |nonce| node.submit(transfer("alice", nonce, 1)).unwrap();
     let sent: Vec<_> = (0..5).map(send).collect();
-    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).unwrap().is_some());
-    assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, false, false, true, true]);
+    let is_stored = |hash: &B256| node.read(|node| node.chain.transaction(hash).unwrap().is_some());
+    assert_eq!(sent.iter().map(is_stored).collect::<Vec<_>>(), [false, false, false, true, true]);
     let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap().unwrap());
     assert_eq!(block(3).header.gas_used, 21_000);
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
@@ -421,7 +424,7 @@ fn old_blocks_are_reduced_to_headers() {
     // The limit also applies to the blocks that replace them.
     node.execute(Restore(early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
-    assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(sent.iter().map(is_stored).collect::<Vec<_>>(), [false, true, true]);
 }
 
 #[test]

@@ -52,12 +52,12 @@ fn submitted_before(change: impl FnOnce(&Node) + Send) -> Result<(), Rejected> {
     let clock = Clock::starting_at(1_000);
     let node = Node::with_header_policy(chain, clock, settings, Arc::clone(&policy) as _);
     policy.node.set(Arc::downgrade(&node)).unwrap();
-    let (other, told) = channel();
+    let (other, arrived) = channel();
     *policy.other.lock() = Some(other);
     thread::scope(|scope| {
         let changing = &node;
         scope.spawn(move || {
-            told.recv().unwrap();
+            arrived.recv().unwrap();
             change(changing);
         });
         node.submit(transfer("alice", 1)).map(drop)
@@ -109,8 +109,8 @@ fn balance_removed_during_check_rejects_transaction() {
         matches!(refused, Err(Rejected::Funds { sender, .. }) if sender == alice),
         "{refused:?}"
     );
-    let taken = submitted_before(|node| node.execute(SetBalance("carol", 0)).unwrap());
-    assert_eq!(taken, Ok(()));
+    let submitted = submitted_before(|node| node.execute(SetBalance("carol", 0)).unwrap());
+    assert_eq!(submitted, Ok(()));
 }
 
 #[test]

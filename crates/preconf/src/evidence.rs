@@ -116,7 +116,7 @@ impl Accusation {
         let (first, second) = (a.signed.as_signed(), b.signed.as_signed());
         let check =
             |proof: &TransactionEvidence| faults::equivocation(&first, &second, proof, context);
-        let (transaction, offence) = with_least_proof(a.transactions, b.transactions, check)?;
+        let (transaction, offence) = with_minimal_proof(a.transactions, b.transactions, check)?;
         let (a, b) = (a.signed.clone(), b.signed.clone());
         Ok((Self::Equivocation { a, b, transaction }, offence))
     }
@@ -138,7 +138,7 @@ impl Accusation {
             Canonical { header: &canonical.header, hash: keccak256(&canonical.header) };
         let check =
             |proof: &TransactionEvidence| faults::broken(&signed, rollup_block, proof, context);
-        let (transaction, offence) = with_least_proof(block.transactions, theirs, check)?;
+        let (transaction, offence) = with_minimal_proof(block.transactions, theirs, check)?;
         let signed = block.signed.clone();
         Ok((Self::Broken { signed, canonical, transaction }, offence))
     }
@@ -213,7 +213,7 @@ impl Accusation {
 
 /// Checks without transaction proofs first, since the contract does not read them if the headers
 /// are sufficient.
-fn with_least_proof(
+fn with_minimal_proof(
     ours: &[Bytes],
     theirs: &[Bytes],
     check: impl Fn(&TransactionEvidence) -> Result<Offence, Refusal>,

@@ -60,8 +60,8 @@ impl HeaderSummary {
         let (items, count) = items(rlp)?;
         let items = &items[..count];
         if count < Self::MIN_ITEMS {
-            let (least, most) = (Self::MIN_ITEMS, Self::MAX_ITEMS);
-            return Err(HeaderError::Items { got: count, least, most });
+            let (min, max) = (Self::MIN_ITEMS, Self::MAX_ITEMS);
+            return Err(HeaderError::Items { got: count, min, max });
         }
         let number = decode::<u64>(items, NUMBER)?;
         let timestamp = decode::<u64>(items, TIMESTAMP)?;
@@ -92,8 +92,8 @@ fn items(mut rlp: &[u8]) -> Result<([&[u8]; HeaderSummary::MAX_ITEMS], usize), H
     let (mut items, mut count) = ([&[][..]; HeaderSummary::MAX_ITEMS], 0);
     while !rlp.is_empty() {
         let Some(slot) = items.get_mut(count) else {
-            let (least, most) = (HeaderSummary::MIN_ITEMS, HeaderSummary::MAX_ITEMS);
-            return Err(HeaderError::Items { got: count + 1, least, most });
+            let (min, max) = (HeaderSummary::MIN_ITEMS, HeaderSummary::MAX_ITEMS);
+            return Err(HeaderError::Items { got: count + 1, min, max });
         };
         let mut rest = rlp;
         let item = Header::decode(&mut rest).map_err(malformed(count))?;
@@ -144,14 +144,14 @@ pub enum HeaderError {
         got: usize,
     },
     /// The list has too few or too many items.
-    #[error("header: {got} items, expected {least} to {most}")]
+    #[error("header: {got} items, expected {min} to {max}")]
     Items {
         /// Number of items, counted up to the first excess one.
         got: usize,
         /// Minimum number.
-        least: usize,
+        min: usize,
         /// Maximum number.
-        most: usize,
+        max: usize,
     },
     /// An item is malformed.
     #[error("header: item {item}: {reason}")]

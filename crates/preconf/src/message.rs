@@ -229,8 +229,8 @@ mod tests {
             Preconfirmation { l1_block: 101, ..base },
             Preconfirmation { l1_hash: B256::ZERO, ..base },
         ];
-        for it in other {
-            assert_ne!(it.digest(&domain()), base.digest(&domain()), "{it:?}");
+        for changed in other {
+            assert_ne!(changed.digest(&domain()), base.digest(&domain()), "{changed:?}");
         }
         let contract = Address::repeat_byte(0xb1);
         assert_ne!(base.digest(&Domain { contract, ..domain() }), base.digest(&domain()));

@@ -90,19 +90,20 @@ impl Promises {
     pub fn check(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
         let (promises, unsigned) = self.of_parent(new);
         let (condition, anchor) = (new.condition().0, new.anchor.0);
-        let is_void = is_gone(new.condition(), is_replaced);
+        let is_void = is_removed(new.condition(), is_replaced);
         // Every L1 chain on which the new condition holds has another block at that number.
-        let excludes = |block| is_gone(block, is_replaced) && !is_void && condition >= block.0;
+        let excludes = |block| is_removed(block, is_replaced) && !is_void && condition >= block.0;
         // The new header extends a promise under the same condition, which contradicts `old` and
         // was checked against it.
         let continues = |old: &Promised| {
-            let is_continued = |it: &&Promised| it.condition() == new.condition() && it.allows(new);
-            promises.iter().filter(is_continued).any(|it| !it.allows(old))
+            let is_continued =
+                |promise: &&Promised| promise.condition() == new.condition() && promise.allows(new);
+            promises.iter().filter(is_continued).any(|promise| !promise.allows(old))
         };
         let is_kept = |old: &&Promised| {
             old.allows(new)
                 || self.has_ended(old, new)
-                || is_gone(old.condition(), is_replaced)
+                || is_removed(old.condition(), is_replaced)
                     && (continues(old)
                         || excludes(old.condition())
                             && anchor >= old.condition().0
@@ -117,7 +118,7 @@ impl Promises {
         self.all_kept(new, unsigned, |block| {
             new.allows(block)
                 || self.has_ended(block, new)
-                || is_gone(block.anchor, is_replaced)
+                || is_removed(block.anchor, is_replaced)
                     && (continues(block) || excludes(block.anchor))
         })
     }
@@ -136,14 +137,15 @@ impl Promises {
         // Once L1 has returned to the chain of an earlier promise, that promise is valid again, and
         // those that contradict it are void.
         let continues = |old: &Promised| {
-            let is_continued =
-                |it: &&Promised| !is_gone(it.condition(), is_replaced) && it.allows(new);
-            promises.iter().filter(is_continued).any(|it| !it.allows(old))
+            let is_continued = |promise: &&Promised| {
+                !is_removed(promise.condition(), is_replaced) && promise.allows(new)
+            };
+            promises.iter().filter(is_continued).any(|promise| !promise.allows(old))
         };
         self.all_kept(new, promises, |old| {
             old.allows(new)
                 || self.has_ended(old, new)
-                || is_gone(old.condition(), is_replaced)
+                || is_removed(old.condition(), is_replaced)
                     && (continues(old) || new.anchor.0 >= old.condition().0)
         })
     }
@@ -152,9 +154,9 @@ impl Promises {
     /// chain.
     pub fn is_excluded(&self, block: &Promised, is_replaced: IsReplaced<'_>) -> bool {
         let (promises, _) = self.of_parent(block);
-        promises.iter().any(|it| {
-            let is_void = is_gone(it.condition(), is_replaced);
-            !is_void && !it.allows(block) && !self.has_ended(it, block)
+        promises.iter().any(|promise| {
+            let is_void = is_removed(promise.condition(), is_replaced);
+            !is_void && !promise.allows(block) && !self.has_ended(promise, block)
         })
     }
 
@@ -193,7 +195,7 @@ impl Promises {
         let blocks = self.unsigned.entry(key).or_default();
         // `check` rejects every header for this parent once the list is full.
         let is_full = blocks.len() >= MAX_FOR_PARENT;
-        let is_new = !is_full && blocks.iter().all(|it| it.header.hash != block.header.hash);
+        let is_new = !is_full && blocks.iter().all(|known| known.header.hash != block.header.hash);
         if is_new {
             blocks.push(block);
         }
@@ -221,15 +223,15 @@ impl Promises {
 
     /// Returns the minimum L1 block number for the anchor of another header for this parent: the
     /// highest condition of a promise that has not ended at this timestamp.
-    pub fn least_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
+    pub fn min_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
-        let in_force = promises.filter(|it| timestamp < self.end(it));
-        in_force.map(|it| it.message.l1_block).max().unwrap_or_default()
+        let in_force = promises.filter(|promise| timestamp < self.end(promise));
+        in_force.map(|promise| promise.message.l1_block).max().unwrap_or_default()
     }
 
     /// Returns the minimum L1 block number for the condition of such a header: it also excludes
     /// replaced blocks without a signature, whose anchors L1 has lost.
-    pub fn least_condition(
+    pub fn min_condition(
         &self,
         number: u64,
         parent: B256,
@@ -237,23 +239,27 @@ impl Promises {
         is_replaced: IsReplaced<'_>,
     ) -> u64 {
         let unsigned = self.unsigned.get(&(number, parent)).into_iter().flatten();
-        let in_flight = unsigned.filter(|it| timestamp < self.end(it));
-        let gone = in_flight.map(|it| it.anchor).filter(|it| is_gone(*it, is_replaced));
-        let least = self.least_anchor(number, parent, timestamp);
-        gone.map(|(l1_block, _)| l1_block).fold(least, u64::max)
+        let in_flight = unsigned.filter(|promise| timestamp < self.end(promise));
+        let removed = in_flight
+            .map(|promise| promise.anchor)
+            .filter(|anchor| is_removed(*anchor, is_replaced));
+        let minimum = self.min_anchor(number, parent, timestamp);
+        removed.map(|(l1_block, _)| l1_block).fold(minimum, u64::max)
     }
 
     /// Returns `true` if another block with this parent was promised.
     pub fn has_other(&self, number: u64, parent: B256, hash: B256) -> bool {
         let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
-        promises.into_iter().any(|it| it.header.hash != hash)
+        promises.into_iter().any(|promise| promise.header.hash != hash)
     }
 
     /// Returns `true` if this block was promised as sealed.
     pub fn has_sealed(&self, number: u64, hash: B256) -> bool {
         let of_number =
             self.by_parent.range((number, B256::ZERO)..=(number, B256::repeat_byte(255)));
-        of_number.flat_map(|(_, all)| all).any(|it| it.message.is_sealed && it.header.hash == hash)
+        of_number
+            .flat_map(|(_, all)| all)
+            .any(|promise| promise.message.is_sealed && promise.header.hash == hash)
     }
 
     /// Drops promises and unsigned blocks up to this number, which are final on L1.
@@ -275,7 +281,7 @@ impl Promises {
 
 /// Returns `true` if L1's canonical chain has another block at this number. Number zero means that
 /// there is no condition or no anchor.
-fn is_gone((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
+fn is_removed((number, hash): (u64, B256), is_replaced: IsReplaced<'_>) -> bool {
     number > 0 && is_replaced(number, hash)
 }
 

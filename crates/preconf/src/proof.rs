@@ -20,7 +20,7 @@ pub fn prove_transaction(transactions: &[Bytes], index: usize) -> Vec<Bytes> {
     }
     let key = |index: usize| Nibbles::unpack(alloy_rlp::encode(index));
     let target = key(index);
-    let mut leaves: Vec<_> = (0..transactions.len()).map(|it| (key(it), it)).collect();
+    let mut leaves: Vec<_> = (0..transactions.len()).map(|index| (key(index), index)).collect();
     leaves.sort_unstable();
     let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
     for (path, at) in leaves {

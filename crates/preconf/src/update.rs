@@ -131,7 +131,7 @@ impl PrefixUpdate {
             signature: array_at(ssz, at::SIGNATURE).into(),
             header: ssz.slice_ref(header),
             first: u32::from_le_bytes(array_at(ssz, at::FIRST)),
-            transactions: transactions.iter().map(|it| ssz.slice_ref(it)).collect(),
+            transactions: transactions.iter().map(|tx| ssz.slice_ref(tx)).collect(),
             tip: u128::from_le_bytes(array_at(ssz, at::TIP)),
             floor: u128::from_le_bytes(array_at(ssz, at::FLOOR)),
         })
@@ -227,9 +227,9 @@ mod tests {
         let refused = PrefixUpdate::decode(&moved.into());
         assert!(matches!(refused, Err(DecodeError::TooLong { got: 1025, .. })), "{refused:?}");
 
-        let most = PrefixUpdate { transactions: vec![Bytes::new(); 1 << 16], ..update() };
-        let encoded = most.encode().unwrap();
-        assert_eq!(PrefixUpdate::decode(&encoded.into()), Ok(most));
+        let largest = PrefixUpdate { transactions: vec![Bytes::new(); 1 << 16], ..update() };
+        let encoded = largest.encode().unwrap();
+        assert_eq!(PrefixUpdate::decode(&encoded.into()), Ok(largest));
         let more = PrefixUpdate { transactions: vec![Bytes::new(); (1 << 16) + 1], ..update() };
         assert!(matches!(more.encode(), Err(DecodeError::TooMany { got: 65_537, .. })));
 

@@ -120,7 +120,7 @@ mod tests {
         };
         for (sealing, posting) in [(true, true), (true, false), (false, true), (false, false)] {
             fs::remove_file(&path).unwrap_or_default();
-            opened().unwrap().set(|it| *it = Switches { sealing, posting }).unwrap();
+            opened().unwrap().set(|switches| *switches = Switches { sealing, posting }).unwrap();
             let whole = fs::read(&path).unwrap();
             for bit in 0..8 * whole.len() {
                 let mut flipped = whole.clone();
@@ -128,7 +128,9 @@ mod tests {
                 fs::write(&path, flipped).unwrap();
                 let found = opened().map(|controls| controls.get());
                 assert!(
-                    found.as_ref().map_or(true, |it| *it == Switches { sealing, posting }),
+                    found
+                        .as_ref()
+                        .map_or(true, |switches| *switches == Switches { sealing, posting }),
                     "bit {bit}: {found:?}"
                 );
             }

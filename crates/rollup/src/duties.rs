@@ -106,10 +106,10 @@ pub(crate) fn evidence(
         match forced(check, view, &duties, index)? {
             Ok(None) => {}
             Ok(Some(batch)) => {
-                let put_off =
+                let is_postponed =
                     batch.discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
-                let dealt = batch.discharges.len() as u64 - u64::from(put_off);
-                duties.forced_next += dealt;
+                let discharged = batch.discharges.len() as u64 - u64::from(is_postponed);
+                duties.forced_next += discharged;
                 let next = view.forced_from(duties.forced_next).next();
                 duties.forced_due = next.map_or_else(
                     || block.header.timestamp.saturating_add(rules.forced_delay),
@@ -186,10 +186,10 @@ fn forced(
                     block: block.header.number,
                 }));
             }
-            ForcedResolution::As(discharge) => {
-                let put_off = discharge.outcome == Outcome::NoRoom;
+            ForcedResolution::Resolved(discharge) => {
+                let is_postponed = discharge.outcome == Outcome::NoRoom;
                 discharges.push(*discharge);
-                if put_off {
+                if is_postponed {
                     break;
                 }
             }
@@ -199,15 +199,15 @@ fn forced(
     if discharges.is_empty() && (!may_be_due || entries.is_empty()) {
         return Ok(Ok(None));
     }
-    let put_off = discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
-    let next = entries.get(discharges.len()).filter(|_| !put_off);
+    let is_postponed = discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
+    let next = entries.get(discharges.len()).filter(|_| !is_postponed);
     let next = next.map(|entry| (&entry.transaction).into()).into_iter().collect();
     Ok(Ok(Some(ForcedBatch { index, discharges, next })))
 }
 
 /// Outcome of checking an entry of the queue.
 enum ForcedResolution {
-    As(Box<Discharge>),
+    Resolved(Box<Discharge>),
     NotDue,
     /// The entry is due, valid and fits, but the block omits it.
     Owed,
@@ -222,11 +222,11 @@ struct ForcedInclusionCheck<'j> {
     gas: u64,
     length: u64,
     /// Accounts established by earlier discharges.
-    shown: Vec<ShownAccount>,
+    proven: Vec<ProvenAccount>,
 }
 
 /// Sender account that an earlier discharge has established.
-struct ShownAccount {
+struct ProvenAccount {
     account: Address,
     /// Position of that discharge.
     position: u64,
@@ -242,7 +242,7 @@ impl<'j> ForcedInclusionCheck<'j> {
         block: &'j Arc<Block>,
         facts: &'j BlockFacts,
     ) -> Self {
-        Self { chain, rules, block, facts, gas: 0, length: 0, shown: Vec::new() }
+        Self { chain, rules, block, facts, gas: 0, length: 0, proven: Vec::new() }
     }
 
     /// Returns the proof of an account after the block.
@@ -256,12 +256,12 @@ impl<'j> ForcedInclusionCheck<'j> {
         position: u64,
     ) -> Result<ForcedResolution, ChainError> {
         let (header, t) = (&self.block.header, &entry.transaction);
-        let found = self.block.transactions.iter().position(|it| *it.hash() == t.hash);
+        let found = self.block.transactions.iter().position(|own| *own.hash() == t.hash);
         if let Some(at) = found {
             self.gas += t.gasLimit;
             self.length += t.footprint;
             let used = Some(t.nonce.saturating_add(1));
-            self.shown.push(ShownAccount { account: t.sender, position, used });
+            self.proven.push(ProvenAccount { account: t.sender, position, used });
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
         // The branches below mirror the contract's, in the same order: a block that passes here and
@@ -292,15 +292,15 @@ impl<'j> ForcedInclusionCheck<'j> {
             // One proof serves all entries of an account, so that many entries of one sender do not
             // fill the calldata. An included transaction only invalidates entries with used nonces;
             // the others need a proof, whose length is not counted.
-            let shown = || self.shown.iter().filter(|shown| shown.account == t.sender);
-            let rules_out = |shown: &&ShownAccount| shown.used.is_none_or(|next| t.nonce < next);
-            if let Some(ShownAccount { position, .. }) = shown().find(rules_out) {
+            let proven = || self.proven.iter().filter(|proven| proven.account == t.sender);
+            let rules_out = |proven: &&ProvenAccount| proven.used.is_none_or(|next| t.nonce < next);
+            if let Some(ProvenAccount { position, .. }) = proven().find(rules_out) {
                 return Ok(discharge(entry, Outcome::Invalid, *position, Vec::new(), Bytes::new()));
             }
-            if shown().next().is_none() {
+            if proven().next().is_none() {
                 self.length += PROOF_BYTES;
             }
-            self.shown.push(ShownAccount { account: t.sender, position, used: None });
+            self.proven.push(ProvenAccount { account: t.sender, position, used: None });
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
             return Ok(discharge(entry, Outcome::Invalid, 0, proof, code));
@@ -317,8 +317,8 @@ impl<'j> ForcedInclusionCheck<'j> {
         // stuffing can buy.
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
-        let most = header.gas_limit.min(DUTY_GAS);
-        let fits = self.gas + t.gasLimit <= most && self.length + t.footprint <= DUTY_BYTES;
+        let max_gas = header.gas_limit.min(DUTY_GAS);
+        let fits = self.gas + t.gasLimit <= max_gas && self.length + t.footprint <= DUTY_BYTES;
         if full || !fits { Ok(plain(Outcome::NoRoom)) } else { Ok(ForcedResolution::Owed) }
     }
 }
@@ -330,7 +330,7 @@ fn discharge(
     proof: Vec<Bytes>,
     code: Bytes,
 ) -> ForcedResolution {
-    ForcedResolution::As(Box::new(Discharge {
+    ForcedResolution::Resolved(Box::new(Discharge {
         transaction: (&entry.transaction).into(),
         outcome,
         position,

@@ -20,18 +20,18 @@ impl<T: Send + 'static> Probe<T> {
     /// # Errors
     ///
     /// [`io::Error`] if the system cannot start a thread.
-    pub(crate) fn ask(request: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
-        let (sender, answer) = sync_channel(1);
+    pub(crate) fn spawn(request: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(1);
         let thread = thread::Builder::new().name("probe".to_owned());
         // The send fails if the probe was dropped, which discards the response.
         thread.spawn(move || drop(sender.send(request())))?;
-        Ok(Self(answer))
+        Ok(Self(receiver))
     }
 
     /// Returns the response, if it has arrived; never blocks.
-    pub(crate) fn answer(&self) -> Option<Result<T, Unanswered>> {
+    pub(crate) fn response(&self) -> Option<Result<T, Unanswered>> {
         match self.0.try_recv() {
-            Ok(answer) => Some(Ok(answer)),
+            Ok(response) => Some(Ok(response)),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Err(Unanswered)),
         }
@@ -50,8 +50,8 @@ mod tests {
 
     fn answered<T: Send + 'static>(probe: &Probe<T>) -> Result<T, Unanswered> {
         loop {
-            if let Some(answer) = probe.answer() {
-                return answer;
+            if let Some(result) = probe.response() {
+                return result;
             }
             thread::yield_now();
         }
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn probe_does_not_block() {
         let (resume, paused) = channel::<()>();
-        let probe = Probe::ask(move || paused.recv().map(|()| 7)).unwrap();
-        assert!(probe.answer().is_none());
+        let probe = Probe::spawn(move || paused.recv().map(|()| 7)).unwrap();
+        assert!(probe.response().is_none());
         resume.send(()).unwrap();
         assert_eq!(answered(&probe), Ok(Ok(7)));
-        let panics = Probe::<u8>::ask(|| panic!("the request")).unwrap();
+        let panics = Probe::<u8>::spawn(|| panic!("the request")).unwrap();
         assert_eq!(answered(&panics), Err(Unanswered));
     }
 }

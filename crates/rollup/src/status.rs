@@ -22,7 +22,7 @@ pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
     LeaseStatus {
         held: lease.is_held(),
         wanted: lease.is_wanted(),
-        leader: leader.map(|it| RedactedUrl::new(&it.url).to_string()),
+        leader: leader.map(|leader| RedactedUrl::new(&leader.url).to_string()),
         error: lease.error(),
     }
 }

@@ -286,8 +286,8 @@ impl From<Rejected> for RpcError {
                 "max priority fee per gas higher than max fee per gas".to_owned()
             }
             Rejected::Underpriced { .. } => "replacement transaction underpriced".to_owned(),
-            Rejected::Preconfirmed { known } => {
-                format!("replacement refused: {known} is preconfirmed")
+            Rejected::Preconfirmed { existing } => {
+                format!("replacement refused: {existing} is preconfirmed")
             }
             Rejected::ChainId { got, expected } => {
                 format!("invalid chain id for signer: have {got} want {expected}")
@@ -298,10 +298,10 @@ impl From<Rejected> for RpcError {
             Rejected::InitCode { got, limit } => {
                 format!("max initcode size exceeded: code size {got}, limit {limit}")
             }
-            Rejected::Overdraft { balance, held, cost, .. } => {
-                let overshot = held.saturating_add(*cost).saturating_sub(*balance);
+            Rejected::Overdraft { balance, pending_cost, cost, .. } => {
+                let overshot = pending_cost.saturating_add(*cost).saturating_sub(*balance);
                 format!(
-                    "insufficient funds for gas * price + value: balance {balance}, queued cost {held}, tx cost {cost}, overshot {overshot}"
+                    "insufficient funds for gas * price + value: balance {balance}, queued cost {pending_cost}, tx cost {cost}, overshot {overshot}"
                 )
             }
             Rejected::Delegated(_) => {
@@ -319,7 +319,7 @@ impl From<Rejected> for RpcError {
                 return Self { data, ..Self::new(codes::BUSY, reason.to_string()) };
             }
             Rejected::Chain(error) => return error.clone().into(),
-            Rejected::NotKept(_) => return Self::internal(reason.to_string()),
+            Rejected::NotJournaled(_) => return Self::internal(reason.to_string()),
             Rejected::Mining(error) => {
                 let cause = Self::from(NodeError::clone(error));
                 return Self { message: reason.to_string(), ..cause };

@@ -41,11 +41,11 @@ impl Pool {
             return Err(Rejected::AuthorityReserved(*authority));
         }
         let held =
-            self.by_sender.get(&sender).map_or(U320::ZERO, |it| it.held_without(new.nonce()));
+            self.by_sender.get(&sender).map_or(U320::ZERO, |it| it.cost_without(new.nonce()));
         let (balance, cost) = (context.balance, new.cost());
         if held + U320::from(cost) > U320::from(balance) {
             let held = U256::saturating_from(held);
-            return Err(Rejected::Overdraft { sender, balance, held, cost });
+            return Err(Rejected::Overdraft { sender, balance, pending_cost: held, cost });
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Pool {
         let worth = new.worth(self.base_fee);
         let full = |least: Option<u128>| Rejected::PoolFull {
             got: worth.0.unwrap_or_default(),
-            least: least.unwrap_or_default(),
+            minimum: least.unwrap_or_default(),
         };
         let mut cheapest = self.by_worth.iter();
         while count > most || bytes > most_bytes {

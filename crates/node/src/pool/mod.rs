@@ -104,12 +104,12 @@ impl Pool {
         if let Some(old) = &old
             && self.preconfirmed.contains(old.hash())
         {
-            return Err(Rejected::Preconfirmed { known: *old.hash() });
+            return Err(Rejected::Preconfirmed { existing: *old.hash() });
         }
         if let Some(old) = &old
             && !new.outbids(old, bump)
         {
-            return Err(Rejected::Underpriced { known: *old.hash(), bump });
+            return Err(Rejected::Underpriced { existing: *old.hash(), bump });
         }
         self.arrivals += 1;
         new.arrival = self.arrivals;
@@ -291,12 +291,12 @@ impl Pool {
     /// Removes transactions of a sender with used nonces.
     pub fn forget_below(&mut self, sender: Address, nonce: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
-        let gone = queue.remove_below(nonce);
+        let removed = queue.remove_below(nonce);
         let is_empty = queue.nonces().is_empty();
         self.version += 1;
-        for gone in gone.into_values() {
-            self.forget(&gone);
-            self.dropped.record(*gone.hash(), DropReason::NonceUsed);
+        for transaction in removed.into_values() {
+            self.forget(&transaction);
+            self.dropped.record(*transaction.hash(), DropReason::NonceUsed);
         }
         if is_empty {
             self.by_sender.remove(&sender);

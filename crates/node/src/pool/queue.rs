@@ -10,7 +10,7 @@ pub(super) struct Queue {
     nonces: BTreeMap<u64, Arc<PoolTransaction>>,
     /// Sum of their costs, in wei; 2^64 costs fit. It is cached because admission checks it under
     /// the pool's lock, where summing over a long queue would block all other senders.
-    held: U320,
+    cost: U320,
     /// Last known next nonce of the sender.
     pub(super) next: u64,
     /// First missing nonce that is not below `next`: transactions below it are executable, and
@@ -27,8 +27,8 @@ impl Queue {
     }
 
     /// Returns the sum of the costs of all transactions except the one with this nonce, in wei.
-    pub(super) fn held_without(&self, nonce: u64) -> U320 {
-        self.held - self.nonces.get(&nonce).map_or(U320::ZERO, |it| U320::from(it.cost()))
+    pub(super) fn cost_without(&self, nonce: u64) -> U320 {
+        self.cost - self.nonces.get(&nonce).map_or(U320::ZERO, |tx| U320::from(tx.cost()))
     }
 
     /// Returns the number of gapped transactions.
@@ -39,22 +39,22 @@ impl Queue {
     /// Adds a transaction, replacing one with the same nonce.
     pub(super) fn insert(&mut self, new: Arc<PoolTransaction>) {
         self.remove(new.nonce());
-        self.held += U320::from(new.cost());
+        self.cost += U320::from(new.cost());
         self.nonces.insert(new.nonce(), new);
     }
 
     /// Removes the transaction with this nonce.
     pub(super) fn remove(&mut self, nonce: u64) {
-        if let Some(gone) = self.nonces.remove(&nonce) {
-            self.held -= U320::from(gone.cost());
+        if let Some(removed) = self.nonces.remove(&nonce) {
+            self.cost -= U320::from(removed.cost());
         }
     }
 
     /// Removes and returns the transactions with lower nonces.
     pub(super) fn remove_below(&mut self, nonce: u64) -> BTreeMap<u64, Arc<PoolTransaction>> {
-        let kept = self.nonces.split_off(&nonce);
-        let gone = core::mem::replace(&mut self.nonces, kept);
-        self.held -= gone.values().map(|it| U320::from(it.cost())).sum::<U320>();
-        gone
+        let remaining = self.nonces.split_off(&nonce);
+        let removed = core::mem::replace(&mut self.nonces, remaining);
+        self.cost -= removed.values().map(|tx| U320::from(tx.cost())).sum::<U320>();
+        removed
     }
 }

@@ -66,7 +66,7 @@ impl SetBack {
 
     /// Returns `true` if a sender is deprioritized at the head with this number.
     pub(super) fn contains(&self, sender: Address, head: u64) -> bool {
-        self.by_sender.get(&sender).is_some_and(|it| head < it.until)
+        self.by_sender.get(&sender).is_some_and(|entry| head < entry.until)
     }
 
     /// Removes the record of a sender.

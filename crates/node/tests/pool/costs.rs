@@ -39,8 +39,8 @@ fn blob_replacement_must_double_the_blob_fee() {
         let mut pool = Pool::default();
         add(&mut pool, pooled(blob_transaction(100, 10)), 10, &PoolLimits::default()).unwrap();
         let new = pooled(blob_transaction(200, fee));
-        let taken = add(&mut pool, new, 10, &PoolLimits::default());
-        assert_eq!(taken.is_ok(), is_enough, "{fee}: {taken:?}");
+        let added = add(&mut pool, new, 10, &PoolLimits::default());
+        assert_eq!(added.is_ok(), is_enough, "{fee}: {added:?}");
     }
 }
 
@@ -65,13 +65,13 @@ fn replacement_must_raise_tip_unless_bump_is_zero() {
         };
         PoolTransaction::new(recovered, None, raw)
     };
-    let known = *pool.add(offer(1_000, 100), &context(0, RICH), 10, &limits).unwrap().hash();
+    let hash = *pool.add(offer(1_000, 100), &context(0, RICH), 10, &limits).unwrap().hash();
     for (fee, tip) in [(2_000, 100), (2_000, 109), (1_099, 200)] {
         let refused = pool.add(offer(fee, tip), &context(0, RICH), 10, &limits).unwrap_err();
-        assert_eq!(refused, Rejected::Underpriced { known, bump: 10 });
+        assert_eq!(refused, Rejected::Underpriced { existing: hash, bump: 10 });
     }
     pool.add(offer(1_100, 110), &context(0, RICH), 10, &limits).unwrap();
-    assert!(matches!(pool.drop_reason(&known), Some(DropReason::Replaced(_))));
+    assert!(matches!(pool.drop_reason(&hash), Some(DropReason::Replaced(_))));
     pool.add(offer(1_101, 1), &context(0, RICH), 0, &limits).unwrap();
     assert_eq!(pool.len(), 1);
 }
@@ -85,8 +85,8 @@ fn balance_must_cover_all_pending_transactions_of_sender() {
     pool.add(transaction("alice", 0, 9), &two, 10, &limits).unwrap();
     pool.add(transaction("alice", 1, 9), &two, 10, &limits).unwrap();
     let refused = pool.add(transaction("alice", 2, 9), &two, 10, &limits).unwrap_err();
-    let [balance, held, cost] = [2 * cost, 2 * cost, cost].map(U256::from);
-    assert_eq!(refused, Rejected::Overdraft { sender, balance, held, cost });
+    let [balance, pending_cost, cost] = [2 * cost, 2 * cost, cost].map(U256::from);
+    assert_eq!(refused, Rejected::Overdraft { sender, balance, pending_cost, cost });
     // The cost of a replaced transaction is released before its replacement is checked.
     let dearer = transaction("alice", 1, 200_000);
     let refused = pool.add(dearer.clone(), &two, 10, &limits).unwrap_err();
@@ -153,11 +153,11 @@ fn reserved_costs_follow_every_pool_change() {
     let sender = Key::named("alice").address();
     let rich = context(0, RICH);
     let check = |pool: &Pool| {
-        let sum: U256 = pool.of(sender).map(|it| it.cost()).sum();
+        let sum: U256 = pool.of(sender).map(|tx| tx.cost()).sum();
         let poor = AdmissionContext { balance: U256::ZERO, ..context(0, 0) };
         let refused = pool.clone().add(transaction("alice", 50, 9), &poor, 10, &limits);
-        let Err(Rejected::Overdraft { held, .. }) = refused else { panic!("{refused:?}") };
-        assert_eq!(held, sum);
+        let Err(Rejected::Overdraft { pending_cost, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(pending_cost, sum);
     };
     for nonce in [0, 1, 2, 3, 4, 5, 8, 9] {
         pool.add(transaction("alice", nonce, 9 + u128::from(nonce)), &rich, 10, &limits).unwrap();
@@ -169,7 +169,7 @@ fn reserved_costs_follow_every_pool_change() {
     check(&pool);
     pool.forget_below(sender, 2);
     check(&pool);
-    let first: U256 = pool.of(sender).take(1).map(|it| it.cost()).sum();
+    let first: U256 = pool.of(sender).take(1).map(|tx| tx.cost()).sum();
     pool.settle(sender, 2, first, &limits);
     assert_eq!(pool.count_of(sender), 1);
     check(&pool);

@@ -18,7 +18,7 @@ fn full_pool_evicts_last_transaction_of_cheapest_sender() {
     let before = content(&pool);
     for tip in [0, 1] {
         let refused = add(&mut pool, transaction("dave", 0, tip), 10, &limits);
-        assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: tip, least: 1 });
+        assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: tip, minimum: 1 });
         assert_eq!(content(&pool), before);
     }
     add(&mut pool, transaction("dave", 0, 2), 10, &limits).unwrap();
@@ -37,7 +37,7 @@ fn transaction_does_not_evict_its_own_predecessor() {
     add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
     add(&mut pool, transaction("bob", 0, 5), 10, &limits).unwrap();
     let refused = add(&mut pool, transaction("alice", 1, 9), 10, &limits).unwrap_err();
-    assert_eq!(refused, Rejected::PoolFull { got: 9, least: 1 });
+    assert_eq!(refused, Rejected::PoolFull { got: 9, minimum: 1 });
     assert_eq!(pool.len(), 2);
     add(&mut pool, transaction("carol", 0, 9), 10, &limits).unwrap();
     assert_eq!(pool.of(Key::named("alice").address()).count(), 0);
@@ -49,21 +49,21 @@ fn preconfirmed_transactions_are_neither_evicted_nor_replaced() {
     let limits = limits(2, 10);
     let first = add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
     add(&mut pool, transaction("bob", 0, 5), 10, &limits).unwrap();
-    let known = *first.hash();
-    pool.set_preconfirmed([known].into_iter().collect());
+    let hash = *first.hash();
+    pool.set_preconfirmed([hash].into_iter().collect());
     // It no longer counts, so one more transaction fits.
     add(&mut pool, transaction("carol", 0, 9), 10, &limits).unwrap();
     add(&mut pool, transaction("dave", 0, 9), 10, &limits).unwrap();
-    assert!(pool.is_preconfirmed(&known) && pool.get(&known).is_some());
+    assert!(pool.is_preconfirmed(&hash) && pool.get(&hash).is_some());
     assert_eq!(pool.of(Key::named("bob").address()).count(), 0);
     let refused = add(&mut pool, transaction("alice", 0, 1_000_000), 10, &limits);
-    assert_eq!(refused.unwrap_err(), Rejected::Preconfirmed { known });
+    assert_eq!(refused.unwrap_err(), Rejected::Preconfirmed { existing: hash });
 
     // Without the prefix it counts, and can be replaced and evicted.
     pool.set_preconfirmed([].into_iter().collect());
     add(&mut pool, transaction("alice", 0, 1_000_000), 10, &limits).unwrap();
     let refused = add(&mut pool, transaction("eve", 0, 8), 10, &limits);
-    assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: 8, least: 9 });
+    assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: 8, minimum: 9 });
 }
 
 #[test]
@@ -89,10 +89,10 @@ fn sender_limit_does_not_apply_to_local_senders() {
 
 #[test]
 fn public_pool_has_the_documented_limits() {
-    let it = PoolLimits::public();
-    assert_eq!((it.transactions, it.bytes, it.per_sender), (20_000, 67_108_864, 1_024));
-    assert_eq!((it.gapped, it.gapped_per_sender, it.gapped_lifetime), (1_024, 16, 300));
-    assert!(it.holds_balances && !it.accepts_unprotected);
+    let limits = PoolLimits::public();
+    assert_eq!((limits.transactions, limits.bytes, limits.per_sender), (20_000, 67_108_864, 1_024));
+    assert_eq!((limits.gapped, limits.gapped_per_sender, limits.gapped_lifetime), (1_024, 16, 300));
+    assert!(limits.holds_balances && !limits.accepts_unprotected);
     let none = PoolLimits::default();
     assert!(!none.holds_balances && none.accepts_unprotected);
 }
@@ -178,15 +178,15 @@ fn full_pool_evicts_by_effective_tip() {
     pool.add(transaction("alice", 0, 50), &at(0), 10, &limits).unwrap();
     pool.add(transaction("bob", 0, 60), &at(0), 10, &limits).unwrap();
     let refused = pool.add(transaction("carol", 0, 40), &at(0), 10, &limits).unwrap_err();
-    assert_eq!(refused, Rejected::PoolFull { got: 40, least: 50 });
+    assert_eq!(refused, Rejected::PoolFull { got: 40, minimum: 50 });
     // A base fee above two of the fee caps leaves them no tip.
     let base_fee = 1_000_055;
     let refused = pool.add(transaction("carol", 0, 40), &at(base_fee), 10, &limits).unwrap_err();
-    assert_eq!(refused, Rejected::PoolFull { got: 0, least: 0 });
+    assert_eq!(refused, Rejected::PoolFull { got: 0, minimum: 0 });
     pool.add(transaction("carol", 0, 56), &at(base_fee), 10, &limits).unwrap();
     assert_eq!(pool.count_of(Key::named("alice").address()), 0);
     let refused = pool.add(transaction("dave", 0, 56), &at(base_fee), 10, &limits).unwrap_err();
-    assert_eq!(refused, Rejected::PoolFull { got: 1, least: 1 });
+    assert_eq!(refused, Rejected::PoolFull { got: 1, minimum: 1 });
 }
 
 /// Under random insertions and removals, the pool keeps its limits, and eviction opens no nonce
@@ -206,7 +206,7 @@ fn random_operations_keep_limits_and_open_no_gaps() {
         let tip = u128::from(random >> 50) % 50;
         if random.is_multiple_of(11) {
             // The first transaction of the sender is included in a block.
-            let first = pool.of(sender).next().map(|it| it.nonce());
+            let first = pool.of(sender).next().map(|tx| tx.nonce());
             if let Some(first) = first {
                 pool.forget_below(sender, first + 1);
                 next.insert(name, first + 1);
@@ -222,11 +222,11 @@ fn random_operations_keep_limits_and_open_no_gaps() {
                 assert_eq!(content(&pool), before);
             }
         }
-        let bytes: usize = pool.iter().map(|it| it.raw.len()).sum();
+        let bytes: usize = pool.iter().map(|tx| tx.raw.len()).sum();
         assert!(pool.len() <= 8 && bytes <= 1_000);
         for name in NAMES {
             let sender = Key::named(name).address();
-            let nonces: Vec<_> = pool.of(sender).map(|it| it.nonce()).collect();
+            let nonces: Vec<_> = pool.of(sender).map(|tx| tx.nonce()).collect();
             assert!(nonces.len() <= 4);
             let run: Vec<_> = (next[name]..).take(nonces.len()).collect();
             assert_eq!(nonces, run, "{name}");

@@ -112,7 +112,7 @@ fn gapped_limits_exempt_transactions_displaced_by_reorg() {
     assert_eq!(pool.len(), 8);
     head(&mut pool, 1, 1);
     assert_eq!(pool.len(), 8);
-    // A gapped transaction of another sender still counts, and takes none of their slots.
+    // A gapped transaction of another sender still counts, but uses none of their slots.
     let limits = PoolLimits { gapped: 1, ..public() };
     for name in ["bob", "carol"] {
         pool.add(transaction(name, 1, 9), &context(0, RICH), 10, &limits).unwrap();

@@ -58,7 +58,7 @@ pub(crate) fn add(
     bump: u8,
     limits: &PoolLimits,
 ) -> Result<Arc<PoolTransaction>, Rejected> {
-    let first = pool.of(new.sender()).next().map_or(u64::MAX, |it| it.nonce());
+    let first = pool.of(new.sender()).next().map_or(u64::MAX, |tx| tx.nonce());
     let nonce = first.min(new.nonce());
     let context = AdmissionContext { nonce, balance: U256::MAX, ..AdmissionContext::default() };
     pool.add(new, &context, bump, limits)
@@ -83,10 +83,10 @@ pub(crate) fn public() -> PoolLimits {
 pub(crate) fn content(pool: &Pool) -> Vec<(Address, u64, u128)> {
     let mut all: Vec<_> = pool
         .iter()
-        .map(|it| {
+        .map(|tx| {
             use alloy_consensus::Transaction as _;
-            let tip = it.recovered.transaction.max_priority_fee_per_gas().unwrap_or_default();
-            (it.sender(), it.nonce(), tip)
+            let tip = tx.recovered.transaction.max_priority_fee_per_gas().unwrap_or_default();
+            (tx.sender(), tx.nonce(), tip)
         })
         .collect();
     all.sort_unstable();

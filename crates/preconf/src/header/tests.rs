@@ -49,7 +49,7 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
 fn split(header: &Consensus) -> Vec<Vec<u8>> {
     let rlp = alloy_rlp::encode(header);
     let (items, count) = items(&rlp).unwrap();
-    items[..count].iter().map(|it| it.to_vec()).collect()
+    items[..count].iter().map(|item| item.to_vec()).collect()
 }
 
 #[test]
@@ -125,19 +125,19 @@ fn bounds_of_items_and_length_are_exact() {
     let mut items = split(&sample());
     assert!(HeaderSummary::read(&list(&items[..17])).is_ok());
     let refused = HeaderSummary::read(&list(&items[..16]));
-    assert_eq!(refused, Err(HeaderError::Items { got: 16, least: 17, most: 23 }));
+    assert_eq!(refused, Err(HeaderError::Items { got: 16, min: 17, max: 23 }));
     items.extend([vec![0x80], vec![0x80]]);
     assert!(HeaderSummary::read(&list(&items)).is_ok());
     items.push(vec![0x80]);
     let refused = HeaderSummary::read(&list(&items));
-    assert_eq!(refused, Err(HeaderError::Items { got: 24, least: 17, most: 23 }));
+    assert_eq!(refused, Err(HeaderError::Items { got: 24, min: 17, max: 23 }));
 
     let padded =
         |length| alloy_rlp::encode(&Consensus { extra_data: vec![7; length].into(), ..sample() });
     // 619 bytes with eight bytes of extra data; the length of long ones takes two bytes more.
-    let most = padded(1024 - 619 + 8 - 2);
-    assert_eq!(most.len(), 1024);
-    assert!(HeaderSummary::read(&most).is_ok());
+    let longest = padded(1024 - 619 + 8 - 2);
+    assert_eq!(longest.len(), 1024);
+    assert!(HeaderSummary::read(&longest).is_ok());
     let refused = HeaderSummary::read(&padded(1024 - 619 + 8 - 1));
     assert_eq!(refused, Err(HeaderError::TooLong { got: 1025, limit: 1024 }));
 }

@@ -14,11 +14,11 @@ use enshrine_preconf::{
 
 /// All messages that an update can contain, i.e. with a signature of 65 bytes.
 fn received() -> Vec<(Message, SignedHeader)> {
-    let all = messages().into_iter().filter_map(|it| {
-        let signature = FixedBytes::<65>::try_from(&it.signature[..]).ok()?;
+    let all = messages().into_iter().filter_map(|spec| {
+        let signature = FixedBytes::<65>::try_from(&spec.signature[..]).ok()?;
         let signed =
-            SignedHeader { message: it.message, signature, header: it.header.clone().into() };
-        Some((it, signed))
+            SignedHeader { message: spec.message, signature, header: spec.header.clone().into() };
+        Some((spec, signed))
     });
     all.collect()
 }
@@ -91,7 +91,7 @@ fn broken_promise_is_built_wherever_judged() {
 #[test]
 fn late_block_is_accused_only_when_late() {
     let (all, context) = (received(), context());
-    let (_, signed) = all.iter().find(|(it, _)| it.name == "prefix of one").unwrap();
+    let (_, signed) = all.iter().find(|(spec, _)| spec.name == "prefix of one").unwrap();
     let late = |now| Accusation::late(signed, NUMBER - 1, now, 0, &context);
     assert!(late(TIMESTAMP + POST_WITHIN).is_err());
     let (accusation, offence) = late(TIMESTAMP + POST_WITHIN + 1).unwrap();
@@ -102,7 +102,7 @@ fn late_block_is_accused_only_when_late() {
 #[test]
 fn lie_needs_an_input() {
     let (all, context) = (received(), context());
-    let (_, signed) = all.iter().find(|(it, _)| it.name == "other state root").unwrap();
+    let (_, signed) = all.iter().find(|(spec, _)| spec.name == "other state root").unwrap();
     let header = signed.header.clone();
     let refused = Accusation::lie(signed, header, Bytes::from(vec![0; 40]), CHAIN_ID, &context);
     assert!(matches!(refused, Err(LieRefused::Input(_))), "{refused:?}");
@@ -111,7 +111,7 @@ fn lie_needs_an_input() {
 #[test]
 fn commitment_binds_fault_message_reporter_salt() {
     let (all, context) = (received(), context());
-    let (_, signed) = all.iter().find(|(it, _)| it.name == "prefix of one").unwrap();
+    let (_, signed) = all.iter().find(|(spec, _)| spec.name == "prefix of one").unwrap();
     let late = Accusation::late(signed, 0, u64::MAX, 0, &context).unwrap().0;
     let lie = Accusation::Lie { signed: signed.clone(), header: Bytes::new(), input: Bytes::new() };
     let (reporter, salt) = (Address::repeat_byte(0xcc), B256::repeat_byte(0x5a));

@@ -80,7 +80,7 @@ const TIMES: [(u64, u64, u64); 6] = [
 
 /// Proves the transactions of two messages at an index.
 fn evidence(a: &Message, b: &Message, index: u32) -> TransactionEvidence {
-    let nodes = |it: &Message| trie(&it.transactions, index).1;
+    let nodes = |spec: &Message| trie(&spec.transactions, index).1;
     TransactionEvidence { index, ours: nodes(a), theirs: nodes(b) }
 }
 
@@ -121,26 +121,26 @@ fn vectors() -> Value {
         let row = |a: &Message| all.iter().map(|b| judge(&a.signed(), &b.signed())).collect();
         all.iter().map(row).collect()
     };
-    let messages = all.iter().map(|it| {
+    let messages = all.iter().map(|spec| {
         json!({
-            "name": it.name,
-            "rollup": it.message.rollup,
-            "blockHash": it.message.block_hash,
-            "schema": it.message.schema.get(),
-            "isSealed": it.message.is_sealed,
-            "l1Block": it.message.l1_block,
-            "l1Hash": it.message.l1_hash,
-            "signature": Bytes::from(it.signature.clone()),
-            "header": Bytes::from(it.header.clone()),
+            "name": spec.name,
+            "rollup": spec.message.rollup,
+            "blockHash": spec.message.block_hash,
+            "schema": spec.message.schema.get(),
+            "isSealed": spec.message.is_sealed,
+            "l1Block": spec.message.l1_block,
+            "l1Hash": spec.message.l1_hash,
+            "signature": Bytes::from(spec.signature.clone()),
+            "header": Bytes::from(spec.header.clone()),
         })
     });
-    let fingerprints = all.iter().map(|it| match HeaderSummary::read(&it.header) {
-        Ok(it) => json!([it.inputs, it.environment]),
+    let fingerprints = all.iter().map(|spec| match HeaderSummary::read(&spec.header) {
+        Ok(header) => json!([header.inputs, header.environment]),
         Err(_) => json!([]),
     });
-    let late_row = |it: &Message| -> String {
-        let judge = |(head, now, until)| late(&it.signed(), head, now, until, &context());
-        TIMES.into_iter().map(judge).map(|it| letter(&it)).collect()
+    let late_row = |spec: &Message| -> String {
+        let judge = |(head, now, until)| late(&spec.signed(), head, now, until, &context());
+        TIMES.into_iter().map(judge).map(|verdict| letter(&verdict)).collect()
     };
     json!({
         "messages": messages.collect::<Vec<_>>(),
@@ -164,14 +164,15 @@ fn judgements_match_the_file() {
     // The messages cover every verdict, except those on proofs, chain ids and hashes, which are
     // tested below.
     let all: Value = serde_json::from_str(&found).unwrap();
-    let seen = ["equivocation", "broken", "lie", "late"].map(|it| all[it].to_string()).concat();
+    let letters =
+        ["equivocation", "broken", "lie", "late"].map(|kind| all[kind].to_string()).concat();
     for letter in "+limshranquvecdxotwg".chars() {
-        assert!(seen.contains(letter), "no verdict {letter}");
+        assert!(letters.contains(letter), "no verdict {letter}");
     }
 }
 
 fn find<'a>(all: &'a [Message], name: &str) -> &'a Message {
-    all.iter().find(|it| it.name == name).unwrap()
+    all.iter().find(|spec| spec.name == name).unwrap()
 }
 
 #[test]

@@ -21,13 +21,13 @@ type File = (Vec<Encoded>, Vec<B256>, Vec<B256>, Vec<B256>, Vec<B256>, Vec<B256>
 /// `IPreconfBonds.Signed`.
 type Encoded = ((Address, B256, u16, bool, u64, B256), Bytes, Bytes);
 
-fn encoded(it: &Message) -> Encoded {
-    let message = &it.message;
+fn encoded(signed: &Message) -> Encoded {
+    let message = &signed.message;
     let schema = message.schema.get();
     let fields = (message.rollup, message.block_hash, schema, message.is_sealed, message.l1_block);
     let (rollup, hash, schema, is_sealed, l1_block) = fields;
     let message = (rollup, hash, schema, is_sealed, l1_block, message.l1_hash);
-    (message, it.signature.clone().into(), it.header.clone().into())
+    (message, signed.signature.clone().into(), signed.header.clone().into())
 }
 
 fn messages() -> Vec<Message> {
@@ -39,11 +39,11 @@ fn messages() -> Vec<Message> {
 }
 
 /// Mutates a message. The contract's test applies the same mutation for the same indices.
-fn mutated(it: &Message, i: usize, j: usize) -> Message {
+fn mutated(message: &Message, i: usize, j: usize) -> Message {
     let random = keccak256([(i as u16).to_be_bytes(), (j as u16).to_be_bytes()].concat());
     let position = usize::from(u16::from_be_bytes([random[1], random[2]]));
     let bit = 1_u8 << (random[3] % 8);
-    let mut it = it.clone();
+    let mut message = message.clone();
     let flip = |bytes: &mut Vec<u8>| {
         if !bytes.is_empty() {
             let at = position % bytes.len();
@@ -53,24 +53,25 @@ fn mutated(it: &Message, i: usize, j: usize) -> Message {
     match random[0] % 8 {
         // With the hash of the mutated header, the signature recovers to another account.
         0..3 => {
-            flip(&mut it.header);
+            flip(&mut message.header);
             if random[4].is_multiple_of(2) {
-                it.message.block_hash = keccak256(&it.header);
+                message.message.block_hash = keccak256(&message.header);
             }
         }
-        3 => flip(&mut it.signature),
-        4 => it.message.l1_block ^= u64::from(bit),
-        5 => it.message.l1_hash.0[position % 32] ^= bit,
+        3 => flip(&mut message.signature),
+        4 => message.message.l1_block ^= u64::from(bit),
+        5 => message.message.l1_hash.0[position % 32] ^= bit,
         6 => {
             if random[4].is_multiple_of(2) {
-                it.message.is_sealed = !it.message.is_sealed;
+                message.message.is_sealed = !message.message.is_sealed;
             } else {
-                it.message.schema = SchemaId::new(it.message.schema.get() ^ u16::from(bit));
+                message.message.schema =
+                    SchemaId::new(message.message.schema.get() ^ u16::from(bit));
             }
         }
-        _ => it.header.truncate(position % (it.header.len() + 1)),
+        _ => message.header.truncate(position % (message.header.len() + 1)),
     }
-    it
+    message
 }
 
 /// Check of two messages, by their indices.

@@ -47,7 +47,7 @@ pub(crate) fn transactions(letters: &str) -> Vec<Bytes> {
 
 /// Returns the root of a trie of transactions, and the nodes on the path to `index`.
 pub(crate) fn trie(transactions: &[Bytes], index: u32) -> (B256, Vec<Bytes>) {
-    let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+    let put = |raw: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(raw);
     let root = ordered_trie_root_with_encoder(transactions, put);
     (root, prove_transaction(transactions, index as usize))
 }
@@ -156,64 +156,66 @@ pub(crate) fn messages() -> Vec<Message> {
 pub(crate) fn honest() -> Vec<Message> {
     vec![
         changed("prefix of one", |_| {}),
-        changed("empty prefix", |it| it.transactions.clear()),
-        changed("prefix of three", |it| it.transactions = transactions("abc")),
-        changed("sealed block of three", |it| {
-            it.transactions = transactions("abc");
-            it.is_sealed = true;
+        changed("empty prefix", |draft| draft.transactions.clear()),
+        changed("prefix of three", |draft| draft.transactions = transactions("abc")),
+        changed("sealed block of three", |draft| {
+            draft.transactions = transactions("abc");
+            draft.is_sealed = true;
         }),
-        changed("the same without condition", |it| {
-            it.transactions = transactions("abc");
-            it.is_sealed = true;
-            it.condition = (0, B256::ZERO);
+        changed("the same without condition", |draft| {
+            draft.transactions = transactions("abc");
+            draft.is_sealed = true;
+            draft.condition = (0, B256::ZERO);
         }),
-        changed("sealed block of one", |it| it.is_sealed = true),
-        changed("sealed empty block", |it| {
-            it.transactions.clear();
-            it.is_sealed = true;
+        changed("sealed block of one", |draft| draft.is_sealed = true),
+        changed("sealed empty block", |draft| {
+            draft.transactions.clear();
+            draft.is_sealed = true;
         }),
-        changed("prefix of 300", |it| it.transactions = transactions(&"abc".repeat(100))),
-        changed("other order", |it| it.transactions = transactions("bac")),
-        changed("other last transaction", |it| it.transactions = transactions("abx")),
+        changed("prefix of 300", |draft| draft.transactions = transactions(&"abc".repeat(100))),
+        changed("other order", |draft| draft.transactions = transactions("bac")),
+        changed("other last transaction", |draft| draft.transactions = transactions("abx")),
     ]
 }
 
 pub(crate) fn conflicting() -> Vec<Message> {
     vec![
-        changed("other state root", |it| it.header.state_root = B256::ZERO),
-        changed("other gas used", |it| it.header.gas_used = 42_000),
-        changed("other logs, sealed", |it| {
-            it.header.logs_bloom = Bloom::repeat_byte(1);
-            it.is_sealed = true;
+        changed("other state root", |draft| draft.header.state_root = B256::ZERO),
+        changed("other gas used", |draft| draft.header.gas_used = 42_000),
+        changed("other logs, sealed", |draft| {
+            draft.header.logs_bloom = Bloom::repeat_byte(1);
+            draft.is_sealed = true;
         }),
-        changed("other requests", |it| it.header.requests_hash = Some(B256::ZERO)),
-        changed("other coinbase", |it| it.header.beneficiary = Address::ZERO),
-        changed("other randao", |it| it.header.mix_hash = B256::repeat_byte(9)),
-        changed("other parent", |it| it.header.parent_hash = B256::ZERO),
-        changed("other number", |it| it.header.number = NUMBER + 1),
-        changed("other schema", |it| it.schema = 0x1101),
-        changed("schema of nested rollups", |it| it.schema = 0x1202),
-        changed("other rollup", |it| it.rollup = OTHER_ROLLUP),
-        changed("registered signer", |it| {
-            it.key = 2;
-            it.header.beneficiary = Address::ZERO;
+        changed("other requests", |draft| draft.header.requests_hash = Some(B256::ZERO)),
+        changed("other coinbase", |draft| draft.header.beneficiary = Address::ZERO),
+        changed("other randao", |draft| draft.header.mix_hash = B256::repeat_byte(9)),
+        changed("other parent", |draft| draft.header.parent_hash = B256::ZERO),
+        changed("other number", |draft| draft.header.number = NUMBER + 1),
+        changed("other schema", |draft| draft.schema = 0x1101),
+        changed("schema of nested rollups", |draft| draft.schema = 0x1202),
+        changed("other rollup", |draft| draft.rollup = OTHER_ROLLUP),
+        changed("registered signer", |draft| {
+            draft.key = 2;
+            draft.header.beneficiary = Address::ZERO;
         }),
-        changed("stranger", |it| it.key = 3),
-        changed("one second later", |it| it.header.timestamp += 1),
-        changed("last second", |it| it.header.timestamp += POST_WITHIN - 1),
-        changed("too late", |it| it.header.timestamp += POST_WITHIN),
-        changed("last timestamp", |it| it.header.timestamp = u64::MAX),
-        changed("later block of L1", |it| {
-            it.condition = (150, B256::repeat_byte(150));
-            it.header.beneficiary = Address::ZERO;
+        changed("stranger", |draft| draft.key = 3),
+        changed("one second later", |draft| draft.header.timestamp += 1),
+        changed("last second", |draft| draft.header.timestamp += POST_WITHIN - 1),
+        changed("too late", |draft| draft.header.timestamp += POST_WITHIN),
+        changed("last timestamp", |draft| draft.header.timestamp = u64::MAX),
+        changed("later block of L1", |draft| {
+            draft.condition = (150, B256::repeat_byte(150));
+            draft.header.beneficiary = Address::ZERO;
         }),
-        changed("void", |it| it.condition.1 = B256::ZERO),
-        changed("void without a number", |it| it.condition.0 = 0),
-        changed("block of L1 in the future", |it| it.condition = (L1_HEAD, B256::repeat_byte(200))),
-        changed("Amsterdam", |it| {
-            it.schema = 0x1501;
-            it.header.block_access_list_hash = Some(B256::ZERO);
-            it.header.slot_number = Some(7);
+        changed("void", |draft| draft.condition.1 = B256::ZERO),
+        changed("void without a number", |draft| draft.condition.0 = 0),
+        changed("block of L1 in the future", |draft| {
+            draft.condition = (L1_HEAD, B256::repeat_byte(200))
+        }),
+        changed("Amsterdam", |draft| {
+            draft.schema = 0x1501;
+            draft.header.block_access_list_hash = Some(B256::ZERO);
+            draft.header.slot_number = Some(7);
         }),
     ]
 }
@@ -222,38 +224,38 @@ pub(crate) fn malformed() -> Vec<Message> {
     let good = changed("", |_| {});
     let mut all = Vec::new();
     let mut add = |name: &str, change: &dyn Fn(&mut Message)| {
-        let mut it = Message { name: name.to_owned(), ..good.clone() };
-        change(&mut it);
-        all.push(it);
+        let mut message = Message { name: name.to_owned(), ..good.clone() };
+        change(&mut message);
+        all.push(message);
     };
-    add("short signature", &|it| it.signature.truncate(64));
-    add("v of zero", &|it| it.signature[64] -= 27);
-    add("high s", &|it| {
+    add("short signature", &|message| message.signature.truncate(64));
+    add("v of zero", &|message| message.signature[64] -= 27);
+    add("high s", &|message| {
         let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
         let order = U256::from_str_radix(order, 16).unwrap();
-        let high = order - U256::from_be_slice(&it.signature[32..64]);
-        it.signature[32..64].copy_from_slice(&high.to_be_bytes::<32>());
-        it.signature[64] = 55 - it.signature[64];
+        let high = order - U256::from_be_slice(&message.signature[32..64]);
+        message.signature[32..64].copy_from_slice(&high.to_be_bytes::<32>());
+        message.signature[64] = 55 - message.signature[64];
     });
-    add("r of zero", &|it| it.signature[..32].fill(0));
-    add("changed header", &|it| it.header[4] ^= 1);
-    add("no header", &|it| it.header.clear());
+    add("r of zero", &|message| message.signature[..32].fill(0));
+    add("changed header", &|message| message.header[4] ^= 1);
+    add("no header", &|message| message.header.clear());
     let resigned = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let mut header = good.header.clone();
         change(&mut header);
         Draft::new().over(name, header)
     };
-    all.push(resigned("trailing byte", &|it| it.push(0)));
-    all.push(resigned("truncated", &|it| it.truncate(600)));
-    all.push(resigned("too long", &|it| it.resize(1025, 0)));
+    all.push(resigned("trailing byte", &|header| header.push(0)));
+    all.push(resigned("truncated", &|header| header.truncate(600)));
+    all.push(resigned("too long", &|header| header.resize(1025, 0)));
     // The parent hash follows the list header of three bytes.
-    all.push(resigned("hash of another length", &|it| it[3] = 0x9f));
-    all.push(resigned("list as parent", &|it| it[3] = 0xe0));
-    all.push(resigned("sixteen items", &|it| {
-        *it = [0xd0].into_iter().chain([0x80; 16]).collect();
+    all.push(resigned("hash of another length", &|header| header[3] = 0x9f));
+    all.push(resigned("list as parent", &|header| header[3] = 0xe0));
+    all.push(resigned("sixteen items", &|header| {
+        *header = [0xd0].into_iter().chain([0x80; 16]).collect();
     }));
-    all.push(resigned("24 items", &|it| {
-        *it = [0xd8].into_iter().chain([0x80; 24]).collect();
+    all.push(resigned("24 items", &|header| {
+        *header = [0xd8].into_iter().chain([0x80; 24]).collect();
     }));
     all
 }
@@ -263,20 +265,20 @@ pub(crate) fn mixed(count: u64) -> Vec<Message> {
     let draft = |seed: u64| {
         let bits = keccak256(seed.to_be_bytes());
         let choice = |at: usize, count: u8| bits[at] % count;
-        let mut it = Draft::new();
-        it.transactions = transactions(["", "a", "ab", "abc", "b"][choice(0, 5) as usize]);
-        it.is_sealed = choice(1, 2) == 0;
-        it.header.timestamp += [0, 0, 1, POST_WITHIN - 1, POST_WITHIN][choice(2, 5) as usize];
-        it.header.state_root = B256::repeat_byte(4 + choice(3, 2));
-        it.header.number += u64::from(choice(4, 8) / 7);
-        it.schema = [0x1201, 0x1201, 0x1201, 0x1301][choice(5, 4) as usize];
-        it.condition = match choice(6, 5) {
+        let mut draft = Draft::new();
+        draft.transactions = transactions(["", "a", "ab", "abc", "b"][choice(0, 5) as usize]);
+        draft.is_sealed = choice(1, 2) == 0;
+        draft.header.timestamp += [0, 0, 1, POST_WITHIN - 1, POST_WITHIN][choice(2, 5) as usize];
+        draft.header.state_root = B256::repeat_byte(4 + choice(3, 2));
+        draft.header.number += u64::from(choice(4, 8) / 7);
+        draft.schema = [0x1201, 0x1201, 0x1201, 0x1301][choice(5, 4) as usize];
+        draft.condition = match choice(6, 5) {
             0 => (0, B256::ZERO),
             1 => (101, B256::repeat_byte(100)),
             _ => (101, B256::repeat_byte(101)),
         };
-        it.key = [1, 1, 1, 2, 3][choice(7, 5) as usize];
-        it
+        draft.key = [1, 1, 1, 2, 3][choice(7, 5) as usize];
+        draft
     };
     (0..count).map(|seed| draft(seed).finish(&format!("mixed {seed}"))).collect()
 }

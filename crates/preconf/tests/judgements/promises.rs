@@ -105,10 +105,10 @@ fn void_promise_may_be_replaced() {
     let anchored = |at, l1_block| with_anchor(candidate(1, 1_001, &[2], true, at), (l1_block, new));
     assert!(promises.check(&other(100), CANONICAL).is_err(), "L1 still has the block");
     let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
-    for (timestamp, least) in [(1_001, 100), (999 + MAX_LAG, 100), (1_000 + MAX_LAG, 0)] {
+    for (timestamp, minimum) in [(1_001, 100), (999 + MAX_LAG, 100), (1_000 + MAX_LAG, 0)] {
         let parent = B256::repeat_byte(1);
-        assert_eq!(promises.least_anchor(7, parent, timestamp), least);
-        assert_eq!(promises.least_condition(7, parent, timestamp, CANONICAL), least);
+        assert_eq!(promises.min_anchor(7, parent, timestamp), minimum);
+        assert_eq!(promises.min_condition(7, parent, timestamp, CANONICAL), minimum);
     }
     let at = |number| (number, new);
     assert!(promises.check(&anchored(at(99), 100), replaced).is_err(), "both could hold");
@@ -135,13 +135,13 @@ fn void_promise_may_be_replaced() {
 /// L1 can still include the first block, whose anchor is older than the L1 block of its condition.
 #[test]
 fn block_of_void_promise_may_be_in_flight() {
-    let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
-    let replaced: IsReplaced<'_> = &|_, hash| hash == gone;
+    let (replaced_hash, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    let replaced: IsReplaced<'_> = &|_, hash| hash == replaced_hash;
     let other = candidate(1, 1_001, &[2], true, (101, named)).0;
-    for (anchor, is_out) in [((99, gone), true), ((99, named), false), (NONE, false)] {
+    for (anchor, is_out) in [((99, replaced_hash), true), ((99, named), false), (NONE, false)] {
         for is_sealed in [true, false] {
             let mut promises = Promises::new(MAX_LAG);
-            let first = candidate(1, 1_000, &[1], is_sealed, (100, gone));
+            let first = candidate(1, 1_000, &[1], is_sealed, (100, replaced_hash));
             promises.add(with_anchor(first.clone(), anchor));
             assert_eq!(promises.check(&other, replaced).is_ok(), is_out, "{anchor:?}");
             assert_eq!(promises.check_unsigned(&other, replaced), Ok(()), "not on its chain");
@@ -155,20 +155,20 @@ fn block_of_void_promise_may_be_in_flight() {
 /// L1 may include an unsigned block on each chain that contains its anchor.
 #[test]
 fn replaced_block_may_break_no_promise() {
-    let (gone, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    let (replaced_hash, named) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
     let mut promises = Promises::new(MAX_LAG);
-    promises.add_unsigned(candidate(1, 1_000, &[1, 2], true, (100, gone)).0);
+    promises.add_unsigned(candidate(1, 1_000, &[1, 2], true, (100, replaced_hash)).0);
     let at = |timestamp, l1_block| candidate(1, timestamp, &[3], true, (l1_block, named)).0;
-    let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, gone);
+    let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, replaced_hash);
     assert!(promises.check(&at(1_001, 100), CANONICAL).is_err(), "its anchor is on L1");
     assert!(promises.check(&at(1_001, 99), replaced).is_err(), "both are possible");
     assert_eq!(promises.check(&at(1_001, 100), replaced), Ok(()));
-    for (timestamp, is_replaced, least) in
+    for (timestamp, is_replaced, minimum) in
         [(1_001, replaced, 100), (1_001, CANONICAL, 0), (1_000 + MAX_LAG, replaced, 0)]
     {
         let parent = B256::repeat_byte(1);
-        assert_eq!(promises.least_condition(7, parent, timestamp, is_replaced), least);
-        assert_eq!(promises.least_anchor(7, parent, timestamp), 0, "L1 cannot include it");
+        assert_eq!(promises.min_condition(7, parent, timestamp, is_replaced), minimum);
+        assert_eq!(promises.min_anchor(7, parent, timestamp), 0, "L1 cannot include it");
     }
     assert_eq!(promises.check(&at(1_000 + MAX_LAG, 99), CANONICAL), Ok(()), "too old for L1");
     assert_eq!(promises.check_unsigned(&at(1_001, 99), CANONICAL), Ok(()));
@@ -311,7 +311,7 @@ proptest! {
                     let is_replaced = is_replaced(&chain);
                     // If the lowest condition is rejected, so are all higher ones.
                     let parent_hash = new.header.parent;
-                    let least = promises.least_condition(7, parent_hash, timestamp, &is_replaced);
+                    let minimum = promises.min_condition(7, parent_hash, timestamp, &is_replaced);
                     let may_sign = |number: u64| {
                         let hash = chain.get(number as usize).filter(|_| number > 0);
                         let mut new = new.clone();
@@ -321,13 +321,13 @@ proptest! {
                     };
                     let is_new = |number: &u64| {
                         // A promise under the same condition may be continued.
-                        !signed.iter().any(|(it, ..): &(Promised, _, _, _)| {
-                            it.header.parent == parent_hash && it.message.l1_block == *number
+                        !signed.iter().any(|(promise, ..): &(Promised, _, _, _)| {
+                            promise.header.parent == parent_hash && promise.message.l1_block == *number
                         })
                     };
-                    let least = least.max(anchor.0);
-                    if is_named(&chain, anchor) && least < chain.len() as u64 && !may_sign(least) {
-                        let mut higher = (least + 1..chain.len() as u64).filter(is_new);
+                    let minimum = minimum.max(anchor.0);
+                    if is_named(&chain, anchor) && minimum < chain.len() as u64 && !may_sign(minimum) {
+                        let mut higher = (minimum + 1..chain.len() as u64).filter(is_new);
                         prop_assert!(!higher.any(may_sign), "{new:?} {promises:?}");
                     }
                     if is_named(&chain, anchor) && promises.check(&new, &is_replaced).is_ok() {
@@ -343,7 +343,7 @@ proptest! {
         for (index, (a, a_rlp, a_signature, ours)) in signed.iter().enumerate() {
             for (b, b_rlp, b_signature, theirs) in &signed[index + 1..] {
                 let [a_signed, b_signed] = [(a, a_rlp, a_signature), (b, b_rlp, b_signature)].map(
-                    |(it, header, signature)| Signed { message: it.message, signature, header },
+                    |(promise, header, signature)| Signed { message: promise.message, signature, header },
                 );
                 for chain in &chains {
                     let l1_hash = |number: u64| chain.get(number as usize).copied();
@@ -355,8 +355,8 @@ proptest! {
                     prop_assert!(!is_form, "the evidence itself is in order: {judged:?}");
                 }
             }
-            let others = signed.iter().map(|(it, rlp, _, list)| (it, rlp, list));
-            for (block, rlp, theirs) in others.chain(sealed.iter().map(|(it, rlp, list)| (it, rlp, list))) {
+            let others = signed.iter().map(|(promise, rlp, _, list)| (promise, rlp, list));
+            for (block, rlp, theirs) in others.chain(sealed.iter().map(|(promise, rlp, list)| (promise, rlp, list))) {
                 if block.header.hash == a.header.hash || !block.message.is_sealed {
                     continue;
                 }

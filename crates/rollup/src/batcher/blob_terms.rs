@@ -18,34 +18,36 @@ type Answer = Result<Option<u128>, L1Error>;
 #[derive(Debug, Default)]
 pub(super) struct BlobTerms {
     /// L1's head at the time of the request, and the response.
-    known: Option<(u64, Option<u128>)>,
+    latest: Option<(u64, Option<u128>)>,
     /// L1's head at the time of the pending request, and the request.
-    asked: Option<(u64, Probe<Answer>)>,
+    pending: Option<(u64, Probe<Answer>)>,
 }
 
 impl BlobTerms {
     /// Returns the price at L1's block `head`, or at one of the [`MAX_AGE`] blocks before it.
     pub(super) fn at(&mut self, head: u64, client: &Arc<L1Client>) -> Answer {
-        if let Some((at, answer)) =
-            self.asked.as_ref().and_then(|(at, it)| Some((*at, it.answer()?)))
+        if let Some((at, response)) =
+            self.pending.as_ref().and_then(|(at, probe)| Some((*at, probe.response()?)))
         {
-            self.asked = None;
+            self.pending = None;
             // A failed request is repeated. The planner only waits for it once the known price is
             // too old.
-            self.known = answer.ok().and_then(Result::ok).map(|price| (at, price)).or(self.known);
+            self.latest =
+                response.ok().and_then(Result::ok).map(|price| (at, price)).or(self.latest);
         }
-        match self.known {
+        match self.latest {
             Some((at, price)) if at == head => Ok(price),
             Some((at, price)) if at < head && head - at <= MAX_AGE => {
-                if self.asked.is_none() {
+                if self.pending.is_none() {
                     let client = Arc::clone(client);
-                    self.asked = Probe::ask(move || ask(&client)).ok().map(|it| (head, it));
+                    self.pending =
+                        Probe::spawn(move || request(&client)).ok().map(|probe| (head, probe));
                 }
                 Ok(price)
             }
             _ => {
-                let price = ask(client)?;
-                (self.known, self.asked) = (Some((head, price)), None);
+                let price = request(client)?;
+                (self.latest, self.pending) = (Some((head, price)), None);
                 Ok(price)
             }
         }
@@ -53,7 +55,7 @@ impl BlobTerms {
 }
 
 /// Requests both terms from L1 concurrently.
-fn ask(client: &L1Client) -> Answer {
+fn request(client: &L1Client) -> Answer {
     let provider = client.inner().provider().clone();
     // EXECUTE for blobs reverts on empty calldata. If L1 does not support it, the address has no
     // code, so the call succeeds.

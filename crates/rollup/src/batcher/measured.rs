@@ -46,7 +46,7 @@ impl MeasuredBlocks {
 
     /// Keeps the blocks for whose number and hash `is_kept` returns `true`.
     pub(super) fn retain(&mut self, is_kept: impl Fn(u64, &B256) -> bool) {
-        self.blocks.retain(|hash, it| is_kept(it.footprint.number(), hash));
+        self.blocks.retain(|hash, block| is_kept(block.footprint.number(), hash));
     }
 
     /// Measures each block that has not been measured yet, because another process sealed it.
@@ -91,14 +91,15 @@ impl MeasuredBlocks {
             Ok((block, self.get(&block.hash).ok_or_else(unknown)?))
         });
         let measured = measured.collect::<Result<Vec<_>, ChainError>>()?;
-        let works = measured.iter().map(|(_, it)| it.cost.work);
+        let works = measured.iter().map(|(_, entry)| entry.cost.work);
         let mut work = works.fold(WorkGas::default(), WorkGas::then);
         let used: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
-        let bytes = if let [(block, it)] = &*measured {
-            alone(chain, block, &it.footprint, single)?
+        let bytes = if let [(block, entry)] = &*measured {
+            alone(chain, block, &entry.footprint, single)?
         } else {
-            let parts =
-                measured.iter().map(|(block, it)| (Arc::clone(block), Arc::clone(&it.footprint)));
+            let parts = measured
+                .iter()
+                .map(|(block, entry)| (Arc::clone(block), Arc::clone(&entry.footprint)));
             let (batch, repeated) = chain.join(parts.collect())?;
             let again =
                 repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });

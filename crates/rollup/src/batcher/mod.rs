@@ -152,8 +152,8 @@ impl Batcher {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
         // L1's time at the last turn. It advances even while L1 does not respond, and so does the
         // age of blocks that L1 bounds.
-        let mut looked: Option<u64> = None;
-        let mut turned = Instant::now();
+        let mut last_time: Option<u64> = None;
+        let mut last_turn = Instant::now();
         loop {
             supervisor.advanced(Actor::Batcher);
             let work = {
@@ -179,12 +179,13 @@ impl Batcher {
                 commands.work.clone()
             };
             pause = PAUSE;
-            let now = work.as_ref().map(|work| work.clock.for_block(Instant::now())).or(looked);
-            let since = now.unwrap_or_default().saturating_sub(looked.or(now).unwrap_or_default());
+            let now = work.as_ref().map(|work| work.clock.for_block(Instant::now())).or(last_time);
+            let since =
+                now.unwrap_or_default().saturating_sub(last_time.or(now).unwrap_or_default());
             let since = Duration::from_secs(since);
-            looked = looked.max(now);
-            let passed = turned.elapsed();
-            turned = Instant::now();
+            last_time = last_time.max(now);
+            let passed = last_turn.elapsed();
+            last_turn = Instant::now();
             if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
                 self.throughput.waited(since, passed);
             }
@@ -255,8 +256,8 @@ impl Batcher {
         match progress.or_else(|error| self.on_failure(work, error))? {
             SubmitterProgress::Done(_) => {
                 has_news = true;
-                let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
-                self.throughput.took(taken as u64);
+                let included = before.saturating_sub(self.submitter.in_flight().count()).max(1);
+                self.throughput.add_included(included as u64);
             }
             SubmitterProgress::NotByBlobs { may_be_stale: true } => {
                 self.planner.blobs.on_stale_evidence(work.l1_head());
@@ -276,9 +277,9 @@ impl Batcher {
         }
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
-        let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.candidate.blocks);
-        let on_their_way: B256Set = on_their_way.map(|block| block.hash).collect();
-        blocks.retain(|block| !on_their_way.contains(&block.hash));
+        let sent = self.submitter.in_flight().flat_map(|sent| &sent.candidate.blocks);
+        let sent: B256Set = sent.map(|block| block.hash).collect();
+        blocks.retain(|block| !sent.contains(&block.hash));
         // Evidence and simulation use L1's current state, so they are valid only for the first
         // transaction.
         let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
@@ -314,7 +315,7 @@ impl Batcher {
         self.rejections.on_sent(&candidate);
         let sent = self.submitter.submit(&self.client, &work.view, candidate);
         sent.or_else(|error| self.on_failure(work, error))?;
-        self.planner.most_blocks = MAX_BLOCKS;
+        self.planner.max_blocks = MAX_BLOCKS;
         Ok(Outcome::NotDue)
     }
 
@@ -353,8 +354,8 @@ impl Batcher {
         let Some((blocks, input)) = self.planner.what_fits(work, waiting.clone())? else {
             return Ok(None);
         };
-        let kept = self.planner.kept_of(work, &input.bytes);
-        let by_blobs = self.planner.by_blobs(work, &waiting, &input, &kept)?;
+        let references = self.planner.kept_of(work, &input.bytes);
+        let by_blobs = self.planner.by_blobs(work, &waiting, &input, &references)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
             // Skip planning until the transactions in flight are included, because the result would
             // be the same.
@@ -380,18 +381,18 @@ impl Batcher {
         // An L1 node that simulates on its pending block would include the transactions that were
         // abandoned for a fork.
         self.replaces_for_fork &= self.submitter.replaces();
-        let can_be_tried = is_first && !self.replaces_for_fork;
+        let can_simulate = is_first && !self.replaces_for_fork;
         let (inputs, gas_limit, for_fork) =
-            self.planner.in_calldata(work, &blocks, &input, &kept, &evidence, can_be_tried);
+            self.planner.in_calldata(work, &blocks, &input, &references, &evidence, can_simulate);
         let gas_limit = match is_plain || !is_first {
             true => gas_limit,
-            false => (!can_be_tried).then_some(self.planner.limits().gas),
+            false => (!can_simulate).then_some(self.planner.limits().gas),
         };
         let input = advanceCall { inputs, evidence }.abi_encode().into();
         Ok(Some(TxCandidate {
             gas_limit,
             for_fork,
-            can_be_tried,
+            can_simulate,
             goes_alone,
             ..TxCandidate::new(&blocks, TxData { input, blobs: None })
         }))
@@ -405,13 +406,13 @@ impl Batcher {
         }
         if matches!(error, SubmitterError::TxFeeCap { .. }) {
             // Fewer blocks need less gas.
-            self.planner.most_blocks = self.rejections.fewer_blocks();
+            self.planner.max_blocks = self.rejections.fewer_blocks();
         }
         if is_refusal(&error) {
             self.planner.pause_code_references(work);
             self.planner.check_prices(work)?;
             // L1 may accept fewer blocks even if it rejects this number.
-            self.planner.most_blocks = self.rejections.fewer_blocks();
+            self.planner.max_blocks = self.rejections.fewer_blocks();
             self.rejections.on_refusal(&error);
         }
         Err(error.into())
@@ -421,8 +422,9 @@ impl Batcher {
     /// or will have soon: their gas limit may be too low, or L1 may no longer accept their blob
     /// proofs, so they would be pending forever. The next transactions use their nonces.
     fn replace_at_fork(&mut self, work: &Work) {
-        let least = ProtocolFork::Cancun;
-        let forks = (self.planner.fork_of_l1(work, least), self.planner.present_fork(work, least));
+        let oldest = ProtocolFork::Cancun;
+        let forks =
+            (self.planner.fork_of_l1(work, oldest), self.planner.present_fork(work, oldest));
         let before = self.planned_by.replace(forks);
         if before.is_some_and(|before| before != forks) && self.submitter.in_flight().count() > 0 {
             let (planned, present) = forks;
@@ -435,9 +437,9 @@ impl Batcher {
     /// Drops measurements and facts of blocks that were included on L1 or replaced, except blocks
     /// sealed after `work`.
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
-        let there: B256Set = blocks.iter().map(|block| block.hash).collect();
+        let pending: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
-        let is_kept = |number: u64, hash: &B256| number > head || there.contains(hash);
+        let is_kept = |number: u64, hash: &B256| number > head || pending.contains(hash);
         self.planner.measured.retain(is_kept);
         self.channel.evidence.retain(is_kept);
     }

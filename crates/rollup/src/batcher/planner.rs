@@ -53,7 +53,7 @@ pub(super) struct AdvancePlanner {
     evidence: EvidenceBook,
     pub(super) measured: MeasuredBlocks,
     /// Maximum number of blocks of the next `advance`, reduced after L1 has rejected one.
-    pub(super) most_blocks: usize,
+    pub(super) max_blocks: usize,
     pub(super) blobs: BlobBackoff,
     /// Blob base fee on L1, and its support for blobs.
     pub(super) blob_terms: BlobTerms,
@@ -83,7 +83,7 @@ impl AdvancePlanner {
             profile,
             reads_blobs,
             evidence,
-            most_blocks: MAX_BLOCKS,
+            max_blocks: MAX_BLOCKS,
             blobs: BlobBackoff::default(),
             blob_terms: BlobTerms::default(),
             codes: KeptCodes::default(),
@@ -105,7 +105,7 @@ impl AdvancePlanner {
         mut blocks: Vec<Arc<Block>>,
     ) -> Result<Option<Fitting>, BatcherError> {
         let (chain, time) = (&work.chain, work.l1_time());
-        blocks.truncate(self.most_blocks);
+        blocks.truncate(self.max_blocks);
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
         let Some(first) = blocks.first().cloned() else { return Ok(None) };
         let fork = fork_of(&first).ok_or(ChainError::NoFork(first.header.timestamp))?;
@@ -146,7 +146,7 @@ impl AdvancePlanner {
         work: &Work,
         waiting: &[Arc<Block>],
         calldata: &AdvanceInput,
-        kept: &[CodeReference],
+        references: &[CodeReference],
     ) -> Result<Option<TxCandidate>, BatcherError> {
         let Some(first) = waiting.first() else { return Ok(None) };
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
@@ -162,7 +162,7 @@ impl AdvancePlanner {
         if in_blobs.is_empty() {
             return Ok(None);
         }
-        let mut candidates = AdvancePlan::ways_in_calldata(slice::from_ref(calldata), kept);
+        let mut candidates = AdvancePlan::ways_in_calldata(slice::from_ref(calldata), references);
         candidates.extend(in_blobs);
         let of_l1 = self.fork_of_l1(work, fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
@@ -216,9 +216,10 @@ impl AdvancePlanner {
         }
         let codes =
             [CodeReference::of_codes_in(input), CodeReference::of_each_code_in(input)].concat();
-        let kept = self.codes.among(codes, work.l1_head(), |accounts| self.client.codes(accounts));
+        let references =
+            self.codes.among(codes, work.l1_head(), |accounts| self.client.codes(accounts));
         // References only save gas, so posting continues without them.
-        kept.unwrap_or_else(|error| {
+        references.unwrap_or_else(|error| {
             tracing::debug!(%error, "failed to look up codes on L1");
             Vec::new()
         })
@@ -256,9 +257,9 @@ impl AdvancePlanner {
         work: &Work,
         blocks: &[Arc<Block>],
         input: &AdvanceInput,
-        kept: &[CodeReference],
+        references: &[CodeReference],
         evidence: &Evidence,
-        may_be_asked: bool,
+        can_simulate: bool,
     ) -> (Vec<Bytes>, Option<u64>, u64) {
         let plain = || (vec![input.bytes.clone()], None, 0);
         let Some(first) = blocks.first() else { return plain() };
@@ -267,21 +268,21 @@ impl AdvancePlanner {
             return plain();
         };
         let (of_l1, present) = (self.fork_of_l1(work, fork), self.present_fork(work, fork));
-        let ways = AdvancePlan::ways_in_calldata(slice::from_ref(input), kept).into_iter();
-        let ways = ways.map(|posting| {
+        let plans = AdvancePlan::ways_in_calldata(slice::from_ref(input), references).into_iter();
+        let plans = plans.map(|posting| {
             let cost = posting.cost(of_l1, work.genesis_number(), first.header.number);
             (posting, cost)
         });
-        let Some((posting, cost)) = ways.min_by_key(|(_, cost)| cost.gas) else { return plain() };
-        let (limit, most) = (limit_with(&posting, &cost, evidence, of_l1), self.limits().gas);
+        let Some((posting, cost)) = plans.min_by_key(|(_, cost)| cost.gas) else { return plain() };
+        let (limit, max_gas) = (limit_with(&posting, &cost, evidence, of_l1), self.limits().gas);
         let by_present = posting.cost(present, work.genesis_number(), first.header.number);
         let by_present = limit_with(&posting, &by_present, evidence, present);
         let for_fork = limit.saturating_sub(by_present);
         // Above L1's limit, either the estimate is too high or the block does not fit into a
         // transaction. Only L1's own estimate shows which.
-        let limit = match limit <= most {
+        let limit = match limit <= max_gas {
             true => Some(limit),
-            false => (!may_be_asked).then_some(most),
+            false => (!can_simulate).then_some(max_gas),
         };
         (posting.inputs, limit, for_fork)
     }
@@ -306,7 +307,7 @@ impl AdvancePlanner {
         waiting: &[Arc<Block>],
         fork: ProtocolFork,
     ) -> Result<Vec<AdvancePlan>, BatcherError> {
-        let count = work.count_on(waiting, fork).min(self.most_blocks);
+        let count = work.count_on(waiting, fork).min(self.max_blocks);
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
         };

@@ -44,27 +44,30 @@ pub(crate) type Answer = Result<Value, &'static str>;
 /// An L1 that accepts every transaction, includes none, and stores no code.
 pub(crate) struct FakeL1 {
     proxy: Proxy,
-    asked: Arc<Mutex<Vec<Value>>>,
+    requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl FakeL1 {
     fn start() -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let it = Self { proxy: Proxy::start(nowhere).unwrap(), asked: Arc::default() };
-        it.answers(|_, _| None);
-        it
+        let l1 = Self { proxy: Proxy::start(nowhere).unwrap(), requests: Arc::default() };
+        l1.answers(|_, _| None);
+        l1
     }
 
-    /// Sets the responses to `answer(method, params)`, or the default response for `None`.
-    pub(crate) fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
-        let asked = Arc::clone(&self.asked);
+    /// Sets the responses to `respond(method, params)`, or the default response for `None`.
+    pub(crate) fn answers(
+        &self,
+        respond: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static,
+    ) {
+        let requests = Arc::clone(&self.requests);
         self.proxy.intercept(move |request| {
             let request: Value = serde_json::from_str(request).unwrap();
-            asked.lock().push(request.clone());
+            requests.lock().push(request.clone());
             let (method, params) = (request["method"].as_str().unwrap(), &request["params"]);
-            let answer = answer(method, params).unwrap_or_else(|| Self::usual(method, params));
+            let result = respond(method, params).unwrap_or_else(|| Self::usual(method, params));
             let mut response = json!({ "jsonrpc": "2.0", "id": request["id"] });
-            match answer {
+            match result {
                 Ok(result) => response["result"] = result,
                 Err(message) => response["error"] = json!({ "code": -32_000, "message": message }),
             }
@@ -91,14 +94,14 @@ impl FakeL1 {
         L1Client::new(&[self.proxy.url()], Duration::from_secs(60)).unwrap()
     }
 
-    fn asked(&self) -> usize {
-        self.asked.lock().len()
+    fn requests(&self) -> usize {
+        self.requests.lock().len()
     }
 
     /// Returns the transactions that were sent, including repetitions.
     pub(crate) fn sent(&self) -> Vec<TxEnvelope> {
-        let asked = self.asked.lock();
-        let sent = asked.iter().filter(|request| request["method"] == "eth_sendRawTransaction");
+        let requests = self.requests.lock();
+        let sent = requests.iter().filter(|request| request["method"] == "eth_sendRawTransaction");
         sent.map(|request| {
             let raw: Bytes = serde_json::from_value(request["params"][0].clone()).unwrap();
             TxEnvelope::decode_2718(&mut &raw[..]).unwrap()
@@ -145,7 +148,7 @@ impl BatcherSetup {
             preconfirm: None,
         };
         let mut view = L1View::new(deployment);
-        view.take(header(1), Events::default());
+        view.apply(header(1), Events::default());
         Self { l1: FakeL1::start(), chain, view, config, reads_blobs: false, now: NOW }
     }
 
@@ -239,14 +242,14 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, BatcherError> {
     loop {
         let outcome = batcher.submit(work)?;
         if batcher.submitter.is_sending() {
-            let answer = batcher.submitter.acknowledge();
-            answer.or_else(|error| batcher.on_failure(work, error))?;
+            let acknowledged = batcher.submitter.acknowledge();
+            acknowledged.or_else(|error| batcher.on_failure(work, error))?;
             return Ok(match batcher.submitter.take_accepted() {
                 true => Outcome::Progressed,
                 false => outcome,
             });
         }
-        if !batcher.submitter.is_asking() {
+        if !batcher.submitter.is_requesting() {
             return Ok(outcome);
         }
         thread::sleep(Duration::from_millis(1));
@@ -337,7 +340,7 @@ fn rejection_halves_next_batch_down_to_one_block() {
     fixture.blocks(5);
     for expected in [2, 1, 1] {
         submit(&mut batcher, &fixture.work()).unwrap_err();
-        assert_eq!(batcher.planner.most_blocks, expected);
+        assert_eq!(batcher.planner.max_blocks, expected);
     }
     fixture.l1.answers(|_, _| None);
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
@@ -351,15 +354,15 @@ fn prices_are_checked_once_per_retry_interval() {
     let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
     let mut asks = |fixture: &BatcherSetup| {
-        let before = fixture.l1.asked();
+        let before = fixture.l1.requests();
         batcher.planner.check_prices(&fixture.work()).unwrap();
-        fixture.l1.asked() > before
+        fixture.l1.requests() > before
     };
     assert!(asks(&fixture));
     assert!(!asks(&fixture));
-    fixture.view.take(header(32), Events::default());
+    fixture.view.apply(header(32), Events::default());
     assert!(!asks(&fixture));
-    fixture.view.take(header(33), Events::default());
+    fixture.view.apply(header(33), Events::default());
     assert!(asks(&fixture));
     assert!(!asks(&fixture));
 }
@@ -502,7 +505,7 @@ fn batcher_ends_after_pending_request() {
     fixture.blocks(1);
     fixture.l1.proxy.delay(Duration::from_millis(200));
     batcher_handle.offer(fixture.work());
-    until("a request", || fixture.l1.asked() > 0);
+    until("a request", || fixture.l1.requests() > 0);
     batcher_handle.end();
     assert_eq!(Arc::strong_count(&channel), 1, "its thread has not ended");
 }
@@ -515,8 +518,8 @@ fn error_is_reported_until_blocks_are_in_flight() {
     fixture.blocks(1);
     batcher_handle.offer(fixture.work());
     until("a reason", || batcher_handle.report().not_submitted.is_some());
-    let asked = fixture.l1.asked();
-    until("another try", || fixture.l1.asked() > asked);
+    let requests = fixture.l1.requests();
+    until("another try", || fixture.l1.requests() > requests);
     let report = batcher_handle.report();
     assert!(report.not_submitted.is_some_and(|reason| reason.contains("not so")));
     assert_eq!(report.status.in_flight, None);

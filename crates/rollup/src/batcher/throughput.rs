@@ -15,7 +15,7 @@ pub(crate) struct Throughput {
     /// Assumed time until L1 includes a transaction, before any observation.
     slot: Duration,
     /// Included transactions, in thousandths.
-    taken: u64,
+    included: u64,
     waited: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Default for Throughput {
 impl Throughput {
     /// Creates an estimate without observations, for an L1 with this time between two blocks.
     pub(crate) const fn new(slot: Duration) -> Self {
-        Self { slot, taken: 0, waited: Duration::ZERO }
+        Self { slot, included: 0, waited: Duration::ZERO }
     }
 
     /// Adds waiting time, measured by L1's clock (`by_l1`) and by the local clock (`here`).
@@ -40,20 +40,20 @@ impl Throughput {
         // a single slow block changes it little.
         self.waited += time;
         if self.waited > WINDOW {
-            (self.taken, self.waited) = (self.taken / 2, self.waited / 2);
+            (self.included, self.waited) = (self.included / 2, self.waited / 2);
         }
     }
 
     /// Adds transactions that L1 has included.
-    pub(super) const fn took(&mut self, transactions: u64) {
-        self.taken = self.taken.saturating_add(PARTS.saturating_mul(transactions));
+    pub(super) const fn add_included(&mut self, transactions: u64) {
+        self.included = self.included.saturating_add(PARTS.saturating_mul(transactions));
     }
 
     /// Returns the number of transactions that L1 includes within a time at the observed rate, in
     /// thousandths. The observations start with one transaction in one slot.
     pub(crate) fn within(&self, time: Duration) -> u64 {
-        let seen = u128::from(self.taken.saturating_add(PARTS));
-        let parts = seen * time.as_millis() / (self.waited + self.slot).as_millis();
+        let observed = u128::from(self.included.saturating_add(PARTS));
+        let parts = observed * time.as_millis() / (self.waited + self.slot).as_millis();
         u64::try_from(parts).unwrap_or(u64::MAX)
     }
 }
@@ -80,7 +80,7 @@ mod tests {
         let mut before = (fast.within(seconds(60)), silent.within(seconds(60)));
         for _ in 0..100 {
             fast.waited(seconds(2), seconds(2));
-            fast.took(2);
+            fast.add_included(2);
             silent.waited(seconds(2), seconds(2));
             let now = (fast.within(seconds(60)), silent.within(seconds(60)));
             assert!(now.0 > 4 * PARTS);
@@ -90,7 +90,7 @@ mod tests {
         // The estimate recovers soon after L1 includes transactions again.
         for _ in 0..60 {
             silent.waited(seconds(2), seconds(2));
-            silent.took(2);
+            silent.add_included(2);
         }
         assert!(silent.within(seconds(60)) > 30 * PARTS);
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn observations_are_halved_after_two_minutes_of_waiting() {
         let mut throughput = Throughput::default();
-        throughput.took(10);
+        throughput.add_included(10);
         throughput.waited(seconds(120), seconds(120));
         // Includes the initial observation of one transaction in a slot.
         assert_eq!(throughput.within(seconds(132)), 11 * PARTS);
@@ -114,7 +114,7 @@ mod tests {
         for _ in 0..30 {
             for l1 in [&mut steady, &mut jumps] {
                 l1.waited(seconds(2), seconds(2));
-                l1.took(1);
+                l1.add_included(1);
             }
         }
         let before = steady.within(seconds(60));

@@ -92,14 +92,14 @@ impl BlobClient {
     /// blobs or sends a malformed response, and [`L1Error::BlobMissing`] if its response lacks one
     /// of them.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
-        let mut given = Err(L1Error::Beacon("none is configured".to_owned()));
+        let mut result = Err(L1Error::Beacon("none is configured".to_owned()));
         for node in &self.nodes {
-            given = node.blobs(header, hashes);
-            if given.is_ok() {
+            result = node.blobs(header, hashes);
+            if result.is_ok() {
                 break;
             }
         }
-        given
+        result
     }
 }
 
@@ -117,18 +117,18 @@ impl BlobNode {
     fn checked(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let (block, listed) = (header.number, hashes.iter().map(B256::to_string));
         let listed = listed.collect::<Vec<_>>().join(",");
-        let given = self.request(header.timestamp, &listed).map_err(|source| {
+        let blobs = self.request(header.timestamp, &listed).map_err(|source| {
             L1Error::BlobsRefused { block, hashes: listed, source: Box::new(source) }
         })?;
-        let mut known = BTreeMap::new();
-        for blob in given.into_iter().take(MAX_BLOBS) {
+        let mut by_hash = BTreeMap::new();
+        for blob in blobs.into_iter().take(MAX_BLOBS) {
             if let Some(hash) = versioned_hash(&blob) {
-                known.insert(hash, blob);
+                by_hash.insert(hash, blob);
             }
         }
         let found = |hash: &B256| {
             let missing = L1Error::BlobMissing { block, hash: *hash };
-            known.get(hash).cloned().ok_or(missing)
+            by_hash.get(hash).cloned().ok_or(missing)
         };
         hashes.iter().map(found).collect()
     }
@@ -145,14 +145,14 @@ impl BlobNode {
     fn facts(&self) -> Result<BeaconFacts, L1Error> {
         let (genesis_time, seconds_per_slot) = self.slots()?;
         let contract = self.ask::<DepositContract>("/eth/v1/config/deposit_contract", None);
-        let chain_id = contract.ok().and_then(|it| it.chain_id.parse().ok());
+        let chain_id = contract.ok().and_then(|contract| contract.chain_id.parse().ok());
         Ok(BeaconFacts { genesis_time, seconds_per_slot, chain_id })
     }
 
     /// Returns genesis time and slot length, in seconds.
     fn slots(&self) -> Result<(u64, u64), L1Error> {
-        let known = *self.slots.lock();
-        if let Some(slots) = known {
+        let cached = *self.slots.lock();
+        if let Some(slots) = cached {
             return Ok(slots);
         }
         let Genesis { genesis_time } = self.ask("/eth/v1/beacon/genesis", None)?;
@@ -174,10 +174,10 @@ impl BlobNode {
         path: &str,
         query: Option<&str>,
     ) -> Result<T, L1Error> {
-        let answer = self.client.get(path, query)?;
-        let answer: Data<T> = serde_json::from_slice(&answer)
+        let response = self.client.get(path, query)?;
+        let response: Data<T> = serde_json::from_slice(&response)
             .map_err(|error| L1Error::Beacon(format!("{path}: {error}")))?;
-        Ok(answer.data)
+        Ok(response.data)
     }
 }
 

@@ -210,7 +210,7 @@ pub(crate) struct BridgeFiles {
 
 impl BridgeFiles {
     /// Opens or creates the files of a deployment next to this file.
-    pub(crate) fn open_beside(path: &Path, subject: B256) -> Result<Self, DiskError> {
+    pub(crate) fn open_next_to(path: &Path, subject: B256) -> Result<Self, DiskError> {
         Ok(Self {
             sent: Arc::new(SlotFile::open(&path.with_file_name(L1_MESSAGES), subject)?),
             claims: Arc::new(SlotFile::open(&path.with_file_name(CLAIMS), subject)?),
@@ -290,7 +290,7 @@ impl BridgeLog {
     }
 
     /// Adds the events of a block.
-    pub(crate) fn take(&mut self, header: &L1Header, events: &Events) {
+    pub(crate) fn apply(&mut self, header: &L1Header, events: &Events) {
         for sent in &events.messages {
             let Message { sender, to, refund_to, value, fee, gas_limit, data, .. } = &sent.message;
             let record = SentRecord {
@@ -343,21 +343,21 @@ impl BridgeLog {
     /// Reads the records that [`Self::cut_back`] needs back into memory: those after this L1 block
     /// that were written to the files early, and dropped ones that will be within the limit again.
     /// The log contains the same records before and after.
-    pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
-        self.sent.recall(stayed)?;
-        self.claims.recall(stayed)?;
-        let kept = self.sent.len() - self.sent.after(stayed).len() as u64;
-        while self.parties.dropped > kept.saturating_sub(self.parties.limit as u64)
+    pub(super) fn recall(&mut self, common: u64) -> Result<(), DiskError> {
+        self.sent.recall(common)?;
+        self.claims.recall(common)?;
+        let remaining = self.sent.len() - self.sent.after(common).len() as u64;
+        while self.parties.dropped > remaining.saturating_sub(self.parties.limit as u64)
             && let Some(last) = self.sent.get(self.parties.dropped - 1)?
         {
             self.parties.entries.push_front(last.parties());
             self.parties.dropped -= 1;
         }
-        let removed = self.claims.after(stayed);
+        let removed = self.claims.after(common);
         let is_known = |claim: &&ClaimRecord| claim.index >= self.claimed.from;
         let count = removed.iter().filter(is_known).count();
-        let left = self.claimed.positions.len().saturating_sub(count);
-        if self.claimed.from > 0 && left < self.claims.limit {
+        let remaining_claims = self.claimed.positions.len().saturating_sub(count);
+        if self.claimed.from > 0 && remaining_claims < self.claims.limit {
             // Claims are not ordered by message index, so all are read, as at a start.
             let Claimed { from, positions } =
                 self.first_claimed(self.claims.len() - removed.len() as u64)?;
@@ -369,20 +369,20 @@ impl BridgeLog {
 
     /// Removes the records of the blocks after this one, which [`Self::recall`] must have read into
     /// memory. `forced` is the number of forced transactions up to this block.
-    pub(super) fn cut_back(&mut self, stayed: u64, forced: u64) {
-        self.sent.cut_back(stayed);
+    pub(super) fn cut_back(&mut self, common: u64, forced: u64) {
+        self.sent.cut_back(common);
         self.parties.truncate(self.sent.len());
-        for claim in self.claims.cut_back(stayed) {
+        for claim in self.claims.cut_back(common) {
             self.claimed.positions.remove(&claim.index);
         }
         self.forced.truncate(forced);
-        let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= stayed);
+        let pauses = partition_point(&self.pauses, |(l1_block, _)| *l1_block <= common);
         self.pauses.truncate(pauses);
         // Entries are discharged in queue order, so the discharged ones come first.
-        let mut at = partition_point(&self.forced.entries, |it| it.discharged.is_some());
+        let mut at = partition_point(&self.forced.entries, |entry| entry.discharged.is_some());
         while let Some(last) = at.checked_sub(1)
             && let Some(entry) = self.forced.entries.get_mut(last)
-            && entry.discharged.is_some_and(|(_, l1_block)| l1_block > stayed)
+            && entry.discharged.is_some_and(|(_, l1_block)| l1_block > common)
         {
             entry.discharged = None;
             at = last;
@@ -442,11 +442,11 @@ impl BridgeLog {
         self.claims.save(out);
         out.word(self.forced.dropped);
         out.length(self.forced.entries.len());
-        for it in &self.forced.entries {
-            out.raw(&it.transaction.abi_encode());
-            out.word(it.l1_block);
-            out.raw(it.l1_transaction.as_slice());
-            out.option(it.discharged.as_ref(), |out, (outcome, l1_block)| {
+        for entry in &self.forced.entries {
+            out.raw(&entry.transaction.abi_encode());
+            out.word(entry.l1_block);
+            out.raw(entry.l1_transaction.as_slice());
+            out.option(entry.discharged.as_ref(), |out, (outcome, l1_block)| {
                 out.byte(*outcome);
                 out.word(*l1_block);
             });

@@ -69,11 +69,11 @@ impl L1Client {
     /// Runs a request with a verified response, and repeats it with the next node if a node
     /// contradicts itself or lacks data that it should have. Such a node is used again only after
     /// all others have failed too.
-    fn verified<T>(&self, ask: impl Fn() -> Result<T, L1Error>) -> Result<T, L1Error> {
+    fn verified<T>(&self, request: impl Fn() -> Result<T, L1Error>) -> Result<T, L1Error> {
         let mut turn = self.client.turn();
-        let mut answer = ask();
+        let mut result = request();
         for _ in 1..self.nodes.len() {
-            match &answer {
+            match &result {
                 Err(error) if error.is_of_this_node() => {
                     tracing::warn!(%error, "L1 node contradicts itself, trying the next one");
                 }
@@ -81,9 +81,9 @@ impl L1Client {
             }
             self.client.leave_address(turn);
             turn = self.client.turn();
-            answer = ask();
+            result = request();
         }
-        answer
+        result
     }
 
     /// Returns the turn of the node in use, which changes with each failover.
@@ -107,11 +107,11 @@ impl L1Client {
         T: Send + 'static,
         E: Silence + Send + 'static,
     {
-        let answer = self.client.wait(request);
-        if !answer.as_ref().is_err_and(Silence::is_silence) {
+        let result = self.client.wait(request);
+        if !result.as_ref().is_err_and(Silence::is_silence) {
             self.answered.note(Instant::now());
         }
-        answer
+        result
     }
 
     /// Returns the underlying client, whose responses are not verified.

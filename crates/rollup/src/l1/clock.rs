@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Estimate of L1's time. It advances with the local monotonic clock, and is bounded by the
 /// timestamps of L1's head and of L1's next block. For the latter, some L1 nodes report the current
-/// time and others the next slot; the time of a development node may stand still or be years off.
+/// time and others the next slot; the time of a development node may be stalled or years off.
 ///
 /// A reported timestamp is in whole seconds, and was taken between the request and the response.
 /// The clock therefore starts at the response, but is corrected only if it was wrong at the
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct L1Clock {
     /// Estimated time, and the local time at which it was set.
-    shown: Option<(u64, Instant)>,
+    estimate: Option<(u64, Instant)>,
     /// Last reported timestamps of L1's head and of its next block.
     bounds: (u64, u64),
     /// Local times of the last request to L1, and of its response.
@@ -32,13 +32,13 @@ const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
     pub(crate) const fn new() -> Self {
-        Self { shown: None, bounds: (0, 0), set: None, moved: None, is_advancing: false }
+        Self { estimate: None, bounds: (0, 0), set: None, moved: None, is_advancing: false }
     }
 
     /// Sets the clock by the timestamps of L1's head and next block, which L1 reported between
     /// these local times.
     pub(crate) fn set(&mut self, requested: Instant, responded: Instant, head: u64, next: u64) {
-        let known = self.shown.is_some();
+        let is_set = self.estimate.is_some();
         // L1 may report any numbers.
         let next = next.max(head);
         let (earliest, latest) = (self.running(requested), self.running(responded));
@@ -47,14 +47,14 @@ impl L1Clock {
         }
         (self.bounds, self.set) = ((head, next), Some((requested, responded)));
         // An estimate within the bounds is not changed, so that rounding loses no second.
-        if !known || earliest > next {
-            self.shown = Some((next, responded));
+        if !is_set || earliest > next {
+            self.estimate = Some((next, responded));
         } else if latest < head {
-            self.shown = Some((head, responded));
+            self.estimate = Some((head, responded));
         }
         // An L1 that reports the next slot does not advance for a whole slot, but is ahead of the
         // estimate.
-        let is_behind = known && earliest < next;
+        let is_behind = is_set && earliest < next;
         self.is_advancing =
             self.moved.is_some_and(|moved| is_behind || since(responded, moved) < STANDSTILL);
     }
@@ -87,7 +87,7 @@ impl L1Clock {
     }
 
     fn running(&self, now: Instant) -> u64 {
-        let (time, at) = self.shown.unwrap_or((self.bounds.0, now));
+        let (time, at) = self.estimate.unwrap_or((self.bounds.0, now));
         time.saturating_add(since(now, at).as_secs())
     }
 }
@@ -144,15 +144,15 @@ mod tests {
         let begun = Instant::now();
         let mut clock = L1Clock::new();
         clock.set_at(begun, 1_000, 1_012);
-        let mut seen = Vec::new();
+        let mut times = Vec::new();
         for second in 1..36 {
             let head = 1_000 + second / 12 * 12;
             clock.set_at(begun + seconds(second), head, head + 12);
-            seen.push(clock.at(begun + seconds(second)));
+            times.push(clock.at(begun + seconds(second)));
         }
         // The clock starts at its upper bound, and stops there until the first slot has ended.
-        assert_eq!(seen[..12], [[1_012; 11].as_slice(), &[1_013]].concat());
-        assert!(seen[11..].windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
+        assert_eq!(times[..12], [[1_012; 11].as_slice(), &[1_013]].concat());
+        assert!(times[11..].windows(2).all(|pair| pair[1] == pair[0] + 1), "{times:?}");
     }
 
     #[test]
@@ -172,10 +172,10 @@ mod tests {
         // L1 responds again, and its time has advanced.
         clock.set_at(begun + seconds(65), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(66)), 1_066);
-        // A report with the same timestamp soon after does not count as standing still.
+        // A report with the same timestamp soon after does not count as a stall.
         clock.set_at(begun + seconds(66), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(70)), 1_069);
-        // L1's time stands still, so blocks may not be ahead of it.
+        // L1's time is stalled, so blocks may not be ahead of it.
         clock.set_at(begun + seconds(69), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(90)), 1_065);
         clock.set_at(begun + seconds(91), 1_080, 1_081);
@@ -189,22 +189,22 @@ mod tests {
         let at = |time: u64| begun + Duration::from_millis(time);
         let l1_time = |time: u64| (1_000_000 + phase + time) / 1_000;
         let mut clock = L1Clock::new();
-        let (mut look, mut looks, mut requested) = (0, 0, None);
+        let (mut next_poll, mut polls, mut requested) = (0, 0, None);
         let (mut last, mut block, mut blocks) = (0, 0, Vec::new());
         for time in 0..100_000 {
             match requested {
                 Some((from, until)) if time >= until => {
                     // The timestamp is taken at the beginning or at the end of the delay.
-                    let answer = l1_time(if looks % 2 == 0 { from } else { until });
-                    clock.set(at(from), at(until), answer - answer % 12, answer);
-                    (requested, look, looks) = (None, time + 100, looks + 1);
+                    let reported = l1_time(if polls % 2 == 0 { from } else { until });
+                    clock.set(at(from), at(until), reported - reported % 12, reported);
+                    (requested, next_poll, polls) = (None, time + 100, polls + 1);
                 }
-                None if time >= look => requested = Some((time, time + delay(looks))),
+                None if time >= next_poll => requested = Some((time, time + delay(polls))),
                 _ => {}
             }
             let next = clock.for_block(at(time));
             assert!(next <= l1_time(time), "a block of {next} s at {} s", l1_time(time));
-            if looks > 5 && time >= last + 1_000 && next > block {
+            if polls > 5 && time >= last + 1_000 && next > block {
                 (last, block) = (time + 10, next);
                 blocks.push(last);
             }
@@ -217,7 +217,7 @@ mod tests {
         for phase in (0..1_000).step_by(50) {
             for late in [0, 100, 1_000, 2_500] {
                 // The first responses are fast, the next ones late, with some jitter.
-                let delay = |look| if look < 5 { 2 } else { late + look * 37 % 60 };
+                let delay = |poll| if poll < 5 { 2 } else { late + poll * 37 % 60 };
                 let all = intervals(phase, delay);
                 let long = all.iter().filter(|interval| **interval > 1_100).count();
                 assert!(long == 0 && all.len() > 90, "{late} ms late: {long} of {}", all.len());

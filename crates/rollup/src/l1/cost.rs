@@ -116,13 +116,14 @@ impl CostBook {
     ) -> Result<Option<BlockCost>, ChainError> {
         let number = block.header.number;
         // Compared by hash, since a block of a branch that is not on L1 has no L1 transaction.
-        let Some(posted) = self.posted(view, number).filter(|it| it.hash == block.hash) else {
+        let Some(posted) = self.posted(view, number).filter(|posted| posted.hash == block.hash)
+        else {
             return Ok(None);
         };
         let mut share = None;
         if let (Some(total), Some(gas)) = (posted.cost.total(), self.sums(chain, &posted)?) {
-            let at = number.checked_sub(gas.first).and_then(|it| usize::try_from(it).ok());
-            let sum = |at: Option<usize>| at.and_then(|it| gas.sums.get(it)).copied();
+            let at = number.checked_sub(gas.first).and_then(|offset| usize::try_from(offset).ok());
+            let sum = |at: Option<usize>| at.and_then(|index| gas.sums.get(index)).copied();
             let before = sum(at.and_then(|at| at.checked_sub(1))).unwrap_or(0);
             let all = gas.sums.last().copied().unwrap_or(0);
             share = sum(at).map(|after| part(total, (before, after, all)));
@@ -149,9 +150,9 @@ impl CostBook {
     ) -> Result<Option<Arc<GasSums>>, ChainError> {
         let &PostedBlock { first, last: BlockNumHash { number: last, hash: last_hash }, .. } =
             posted;
-        let known = |it: &&Arc<GasSums>| it.first == first && it.last == last_hash;
-        if let Some(known) = self.remembered.lock().iter().find(known) {
-            return Ok(Some(Arc::clone(known)));
+        let is_same = |sums: &&Arc<GasSums>| sums.first == first && sums.last == last_hash;
+        if let Some(is_same) = self.remembered.lock().iter().find(is_same) {
+            return Ok(Some(Arc::clone(is_same)));
         }
         // If the last block is canonical, so are all blocks of the L1 transaction.
         if chain.canonical_hash(last)? != Some(last_hash) {

@@ -244,26 +244,26 @@ pub(crate) fn is_revert_response(error: &TransportError) -> bool {
 
 /// The message differs between clients: geth, reth, Erigon and Besu have `execution reverted`, some
 /// in upper case, and Nethermind has `VM execution error`.
-fn reports_revert(answer: &ErrorPayload) -> bool {
-    let message = answer.message.to_lowercase();
+fn reports_revert(payload: &ErrorPayload) -> bool {
+    let message = payload.message.to_lowercase();
     // 3 is the code of a revert in the execution APIs.
-    answer.code == 3 || ["revert", "vm execution error"].iter().any(|it| message.contains(it))
+    payload.code == 3 || ["revert", "vm execution error"].iter().any(|text| message.contains(text))
 }
 
 /// Returns the revert data of a call. Unlike [`ErrorPayload::as_revert_data`], it does not require
 /// a known message: without one, the data must be a selector followed by 32-byte words, since other
 /// errors may also have data, such as a transaction hash or a request id.
 pub fn revert_data(error: &TransportError) -> Option<Bytes> {
-    let answer = error.as_error_resp()?;
-    let text = answer.try_data_as::<String>().and_then(Result::ok);
+    let payload = error.as_error_resp()?;
+    let text = payload.try_data_as::<String>().and_then(Result::ok);
     let data = text.and_then(|text| {
         // Nethermind and OpenEthereum prefix the data with a word.
         let data = text.strip_prefix("Reverted ").unwrap_or(&text);
         // `Bytes` would also accept text without the prefix.
         data.starts_with("0x").then(|| data.parse::<Bytes>().ok()).flatten()
     });
-    data.filter(|data| data.len() % 32 == 4 || reports_revert(answer))
-        .or_else(|| answer.as_revert_data())
+    data.filter(|data| data.len() % 32 == 4 || reports_revert(payload))
+        .or_else(|| payload.as_revert_data())
 }
 
 /// Request errors that distinguish a missing response from an error response.
@@ -303,8 +303,8 @@ mod tests {
     use serde_json::json;
 
     fn response(code: i64, message: &str, data: Option<&str>) -> TransportError {
-        let answer = json!({ "code": code, "message": message, "data": data }).to_string();
-        RpcError::ErrorResp(serde_json::from_str::<ErrorPayload>(&answer).unwrap())
+        let payload = json!({ "code": code, "message": message, "data": data }).to_string();
+        RpcError::ErrorResp(serde_json::from_str::<ErrorPayload>(&payload).unwrap())
     }
 
     #[test]

@@ -79,11 +79,11 @@ impl L1Schedule {
     /// [`L1Error`] if L1 does not respond.
     pub(crate) fn of(client: &L1Client) -> Result<Option<Self>, L1Error> {
         // A false schedule would stop a sequencer, so the majority decides.
-        let answer = client.most(Quorum::Answering, |provider| async move {
+        let response = client.majority(Quorum::Responding, |provider| async move {
             Ok::<Self, L1Error>(provider.raw_request("eth_config".into(), ()).await?)
         });
         // Not an error, since not all L1 nodes support EIP-7910.
-        match answer {
+        match response {
             Ok(schedule) => Ok(Some(schedule)),
             Err(L1Error::Client(ClientError::Rpc(
                 RpcError::ErrorResp(_) | RpcError::DeserError { .. },
@@ -99,17 +99,17 @@ impl L1Schedule {
         let of_l1: Vec<&L1Fork> = of_l1.into_iter().flatten().collect();
         let mut of_l2: Vec<u64> = spec.fork_times().into_iter().map(|(_, time)| time).collect();
         of_l2.retain(|time| *time > genesis_time);
-        let known = |time: u64| of_l1.iter().any(|fork| fork.activation_time == time);
+        let is_on_l1 = |time: u64| of_l1.iter().any(|fork| fork.activation_time == time);
         let is_between = |time: u64| {
             let (next, last) = (self.next.as_ref(), self.last.as_ref());
             next.is_some_and(|next| time > next.activation_time)
                 && last.is_some_and(|last| time < last.activation_time)
         };
         // The response does not contain forks before the current one.
-        let told = |time: u64| time > self.current.activation_time && !is_between(time);
+        let is_reported = |time: u64| time > self.current.activation_time && !is_between(time);
         let mut differences = Vec::new();
         for time in &of_l2 {
-            if told(*time) && !known(*time) {
+            if is_reported(*time) && !is_on_l1(*time) {
                 differences.push(Difference::OnlyL2 { at: *time });
             }
         }

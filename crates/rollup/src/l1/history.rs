@@ -102,8 +102,8 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     pub(super) fn push(&mut self, record: T) {
         self.recent.push_back(record);
-        let most = if self.file.is_some() { self.limit } else { with_reserve(self.limit) };
-        if self.recent.len() > most {
+        let limit = if self.file.is_some() { self.limit } else { with_reserve(self.limit) };
+        if self.recent.len() > limit {
             // Not fatal: the next start rejects a file that lacks the record.
             if let Err(error) = self.write_oldest() {
                 tracing::warn!(%error, "failed to record an event of L1");
@@ -118,7 +118,7 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         let mut out = Writer::default();
         oldest.put(&mut out);
         let bytes = out.0.as_slice().try_into();
-        file.put(self.settled, bytes.map_err(|it| DiskError::malformed(T::WHAT, it))?)
+        file.put(self.settled, bytes.map_err(|error| DiskError::malformed(T::WHAT, error))?)
     }
 
     fn drop_oldest(&mut self) {
@@ -128,7 +128,7 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     /// Moves the records before this L1 block to the file. After an error they stay in memory.
     pub(super) fn settle(&mut self, oldest: u64) -> Result<(), DiskError> {
-        let is_settled = |it: &T| it.l1_block() < oldest;
+        let is_settled = |event: &T| event.l1_block() < oldest;
         while self.file.is_some() && self.recent.front().is_some_and(is_settled) {
             self.write_oldest()?;
             self.drop_oldest();
@@ -143,8 +143,8 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     /// Reads the records after this L1 block that were written early back into memory. After an
     /// error, all records have the same positions as before.
-    pub(super) fn recall(&mut self, stayed: u64) -> Result<(), DiskError> {
-        let is_removed = |it: &T| it.l1_block() > stayed;
+    pub(super) fn recall(&mut self, common: u64) -> Result<(), DiskError> {
+        let is_removed = |event: &T| event.l1_block() > common;
         while self.recent.front().is_none_or(is_removed)
             && let Some(last) = self.settled.checked_sub(1)
             && let Some(record) = self.get(last)?
@@ -157,15 +157,15 @@ impl<T: Record<N>, const N: usize> History<T, N> {
     }
 
     /// Returns the records in memory after this L1 block.
-    pub(super) fn after(&self, stayed: u64) -> Vector<T> {
-        self.clone().cut_back(stayed)
+    pub(super) fn after(&self, common: u64) -> Vector<T> {
+        self.clone().cut_back(common)
     }
 
     /// Removes and returns the records in memory after this L1 block. [`Self::recall`] reads those
     /// that are not in memory.
-    pub(super) fn cut_back(&mut self, stayed: u64) -> Vector<T> {
-        let kept = partition_point(&self.recent, |it| it.l1_block() <= stayed);
-        self.recent.split_off(kept)
+    pub(super) fn cut_back(&mut self, common: u64) -> Vector<T> {
+        let remaining = partition_point(&self.recent, |event| event.l1_block() <= common);
+        self.recent.split_off(remaining)
     }
 
     /// Encodes the records in memory.

@@ -18,7 +18,7 @@ const MAX_REQUESTED: usize = 16;
 /// address.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
-    known: Mutex<BTreeMap<Address, CodeReference>>,
+    cache: Mutex<BTreeMap<Address, CodeReference>>,
     /// Accounts without a kept code, with L1's head at the time of the request.
     missing: Mutex<BTreeMap<Address, u64>>,
 }
@@ -33,9 +33,9 @@ impl KeptCodes {
         codes_of: impl Fn(&[Address]) -> Result<Vec<Bytes>, L1Error>,
     ) -> Result<Vec<CodeReference>, L1Error> {
         let requested = self.to_request(&codes, head);
-        let answers = if requested.is_empty() { Vec::new() } else { codes_of(&requested)? };
-        for (account, code) in requested.iter().zip(&answers) {
-            let Some(kept) = CodeReference::at(*account, code) else {
+        let found = if requested.is_empty() { Vec::new() } else { codes_of(&requested)? };
+        for (account, code) in requested.iter().zip(&found) {
+            let Some(reference) = CodeReference::at(*account, code) else {
                 let mut missing = self.missing.lock();
                 if missing.len() == MAX_REMEMBERED {
                     missing.clear();
@@ -44,21 +44,21 @@ impl KeptCodes {
                 continue;
             };
             self.missing.lock().remove(account);
-            self.remember(*account, kept);
+            self.remember(*account, reference);
         }
-        let known = self.known.lock();
-        Ok(codes.into_iter().filter(|code| known.contains_key(&code.account())).collect())
+        let cache = self.cache.lock();
+        Ok(codes.into_iter().filter(|code| cache.contains_key(&code.account())).collect())
     }
 
     /// Returns the accounts of these codes that must be requested from L1.
     fn to_request(&self, codes: &[CodeReference], head: u64) -> Vec<Address> {
-        let (known, missing) = (self.known.lock(), self.missing.lock());
+        let (cache, missing) = (self.cache.lock(), self.missing.lock());
         let is_missing = |account: &Address| {
             missing.get(account).is_some_and(|last| (*last..*last + RETRY_BLOCKS).contains(&head))
         };
         let mut requested = Vec::new();
         for account in codes.iter().map(CodeReference::account) {
-            let is_new = !known.contains_key(&account) && !requested.contains(&account);
+            let is_new = !cache.contains_key(&account) && !requested.contains(&account);
             if is_new && !is_missing(&account) && requested.len() < MAX_REQUESTED {
                 requested.push(account);
             }
@@ -69,7 +69,7 @@ impl KeptCodes {
     /// Clears the cached codes after a reorg, or after L1 has rejected an `advance`: the accounts
     /// may no longer exist.
     pub(crate) fn forget(&self) {
-        self.known.lock().clear();
+        self.cache.lock().clear();
     }
 
     /// Returns the kept code of an account, if it has one.
@@ -80,21 +80,23 @@ impl KeptCodes {
     ) -> Result<Option<CodeReference>, L1Error> {
         // The address is derived from the code, so a cached code stays valid unless L1 reorgs out
         // the block that created it.
-        if let Some(known) = self.known.lock().get(&account) {
-            return Ok(Some(known.clone()));
+        if let Some(cached) = self.cache.lock().get(&account) {
+            return Ok(Some(cached.clone()));
         }
-        let Some(kept) = CodeReference::at(account, &code_of(account)?) else { return Ok(None) };
-        self.remember(account, kept.clone());
-        Ok(Some(kept))
+        let Some(reference) = CodeReference::at(account, &code_of(account)?) else {
+            return Ok(None);
+        };
+        self.remember(account, reference.clone());
+        Ok(Some(reference))
     }
 
-    fn remember(&self, account: Address, kept: CodeReference) {
-        let mut known = self.known.lock();
+    fn remember(&self, account: Address, reference: CodeReference) {
+        let mut cache = self.cache.lock();
         // Drop all: it is unknown which code is needed next, and another request is cheap.
-        if known.len() == MAX_REMEMBERED {
-            known.clear();
+        if cache.len() == MAX_REMEMBERED {
+            cache.clear();
         }
-        known.insert(account, kept);
+        cache.insert(account, reference);
     }
 }
 
@@ -109,52 +111,52 @@ mod tests {
     #[test]
     fn kept_code_is_verified_and_requested_once() {
         let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
-        let kept = CodeReference::new(input.slice(20..180)).unwrap();
-        let short = shorten(&input, from_ref(&kept)).unwrap().bytes;
+        let reference = CodeReference::new(input.slice(20..180)).unwrap();
+        let short = shorten(&input, from_ref(&reference)).unwrap().bytes;
         let (codes, requested) = (KeptCodes::default(), Cell::new(0));
-        let given = |given: &Bytes, code: Result<Vec<u8>, L1Error>| {
+        let assemble = |assemble: &Bytes, code: Result<Vec<u8>, L1Error>| {
             let code = Cell::new(Some(code));
-            let answer = |account| {
-                assert_eq!(account, kept.account());
+            let code_of = |account| {
+                assert_eq!(account, reference.account());
                 requested.set(requested.get() + 1);
                 code.take().unwrap().map(Bytes::from)
             };
-            assembled(given.clone(), |account| codes.kept_at(account, &answer))
+            assembled(assemble.clone(), |account| codes.kept_at(account, &code_of))
         };
         // No code yet, another code, and a node that does not respond.
-        assert_eq!(given(&short, Ok(Vec::new())).unwrap(), None);
-        assert_eq!(given(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
-        assert!(given(&short, Err(L1Error::Thread)).is_err());
-        assert_eq!(given(&short, Ok([&[0], &input[20..180]].concat())).unwrap().unwrap(), input);
+        assert_eq!(assemble(&short, Ok(Vec::new())).unwrap(), None);
+        assert_eq!(assemble(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
+        assert!(assemble(&short, Err(L1Error::Thread)).is_err());
+        assert_eq!(assemble(&short, Ok([&[0], &input[20..180]].concat())).unwrap().unwrap(), input);
         assert_eq!(requested.get(), 4);
-        assert_eq!(given(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
+        assert_eq!(assemble(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(requested.get(), 4, "cached");
         // An input without references is returned unchanged; one with a malformed reference section
         // yields `None`.
-        assert_eq!(given(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
-        assert_eq!(given(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
+        assert_eq!(assemble(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
+        assert_eq!(assemble(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
         assert_eq!(requested.get(), 4);
     }
 
     #[test]
     fn missing_codes_are_requested_again_after_retry_blocks() {
         let codes = KeptCodes::default();
-        let kept = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
-        let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
+        let reference = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
+        let code = Bytes::from([&[0], &reference.bytes()[..]].concat());
         let (none, requested) = (Bytes::new(), Cell::new(0));
         let found = |head: u64, code: &Bytes| {
-            let answer = |accounts: &[Address]| {
-                assert_eq!(accounts, [kept.account()]);
+            let codes_of = |accounts: &[Address]| {
+                assert_eq!(accounts, [reference.account()]);
                 requested.set(requested.get() + 1);
                 Ok(vec![code.clone()])
             };
-            codes.among(vec![kept.clone()], head, answer).unwrap()
+            codes.among(vec![reference.clone()], head, codes_of).unwrap()
         };
         assert!(found(100, &none).is_empty());
         assert!(found(100 + RETRY_BLOCKS - 1, &code).is_empty());
         assert_eq!(requested.get(), 1);
-        assert_eq!(found(100 + RETRY_BLOCKS, &code), from_ref(&kept));
-        assert_eq!(found(100, &none), from_ref(&kept), "cached");
+        assert_eq!(found(100 + RETRY_BLOCKS, &code), from_ref(&reference));
+        assert_eq!(found(100, &none), from_ref(&reference), "cached");
         assert_eq!(requested.get(), 2);
         codes.forget();
         assert!(found(99, &none).is_empty());
@@ -166,22 +168,26 @@ mod tests {
     #[test]
     fn requests_per_input_are_bounded_and_never_repeated() {
         let codes = KeptCodes::default();
-        let kept: Vec<_> =
-            (0..40_u8).map(|it| CodeReference::new(vec![it; 9].into()).unwrap()).collect();
+        let references: Vec<_> =
+            (0..40_u8).map(|byte| CodeReference::new(vec![byte; 9].into()).unwrap()).collect();
         let requested = Cell::new(0);
-        let found = |kept: Vec<CodeReference>| {
-            let answer = |accounts: &[Address]| {
+        let found = |references: Vec<CodeReference>| {
+            let codes_of = |accounts: &[Address]| {
                 requested.set(requested.get() + accounts.len());
-                let code = |account| kept.iter().find(|code| code.account() == account).unwrap();
+                let code =
+                    |account| references.iter().find(|code| code.account() == account).unwrap();
                 let codes = accounts.iter().map(|account| code(*account));
                 Ok(codes.map(|code| [&[0], &code.bytes()[..]].concat().into()).collect())
             };
-            codes.among(kept.clone(), 0, answer).unwrap().len()
+            codes.among(references.clone(), 0, codes_of).unwrap().len()
         };
-        for (times, expected) in
-            [(1, MAX_REQUESTED), (2, 2 * MAX_REQUESTED), (3, kept.len()), (4, kept.len())]
-        {
-            assert_eq!(found(kept.clone()), expected, "{times}");
+        for (times, expected) in [
+            (1, MAX_REQUESTED),
+            (2, 2 * MAX_REQUESTED),
+            (3, references.len()),
+            (4, references.len()),
+        ] {
+            assert_eq!(found(references.clone()), expected, "{times}");
             assert_eq!(requested.get(), expected);
         }
     }
@@ -190,11 +196,11 @@ mod tests {
     fn cache_is_cleared_when_full() {
         let codes = KeptCodes::default();
         for number in 0..=MAX_REMEMBERED {
-            let kept = CodeReference::new(number.to_be_bytes().to_vec().into()).unwrap();
-            let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
-            let found = codes.kept_at(kept.account(), &|_| Ok(code.clone())).unwrap();
-            assert_eq!(found, Some(kept));
+            let reference = CodeReference::new(number.to_be_bytes().to_vec().into()).unwrap();
+            let code = Bytes::from([&[0], &reference.bytes()[..]].concat());
+            let found = codes.kept_at(reference.account(), &|_| Ok(code.clone())).unwrap();
+            assert_eq!(found, Some(reference));
         }
-        assert_eq!(codes.known.lock().len(), 1);
+        assert_eq!(codes.cache.lock().len(), 1);
     }
 }

@@ -38,9 +38,13 @@ pub(super) struct L1Log {
 
 impl L1Log {
     /// Returns the hash that identifies a log's deployment.
-    pub(super) fn subject(it: &Deployment) -> B256 {
-        let contracts: [Address; 3] = [it.rollup, it.message_queue, it.forced];
-        keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
+    pub(super) fn subject(deployment: &Deployment) -> B256 {
+        let contracts: [Address; 3] =
+            [deployment.rollup, deployment.message_queue, deployment.forced];
+        keccak256(
+            (deployment.l1_chain_id, deployment.l1_block, contracts, deployment.genesis_hash)
+                .abi_encode(),
+        )
     }
 
     /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`,
@@ -118,8 +122,8 @@ impl L1Log {
     pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), L1Error> {
         self.retry_from = self.length() + self.length() / 2;
         let Some(first) = self.begins.front() else { return Ok(()) };
-        let kept = self.file.records_from(*first)?;
-        let bodies = kept.iter().skip(1).map(|body| &body[..]);
+        let records = self.file.records_from(*first)?;
+        let bodies = records.iter().skip(1).map(|body| &body[..]);
         let bodies: Vec<_> = core::iter::once(checkpoint).chain(bodies).collect();
         let lengths: Vec<_> = bodies.iter().map(|body| body.len()).collect();
         let before = self.length();

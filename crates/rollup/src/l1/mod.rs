@@ -55,7 +55,7 @@ use std::cmp::Ordering;
 /// Returns the number of leading entries for which `is_before` returns `true`. The list must be
 /// partitioned by it, as for [`slice::partition_point`].
 pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T) -> bool) -> usize {
-    let order = |it: &T| if is_before(it) { Ordering::Less } else { Ordering::Greater };
+    let order = |entry: &T| if is_before(entry) { Ordering::Less } else { Ordering::Greater };
     list.binary_search_by(order).unwrap_or_else(|at| at)
 }
 

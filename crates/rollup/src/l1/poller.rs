@@ -58,7 +58,8 @@ impl Terms {
     pub(crate) fn allow(&self, parent: &Header, header: &Header) -> bool {
         let gas_limit = next_gas_limit(parent.gas_limit, Some(self.gas_target));
         let recipient = self.admission.required_recipient();
-        header.gas_limit == gas_limit && recipient.is_none_or(|it| it == header.beneficiary)
+        header.gas_limit == gas_limit
+            && recipient.is_none_or(|recipient| recipient == header.beneficiary)
     }
 }
 
@@ -179,9 +180,9 @@ impl L1Poller {
             }
             let until = Instant::now() + pause;
             while !stop.load(Ordering::Relaxed)
-                && let Some(left) = until.checked_duration_since(Instant::now())
+                && let Some(remaining) = until.checked_duration_since(Instant::now())
             {
-                thread::sleep(left.min(STOP_POLL));
+                thread::sleep(remaining.min(STOP_POLL));
                 shared.supervisor.advanced(Actor::L1);
             }
         }
@@ -189,11 +190,11 @@ impl L1Poller {
 
     fn poll(&mut self, is_leading: bool) -> Result<L1Poll, L1Error> {
         let chain = self.node.read(|node| node.chain.reader().clone());
-        let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+        let is_known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
         let turn = client.turn();
         let newest = client.newest()?;
-        let shown = (turn, newest.0.as_ref().map(|read| read.header.number));
+        let used_node = (turn, newest.0.as_ref().map(|read| read.header.number));
         // Requested concurrently with the blocks up to the head: at a latency of one second, each
         // sequential request would make the snapshot a second older.
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
@@ -201,7 +202,7 @@ impl L1Poller {
         let (read, requested, next) = thread::scope(|scope| {
             let next = scope.spawn(|| {
                 let requested = Instant::now();
-                client.agreed_timestamp(shown).map(|next| (requested, Instant::now(), next))
+                client.agreed_timestamp(used_node).map(|next| (requested, Instant::now(), next))
             });
             let requested = request.map(|request| {
                 // Other nodes may not have the block yet, so the response of those that have it is
@@ -210,15 +211,15 @@ impl L1Poller {
                 let client = &client;
                 (head, scope.spawn(move || Self::request_terms(client, &request, Quorum::All)))
             });
-            let read = self.reader.read_up_to(newest, &known);
+            let read = self.reader.read_up_to(newest, &is_known);
             let requested = requested.map(|(head, requested)| {
                 (head, requested.join().unwrap_or_else(|_| Err(L1Error::Thread)))
             });
             (read, requested, next.join().unwrap_or(Err(L1Error::Thread)))
         });
-        if let Some(stayed) = self.reader.reverted_to() {
-            let kept = self.relayed.partition_point(|(at, _)| *at <= stayed);
-            self.relayed.truncate(kept);
+        if let Some(common) = self.reader.reverted_to() {
+            let count = self.relayed.partition_point(|(at, _)| *at <= common);
+            self.relayed.truncate(count);
         }
         let more = read?;
         // Only a sequencer needs the terms, and only at the head.
@@ -228,10 +229,10 @@ impl L1Poller {
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
             // L1 would reject a block with a later timestamp until its own time has reached it.
-            let (requested, answered, next) = next?;
+            let (requested, responded, next) = next?;
             self.clock.set(
                 requested,
-                answered,
+                responded,
                 head,
                 next.unwrap_or(head).max(head.saturating_add(1)),
             );
@@ -324,7 +325,7 @@ impl L1Poller {
                 scope.spawn(move || Self::request_promise_terms(client, promiser, head, quorum))
             });
             let (duties, admission, gas_target, rate) =
-                client.most(quorum, |provider| async move {
+                client.majority(quorum, |provider| async move {
                     let at = hash.into();
                     let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
                     let admission =
@@ -333,7 +334,7 @@ impl L1Poller {
                     let rate = profile::rate_by(provider, at, base_fee).map_err(Into::into);
                     tokio::try_join!(duties, admission, gas_target, rate)
                 })?;
-            let promises = promises.and_then(|it| it.join().unwrap_or_default());
+            let promises = promises.and_then(|thread| thread.join().unwrap_or_default());
             Ok((Terms { duties, admission, gas_target, promises }, rate))
         })
     }
@@ -346,8 +347,8 @@ impl L1Poller {
         quorum: Quorum,
     ) -> Option<PromiseTerms> {
         let at = (head.hash, head.timestamp);
-        let ask = |provider| promise_terms::promise_terms(provider, promiser, at);
-        let promises = client.most(quorum, ask);
+        let request = |provider| promise_terms::promise_terms(provider, promiser, at);
+        let promises = client.majority(quorum, request);
         promises
             .inspect_err(|error| {
                 tracing::warn!(%error, "failed to read the conditions of preconfirmations");
@@ -389,15 +390,15 @@ impl L1Poller {
             (Some(Ok((mut terms, rate))), _) => {
                 if let (None, Some(promiser)) = (&terms.promises, self.sequencing.promiser) {
                     terms.promises =
-                        Self::request_promise_terms(client, promiser, &head, Quorum::Answering);
+                        Self::request_promise_terms(client, promiser, &head, Quorum::Responding);
                 }
                 (terms, rate)
             }
-            (_, Some(request)) => Self::request_terms(client, &request, Quorum::Answering)?,
+            (_, Some(request)) => Self::request_terms(client, &request, Quorum::Responding)?,
             (_, None) => return Ok(None),
         };
         self.check_duties(&terms.duties)?;
-        // Set before the terms are handed out, so that no block is built with the price of an older
+        // Set before the terms are returned, so that no block is built with the price of an older
         // L1 block.
         self.rate.set(rate);
         let terms = Arc::new(terms);

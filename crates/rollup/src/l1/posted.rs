@@ -47,7 +47,9 @@ impl PostedFile {
     pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
         let read = self.0.get(number).and_then(|record| {
             let record = record.map(|record| Bytes::copy_from_slice(&record));
-            record.map(|it| read_posted(&mut Reader::new("L2 block on L1", &it))).transpose()
+            record
+                .map(|record| read_posted(&mut Reader::new("L2 block on L1", &record)))
+                .transpose()
         });
         read.unwrap_or_else(|error| {
             tracing::warn!(number, %error, "failed to read the L1 transaction of an L2 block");

@@ -68,8 +68,8 @@ impl L1Profile {
     }
 
     /// Returns the fork at a timestamp, but at least `least`.
-    pub(crate) fn fork_at(&self, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
-        self.forks.fork_at(timestamp).map_or(least, |fork| fork.max(least))
+    pub(crate) fn fork_at(&self, timestamp: u64, minimum: ProtocolFork) -> ProtocolFork {
+        self.forks.fork_at(timestamp).map_or(minimum, |fork| fork.max(minimum))
     }
 
     /// Returns the limits of a block's input, with this minimum price per byte in wei.
@@ -236,8 +236,8 @@ fn runs(client: &L1Client, input: &Bytes, gas: u64) -> Result<bool, L1Error> {
         .to(EXECUTE_ADDRESS)
         .gas_limit(gas)
         .input(input.clone().into());
-    let answer = client.wait(async move { provider.call(request).await });
-    match answer {
+    let result = client.wait(async move { provider.call(request).await });
+    match result {
         Ok(output) => Ok(StatelessResult::decode(&output).is_ok_and(|result| result.valid)),
         Err(error) if error.as_error_resp().is_some() => Ok(false),
         Err(error) => Err(error.into()),
@@ -282,7 +282,10 @@ mod tests {
         let small = within(Some(limits.gas / 2));
         assert_eq!(small.limits, L1Limits { gas: limits.gas / 2, ..limits });
         // The input limits of blocks shrink with it.
-        let (most, less) = (profile.input_limits(0).gas, small.input_limits(0).gas);
-        assert!(less < most && less == Some(small.limits.execute_gas()), "{less:?} of {most:?}");
+        let (full, reduced) = (profile.input_limits(0).gas, small.input_limits(0).gas);
+        assert!(
+            reduced < full && reduced == Some(small.limits.execute_gas()),
+            "{reduced:?} of {full:?}"
+        );
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct PromiseTerms {
 struct Bond {
     amount: U256,
     /// Minimum that the policy requires.
-    least: U256,
+    minimum: U256,
     is_withdrawn: bool,
 }
 
@@ -80,8 +80,8 @@ impl PromiseTerms {
         }
         match &self.bond {
             Some(bond) if bond.is_withdrawn => Err(NotPreconfirming::BondWithdrawn),
-            Some(bond) if bond.amount < bond.least => {
-                Err(NotPreconfirming::BondTooSmall { got: bond.amount, least: bond.least })
+            Some(bond) if bond.amount < bond.minimum => {
+                Err(NotPreconfirming::BondTooSmall { got: bond.amount, minimum: bond.minimum })
             }
             _ => Ok(()),
         }
@@ -98,8 +98,8 @@ pub(crate) async fn promise_terms(
     promiser: Promiser,
     at: (B256, u64),
 ) -> Result<PromiseTerms, L1Error> {
-    let answer = tokio::time::timeout(TIMEOUT, request(provider, promiser, at)).await;
-    Ok(answer.map_err(|_| L1Error::TooSlow { limit: TIMEOUT })??)
+    let response = tokio::time::timeout(TIMEOUT, request(provider, promiser, at)).await;
+    Ok(response.map_err(|_| L1Error::TooSlow { limit: TIMEOUT })??)
 }
 
 async fn request(
@@ -124,7 +124,7 @@ async fn request(
         contract.MIN_BOND().block(at),
         contract.TIMEOUT().block(at),
     );
-    let (mut successor, inner, least, timeout) = tokio::try_join!(
+    let (mut successor, inner, minimum, timeout) = tokio::try_join!(
         if_present(async { calls.0.call().await }),
         if_present(async { calls.1.call().await }),
         if_present(async { calls.2.call().await }),
@@ -135,14 +135,14 @@ async fn request(
         let next = inner.nextSequencer().block(at);
         successor = if_present(async { next.call().await }).await?;
     }
-    // A change cannot be made before it is cleared, which gives it at least another day.
+    // A change cannot be made before it is cleared, which takes at least another day.
     let cleared = announced.into_iter().filter(|change| change.cleared);
     Ok(PromiseTerms {
         successor: successor.filter(|next| !next.is_zero()),
         change_from: change_from(cleared.map(|change| change.readyAt), time),
         bond: bond.map(|bond| Bond {
             amount: U256::from(bond.amount),
-            least: least.unwrap_or_default(),
+            minimum: minimum.unwrap_or_default(),
             is_withdrawn: bond.withdrawableAt != 0,
         }),
         timeout: timeout.unwrap_or_default(),
@@ -160,8 +160,8 @@ mod tests {
     use super::*;
 
     fn terms() -> PromiseTerms {
-        let least = U256::from(10);
-        let bond = Some(Bond { amount: least, least, is_withdrawn: false });
+        let minimum = U256::from(10);
+        let bond = Some(Bond { amount: minimum, minimum, is_withdrawn: false });
         PromiseTerms { successor: None, change_from: None, bond, timeout: 6_300 }
     }
 
@@ -192,11 +192,11 @@ mod tests {
     fn bond_below_minimum_or_withdrawn_is_refused() {
         assert!(terms().check(0, 0).is_ok());
         assert!(PromiseTerms { bond: None, ..terms() }.check(0, 0).is_ok());
-        let (got, least) = (U256::from(9), U256::from(10));
-        let bond = Bond { amount: got, least, is_withdrawn: false };
+        let (got, minimum) = (U256::from(9), U256::from(10));
+        let bond = Bond { amount: got, minimum, is_withdrawn: false };
         let small = PromiseTerms { bond: Some(bond.clone()), ..terms() };
-        assert_eq!(small.check(0, 0), Err(NotPreconfirming::BondTooSmall { got, least }));
-        let bond = Bond { amount: least, is_withdrawn: true, ..bond };
+        assert_eq!(small.check(0, 0), Err(NotPreconfirming::BondTooSmall { got, minimum }));
+        let bond = Bond { amount: minimum, is_withdrawn: true, ..bond };
         let withdrawn = PromiseTerms { bond: Some(bond), ..terms() };
         assert_eq!(withdrawn.check(0, 0), Err(NotPreconfirming::BondWithdrawn));
     }

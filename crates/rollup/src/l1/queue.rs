@@ -94,26 +94,27 @@ impl MessageQueue {
     /// Drops messages sent after this L1 block. It must not be before the block of a message that
     /// [`Self::forget`] has dropped.
     pub(crate) fn revert_to(&mut self, l1_block: u64) {
-        let held = partition_point(&self.messages, |it| it.l1_block <= l1_block);
-        if held == self.messages.len() {
+        let remaining = partition_point(&self.messages, |entry| entry.l1_block <= l1_block);
+        if remaining == self.messages.len() {
             return;
         }
-        self.messages.truncate(held);
+        self.messages.truncate(remaining);
         let count = self.len();
         // The first dropped message has completed the checkpoint of this state, unless both are of
         // the same L1 block.
-        let first_gone = partition_point(&self.checkpoints, |it| it.count < count);
-        if let Some(state) = self.checkpoints.get(first_gone) {
+        let first_removed =
+            partition_point(&self.checkpoints, |checkpoint| checkpoint.count < count);
+        if let Some(state) = self.checkpoints.get(first_removed) {
             self.last = (state.id, state.l1Block, state.timestamp);
         }
-        self.checkpoints.truncate(first_gone);
+        self.checkpoints.truncate(first_removed);
     }
 
     /// Returns at most `most` messages below this index, starting with the first that was not
     /// dropped.
-    pub(crate) fn settled(&self, relayed: u64, most: usize) -> impl Iterator<Item = &Message> {
+    pub(crate) fn settled(&self, relayed: u64, limit: usize) -> impl Iterator<Item = &Message> {
         let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
-        self.messages.iter().take(count.min(most)).map(|it| &it.message)
+        self.messages.iter().take(count.min(limit)).map(|entry| &entry.message)
     }
 
     /// Drops the messages below this index, whose relay no reorg can revert, and stores the hashes
@@ -136,7 +137,8 @@ impl MessageQueue {
             self.kept_from = oldest + 1;
         }
         // `settle` also needs the checkpoint before the first remaining message.
-        let after = partition_point(&self.checkpoints, |it| it.count <= self.forgotten);
+        let after =
+            partition_point(&self.checkpoints, |checkpoint| checkpoint.count <= self.forgotten);
         self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
     }
 
@@ -163,7 +165,7 @@ impl MessageQueue {
     }
 
     /// Returns the number of messages, checkpoints and hashes in memory.
-    pub fn held(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.messages.len() + self.checkpoints.len() + self.kept.len()
     }
 
@@ -173,9 +175,10 @@ impl MessageQueue {
             Some(sent) => KnownMessage::Hash(sent.message.hash()),
             None if index >= self.forgotten => KnownMessage::Unknown,
             None if index < self.kept_from => KnownMessage::Forgotten,
-            None => {
-                self.kept.get(&index).map_or(KnownMessage::Settled, |it| KnownMessage::Hash(*it))
-            }
+            None => self
+                .kept
+                .get(&index)
+                .map_or(KnownMessage::Settled, |hash| KnownMessage::Hash(*hash)),
         }
     }
 
@@ -188,7 +191,7 @@ impl MessageQueue {
         let from = skipped.min(self.messages.len());
         // Lookups by position, in logarithmic time: `skip` would iterate from the front.
         let to = from.saturating_add(count).min(self.messages.len());
-        (from..to).filter_map(|at| self.messages.get(at)).map(|it| &it.message)
+        (from..to).filter_map(|at| self.messages.get(at)).map(|entry| &entry.message)
     }
 
     /// Returns the position in `messages` of the message with this index, if it was not dropped.
@@ -204,7 +207,7 @@ impl MessageQueue {
             return self.forgotten_root;
         }
         let last = count.checked_sub(1).and_then(|last| self.position(last));
-        last.and_then(|last| self.messages.get(last)).map(|it| it.root).unwrap_or_default()
+        last.and_then(|last| self.messages.get(last)).map(|entry| entry.root).unwrap_or_default()
     }
 
     /// Returns the open checkpoint, i.e. the current state of the queue.
@@ -221,13 +224,15 @@ impl MessageQueue {
 
     /// Returns the latest checkpoint up to the end of an L1 block that covers at most `most`
     /// messages.
-    pub fn checkpoint_at(&self, l1_block: u64, most: u64) -> Checkpoint {
-        let fits = |it: &Checkpoint| it.l1Block <= l1_block && it.count <= most;
+    pub fn checkpoint_at(&self, l1_block: u64, max_messages: u64) -> Checkpoint {
+        let fits = |checkpoint: &Checkpoint| {
+            checkpoint.l1Block <= l1_block && checkpoint.count <= max_messages
+        };
         let now = self.state();
         if fits(&now) {
             return now;
         }
-        let found = self.checkpoints.iter().rev().find(|it| fits(it)).cloned();
+        let found = self.checkpoints.iter().rev().find(|checkpoint| fits(checkpoint)).cloned();
         found.unwrap_or(Checkpoint { id: 0, count: 0, l1Block: 0, timestamp: 0, root: B256::ZERO })
     }
 
@@ -237,7 +242,8 @@ impl MessageQueue {
         if now.count == count {
             return Some(now);
         }
-        let position = self.checkpoints.binary_search_by_key(&count, |it| it.count).ok()?;
+        let position =
+            self.checkpoints.binary_search_by_key(&count, |checkpoint| checkpoint.count).ok()?;
         self.checkpoints.get(position).cloned()
     }
 
@@ -248,7 +254,7 @@ impl MessageQueue {
         if now.count <= relayed {
             return (now.clone(), now);
         }
-        let after = partition_point(&self.checkpoints, |it| it.count <= relayed);
+        let after = partition_point(&self.checkpoints, |checkpoint| checkpoint.count <= relayed);
         let before = self.checkpoints.get(after.saturating_sub(1)).unwrap_or(&now).clone();
         let next = self.checkpoints.get(after).cloned().unwrap_or(now);
         (before, next)
@@ -292,7 +298,7 @@ mod tests {
         );
         assert_eq!(queue.find(count - 1), KnownMessage::Hash(B256::ZERO));
         assert_eq!(queue.find(count), KnownMessage::Hash(message(count).hash()));
-        assert!(queue.held() < MAX_KEPT + 20);
+        assert!(queue.entries() < MAX_KEPT + 20);
     }
 
     fn filled(blocks: &[(u64, u64)]) -> MessageQueue {
@@ -308,8 +314,11 @@ mod tests {
     #[test]
     fn checkpoints_end_blocks_and_intervals() {
         let queue = filled(&[(5, 2), (7, 300)]);
-        let counts: Vec<_> =
-            queue.checkpoints.iter().map(|it| (it.id, it.count, it.l1Block)).collect();
+        let counts: Vec<_> = queue
+            .checkpoints
+            .iter()
+            .map(|checkpoint| (checkpoint.id, checkpoint.count, checkpoint.l1Block))
+            .collect();
         assert_eq!(counts, [(0, 0, 0), (1, 2, 5), (2, 256, 7)]);
         assert_eq!((queue.state().id, queue.state().count, queue.state().l1Block), (3, 302, 7));
         assert_eq!(queue.checkpoint_at(6, 1_000).count, 2);
@@ -324,11 +333,11 @@ mod tests {
 
     #[test]
     fn reverted_queue_continues_like_fresh_one() {
-        for stayed in 0..9 {
+        for common in 0..9 {
             let mut queue = filled(&[(2, 1), (5, 2), (7, 3)]);
-            queue.revert_to(stayed);
+            queue.revert_to(common);
             let blocks: Vec<_> =
-                [(2, 1), (5, 2), (7, 3)].into_iter().filter(|(at, _)| *at <= stayed).collect();
+                [(2, 1), (5, 2), (7, 3)].into_iter().filter(|(at, _)| *at <= common).collect();
             let mut fresh = filled(&blocks);
             for queue in [&mut queue, &mut fresh] {
                 queue.push(message(queue.len()), 20, 1_020);
@@ -338,10 +347,12 @@ mod tests {
                     .checkpoints
                     .iter()
                     .chain([&queue.state()])
-                    .map(|it| (it.id, it.count, it.l1Block, it.root))
+                    .map(|checkpoint| {
+                        (checkpoint.id, checkpoint.count, checkpoint.l1Block, checkpoint.root)
+                    })
                     .collect::<Vec<_>>()
             };
-            assert_eq!(states(&queue), states(&fresh), "{stayed}");
+            assert_eq!(states(&queue), states(&fresh), "{common}");
         }
     }
 
@@ -353,7 +364,7 @@ mod tests {
         for relayed in [0, 1, 2, 3, 4, 255, 256, 257, 303, 307, 400] {
             let mut queue = whole.clone();
             let failed = relayed.min(2);
-            queue.forget(relayed, (0..failed).map(|it| (it, message(it).hash())));
+            queue.forget(relayed, (0..failed).map(|index| (index, message(index).hash())));
             let relayed = relayed.min(whole.len());
             assert_eq!(queue.len(), whole.len());
             for index in relayed..=whole.len() {
@@ -378,7 +389,7 @@ mod tests {
                 assert_eq!(queue.range(index, u64::MAX).count(), 0, "{relayed} {index}");
             }
             queue.forget_kept(&[0, 1]);
-            assert!(queue.held() as u64 <= whole.len() - relayed + 5, "{relayed}");
+            assert!(queue.entries() as u64 <= whole.len() - relayed + 5, "{relayed}");
             // It is extended and reverted like the other one.
             let mut longer = whole.clone();
             for queue in [&mut queue, &mut longer] {
@@ -396,17 +407,17 @@ mod tests {
 
     #[test]
     fn relayed_messages_use_no_memory() {
-        let (mut queue, mut most) = (MessageQueue::default(), 0);
+        let (mut queue, mut peak) = (MessageQueue::default(), 0);
         for l1_block in 0..1_000 {
             for _ in 0..100 {
                 queue.push(message(queue.len()), l1_block, l1_block);
             }
             // The L2 is ten L1 blocks behind.
             queue.forget(queue.len().saturating_sub(1_000), []);
-            most = most.max(queue.held());
+            peak = peak.max(queue.entries());
         }
         assert_eq!(queue.len(), 100_000);
-        assert!(most <= 1_100 + 20, "{most}");
+        assert!(peak <= 1_100 + 20, "{peak}");
     }
 
     #[test]

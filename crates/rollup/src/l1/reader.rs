@@ -103,39 +103,43 @@ impl<P: L1Provider> L1Reader<P> {
     /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose
     /// L2 blocks are not all `known`, since the file has no inputs.
     ///
-    /// Settled L2 blocks, messages and claims are written to files beside it, which are read only
+    /// Settled L2 blocks, messages and claims are written to files next to it, which are read only
     /// for RPC responses.
     ///
     /// # Errors
     ///
     /// [`L1Error::Log`] if a file cannot be read or written. A corrupted log is truncated.
-    pub fn with_log(mut self, path: &Path, known: &dyn Fn(&B256) -> bool) -> Result<Self, L1Error> {
+    pub fn with_log(
+        mut self,
+        path: &Path,
+        is_known: &dyn Fn(&B256) -> bool,
+    ) -> Result<Self, L1Error> {
         let subject = L1Log::subject(self.view.deployment());
         let posted = Arc::new(PostedFile::open(&path.with_file_name(POSTED), subject)?);
         let first = self.first;
-        let known = |number: u64, hash: &B256| number < first || known(hash);
+        let is_known = |number: u64, hash: &B256| number < first || is_known(hash);
         let Self { view, update, .. } = &mut self;
         let view = Arc::make_mut(view);
-        let files = BridgeFiles::open_beside(path, subject)?;
+        let files = BridgeFiles::open_next_to(path, subject)?;
         view.bridge_mut().attach(&files)?;
         let log = L1Log::open(path, subject, |saved| {
             let refused = |error: L1Error| DiskError::malformed(RECORD, error);
             match saved {
                 Saved::Checkpoint(mut checkpoint) => {
                     checkpoint.bridge.attach(&files)?;
-                    view.take_checkpoint(*checkpoint).map_err(refused)?;
+                    view.apply_checkpoint(*checkpoint).map_err(refused)?;
                 }
                 Saved::Block(header, events) => {
                     view.accepts(&header, &events).map_err(refused)?;
                     // L2 blocks on L1 are handed over again, since they must be compared with the
                     // chain on disk.
                     update.advanced.extend(events.advanced.iter().cloned());
-                    view.take(header, *events);
+                    view.apply(header, *events);
                 }
             }
             // The file may be long, so memory is bounded as it is while reading from L1.
             if view.remembered() >= 2 * MAX_HEADERS {
-                if let Some((number, _)) = view.first_unknown(&known) {
+                if let Some((number, _)) = view.first_unknown(&is_known) {
                     let reason = format!("L2 block {number} is missing");
                     return Err(DiskError::malformed(RECORD, reason));
                 }
@@ -148,10 +152,10 @@ impl<P: L1Provider> L1Reader<P> {
         })?;
         (self.log, self.posted) = (Some(log), Some(posted));
         self.may_start_anew = true;
-        if let Some((number, l1_block)) = self.view.first_unknown(&known) {
+        if let Some((number, l1_block)) = self.view.first_unknown(&is_known) {
             tracing::warn!(number, l1_block, "L2 block missing on disk, reading L1 again");
             let oldest = self.view.oldest().map_or(0, |header| header.number);
-            self.cut_back(l1_block.checked_sub(1).filter(|stayed| *stayed >= oldest))?;
+            self.cut_back(l1_block.checked_sub(1).filter(|common| *common >= oldest))?;
         }
         if let Some(head) = self.view.head() {
             let (number, blocks) = (head.number, self.view.remembered());
@@ -186,16 +190,16 @@ impl<P: L1Provider> L1Reader<P> {
     ///
     /// [`L1Error`] if L1 cannot be read or contradicts itself. Results before the error are
     /// kept, and the next successful call returns them.
-    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, L1Error> {
-        let more = self.read_more(known)?;
+    pub fn poll(&mut self, is_known: &dyn Fn(&B256) -> bool) -> Result<L1Update, L1Error> {
+        let more = self.read_more(is_known)?;
         Ok(L1Update { more, ..self.hand_over() })
     }
 
     /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if
     /// there are more blocks to read.
-    pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, L1Error> {
+    pub(crate) fn read_more(&mut self, is_known: &dyn Fn(&B256) -> bool) -> Result<bool, L1Error> {
         let newest = self.client.newest()?;
-        self.read_up_to(newest, known)
+        self.read_up_to(newest, is_known)
     }
 
     /// Reads like [`Self::read_more`], with the latest and the finalized header that were requested
@@ -203,10 +207,10 @@ impl<P: L1Provider> L1Reader<P> {
     pub(crate) fn read_up_to(
         &mut self,
         (latest, finalized): (Option<ReadHeader>, Option<ReadHeader>),
-        known: &dyn Fn(&B256) -> bool,
+        is_known: &dyn Fn(&B256) -> bool,
     ) -> Result<bool, L1Error> {
         if let Some(latest) = latest {
-            self.read_on(latest, known)?;
+            self.read_on(latest, is_known)?;
         }
         self.take_finalized(finalized);
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
@@ -226,17 +230,17 @@ impl<P: L1Provider> L1Reader<P> {
     fn read_on(
         &mut self,
         latest: ReadHeader,
-        known: &dyn Fn(&B256) -> bool,
+        is_known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), L1Error> {
-        let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
+        let is_head = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
         // Do not change the view for a header that only one of multiple nodes reports.
-        if !is_known && !self.client.is_agreed(&latest.header)? {
+        if !is_head && !self.client.is_agreed(&latest.header)? {
             return Ok(());
         }
         if self.view.latest() != latest.header.number {
             Arc::make_mut(&mut self.view).set_latest(latest.header.number);
         }
-        if is_known {
+        if is_head {
             // L1 has the latest block of the file.
             self.may_start_anew = false;
             self.forget_old_headers();
@@ -249,7 +253,7 @@ impl<P: L1Provider> L1Reader<P> {
         self.may_start_anew = false;
         match common {
             Common::Head => {}
-            Common::Block(stayed) => self.revert_to(Some(stayed))?,
+            Common::Block(common) => self.revert_to(Some(common))?,
             Common::Nothing => self.revert_to(None)?,
         }
         self.forget_old_headers();
@@ -276,14 +280,15 @@ impl<P: L1Provider> L1Reader<P> {
         // While syncing, the headers are not yet known to be ancestors of the head, so a majority
         // of nodes must confirm the last one. A node that lacks it does not count as a dissent,
         // since most nodes have the head.
-        if let Some(last) = headers.last().filter(|it| it.header.number < self.view.latest()) {
+        if let Some(last) = headers.last().filter(|block| block.header.number < self.view.latest())
+        {
             self.client.is_agreed(&last.header)?;
         }
         let &Deployment { rollup, message_queue, forced, .. } = self.view.deployment();
-        for some in headers.chunks(PARALLEL) {
-            let logged = self.client.transactions_of(some, &[rollup, message_queue, forced]);
-            for (read, transactions) in some.iter().zip(logged) {
-                self.read(read.header.clone(), &transactions?, known)?;
+        for chunk in headers.chunks(PARALLEL) {
+            let results = self.client.transactions_of(chunk, &[rollup, message_queue, forced]);
+            for (read, transactions) in chunk.iter().zip(results) {
+                self.read(read.header.clone(), &transactions?, is_known)?;
             }
         }
         Ok(())
@@ -307,25 +312,25 @@ impl<P: L1Provider> L1Reader<P> {
         if self.is_shared(top, latest)? {
             return Ok(if top == head.number { Common::Head } else { Common::Block(top) });
         }
-        let (mut gone, mut step) = (top, 1);
-        let mut stayed = loop {
-            if gone == first.number {
+        let (mut missing, mut step) = (top, 1);
+        let mut common = loop {
+            if missing == first.number {
                 // If all headers from the deployment on are remembered, L1 can be read again from
                 // there.
                 let all = first.number == self.view.deployment().l1_block;
                 return if all { Ok(Common::Nothing) } else { Err(too_deep) };
             }
-            let number = gone.saturating_sub(step).max(first.number);
+            let number = missing.saturating_sub(step).max(first.number);
             if self.is_shared(number, latest)? {
                 break number;
             }
-            (gone, step) = (number, step.saturating_mul(2));
+            (missing, step) = (number, step.saturating_mul(2));
         };
-        while gone - stayed > 1 {
-            let middle = stayed + (gone - stayed) / 2;
-            if self.is_shared(middle, latest)? { stayed = middle } else { gone = middle }
+        while missing - common > 1 {
+            let middle = common + (missing - common) / 2;
+            if self.is_shared(middle, latest)? { common = middle } else { missing = middle }
         }
-        Ok(Common::Block(stayed))
+        Ok(Common::Block(common))
     }
 
     /// Returns `true` if a remembered block is on the chain of `latest`.
@@ -339,29 +344,29 @@ impl<P: L1Provider> L1Reader<P> {
 
     /// Handles an L1 reorg with this last common block; `None` if there is none since the
     /// deployment.
-    fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
+    fn revert_to(&mut self, common: Option<u64>) -> Result<(), L1Error> {
         let from = self.view.head().map(|head| head.number);
-        tracing::warn!(from, stayed, "L1 reorg detected");
-        self.cut_back(stayed)?;
-        let number = stayed.unwrap_or_default();
+        tracing::warn!(from, common, "L1 reorg detected");
+        self.cut_back(common)?;
+        let number = common.unwrap_or_default();
         let before = self.update.reverted_to.unwrap_or(number);
         self.update.reverted_to = Some(before.min(number));
         Ok(())
     }
 
     /// Drops the blocks after this one, or all blocks for `None`.
-    fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
-        let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
+    fn cut_back(&mut self, common: Option<u64>) -> Result<(), L1Error> {
+        let is_kept = |number: u64| common.is_some_and(|common| number <= common);
         // Must come first: if it fails, neither the log nor the view has changed, and the next poll
         // retries.
-        Arc::make_mut(&mut self.view).recall(stayed)?;
+        Arc::make_mut(&mut self.view).recall(common)?;
         if let Some(log) = &mut self.log {
-            match stayed {
-                Some(_) => log.keep(self.view.headers_up_to(stayed))?,
+            match common {
+                Some(_) => log.keep(self.view.headers_up_to(common))?,
                 None => log.clear()?,
             }
         }
-        Arc::make_mut(&mut self.view).cut_back(stayed);
+        Arc::make_mut(&mut self.view).cut_back(common);
         // These L2 blocks were not handed over yet, so no other thread has seen them.
         self.update.advanced.retain(|block| is_kept(block.l1_block));
         Ok(())
@@ -372,18 +377,18 @@ impl<P: L1Provider> L1Reader<P> {
         &mut self,
         header: L1Header,
         transactions: &[L1Transaction],
-        known: &dyn Fn(&B256) -> bool,
+        is_known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), L1Error> {
         let mut events = Events::default();
         if !transactions.is_empty() {
             let first = self.first;
-            let known = |number: u64, hash: &B256| number < first || known(hash);
+            let is_known = |number: u64, hash: &B256| number < first || is_known(hash);
             // Data of this block only, because the blobs of many blocks would fill memory while L1
             // is read from the start.
             let mut data = FetchedData::default();
             events = loop {
                 let deployment = self.view.deployment();
-                match derive(deployment, &header, transactions, &data, known) {
+                match derive(deployment, &header, transactions, &data, is_known) {
                     Ok(Derived::Whole(events)) => break events,
                     Ok(Derived::Lacks(need)) => self.fetch(need, &header, &mut data)?,
                     Err(missing) => {
@@ -409,7 +414,7 @@ impl<P: L1Provider> L1Reader<P> {
             log.append(&header, &events)?;
         }
         self.update.advanced.extend(events.advanced.iter().cloned());
-        Arc::make_mut(&mut self.view).take(header, events);
+        Arc::make_mut(&mut self.view).apply(header, events);
         self.forget_old_headers();
         Ok(())
     }
@@ -453,8 +458,9 @@ impl<P: L1Provider> L1Reader<P> {
         let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
         let synced = synced.and_then(|()| self.view.bridge().sync());
         let checkpoint = synced.and_then(|()| self.view.checkpoint()).map_err(L1Error::from);
-        let compacted = checkpoint
-            .and_then(|checkpoint| checkpoint.map_or(Ok(()), |it| log.compact(&it.encode())));
+        let compacted = checkpoint.and_then(|checkpoint| {
+            checkpoint.map_or(Ok(()), |checkpoint| log.compact(&checkpoint.encode()))
+        });
         if let Err(error) = compacted {
             tracing::warn!(%error, "failed to compact L1 history file, retrying when it has grown");
         }

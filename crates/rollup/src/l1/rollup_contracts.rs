@@ -316,7 +316,7 @@ pub(crate) struct Admission {
 impl PartialEq for Admission {
     fn eq(&self, other: &Self) -> bool {
         // Ignores the reason of a rejection, because its text differs between L1 clients.
-        let policy = |it: &Self| it.policy.as_ref().ok().copied();
+        let policy = |admission: &Self| admission.policy.as_ref().ok().copied();
         self.account == other.account
             && self.open_at == other.open_at
             && policy(self) == policy(other)
@@ -390,8 +390,8 @@ pub(crate) async fn admission(
     }
     let open_at = head.timestamp.saturating_add(rules.open_after);
     let policy = ISequencing::new(policy, &provider);
-    let answer = policy.authorize(account, head.timestamp).block(at).call().await;
-    let policy = match answer {
+    let result = policy.authorize(account, head.timestamp).block(at).call().await;
+    let policy = match result {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
         // A revert is the policy's rejection. Other errors are failures of the request, which the
         // caller retries.

@@ -109,14 +109,14 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     });
     out.list(&events.forced, put_forced);
     out.list(&events.advanced, put_posted);
-    out.list(&events.discharged, |out, it| {
-        out.word(it.index);
-        out.byte(it.outcome);
+    out.list(&events.discharged, |out, discharged| {
+        out.word(discharged.index);
+        out.byte(discharged.outcome);
     });
-    out.list(&events.claimed, |out, it| {
-        out.word(it.index);
-        out.byte(it.is_refunded.into());
-        out.raw(it.l1_transaction.as_slice());
+    out.list(&events.claimed, |out, claim| {
+        out.word(claim.index);
+        out.byte(claim.is_refunded.into());
+        out.raw(claim.l1_transaction.as_slice());
     });
     out.list(&events.pauses, |out, until| out.word(*until));
     out.0
@@ -273,16 +273,16 @@ mod tests {
 
     #[test]
     fn cost_records_have_fixed_length_and_known_flags() {
-        let known = L1Cost {
+        let priced = L1Cost {
             gas: 1,
             gas_price: 2,
             blob_gas: 3,
             blob_gas_price: Some(4),
             is_partial: false,
         };
-        let unknown = L1Cost { blob_gas_price: None, ..known };
-        let partial = L1Cost { blob_gas: 0, blob_gas_price: None, is_partial: true, ..known };
-        for cost in [known, unknown, partial, L1Cost::default()] {
+        let unknown = L1Cost { blob_gas_price: None, ..priced };
+        let partial = L1Cost { blob_gas: 0, blob_gas_price: None, is_partial: true, ..priced };
+        for cost in [priced, unknown, partial, L1Cost::default()] {
             let (hash, transaction) = (B256::repeat_byte(5), B256::repeat_byte(6));
             let (number, l1_block) = (7, 8);
             let last = (number, hash);
@@ -307,6 +307,6 @@ mod tests {
             assert!(read(other).unwrap_err().to_string().contains("flag 3 of a cost"));
         }
         assert_eq!((unknown.total(), partial.total()), (None, None));
-        assert_eq!(known.total(), Some(alloy_primitives::U256::from(14)));
+        assert_eq!(priced.total(), Some(alloy_primitives::U256::from(14)));
     }
 }

@@ -206,7 +206,7 @@ impl Node {
     fn take(&mut self, block: &L1Block, events: Events) {
         self.view.accepts(&block.header, &events).unwrap();
         self.handed_on.extend(events.advanced.iter().cloned());
-        self.view.take(block.header.clone(), events);
+        self.view.apply(block.header.clone(), events);
     }
 
     fn go_back(&mut self, stayed: Option<u64>) {

@@ -158,17 +158,20 @@ impl L1View {
     }
 
     /// Returns the number of headers up to this L1 block; zero for `None`.
-    pub(super) fn headers_up_to(&self, stayed: Option<u64>) -> usize {
+    pub(super) fn headers_up_to(&self, common: Option<u64>) -> usize {
         partition_point(&self.headers, |header| {
-            stayed.is_some_and(|stayed| header.number <= stayed)
+            common.is_some_and(|common| header.number <= common)
         })
     }
 
     /// Returns the numbers of the first L2 block on L1 that is not `known`, and of its L1 block. A
     /// node that has a block also has all earlier ones.
-    pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
-        let held = partition_point(&self.advanced, |block| known(block.number, &block.hash));
-        self.advanced.get(held).map(|block| (block.number, block.l1_block))
+    pub(super) fn first_unknown(
+        &self,
+        is_known: &dyn Fn(u64, &B256) -> bool,
+    ) -> Option<(u64, u64)> {
+        let count = partition_point(&self.advanced, |block| is_known(block.number, &block.hash));
+        self.advanced.get(count).map(|block| (block.number, block.l1_block))
     }
 
     /// Reads the records that [`Self::cut_back`] removes from the files into memory.
@@ -176,31 +179,31 @@ impl L1View {
     /// # Errors
     ///
     /// [`DiskError`] if a file cannot be read. The view is then as before.
-    pub(super) fn recall(&mut self, stayed: Option<u64>) -> Result<(), DiskError> {
+    pub(super) fn recall(&mut self, common: Option<u64>) -> Result<(), DiskError> {
         // Without a common block, all records are dropped.
-        stayed.map_or(Ok(()), |stayed| self.bridge.recall(stayed))
+        common.map_or(Ok(()), |common| self.bridge.recall(common))
     }
 
     /// Drops the blocks after this one, or all blocks for `None`, even finalized ones. A view with
     /// files needs [`Self::recall`] first.
-    pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
-        let Some(stayed) = stayed else {
+    pub(crate) fn cut_back(&mut self, common: Option<u64>) {
+        let Some(common) = common else {
             let (latest, bridge) = (self.latest, self.bridge.emptied());
             *self = Self { latest, bridge, ..Self::new(self.deployment.clone()) };
             return;
         };
-        let is_kept = |number: u64| number <= stayed;
+        let is_kept = |number: u64| number <= common;
         // All lists are ordered by L1 block.
-        self.headers.truncate(self.headers_up_to(Some(stayed)));
-        self.messages.revert_to(stayed);
+        self.headers.truncate(self.headers_up_to(Some(common)));
+        self.messages.revert_to(common);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
         self.forced.truncate(forced);
-        self.bridge.cut_back(stayed, self.forced_len());
+        self.bridge.cut_back(common, self.forced_len());
         let advanced = partition_point(&self.advanced, |block| is_kept(block.l1_block));
         self.advanced.truncate(advanced);
         let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));
         self.discharged.truncate(discharged);
-        self.finalized = self.finalized.min(stayed);
+        self.finalized = self.finalized.min(common);
     }
 
     /// Returns the open entries at the oldest remembered header. No other earlier data is needed.
@@ -230,7 +233,7 @@ impl L1View {
     /// # Errors
     ///
     /// [`L1Error::Mismatch`] if the view is not empty.
-    pub(super) fn take_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), L1Error> {
+    pub(super) fn apply_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), L1Error> {
         if let Some(head) = self.head() {
             return Err(L1Error::mismatch("number of a checkpoint's block", head.number, 0));
         }
@@ -281,13 +284,15 @@ impl L1View {
     }
 
     /// Adds a block with its events, which [`Self::accepts`] has checked.
-    pub(crate) fn take(&mut self, header: L1Header, events: Events) {
-        self.bridge.take(&header, &events);
+    pub(crate) fn apply(&mut self, header: L1Header, events: Events) {
+        self.bridge.apply(&header, &events);
         for SentMessage { message, l1_block, l1_timestamp, .. } in events.messages {
             self.messages.push(message, l1_block, l1_timestamp);
         }
         self.forced.extend(events.forced);
-        self.discharged.extend(events.discharged.into_iter().map(|it| (it.index, header.number)));
+        self.discharged.extend(
+            events.discharged.into_iter().map(|transaction| (transaction.index, header.number)),
+        );
         self.advanced.extend(events.advanced.into_iter().map(PostedBlock::without_input));
         self.headers.push_back(header);
     }
@@ -318,11 +323,11 @@ impl L1View {
         // all remembered headers.
         let advanced = self.settled().count();
         if advanced > 1 {
-            let kept = self.advanced.split_off(advanced - 1);
+            let newest = self.advanced.split_off(advanced - 1);
             // A dropped block that is not finalized yet is reported as finalized only together with
             // a later block.
             self.final_before = self.finalized_head();
-            self.advanced = kept;
+            self.advanced = newest;
         }
         let discharged = partition_point(&self.discharged, |(_, at)| *at < oldest);
         let Some(&(index, at)) = discharged.checked_sub(1).and_then(|at| self.discharged.get(at))
@@ -343,8 +348,8 @@ impl L1View {
     }
 
     /// Returns the number of entries in memory, without headers.
-    pub fn held(&self) -> usize {
-        self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
+    pub fn entries(&self) -> usize {
+        self.messages.entries() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }
 
     pub(super) const fn set_latest(&mut self, latest: u64) {
@@ -367,11 +372,11 @@ mod tests {
     fn dropped_blocks_are_not_finalized() {
         let address = Address::repeat_byte(1);
         let mut view = L1View::new(bare_deployment(address, address));
-        (1..=5).for_each(|number| view.take(header(number), Events::default()));
+        (1..=5).for_each(|number| view.apply(header(number), Events::default()));
         view.set_finalized(4);
-        for (stayed, finalized) in [(Some(5), 4), (Some(4), 4), (Some(2), 2), (None, 0)] {
-            view.cut_back(stayed);
-            assert_eq!(view.finalized(), finalized, "{stayed:?}");
+        for (common, finalized) in [(Some(5), 4), (Some(4), 4), (Some(2), 2), (None, 0)] {
+            view.cut_back(common);
+            assert_eq!(view.finalized(), finalized, "{common:?}");
         }
     }
 }

@@ -33,28 +33,28 @@ pub(crate) enum Quorum {
     /// node that is ahead would otherwise decide alone.
     All,
     /// More than half of the nodes that respond.
-    Answering,
+    Responding,
 }
 
 /// Responses to a request so far, with the indexes of the nodes.
 #[derive(Debug)]
-struct Answers<T> {
-    given: Vec<(usize, T)>,
+struct Responses<T> {
+    received: Vec<(usize, T)>,
     nodes: usize,
     /// `true` if all other nodes are in backoff.
     is_complete: bool,
 }
 
-impl<T> Answers<T> {
+impl<T> Responses<T> {
     /// Returns the first response on which more than `half` nodes agree, and the size of the
     /// largest group of equal responses.
-    fn of_most(&self, quorum: Quorum, same: impl Fn(&T, &T) -> bool) -> Result<usize, usize> {
+    fn majority(&self, quorum: Quorum, same: impl Fn(&T, &T) -> bool) -> Result<usize, usize> {
         let needed = match quorum {
-            Quorum::Answering if self.is_complete => self.given.len(),
+            Quorum::Responding if self.is_complete => self.received.len(),
             _ => self.nodes,
         };
-        let count = |own: &T| self.given.iter().filter(|(_, other)| same(own, other)).count();
-        let largest = (0..self.given.len()).map(|at| (at, count(&self.given[at].1)));
+        let count = |own: &T| self.received.iter().filter(|(_, other)| same(own, other)).count();
+        let largest = (0..self.received.len()).map(|at| (at, count(&self.received[at].1)));
         match largest.max_by_key(|(_, count)| *count) {
             Some((at, count)) if 2 * count > needed => Ok(at),
             largest => Err(largest.map_or(0, |(_, count)| count)),
@@ -82,10 +82,10 @@ impl Silent {
         if is_minority { vec![true; awake.len()] } else { awake }
     }
 
-    fn note(&self, node: usize, has_answered: bool, now: Instant) {
+    fn note(&self, node: usize, has_responded: bool, now: Instant) {
         let mut all = self.0.lock();
         let Some((count, until)) = all.get_mut(node) else { return };
-        if has_answered {
+        if has_responded {
             (*count, *until) = (0, None);
         } else if until.is_none_or(|until| until <= now) {
             let backoff =
@@ -103,13 +103,13 @@ pub(crate) struct Verdicts<T> {
     /// Values and error responses of the nodes that responded.
     pub(crate) all: Vec<Result<T, TransportError>>,
     /// Index of a response that more than half of them share.
-    most: Option<usize>,
+    majority: Option<usize>,
 }
 
 impl<T> Verdicts<T> {
     /// Returns the response that more than half of the nodes share.
-    pub(crate) fn most(&self) -> Option<&Result<T, TransportError>> {
-        self.all.get(self.most?)
+    pub(crate) fn majority(&self) -> Option<&Result<T, TransportError>> {
+        self.all.get(self.majority?)
     }
 }
 
@@ -140,9 +140,9 @@ impl Pending {
     }
 }
 
-impl Answers<Option<Pending>> {
-    fn known(&self) -> impl Iterator<Item = Pending> {
-        self.given.iter().filter_map(|(_, pending)| *pending)
+impl Responses<Option<Pending>> {
+    fn reported(&self) -> impl Iterator<Item = Pending> {
+        self.received.iter().filter_map(|(_, pending)| *pending)
     }
 }
 
@@ -167,10 +167,10 @@ impl L1Client {
     ///
     /// [`L1Error::Undecided`] if the responses differ and no quorum agrees; the error of a node if
     /// none responds.
-    pub(crate) fn most<T, E, F>(
+    pub(crate) fn majority<T, E, F>(
         &self,
         quorum: Quorum,
-        ask: impl Fn(RootProvider) -> F,
+        request: impl Fn(RootProvider) -> F,
     ) -> Result<T, E>
     where
         T: PartialEq + Send + 'static,
@@ -178,36 +178,36 @@ impl L1Client {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         if self.nodes.is_empty() {
-            return self.wait(ask(self.client.provider().clone()));
+            return self.wait(request(self.client.provider().clone()));
         }
         let turn = self.client.turn();
-        let (mut answers, error) = self.ask_all(ask, move |answers| {
+        let (mut responses, error) = self.request_all(request, move |responses| {
             // No better result is expected soon, and the caller will retry.
-            let is_over = quorum == Quorum::All && answers.is_complete;
-            is_over || answers.of_most(quorum, T::eq).is_ok()
+            let is_over = quorum == Quorum::All && responses.is_complete;
+            is_over || responses.majority(quorum, T::eq).is_ok()
         });
-        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+        if let (true, Some(error)) = (responses.received.is_empty(), error) {
             return Err(error);
         }
-        match answers.of_most(quorum, T::eq) {
+        match responses.majority(quorum, T::eq) {
             Ok(at) => {
-                let right = &answers.given[at].1;
-                let is_wrong = |(node, answer): &(usize, T)| {
-                    *node == turn % self.nodes.len() && answer != right
+                let right = &responses.received[at].1;
+                let is_wrong = |(node, response): &(usize, T)| {
+                    *node == turn % self.nodes.len() && response != right
                 };
-                if answers.given.iter().any(is_wrong) {
+                if responses.received.iter().any(is_wrong) {
                     tracing::warn!("L1 node contradicts the others, trying the next one");
                     self.client.leave_address(turn);
                 }
-                Ok(answers.given.swap_remove(at).1)
+                Ok(responses.received.swap_remove(at).1)
             }
             Err(same) => {
                 // The node in use may be the wrong one, which cannot be detected. With a quorum of
                 // all nodes it may just have a block that the others lack.
-                if quorum == Quorum::Answering {
+                if quorum == Quorum::Responding {
                     self.client.leave_address(turn);
                 }
-                Err(L1Error::Undecided { same, nodes: answers.given.len() }.into())
+                Err(L1Error::Undecided { same, nodes: responses.received.len() }.into())
             }
         }
     }
@@ -221,46 +221,51 @@ impl L1Client {
     /// The error of a node if none responds.
     pub(crate) fn verdicts<T, F>(
         &self,
-        ask: impl Fn(RootProvider) -> F,
+        request: impl Fn(RootProvider) -> F,
         same: impl Fn(&T, &T) -> bool + Copy + Send + 'static,
     ) -> Result<Verdicts<T>, L1Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, TransportError>> + Send + 'static,
     {
-        let ask = |provider| {
-            let answer = ask(provider);
+        let request = |provider| {
+            let response = request(provider);
             async move {
-                match answer.await {
+                match response.await {
                     Err(error) if !error.is_error_resp() => Err(L1Error::from(error)),
-                    answer => Ok(answer),
+                    response => Ok(response),
                 }
             }
         };
         if self.nodes.is_empty() {
-            let answer = self.wait(ask(self.client.provider().clone()))?;
-            return Ok(Verdicts { all: vec![answer], most: Some(0) });
+            let response = self.wait(request(self.client.provider().clone()))?;
+            return Ok(Verdicts { all: vec![response], majority: Some(0) });
         }
         let same = move |a: &Result<T, _>, b: &Result<T, _>| match (a, b) {
             (Ok(a), Ok(b)) => same(a, b),
             (a, b) => a.is_err() && b.is_err(),
         };
         let turn = self.client.turn();
-        let (answers, error) =
-            self.ask_all(ask, move |answers| answers.of_most(Quorum::Answering, same).is_ok());
-        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+        let (responses, error) = self.request_all(request, move |responses| {
+            responses.majority(Quorum::Responding, same).is_ok()
+        });
+        if let (true, Some(error)) = (responses.received.is_empty(), error) {
             return Err(error);
         }
-        let most = answers.of_most(Quorum::Answering, same).ok();
-        let is_wrong = |(node, answer): &(usize, _)| {
-            let most = most.and_then(|at| answers.given.get(at));
-            *node == turn % self.nodes.len() && most.is_none_or(|(_, most)| !same(most, answer))
+        let majority = responses.majority(Quorum::Responding, same).ok();
+        let is_wrong = |(node, response): &(usize, _)| {
+            let majority = majority.and_then(|at| responses.received.get(at));
+            *node == turn % self.nodes.len()
+                && majority.is_none_or(|(_, majority)| !same(majority, response))
         };
-        if answers.given.iter().any(is_wrong) {
+        if responses.received.iter().any(is_wrong) {
             tracing::warn!("L1 node contradicts the others, trying the next one");
             self.client.leave_address(turn);
         }
-        Ok(Verdicts { all: answers.given.into_iter().map(|(_, answer)| answer).collect(), most })
+        Ok(Verdicts {
+            all: responses.received.into_iter().map(|(_, response)| response).collect(),
+            majority,
+        })
     }
 
     /// Returns the timestamp of the pending block. With multiple nodes, this is the time on which
@@ -280,17 +285,18 @@ impl L1Client {
         if self.nodes.is_empty() {
             return self.next_timestamp();
         }
-        let (answers, error) =
-            self.ask_all(pending, move |answers| NextBlock::is_decided(answers, head));
-        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+        let (responses, error) =
+            self.request_all(pending, move |responses| NextBlock::is_decided(responses, head));
+        if let (true, Some(error)) = (responses.received.is_empty(), error) {
             return Err(error);
         }
-        let Some(next) = NextBlock::of(&answers, head) else { return Ok(None) };
+        let Some(next) = NextBlock::of(&responses, head) else { return Ok(None) };
         let is_wrong = |(node, pending): &(usize, Option<Pending>)| {
             *node == turn % self.nodes.len()
-                && pending.is_some_and(|it| it.timestamp().abs_diff(next.timestamp) > WRONG_TIME)
+                && pending
+                    .is_some_and(|block| block.timestamp().abs_diff(next.timestamp) > WRONG_TIME)
         };
-        if next.is_behind || answers.given.iter().any(is_wrong) {
+        if next.is_behind || responses.received.iter().any(is_wrong) {
             let is_behind = next.is_behind;
             tracing::warn!(is_behind, "L1 node contradicts the others, trying the next one");
             self.client.leave_address(turn);
@@ -300,79 +306,79 @@ impl L1Client {
 
     /// Sends a request to all nodes, and returns their responses once they are decided or complete,
     /// and the error of a node that failed. Cancels pending requests.
-    fn ask_all<T, E, F>(
+    fn request_all<T, E, F>(
         &self,
-        ask: impl Fn(RootProvider) -> F,
-        is_decided: impl Fn(&Answers<T>) -> bool + Send + 'static,
-    ) -> (Answers<T>, Option<E>)
+        request: impl Fn(RootProvider) -> F,
+        is_decided: impl Fn(&Responses<T>) -> bool + Send + 'static,
+    ) -> (Responses<T>, Option<E>)
     where
         T: Send + 'static,
         E: Silence + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let nodes = self.nodes.len();
-        let mut asked: FuturesUnordered<_> = self
+        let mut requests: FuturesUnordered<_> = self
             .nodes
             .iter()
-            .map(|node| ask(node.provider().clone()))
+            .map(|node| request(node.provider().clone()))
             .enumerate()
-            .map(|(node, answer)| async move { (node, answer.await) })
+            .map(|(node, response)| async move { (node, response.await) })
             .collect();
         let mut waits_for = self.silent.is_waited_for(Instant::now());
-        let (answers, heard, error) = self.client.wait(async move {
-            let mut answers = Answers { given: Vec::new(), nodes, is_complete: false };
-            let (mut heard, mut reason) = (Vec::new(), None);
-            while let Some((node, answer)) = asked.next().await {
+        let (responses, responded, error) = self.client.wait(async move {
+            let mut responses = Responses { received: Vec::new(), nodes, is_complete: false };
+            let (mut responded, mut reason) = (Vec::new(), None);
+            while let Some((node, response)) = requests.next().await {
                 if let Some(waits) = waits_for.get_mut(node) {
                     *waits = false;
                 }
-                heard.push((node, !answer.as_ref().is_err_and(Silence::is_silence)));
-                match answer {
-                    Ok(answer) => answers.given.push((node, answer)),
+                responded.push((node, !response.as_ref().is_err_and(Silence::is_silence)));
+                match response {
+                    Ok(response) => responses.received.push((node, response)),
                     // Prefer the error of a node over the timeout of another.
                     Err(error) if reason.as_ref().is_none_or(Silence::is_silence) => {
                         reason = Some(error);
                     }
                     Err(_) => {}
                 }
-                answers.is_complete = !waits_for.contains(&true);
-                if is_decided(&answers) {
+                responses.is_complete = !waits_for.contains(&true);
+                if is_decided(&responses) {
                     break;
                 }
             }
-            answers.is_complete = true;
-            (answers, heard, reason)
+            responses.is_complete = true;
+            (responses, responded, reason)
         });
         let now = Instant::now();
-        for (node, has_answered) in heard {
-            self.silent.note(node, has_answered, now);
-            if has_answered {
+        for (node, has_responded) in responded {
+            self.silent.note(node, has_responded, now);
+            if has_responded {
                 self.answered.note(now);
             }
         }
-        (answers, error)
+        (responses, error)
     }
 }
 
 impl NextBlock {
     /// Returns L1's next block according to the responses so far; `None` if no node has reported
     /// one. `head` is the head of the node in use.
-    fn of(answers: &Answers<Option<Pending>>, head: Option<u64>) -> Option<Self> {
-        let mut times: Vec<_> = answers.known().map(|pending| pending.timestamp()).collect();
+    fn of(responses: &Responses<Option<Pending>>, head: Option<u64>) -> Option<Self> {
+        let mut times: Vec<_> = responses.reported().map(|pending| pending.timestamp()).collect();
         times.sort_unstable();
         let median = *times.get(times.len().checked_sub(1)? / 2)?;
-        let ahead = answers.known().filter(|pending| pending.is_ahead(head)).count();
+        let ahead = responses.reported().filter(|pending| pending.is_ahead(head)).count();
         Some(Self {
-            timestamp: cluster(&times, answers.nodes).unwrap_or(median),
-            is_equal: cluster(&times, answers.nodes).is_some() && ahead == 0,
+            timestamp: cluster(&times, responses.nodes).unwrap_or(median),
+            is_equal: cluster(&times, responses.nodes).is_some() && ahead == 0,
             is_behind: 2 * ahead > times.len(),
         })
     }
 
     /// Returns `true` if no further response is needed. All responses are needed to decide whether
     /// the node in use lags behind.
-    fn is_decided(answers: &Answers<Option<Pending>>, head: Option<u64>) -> bool {
-        Self::of(answers, head).is_some_and(|next| next.is_equal || answers.is_complete)
+    fn is_decided(responses: &Responses<Option<Pending>>, head: Option<u64>) -> bool {
+        Self::of(responses, head).is_some_and(|next| next.is_equal || responses.is_complete)
     }
 }
 
@@ -380,7 +386,10 @@ impl NextBlock {
 /// [`SPREAD`]. If a majority of the nodes is honest, at least one of these timestamps is.
 fn cluster(times: &[u64], nodes: usize) -> Option<u64> {
     let groups = times.windows(nodes / 2 + 1);
-    groups.filter(|it| it[it.len() - 1] - it[0] <= SPREAD).map(|it| it[0]).next_back()
+    groups
+        .filter(|group| group[group.len() - 1] - group[0] <= SPREAD)
+        .map(|group| group[0])
+        .next_back()
 }
 
 #[cfg(test)]
@@ -396,16 +405,16 @@ mod tests {
     fn arrived<T: Copy>(
         random: &mut Random,
         mut open: Vec<T>,
-        is_decided: impl Fn(&Answers<T>) -> bool,
-    ) -> Answers<T> {
+        is_decided: impl Fn(&Responses<T>) -> bool,
+    ) -> Responses<T> {
         let nodes = open.len();
-        let mut answers = Answers { given: Vec::new(), nodes, is_complete: false };
-        while !open.is_empty() && !is_decided(&answers) {
+        let mut responses = Responses { received: Vec::new(), nodes, is_complete: false };
+        while !open.is_empty() && !is_decided(&responses) {
             let node = random.index(open.len());
-            answers.given.push((node, open.swap_remove(node)));
-            answers.is_complete = open.is_empty();
+            responses.received.push((node, open.swap_remove(node)));
+            responses.is_complete = open.is_empty();
         }
-        answers
+        responses
     }
 
     #[test]
@@ -417,12 +426,12 @@ mod tests {
             let lie = |random: &mut Random| if round % 2 == 0 { 1 } else { 1 + random.below(3) };
             let mut open: Vec<_> = (0..liars).map(|_| lie(&mut random)).collect();
             open.resize(2 * liars + 1, 0);
-            for quorum in [Quorum::All, Quorum::Answering] {
-                let answers = arrived(&mut random, open.clone(), |answers| {
-                    answers.of_most(quorum, u64::eq).is_ok()
+            for quorum in [Quorum::All, Quorum::Responding] {
+                let responses = arrived(&mut random, open.clone(), |responses| {
+                    responses.majority(quorum, u64::eq).is_ok()
                 });
-                let at = answers.of_most(quorum, u64::eq).unwrap();
-                assert_eq!(answers.given[at].1, 0, "{open:?}");
+                let at = responses.majority(quorum, u64::eq).unwrap();
+                assert_eq!(responses.received[at].1, 0, "{open:?}");
             }
         }
     }
@@ -447,12 +456,13 @@ mod tests {
             for liar in open.iter_mut().take(random.index(liars + 1)).flatten() {
                 liar.number = Some(U64::MAX);
             }
-            let answers =
-                arrived(&mut random, open.clone(), |answers| NextBlock::is_decided(answers, head));
-            let next = NextBlock::of(&answers, head).unwrap();
-            let (least, most) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
-            let (least, most) = (least.saturating_sub(SPREAD), *most);
-            assert!((least..=most).contains(&next.timestamp), "{next:?} of {open:?}");
+            let responses = arrived(&mut random, open.clone(), |responses| {
+                NextBlock::is_decided(responses, head)
+            });
+            let next = NextBlock::of(&responses, head).unwrap();
+            let (min, max) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
+            let (min, max) = (min.saturating_sub(SPREAD), *max);
+            assert!((min..=max).contains(&next.timestamp), "{next:?} of {open:?}");
             assert!(!next.is_behind, "{open:?}");
         }
     }
@@ -462,8 +472,9 @@ mod tests {
         let of = |numbers: [u64; 3], head| {
             let open = numbers.map(|number| reported(number, 1_000)).to_vec();
             let mut random = Random::new(1);
-            let answers = arrived(&mut random, open, |it| NextBlock::is_decided(it, Some(head)));
-            NextBlock::of(&answers, Some(head)).unwrap().is_behind
+            let responses =
+                arrived(&mut random, open, |block| NextBlock::is_decided(block, Some(head)));
+            NextBlock::of(&responses, Some(head)).unwrap().is_behind
         };
         assert!(!of([101, 101, 101], 100) && !of([103, 103, 103], 100));
         assert!(of([104, 104, 101], 100) && !of([104, 101, 101], 100));

@@ -122,11 +122,11 @@ impl Follower {
         let chain = self.sync.chain();
         let state = chain.state_after(chain.head());
         let (mut seen, mut waiting) = (B256Set::default(), Vec::new());
-        for it in &self.displaced {
+        for displaced in &self.displaced {
             // A transaction with a used nonce cannot be included again on this branch.
-            let is_used = it.transaction.nonce() < state.nonce(it.sender)?;
-            if !is_used && seen.insert(*it.transaction.hash()) {
-                waiting.push(it.clone());
+            let is_used = displaced.transaction.nonce() < state.nonce(displaced.sender)?;
+            if !is_used && seen.insert(*displaced.transaction.hash()) {
+                waiting.push(displaced.clone());
             }
         }
         self.displaced = waiting;

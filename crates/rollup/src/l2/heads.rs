@@ -80,7 +80,7 @@ mod tests {
         show(&setup);
         assert_eq!((check(&setup, &other), check(&setup, &blocks[1])), (Ok(()), Ok(())));
         // The status still has the genesis as the safe head.
-        setup.view.take(header(2), included(&blocks[..1], 2));
+        setup.view.apply(header(2), included(&blocks[..1], 2));
         show(&setup);
         assert_eq!(heads.shared.status.lock().safe_head.number, 0);
         let refusal = check(&setup, &other).unwrap_err();
@@ -88,7 +88,7 @@ mod tests {
         assert!(check(&setup, &genesis).is_err());
         assert_eq!((check(&setup, &blocks[0]), check(&setup, &blocks[1])), (Ok(()), Ok(())));
         let events: Events = included(&blocks[1..], 3);
-        setup.view.take(header(3), events);
+        setup.view.apply(header(3), events);
         show(&setup);
         assert!(check(&setup, &blocks[0]).is_err());
     }

@@ -28,7 +28,7 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
 pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, L2Error> {
     let malformed = |source| L2Error::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
-    let request = decoded.requests().iter().find(|it| it.payload.block_hash == hash);
+    let request = decoded.requests().iter().find(|request| request.payload.block_hash == hash);
     let other = |got, number| L2Error::Diverged { number, what: "the hash", got, expected: hash };
     let request = request.ok_or_else(|| other(B256::ZERO, 0))?;
     let raw = block_of(request, decoded.fork()).map_err(chain::ChainError::from)?;

@@ -114,10 +114,10 @@ impl MessageIndex {
         {
             index.undo();
         }
-        let stayed = index.head();
-        file.cut_back(stayed)?;
+        let common = index.head();
+        file.cut_back(common)?;
         index.file = Some(file);
-        if let Some(number) = stayed {
+        if let Some(number) = common {
             tracing::info!(number, "loaded the message index from disk");
         }
         Ok(index)
@@ -185,7 +185,7 @@ impl MessageIndex {
         let from = chain.first_number();
         loop {
             // The records of the file end at the same blocks as without a scan.
-            let before = self.file.as_ref().map_or(self.blocks.back().copied(), |it| it.end());
+            let before = self.file.as_ref().map_or(self.blocks.back().copied(), |file| file.end());
             let last = before.map_or(0, |block| block.number + 1) + (BLOCKS - 1);
             let last = last.max(from);
             if last < next || last > end.number {
@@ -207,13 +207,13 @@ impl MessageIndex {
             }
             self.undo();
         }
-        let stayed = self.head();
+        let common = self.head();
         // Not only if blocks were removed: an earlier call may have failed before this.
-        self.write(|file| file.cut_back(stayed));
-        if stayed.is_none() {
+        self.write(|file| file.cut_back(common));
+        if common.is_none() {
             *self = Self { file: self.file.take(), limit: self.limit, ..Self::default() };
         }
-        Ok(stayed.map_or(chain.first_number(), |number| number + 1))
+        Ok(common.map_or(chain.first_number(), |number| number + 1))
     }
 
     /// Sets the newest block, after the events up to it were added.
@@ -285,8 +285,8 @@ impl MessageIndex {
     }
 
     /// Removes the events after a block, or all for `None`.
-    fn remove_after(&mut self, stayed: Option<u64>) {
-        let is_removed = |block: u64| stayed.is_none_or(|stayed| block > stayed);
+    fn remove_after(&mut self, common: Option<u64>) {
+        let is_removed = |block: u64| common.is_none_or(|common| block > common);
         while self.sent.back().is_some_and(|sent| is_removed(sent.block)) {
             self.sent.pop_back();
         }
@@ -294,12 +294,12 @@ impl MessageIndex {
     }
 
     /// Drops the oldest events beyond `most` in each direction.
-    fn forget_beyond(&mut self, most: usize) {
-        while self.sent.len() > most {
+    fn forget_beyond(&mut self, limit: usize) {
+        while self.sent.len() > limit {
             self.sent.pop_front();
             self.first += 1;
         }
-        self.handlings.truncate_front(most);
+        self.handlings.truncate_front(limit);
     }
 
     fn add(&mut self, found: Found) {

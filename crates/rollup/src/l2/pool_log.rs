@@ -81,14 +81,14 @@ impl End {
 }
 
 fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
-    transactions.iter().map(|it| &it[..])
+    transactions.iter().map(|raw| &raw[..])
 }
 
 /// Replaces a corrupted file by one with its valid records, and keeps the corrupted one as
 /// `.damaged`. At least one of the two exists at any time.
 fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
-        Ok(there) if there.is_file() => fs::read(path)?,
+        Ok(metadata) if metadata.is_file() => fs::read(path)?,
         _ => Vec::new(),
     };
     if found.is_empty() {
@@ -100,16 +100,16 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     if fs::read(&mended)? == found {
         return fs::remove_file(&mended);
     }
-    let beside = path.with_extension("damaged");
-    match fs::remove_file(&beside) {
+    let damaged = path.with_extension("damaged");
+    match fs::remove_file(&damaged) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    fs::hard_link(path, &beside)?;
+    fs::hard_link(path, &damaged)?;
     fs::rename(&mended, path)?;
     let (bytes, salvaged) = (found.len(), whole.len());
-    let beside = beside.display();
-    tracing::error!(bytes, salvaged, %beside, "pool file is damaged, continuing with its valid records");
+    let damaged = damaged.display();
+    tracing::error!(bytes, salvaged, %damaged, "pool file is damaged, continuing with its valid records");
     Ok(())
 }
 
@@ -119,14 +119,14 @@ impl PoolLog {
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), L2Error> {
         let fault = |source| L2Error::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;
-        let mut kept = Vec::new();
+        let mut transactions = Vec::new();
         let opened = RecordFile::open(path, genesis, |_, transaction| {
-            kept.push(transaction.clone());
+            transactions.push(transaction.clone());
             Ok(())
         });
         let (file, _) = opened.map_err(|error| fault(io::Error::other(error)))?;
         let (noted, end) = (Mutex::default(), Mutex::new(End::of(file)));
-        Ok((Self { path: path.to_owned(), subject: genesis, noted, end }, kept))
+        Ok((Self { path: path.to_owned(), subject: genesis, noted, end }, transactions))
     }
 
     /// Records the transactions of replaced blocks, since some of them were never in this node's
@@ -137,7 +137,7 @@ impl PoolLog {
         }
         let number = {
             let mut noted = self.noted.lock();
-            let transactions = displaced.iter().map(|it| it.transaction.encoded_2718().into());
+            let transactions = displaced.iter().map(|tx| tx.transaction.encoded_2718().into());
             noted.transactions.extend(transactions);
             noted.last += 1;
             noted.last
@@ -181,8 +181,8 @@ impl PoolLog {
                     }
                 }
             }
-            for kept in displaced.iter().filter(|it| seen.insert(*it.transaction.hash())) {
-                all.push(kept.transaction.encoded_2718().into());
+            for displaced in displaced.iter().filter(|tx| seen.insert(*tx.transaction.hash())) {
+                all.push(displaced.transaction.encoded_2718().into());
             }
             for waiting in node.pool.iter().filter(|waiting| seen.insert(*waiting.hash())) {
                 all.push(waiting.raw.clone());
@@ -223,13 +223,13 @@ impl PoolJournal for PoolLog {
 
 /// The pool file, and its transactions that the pool does not accept yet.
 #[derive(Debug)]
-pub(crate) struct KeptPool {
+pub(crate) struct LoadedPool {
     pub(crate) log: Arc<PoolLog>,
     /// Deferred transactions, which may become valid with the next blocks, oldest first.
     pub(crate) refused: Vec<RecoveredTransaction>,
 }
 
-impl KeptPool {
+impl LoadedPool {
     /// Opens the pool file in the data directory, adds its transactions to the pool, and records
     /// all transactions that the pool accepts from now on. Skips the operator's transactions, since
     /// they are created again.
@@ -243,17 +243,17 @@ impl KeptPool {
         genesis: B256,
         operator: Option<Address>,
     ) -> Result<Self, L2Error> {
-        let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
+        let (log, transactions) = PoolLog::open(&folder.join(POOL), genesis)?;
         // Lift the limits while loading, since all of these transactions were acknowledged. The
         // file also contains those of replaced blocks, so there may be more than the limits allow;
         // and a rewritten file is not sorted, so most of them may have a nonce gap at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
-        let Offered { taken, refused } = offer(node, &kept, operator);
+        let Offered { accepted, refused } = offer(node, &transactions, operator);
         node.execute(SetPoolLimits(limits));
-        if taken + refused.len() > 0 {
+        if accepted + refused.len() > 0 {
             let not_yet = refused.len();
-            tracing::info!(taken, not_yet, "loaded the pool file");
+            tracing::info!(accepted, not_yet, "loaded the pool file");
         }
         let log = Arc::new(log);
         node.execute(SetPoolJournal(Arc::clone(&log) as _));
@@ -265,24 +265,24 @@ impl KeptPool {
 #[derive(Debug, Default)]
 struct Offered {
     /// Number of transactions that the pool accepted.
-    taken: usize,
+    accepted: usize,
     /// Rejected transactions with unused nonces, oldest first. They may become valid with the next
     /// blocks, e.g. because of a deposit in a replaced block.
     refused: Vec<RecoveredTransaction>,
 }
 
 /// Adds a file's transactions to the pool, except those of the operator.
-fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
+fn offer(node: &Node, transactions: &[Bytes], operator: Option<Address>) -> Offered {
     let mut offered = Offered::default();
     let (mut seen, mut poor) = (B256Set::default(), AddressSet::default());
     let mut refused = Vec::new();
-    for transaction in kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {
+    for transaction in transactions.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {
         let recovered = transaction.recovered.clone();
         if Some(recovered.sender) == operator || !seen.insert(*recovered.transaction.hash()) {
             continue;
         }
         match node.submit(transaction) {
-            Ok(_) => offered.taken += 1,
+            Ok(_) => offered.accepted += 1,
             Err(Rejected::NonceTooLow { .. } | Rejected::Known(_)) => {}
             Err(reason) => {
                 if may_come_right(&reason) {
@@ -292,7 +292,10 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
             }
         }
     }
-    let candidates = refused.iter().filter(|(it, _)| poor.contains(&it.sender)).map(|(it, _)| it);
+    let candidates = refused
+        .iter()
+        .filter(|(recovered, _)| poor.contains(&recovered.sender))
+        .map(|(recovered, _)| recovered);
     let waiting = next_ones(node, candidates);
     for (recovered, reason) in refused {
         let hash = *recovered.transaction.hash();
@@ -314,10 +317,10 @@ fn next_ones<'t>(
     transactions: impl Iterator<Item = &'t RecoveredTransaction>,
 ) -> B256Set {
     let mut by_sender = AddressMap::<BTreeMap<u64, B256>>::default();
-    for it in transactions {
+    for recovered in transactions {
         // The last transaction with a nonce has replaced the earlier ones.
-        let (nonce, hash) = (it.transaction.nonce(), *it.transaction.hash());
-        by_sender.entry(it.sender).or_default().insert(nonce, hash);
+        let (nonce, hash) = (recovered.transaction.nonce(), *recovered.transaction.hash());
+        by_sender.entry(recovered.sender).or_default().insert(nonce, hash);
     }
     let mut next_ones = B256Set::default();
     for (sender, nonces) in by_sender {
@@ -374,18 +377,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
         let all: Vec<_> = (0..3).map(waiting).collect();
-        let raws: Vec<_> = all.iter().map(|it| it.raw.clone()).collect();
-        let (log, kept) = open(&path);
-        assert!(kept.is_empty());
+        let raws: Vec<_> = all.iter().map(|tx| tx.raw.clone()).collect();
+        let (log, transactions) = open(&path);
+        assert!(transactions.is_empty());
         all.iter().for_each(|transaction| log.keep(log.note(transaction)).unwrap());
         drop(log);
         let whole = fs::read(&path).unwrap();
 
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let (log, kept) = open(&path);
-            let count = kept.len();
-            assert_eq!(kept, raws[..count]);
+            let (log, transactions) = open(&path);
+            let count = transactions.len();
+            assert_eq!(transactions, raws[..count]);
             assert_eq!(count == 3, length == whole.len());
             // The next record follows the valid ones.
             log.keep(log.note(&all[0])).unwrap();
@@ -399,7 +402,7 @@ mod tests {
     fn flipped_byte_loses_at_most_one_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
-        let beside = path.with_extension("damaged");
+        let damaged = path.with_extension("damaged");
         let all: Vec<_> = (0..3).map(waiting).collect();
         let (log, _) = open(&path);
         all.iter().for_each(|transaction| log.keep(log.note(transaction)).unwrap());
@@ -408,15 +411,18 @@ mod tests {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x10;
             fs::write(&path, &flipped).unwrap();
-            let (_, kept) = open(&path);
-            let lost: Vec<_> = all.iter().filter(|it| !kept.contains(&it.raw)).collect();
-            assert!(lost.len() <= 1 && kept.len() + lost.len() == 3, "{at}: {kept:?}");
-            assert!(kept.iter().all(|raw| all.iter().any(|it| it.raw == *raw)), "{at}");
-            assert_eq!(fs::read(&beside).unwrap(), flipped, "the damaged file is kept");
-            fs::remove_file(&beside).unwrap();
+            let (_, transactions) = open(&path);
+            let lost: Vec<_> = all.iter().filter(|tx| !transactions.contains(&tx.raw)).collect();
+            assert!(
+                lost.len() <= 1 && transactions.len() + lost.len() == 3,
+                "{at}: {transactions:?}"
+            );
+            assert!(transactions.iter().all(|raw| all.iter().any(|tx| tx.raw == *raw)), "{at}");
+            assert_eq!(fs::read(&damaged).unwrap(), flipped, "the damaged file is kept");
+            fs::remove_file(&damaged).unwrap();
             // The file has the salvaged records.
-            assert_eq!(open(&path).1, kept);
-            assert!(!beside.exists());
+            assert_eq!(open(&path).1, transactions);
+            assert!(!damaged.exists());
         }
     }
 
@@ -443,8 +449,8 @@ mod tests {
         too_long.raw = vec![0; (256 << 20) + 1].into();
         let lost = [log.note(&all[0]), log.note(&too_long)];
         assert!(log.keep(lost[1]).is_err());
-        let kept = log.note(&all[2]);
-        log.keep(kept).unwrap();
+        let noted = log.note(&all[2]);
+        log.keep(noted).unwrap();
         assert!(log.keep(lost[0]).is_err(), "it was not written with the later one");
         assert_eq!(open(&path).1.len(), 5);
         assert!(log.end.lock().lost.is_empty());

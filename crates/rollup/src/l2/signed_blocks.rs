@@ -64,7 +64,7 @@ impl SigningDomain {
 #[derive(Debug, Default)]
 pub(crate) struct SignedBlocks {
     origin: OnceLock<(SigningDomain, Option<Signer>)>,
-    kept: Mutex<(B256Map<Bytes>, VecDeque<B256>)>,
+    signatures: Mutex<(B256Map<Bytes>, VecDeque<B256>)>,
 }
 
 impl SignedBlocks {
@@ -78,7 +78,7 @@ impl SignedBlocks {
     /// Returns the signature on a block, if this node has signed it or has received a signature.
     /// RPC requests use only this method, so they cannot make the key sign.
     pub(crate) fn get(&self, hash: &B256) -> Option<Bytes> {
-        self.kept.lock().0.get(hash).cloned()
+        self.signatures.lock().0.get(hash).cloned()
     }
 
     /// Signs a block, unless there is a signature. The signature covers the block and, through its
@@ -100,11 +100,11 @@ impl SignedBlocks {
 
     /// Returns `true` if there is a signature on this block.
     pub(crate) fn has(&self, hash: &B256) -> bool {
-        self.kept.lock().0.contains_key(hash)
+        self.signatures.lock().0.contains_key(hash)
     }
 
     fn keep(&self, hash: B256, signature: Bytes) {
-        let (by_hash, order) = &mut *self.kept.lock();
+        let (by_hash, order) = &mut *self.signatures.lock();
         if by_hash.insert(hash, signature).is_none() {
             order.push_back(hash);
         }
@@ -145,7 +145,7 @@ impl BlockSigning {
     /// Processes a finished signature, and requests the next one. Never blocks on a remote signer.
     pub(crate) fn advance(&mut self, signed: &Arc<SignedBlocks>) {
         if let Some(pending) = &self.pending {
-            match pending.answer() {
+            match pending.response() {
                 None => return,
                 Some(Ok(Ok(()))) => drop(self.waiting.pop_front()),
                 Some(Ok(Err(error))) => {
@@ -167,7 +167,7 @@ impl BlockSigning {
             }
             let signed = Arc::clone(signed);
             // If no thread can be started, the next call retries.
-            self.pending = Probe::ask(move || signed.sign(number, hash)).ok();
+            self.pending = Probe::spawn(move || signed.sign(number, hash)).ok();
             return;
         }
     }
@@ -190,7 +190,7 @@ pub(crate) struct PolicyTrust {
     pub(crate) client: Weak<L1Client>,
     pub(crate) rollup: Address,
     pub(crate) rules: RollupRules,
-    pub(crate) known: Mutex<VecDeque<(Address, bool, Instant)>>,
+    pub(crate) cache: Mutex<VecDeque<(Address, bool, Instant)>>,
 }
 
 impl FeedTrust {
@@ -206,15 +206,15 @@ impl FeedTrust {
         book: &SignedBlocks,
         from: u64,
         limit: usize,
-        answer: Vec<SignedInput>,
+        served: Vec<SignedInput>,
     ) -> Result<Vec<Bytes>, FeedError> {
         let Some((domain, _)) = book.origin.get() else { return Err(FeedError::NotOpen) };
         // Checked before decoding, to bound the work that an untrusted response can cause.
-        if answer.len() > limit {
-            return Err(FeedError::TooMany { got: answer.len(), limit });
+        if served.len() > limit {
+            return Err(FeedError::TooMany { got: served.len(), limit });
         }
         let (mut inputs, mut signatures) = (Vec::new(), Vec::new());
-        for (SignedInput { input, signature }, expected) in answer.into_iter().zip(from + 1..) {
+        for (SignedInput { input, signature }, expected) in served.into_iter().zip(from + 1..) {
             let malformed = |error: wire::DecodeError| FeedError::Malformed(error.to_string());
             let decoded = StatelessInput::decode(&input).map_err(malformed)?;
             let payload = &decoded.request.payload;
@@ -237,7 +237,8 @@ impl FeedTrust {
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {
                     let signature = Signature::from_raw(&bytes).ok();
-                    let signer = signature.and_then(|it| domain.signer_of(number, hash, &it));
+                    let signer =
+                        signature.and_then(|signature| domain.signer_of(number, hash, &signature));
                     let signer = signer.ok_or(FeedError::NoSignature { number, hash })?;
                     self.admits(signer, number)?;
                     signatures.push((hash, bytes));
@@ -271,15 +272,15 @@ impl PolicyTrust {
     fn admits(&self, signer: Address, now: Instant) -> Result<bool, FeedError> {
         let age = |at: Instant| now.saturating_duration_since(at);
         {
-            let known = self.known.lock();
-            let found = known.iter().find(|(account, ..)| *account == signer);
+            let cached = self.cache.lock();
+            let found = cached.iter().find(|(account, ..)| *account == signer);
             if let Some((_, is_admitted, at)) = found
                 && age(*at) < BELIEVED
             {
                 return Ok(*is_admitted);
             }
             // Rate-limit requests about unknown accounts. Accounts in the cache are not affected.
-            let newest = known.iter().map(|(.., at)| age(*at)).min();
+            let newest = cached.iter().map(|(.., at)| age(*at)).min();
             if newest.is_some_and(|newest| newest < ASK_INTERVAL) && found.is_none() {
                 return Ok(false);
             }
@@ -290,20 +291,20 @@ impl PolicyTrust {
         // The lock is not held here: L1 may be slow, and blocks of known accounts must be accepted
         // meanwhile.
         let (rollup, rules) = (self.rollup, self.rules);
-        let is_admitted = client.most(Quorum::Answering, |provider| async move {
+        let is_admitted = client.majority(Quorum::Responding, |provider| async move {
             let admission =
                 rollup_contracts::admission(provider, rollup, signer, rules, latest).await?;
             Ok::<_, L1Error>(admission.is_by_policy())
         });
         let is_admitted = is_admitted.map_err(unasked)?;
-        let mut known = self.known.lock();
-        known.retain(|(account, ..)| *account != signer);
+        let mut cached = self.cache.lock();
+        cached.retain(|(account, ..)| *account != signer);
         // Accounts that L1 does not admit are evicted first.
-        if known.len() >= MAX_ACCOUNTS {
-            let other = known.iter().position(|(_, is_admitted, _)| !is_admitted);
-            known.remove(other.unwrap_or_default());
+        if cached.len() >= MAX_ACCOUNTS {
+            let other = cached.iter().position(|(_, is_admitted, _)| !is_admitted);
+            cached.remove(other.unwrap_or_default());
         }
-        known.push_back((signer, is_admitted, now));
+        cached.push_back((signer, is_admitted, now));
         Ok(is_admitted)
     }
 }
@@ -323,7 +324,7 @@ pub(crate) fn trust(
         return FeedTrust::Url;
     }
     let (client, rollup) = (Arc::downgrade(client), deployment.rollup);
-    FeedTrust::Policy(PolicyTrust { client, rollup, rules, known: Mutex::default() })
+    FeedTrust::Policy(PolicyTrust { client, rollup, rules, cache: Mutex::default() })
 }
 
 #[cfg(test)]
@@ -386,7 +387,7 @@ mod tests {
         for number in 0..2 * MAX_KEPT as u64 {
             book.keep(keccak256(number.to_be_bytes()), Bytes::new());
         }
-        let (by_hash, order) = &*book.kept.lock();
+        let (by_hash, order) = &*book.signatures.lock();
         assert_eq!((by_hash.len(), order.len()), (MAX_KEPT, MAX_KEPT));
     }
 }

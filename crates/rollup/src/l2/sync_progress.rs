@@ -9,7 +9,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl SyncProgress {
@@ -18,17 +18,17 @@ impl SyncProgress {
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
         let now = Instant::now();
         let (begun, from) = *self.begun.get_or_insert((now, read));
-        if self.told.is_some_and(|told| now - told < INTERVAL) {
+        if self.logged.is_some_and(|logged| now - logged < INTERVAL) {
             return;
         }
-        self.told = Some(now);
-        let left =
+        self.logged = Some(now);
+        let seconds_left =
             seconds_left(now - begun, read.saturating_sub(from), latest.saturating_sub(read));
-        tracing::info!(read, latest, l2, seconds_left = left, "syncing with L1");
+        tracing::info!(read, latest, l2, seconds_left, "syncing with L1");
     }
 
     pub(crate) fn end(&mut self) {
-        if self.told.is_some() {
+        if self.logged.is_some() {
             tracing::info!("synced with L1");
         }
         *self = Self::default();
@@ -36,9 +36,9 @@ impl SyncProgress {
 }
 
 /// Estimates the seconds for the remaining blocks; `None` before the first one was read.
-fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
+fn seconds_left(elapsed: Duration, done: u64, rest: u64) -> Option<u64> {
     // Checked arithmetic: `done` may be zero, and an L1 node may return any height.
-    let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;
+    let millis = elapsed.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;
     u64::try_from(millis / 1_000).ok()
 }
 
@@ -48,9 +48,9 @@ mod tests {
 
     #[test]
     fn remaining_time_is_proportional_to_remaining_blocks() {
-        let took = Duration::from_secs(10);
-        assert_eq!(seconds_left(took, 100, 1_000), Some(100));
-        assert_eq!(seconds_left(took, 100, 0), Some(0));
-        assert_eq!(seconds_left(took, 0, 1_000), None);
+        let elapsed = Duration::from_secs(10);
+        assert_eq!(seconds_left(elapsed, 100, 1_000), Some(100));
+        assert_eq!(seconds_left(elapsed, 100, 0), Some(0));
+        assert_eq!(seconds_left(elapsed, 0, 1_000), None);
     }
 }

@@ -38,9 +38,9 @@ impl L2Syncer {
     /// Queues the result of reading L1; [`Self::catch_up`] applies it.
     pub(crate) fn queue_update(&mut self, update: L1Update, view: Arc<L1View>) {
         let L1Update { reverted_to, advanced, more } = update;
-        if let Some(stayed) = reverted_to {
+        if let Some(common) = reverted_to {
             // Blocks that were reorged out before this node imported them are never executed.
-            self.waiting.retain(|block| block.l1_block <= stayed);
+            self.waiting.retain(|block| block.l1_block <= common);
             self.outcome.reverted = true;
         }
         self.waiting.extend(advanced);
@@ -63,9 +63,9 @@ impl L2Syncer {
             let is_replaced = canonical.is_some_and(|canonical| canonical != next.hash);
             // Restored even if the import fails after the old blocks were removed.
             let mut displaced = core::mem::take(&mut self.outcome.displaced);
-            let taken = self.import_posted(next, &mut displaced);
+            let imported = self.import_posted(next, &mut displaced);
             self.outcome.displaced = displaced;
-            taken?;
+            imported?;
             if is_replaced {
                 self.outcome.overtaken_by = Some(transaction);
             }

@@ -128,14 +128,14 @@ impl Lease {
     /// Returns the fencing token if this node holds the lease now.
     pub fn token(&self) -> Option<i64> {
         let state = self.0.state.lock();
-        let (_, _, token) = state.tenure.held()?;
-        (!state.left(self.0.started.elapsed(), token).is_zero()).then_some(token)
+        let (_, _, token) = state.tenure.period()?;
+        (!state.remaining(self.0.started.elapsed(), token).is_zero()).then_some(token)
     }
 
     /// Returns `true` if this node holds the lease with this fencing token for at least this time,
     /// even without another renewal.
     pub fn holds(&self, token: i64, time: Duration) -> bool {
-        self.0.state.lock().left(self.0.started.elapsed(), token) > time
+        self.0.state.lock().remaining(self.0.started.elapsed(), token) > time
     }
 
     /// Returns the leader according to etcd, unless this node leads.
@@ -267,21 +267,21 @@ impl Inner {
 
     /// Keeps the etcd lease alive, or requests one. Returns `None` if etcd has ended it.
     async fn keep_lease(&self) -> Result<Option<i64>, LeaseError> {
-        let (known, has_key) = {
+        let (current, has_key) = {
             let state = self.state.lock();
             (state.lease, state.tenure.token().is_some())
         };
-        let Some(lease) = known else {
-            let answer = self.post(GRANT, &json!({ "TTL": TTL_SECONDS.to_string() })).await?;
-            let lease = messages::granted(answer.body.clone());
-            let lease = lease.ok_or_else(|| self.gateway.malformed(GRANT, &answer.body))?;
+        let Some(lease) = current else {
+            let response = self.post(GRANT, &json!({ "TTL": TTL_SECONDS.to_string() })).await?;
+            let lease = messages::granted(response.body.clone());
+            let lease = lease.ok_or_else(|| self.gateway.malformed(GRANT, &response.body))?;
             let mut state = self.state.lock();
             (state.lease, state.is_announced) = (Some(lease), false);
             return Ok(Some(lease));
         };
-        let kept = self.post(KEEP_ALIVE, &json!({ "ID": lease.to_string() })).await;
-        match kept {
-            Ok(answer) if messages::is_alive(&answer.body) => Ok(Some(lease)),
+        let renewed = self.post(KEEP_ALIVE, &json!({ "ID": lease.to_string() })).await;
+        match renewed {
+            Ok(response) if messages::is_alive(&response.body) => Ok(Some(lease)),
             Ok(_) => {
                 let mut state = self.state.lock();
                 state.lease = None;
@@ -312,7 +312,7 @@ impl Inner {
         if self.wants.load(Ordering::SeqCst) {
             state.confirmed = Some(sent);
         }
-        let wait = state.tenure.held().map_or(Duration::ZERO, |(from, ..)| from);
+        let wait = state.tenure.period().map_or(Duration::ZERO, |(from, ..)| from);
         let wait_ms = wait.saturating_sub(now).as_millis();
         tracing::info!(token, wait_ms, "created the election key");
         Ok(ROUND_INTERVAL)
@@ -329,7 +329,7 @@ impl Inner {
         let is_contested = committed.election.is_contested;
         let is_barred = {
             let mut state = self.state.lock();
-            let was_held = !state.left(now, token).is_zero();
+            let was_held = !state.remaining(now, token).is_zero();
             state.tenure.renew(sent.0, token);
             state.observe(now, self.requests.own.id, committed.election);
             if self.wants.load(Ordering::SeqCst) {
@@ -356,20 +356,20 @@ impl Inner {
     }
 
     async fn check(&self, token: i64) -> Result<(), LeaseError> {
-        let left = || self.state.lock().left(self.started.elapsed(), token);
-        let limit = left().min(CHECK_LIMIT);
+        let remaining = || self.state.lock().remaining(self.started.elapsed(), token);
+        let limit = remaining().min(CHECK_LIMIT);
         if limit.is_zero() {
             return Err(LeaseError::NotHeld { token });
         }
         let request = self.requests.check(token);
-        let answer = self.gateway.post(TXN, &request, limit).await?.body;
-        let committed = messages::committed(&self.requests, answer.clone());
-        let committed = committed.ok_or_else(|| self.gateway.malformed(TXN, &answer))?;
+        let response = self.gateway.post(TXN, &request, limit).await?.body;
+        let committed = messages::committed(&self.requests, response.clone());
+        let committed = committed.ok_or_else(|| self.gateway.malformed(TXN, &response))?;
         if !committed.succeeded {
             self.lose(token);
             return Err(LeaseError::Lost { token });
         }
-        if left().is_zero() { Err(LeaseError::NotHeld { token }) } else { Ok(()) }
+        if remaining().is_zero() { Err(LeaseError::NotHeld { token }) } else { Ok(()) }
     }
 
     /// Ends the term with this token, since etcd no longer has its key.
@@ -402,9 +402,9 @@ impl Inner {
     }
 
     async fn read(&self) -> Result<Election, LeaseError> {
-        let answer = self.post(RANGE, &self.requests.read()).await?.body;
-        let election = messages::election(&self.requests, answer.clone());
-        election.ok_or_else(|| self.gateway.malformed(RANGE, &answer))
+        let response = self.post(RANGE, &self.requests.read()).await?.body;
+        let election = messages::election(&self.requests, response.clone());
+        election.ok_or_else(|| self.gateway.malformed(RANGE, &response))
     }
 
     async fn commit(

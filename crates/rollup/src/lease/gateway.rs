@@ -96,7 +96,7 @@ impl Gateway {
         let mut http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
         let has_tls = endpoints.iter().any(|url| url.scheme() == "https");
         if let Some(ca) = ca {
-            let bundle = Certificate::from_pem_bundle(ca).map_err(|it| pem("the CA", &it))?;
+            let bundle = Certificate::from_pem_bundle(ca).map_err(|error| pem("the CA", &error))?;
             if bundle.is_empty() {
                 let reason = "the file contains no certificate".to_owned();
                 return Err(LeaseError::Pem { file: "the CA", reason });
@@ -108,9 +108,9 @@ impl Gateway {
         }
         if let Some(identity) = identity {
             let identity = Identity::from_pem(identity);
-            http = http.identity(identity.map_err(|it| pem("the client certificate", &it))?);
+            http = http.identity(identity.map_err(|error| pem("the client certificate", &error))?);
         }
-        let http = http.build().map_err(|it| pem("TLS", &it))?;
+        let http = http.build().map_err(|error| pem("TLS", &error))?;
         let (at, credentials) = (AtomicUsize::new(0), credentials.clone());
         Ok(Self { http, endpoints, at, credentials, token: Mutex::default() })
     }
@@ -132,10 +132,10 @@ impl Gateway {
         loop {
             let at = self.at.load(Ordering::Relaxed) % self.endpoints.len();
             let endpoint = &self.endpoints[at];
-            let left = until.saturating_duration_since(Instant::now()).min(TIMEOUT);
-            let asked = tokio::time::timeout(left, self.authenticated(endpoint, path, body));
-            let timeout = || LeaseError::Timeout { url: endpoint.into(), limit: left };
-            let outcome = asked.await.unwrap_or_else(|_| Err(timeout()));
+            let remaining = until.saturating_duration_since(Instant::now()).min(TIMEOUT);
+            let request = tokio::time::timeout(remaining, self.authenticated(endpoint, path, body));
+            let timeout = || LeaseError::Timeout { url: endpoint.into(), limit: remaining };
+            let outcome = request.await.unwrap_or_else(|_| Err(timeout()));
             let error = match outcome {
                 Err(error) if error.is_of_member() => error,
                 outcome => return outcome,
@@ -170,8 +170,8 @@ impl Gateway {
         let Some(credentials) = &self.credentials else {
             return self.send(endpoint, path, body, None).await;
         };
-        let known = self.token.lock().clone();
-        if let Some(token) = known {
+        let cached = self.token.lock().clone();
+        if let Some(token) = cached {
             match self.send(endpoint, path, body, Some(&token)).await {
                 Err(LeaseError::Rejected { code, message, .. })
                     if code == UNAUTHENTICATED
@@ -181,11 +181,11 @@ impl Gateway {
             }
         }
         let Credentials { user, password } = credentials;
-        let asked = json!({ "name": user, "password": password });
+        let credentials = json!({ "name": user, "password": password });
         let path_of_token = "/v3/auth/authenticate";
-        let Answered { body: answer, .. } =
-            self.send(endpoint, path_of_token, &asked, None).await?;
-        let Some(token) = answer["token"].as_str().map(ToOwned::to_owned) else {
+        let Answered { body: response, .. } =
+            self.send(endpoint, path_of_token, &credentials, None).await?;
+        let Some(token) = response["token"].as_str().map(ToOwned::to_owned) else {
             return Err(malformed(endpoint, path_of_token, 200, b"a response without a token"));
         };
         *self.token.lock() = Some(token.clone());
@@ -213,17 +213,17 @@ impl Gateway {
         let sent = Moment::now();
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let mut answer = Vec::new();
+        let mut bytes = Vec::new();
         while let Some(part) = response.chunk().await.map_err(failed)? {
-            if answer.len() + part.len() > MAX_RESPONSE {
+            if bytes.len() + part.len() > MAX_RESPONSE {
                 return Err(LeaseError::TooLong { url: endpoint.into(), limit: MAX_RESPONSE });
             }
-            answer.extend_from_slice(&part);
+            bytes.extend_from_slice(&part);
         }
-        let malformed = || malformed(endpoint, path, status.as_u16(), &answer);
-        let body: Value = serde_json::from_slice(&answer).map_err(|_| malformed())?;
+        let malformed = || malformed(endpoint, path, status.as_u16(), &bytes);
+        let body: Value = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
         // Errors of a stream are nested, and have HTTP status 200.
-        let error = body.get("error").filter(|it| it.is_object()).unwrap_or(&body);
+        let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
         let code = error.get("code").or_else(|| error.get("grpc_code")).and_then(Value::as_i64);
         if let Some(code) = code {
             let message = error["message"].as_str().or_else(|| error["error"].as_str());
@@ -247,7 +247,7 @@ fn endpoint(text: &str) -> Result<Url, LeaseError> {
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
-    let is_loopback = host == "localhost" || address.is_ok_and(|it| it.is_loopback());
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback => Ok(url),
@@ -256,8 +256,8 @@ fn endpoint(text: &str) -> Result<Url, LeaseError> {
     }
 }
 
-fn malformed(endpoint: &Url, path: &'static str, status: u16, answer: &[u8]) -> LeaseError {
-    let excerpt = String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]).into_owned();
+fn malformed(endpoint: &Url, path: &'static str, status: u16, response: &[u8]) -> LeaseError {
+    let excerpt = String::from_utf8_lossy(&response[..response.len().min(EXCERPT)]).into_owned();
     LeaseError::Malformed { url: endpoint.into(), path, status, excerpt }
 }
 
@@ -315,8 +315,8 @@ mod tests {
                 work_timeout: Duration::ZERO,
             };
             let gateway = Gateway::new(&config).unwrap();
-            let answer = gateway.post("/v3/kv/range", &json!({}), Duration::from_secs(60)).await;
-            let error = answer.unwrap_err();
+            let response = gateway.post("/v3/kv/range", &json!({}), Duration::from_secs(60)).await;
+            let error = response.unwrap_err();
             assert_eq!(error.is_too_long(), is_too_long, "{error}: {:?}", config.endpoints);
         }
     }

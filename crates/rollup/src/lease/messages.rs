@@ -249,12 +249,12 @@ struct Header {
 }
 
 /// Parses the response to a read of an election.
-pub(super) fn election(requests: &Requests, answer: Value) -> Option<Election> {
-    Some(of_range(requests, serde_json::from_value(answer).ok()?))
+pub(super) fn election(requests: &Requests, response: Value) -> Option<Election> {
+    Some(of_range(requests, serde_json::from_value(response).ok()?))
 }
 
 /// Parses the response to a transaction.
-pub(super) fn committed(requests: &Requests, answer: Value) -> Option<Committed> {
+pub(super) fn committed(requests: &Requests, response: Value) -> Option<Committed> {
     #[derive(Deserialize)]
     struct Answer {
         header: Header,
@@ -267,37 +267,44 @@ pub(super) fn committed(requests: &Requests, answer: Value) -> Option<Committed>
     struct Response {
         response_range: Option<Range>,
     }
-    let Answer { header, succeeded, responses } = serde_json::from_value(answer).ok()?;
-    let read = responses.into_iter().find_map(|it| it.response_range).unwrap_or_default();
+    let Answer { header, succeeded, responses } = serde_json::from_value(response).ok()?;
+    let read =
+        responses.into_iter().find_map(|response| response.response_range).unwrap_or_default();
     Some(Committed { succeeded, revision: header.revision, election: of_range(requests, read) })
 }
 
 /// Parses the response to a read of records.
-pub(super) fn records(requests: &Requests, answer: Value) -> Option<Vec<Record>> {
-    let range: Range = serde_json::from_value(answer).ok()?;
-    let record = |it: KeyValue| {
-        let key = BASE64.decode(it.key).ok()?;
+pub(super) fn records(requests: &Requests, response: Value) -> Option<Vec<Record>> {
+    let range: Range = serde_json::from_value(response).ok()?;
+    let record = |pair: KeyValue| {
+        let key = BASE64.decode(pair.key).ok()?;
         let digits = key.strip_prefix(requests.name.records.as_bytes())?;
         let number = u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-        Some(Record { number, bytes: BASE64.decode(it.value).ok()?.into() })
+        Some(Record { number, bytes: BASE64.decode(pair.value).ok()?.into() })
     };
     range.kvs.into_iter().map(record).collect()
 }
 
 /// Parses the response to a grant: the id of the lease.
-pub(super) fn granted(answer: Value) -> Option<i64> {
+pub(super) fn granted(response: Value) -> Option<i64> {
     #[derive(Deserialize)]
     struct Answer {
         #[serde(rename = "ID", deserialize_with = "number")]
         id: i64,
     }
-    serde_json::from_value::<Answer>(answer).ok().map(|it| it.id).filter(|id| *id != 0)
+    serde_json::from_value::<Answer>(response)
+        .ok()
+        .map(|response| response.id)
+        .filter(|id| *id != 0)
 }
 
 /// Parses the response to a keep-alive: `false` if the lease no longer exists.
-pub(super) fn is_alive(answer: &Value) -> bool {
-    let ttl = &answer["result"]["TTL"];
-    ttl.as_str().and_then(|it| it.parse().ok()).or_else(|| ttl.as_i64()).is_some_and(|it| it > 0)
+pub(super) fn is_alive(response: &Value) -> bool {
+    let ttl = &response["result"]["TTL"];
+    ttl.as_str()
+        .and_then(|text| text.parse().ok())
+        .or_else(|| ttl.as_i64())
+        .is_some_and(|seconds| seconds > 0)
 }
 
 fn of_range(requests: &Requests, range: Range) -> Election {
@@ -307,7 +314,7 @@ fn of_range(requests: &Requests, range: Range) -> Election {
     for KeyValue { key, value, create_revision, mod_revision } in range.kvs {
         if key == requests.name.leader() {
             let leader = BASE64.decode(value).ok();
-            let leader = leader.and_then(|it| serde_json::from_slice(&it).ok());
+            let leader = leader.and_then(|value| serde_json::from_slice(&value).ok());
             election.leader = leader.map(|leader| (leader, create_revision));
         } else if key == requests.name.renewal() {
             election.renewal = Some(mod_revision);
@@ -374,12 +381,12 @@ mod tests {
         assert_eq!(read, Election { leader, renewal: Some(12), is_contested: false });
         let waits = json!({ "key": requests.name.waiting(other.id) });
         let responses = json!([{ "response_put": {} }, { "response_range": { "kvs": [waits] } }]);
-        let answer = json!({
+        let response = json!({
             "header": { "revision": "13" }, "succeeded": true, "responses": responses,
         });
         let read = Election { is_contested: true, ..Election::default() };
         let expected = Committed { succeeded: true, revision: 13, election: read };
-        assert_eq!(committed(&requests, answer), Some(expected));
+        assert_eq!(committed(&requests, response), Some(expected));
         // Fields with default values are omitted.
         let failed = committed(&requests, json!({ "header": { "revision": "13" } })).unwrap();
         assert!(!failed.succeeded);

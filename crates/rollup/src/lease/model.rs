@@ -88,7 +88,7 @@ impl Candidate {
 
     fn holds(&self, now: u64) -> bool {
         let now = self.clock(now);
-        self.tenure.held().is_some_and(|(from, until, _)| from <= now && now < until)
+        self.tenure.period().is_some_and(|(from, until, _)| from <= now && now < until)
     }
 }
 
@@ -177,7 +177,7 @@ impl ElectionModel {
     }
 
     fn run(mut self) -> Outcome {
-        let (mut outcome, mut last, mut held) = (Outcome::default(), None, None);
+        let (mut outcome, mut last, mut last_held) = (Outcome::default(), None, None);
         while let Some(Reverse((now, event))) = self.events.pop() {
             if now > END {
                 break;
@@ -186,8 +186,8 @@ impl ElectionModel {
             let all = 0..self.candidates.len();
             let holders: Vec<_> = all.filter(|at| self.candidates[*at].holds(now)).collect();
             outcome.most_holders = outcome.most_holders.max(holders.len());
-            held = if holders.is_empty() { held } else { Some(now) };
-            let gap = held.map_or(0, |held| now - held);
+            last_held = if holders.is_empty() { last_held } else { Some(now) };
+            let gap = last_held.map_or(0, |last_held| now - last_held);
             outcome.longest_gap = outcome.longest_gap.max(gap);
             if let [holder] = holders[..]
                 && last != Some(holder)
@@ -228,8 +228,9 @@ impl ElectionModel {
                 }
             }
             Event::Restart { candidate } => {
-                let it = &mut self.candidates[candidate];
-                (it.tenure, it.restarts) = (Tenure::default(), it.restarts + 1);
+                let restarted = &mut self.candidates[candidate];
+                (restarted.tenure, restarted.restarts) =
+                    (Tenure::default(), restarted.restarts + 1);
             }
             Event::Loss { candidate } => {
                 let tenure = &mut self.candidates[candidate].tenure;
@@ -297,14 +298,14 @@ impl ElectionModel {
             Request::Win if succeeded => tenure.win(sent, clock, revision, renewal),
             Request::Renew { token } if succeeded => {
                 tenure.renew(sent, token);
-                tenure.see(clock, renewal);
+                tenure.observe(clock, renewal);
             }
             Request::Renew { token } => {
                 tenure.end(token);
-                tenure.see(clock, renewal);
+                tenure.observe(clock, renewal);
             }
             Request::Read if tenure.token().is_none() => {
-                tenure.see(clock, renewal);
+                tenure.observe(clock, renewal);
                 match leader {
                     None => self.ask(now, own.0, Request::Win),
                     Some((leader, token)) if leader == own && !tenure.adopt(clock, token) => {
@@ -318,7 +319,7 @@ impl ElectionModel {
                     }
                 }
             }
-            Request::Win => tenure.see(clock, renewal),
+            Request::Win => tenure.observe(clock, renewal),
             Request::Read | Request::Resign { .. } | Request::Depose { .. } => {}
         }
     }

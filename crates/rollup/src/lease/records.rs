@@ -59,10 +59,10 @@ impl SharedRecords {
 
     /// Reads at most `limit` records from this number on.
     fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
-        let answer = self.post(RANGE, &self.range_request(from, limit), LIMIT)?;
-        let page = messages::records(self.requests(), answer.clone());
+        let response = self.post(RANGE, &self.range_request(from, limit), LIMIT)?;
+        let page = messages::records(self.requests(), response.clone());
         page.filter(|page| is_ascending(page, from))
-            .ok_or_else(|| self.lease.malformed(RANGE, &answer))
+            .ok_or_else(|| self.lease.malformed(RANGE, &response))
     }
 
     /// Adds a record. If the response is lost, the record may still exist.
@@ -95,9 +95,9 @@ impl SharedRecords {
     /// Sends a transaction that compares the fencing token. Returns `false` if another comparison
     /// failed.
     fn commit(&self, request: &Value, limit: Duration) -> Result<bool, LeaseError> {
-        let answer = self.post(TXN, request, limit)?;
-        let committed = messages::committed(self.requests(), answer.clone());
-        let committed = committed.ok_or_else(|| self.lease.malformed(TXN, &answer))?;
+        let response = self.post(TXN, request, limit)?;
+        let committed = messages::committed(self.requests(), response.clone());
+        let committed = committed.ok_or_else(|| self.lease.malformed(TXN, &response))?;
         let holder = committed.election.leader.map(|(_, token)| token);
         if !committed.succeeded && holder != Some(self.token) {
             return Err(self.lease.lost(self.token));
@@ -227,7 +227,7 @@ mod tests {
             });
             let got = match read {
                 Err(LeaseError::RecordsTooLong { got, limit: MAX_BYTES }) => got,
-                other => panic!("{:?}", other.map(|it| it.len())),
+                other => panic!("{:?}", other.map(|page| page.len())),
             };
             let page = PAGES[0] as usize * (length + OVERHEAD);
             assert!(got <= MAX_BYTES + page, "{got} bytes of records with {length}");
@@ -258,6 +258,6 @@ mod tests {
             url: (&reqwest::Url::parse("http://etcd").unwrap()).into(),
             limit: 1,
         };
-        assert!(read_pages(0, |_, _| Err(too_long())).is_err_and(|it| it.is_too_long()));
+        assert!(read_pages(0, |_, _| Err(too_long())).is_err_and(|error| error.is_too_long()));
     }
 }

@@ -31,9 +31,9 @@ pub(super) struct State {
 
 impl State {
     /// Returns the time for which the lease is still held with this token; zero if it is not.
-    pub(super) fn left(&self, now: Duration, token: i64) -> Duration {
+    pub(super) fn remaining(&self, now: Duration, token: i64) -> Duration {
         let (Some((from, until, current)), Some((sent, calendar))) =
-            (self.tenure.held(), self.confirmed)
+            (self.tenure.period(), self.confirmed)
         else {
             return Duration::ZERO;
         };
@@ -54,8 +54,8 @@ impl State {
 
     /// Records the state of the election in a response.
     pub(super) fn observe(&mut self, now: Duration, own: CandidateId, election: Election) {
-        self.tenure.see(now, election.renewal);
-        self.leader = election.leader.map(|(leader, _)| leader).filter(|it| it.id != own);
+        self.tenure.observe(now, election.renewal);
+        self.leader = election.leader.map(|(leader, _)| leader).filter(|leader| leader.id != own);
     }
 
     /// Bars this node from requesting the lease. The pause doubles each time, since the standby may

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// key of a dead node after this time.
 pub const TTL_SECONDS: u64 = 5;
 
-/// Time that a node waits before a takeover, after it has seen the last renewal of the previous
+/// Time that a node waits before a takeover, after it has observed the last renewal of the previous
 /// holder. Equal to [`TTL_SECONDS`], so that it has normally passed when etcd deletes the key.
 pub const TAKEOVER_WAIT: Duration = Duration::from_secs(TTL_SECONDS);
 
@@ -19,9 +19,9 @@ pub const HOLD: Duration = Duration::from_millis(TTL_SECONDS * 1_000 * 9 / 10);
 /// are etcd's.
 #[derive(Debug, Default)]
 pub(super) struct Tenure {
-    /// Revision of the latest renewal of any candidate that this one has seen, and the time of the
-    /// first response with it.
-    seen: Option<(i64, Duration)>,
+    /// Latest observed renewal of any candidate: its revision, and the time of the first response
+    /// with it.
+    last_renewal: Option<(i64, Duration)>,
     own: Option<OwnTerm>,
     /// Fencing token of the last term from which this candidate has resigned, or zero.
     resigned: i64,
@@ -39,26 +39,26 @@ struct OwnTerm {
 }
 
 impl Tenure {
-    /// Records the revision of the last renewal, as seen in a response that arrived at `now`.
+    /// Records the revision of the last renewal, as observed in a response that arrived at `now`.
     /// `None` if there is none, because the last holder has resigned.
-    pub(super) fn see(&mut self, now: Duration, renewal: Option<i64>) {
-        if self.seen.map(|(revision, _)| revision) != renewal {
-            self.seen = renewal.map(|revision| (revision, now));
+    pub(super) fn observe(&mut self, now: Duration, renewal: Option<i64>) {
+        if self.last_renewal.map(|(revision, _)| revision) != renewal {
+            self.last_renewal = renewal.map(|revision| (revision, now));
         }
     }
 
     /// Records that this candidate created the election key, in a transaction that was sent at
     /// `sent`, answered at `now`, and read `previous`, the last renewal of the previous holder.
     pub(super) fn win(&mut self, sent: Duration, now: Duration, token: i64, previous: Option<i64>) {
-        self.see(now, previous);
+        self.observe(now, previous);
         // Without a renewal on record, the last holder has resigned or never existed.
-        let not_before = self.seen.map_or(Duration::ZERO, |(_, at)| at + TAKEOVER_WAIT);
+        let not_before = self.last_renewal.map_or(Duration::ZERO, |(_, at)| at + TAKEOVER_WAIT);
         self.own = Some(OwnTerm { token, not_before, until: sent + HOLD });
     }
 
     /// Records at `now` that the election key belongs to this candidate, although no response to
     /// its creation has arrived. It holds the lease only after a renewal: other candidates may have
-    /// seen the creation long ago. Returns `false` if it has resigned from this term: the
+    /// observed the creation long ago. Returns `false` if it has resigned from this term: the
     /// resignation may still be in flight, and after it the next holder does not wait.
     pub(super) const fn adopt(&mut self, now: Duration, token: i64) -> bool {
         if token <= self.resigned {
@@ -90,9 +90,9 @@ impl Tenure {
         Some((token, not_before <= now))
     }
 
-    /// Returns the revision of the last renewal seen, if it has expired for any candidate.
+    /// Returns the revision of the last observed renewal, if it has expired for any candidate.
     pub(super) fn overdue(&self, now: Duration) -> Option<i64> {
-        self.seen.filter(|(_, at)| *at + TAKEOVER_WAIT <= now).map(|(renewal, _)| renewal)
+        self.last_renewal.filter(|(_, at)| *at + TAKEOVER_WAIT <= now).map(|(renewal, _)| renewal)
     }
 
     /// Returns the fencing token of the current term, even if the lease is not held yet.
@@ -101,7 +101,7 @@ impl Tenure {
     }
 
     /// Returns the times from which and until which the lease is held, and its fencing token.
-    pub(super) fn held(&self) -> Option<(Duration, Duration, i64)> {
+    pub(super) fn period(&self) -> Option<(Duration, Duration, i64)> {
         self.own.map(|own| (own.not_before, own.until, own.token))
     }
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn holds(tenure: &Tenure, now: Duration) -> bool {
-        tenure.held().is_some_and(|(from, until, _)| from <= now && now < until)
+        tenure.period().is_some_and(|(from, until, _)| from <= now && now < until)
     }
 
     #[test]
@@ -142,21 +142,21 @@ mod tests {
 
     #[test]
     fn takeover_waits_for_last_renewal_seen() {
-        // The renewal was seen at 3 s, and again later: the first time counts.
+        // The renewal was observed at 3 s, and again later: the first time counts.
         let mut tenure = Tenure::default();
-        tenure.see(seconds(3), Some(5));
-        tenure.see(seconds(6), Some(5));
+        tenure.observe(seconds(3), Some(5));
+        tenure.observe(seconds(6), Some(5));
         tenure.win(seconds(7), seconds(7), 9, Some(5));
         assert!(!holds(&tenure, seconds(7)) && holds(&tenure, seconds(8)));
-        // One that was never seen before: the wait starts with the response.
+        // One that was never observed before: the wait starts with the response.
         let mut tenure = Tenure::default();
-        tenure.see(seconds(3), Some(5));
+        tenure.observe(seconds(3), Some(5));
         tenure.win(seconds(7), seconds(8), 9, Some(6));
         tenure.renew(seconds(11), 9);
         assert!(!holds(&tenure, seconds(12)) && holds(&tenure, seconds(13)));
         // After a resignation there is nothing to wait for.
         let mut tenure = Tenure::default();
-        tenure.see(seconds(3), Some(5));
+        tenure.observe(seconds(3), Some(5));
         tenure.win(seconds(4), seconds(4), 9, None);
         assert!(holds(&tenure, seconds(4)));
     }
@@ -165,10 +165,10 @@ mod tests {
     fn renewal_is_overdue_after_wait() {
         let mut tenure = Tenure::default();
         assert_eq!(tenure.overdue(seconds(9)), None);
-        tenure.see(seconds(3), Some(5));
+        tenure.observe(seconds(3), Some(5));
         assert_eq!(tenure.overdue(seconds(7)), None);
         assert_eq!(tenure.overdue(seconds(8)), Some(5));
-        tenure.see(seconds(8), Some(6));
+        tenure.observe(seconds(8), Some(6));
         assert_eq!(tenure.overdue(seconds(8)), None);
     }
 

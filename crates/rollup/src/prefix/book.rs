@@ -36,7 +36,7 @@ impl PublishedPrefix {
 
     /// Returns the index of a transaction.
     pub(crate) fn position(&self, hash: &B256) -> Option<usize> {
-        self.prefix.promised.transactions.iter().position(|it| it == hash)
+        self.prefix.promised.transactions.iter().position(|promised| promised == hash)
     }
 
     /// Returns the update for a reader that has the first `first` transactions; `None` if the
@@ -67,9 +67,10 @@ impl PrefixBook {
     pub(crate) fn publish(&self, published: PublishedPrefix) {
         let mut newest = self.newest.lock();
         // Subscribers have the transactions of the previous prefix of the same block.
-        let environment = |it: &PublishedPrefix| it.prefix.promised.header.environment;
-        let previous = newest.as_ref().filter(|it| environment(it) == environment(&published));
-        let first = previous.map_or(0, |it| it.prefix.transactions.len());
+        let environment = |prefix: &PublishedPrefix| prefix.prefix.promised.header.environment;
+        let previous =
+            newest.as_ref().filter(|prefix| environment(prefix) == environment(&published));
+        let first = previous.map_or(0, |prefix| prefix.prefix.transactions.len());
         if let Some(update) = published.update(first) {
             // An error means that there are no subscribers.
             drop(self.updates.send(update));
@@ -94,15 +95,15 @@ impl PrefixBook {
     pub(crate) fn set_state(&self, state: Result<(), &NotPreconfirming>) {
         let (kind, reason) =
             (state.err().map(mem::discriminant), state.err().map(ToString::to_string));
-        let mut shown = self.state.lock();
+        let mut last = self.state.lock();
         // Log each kind only once, since the age in a reason changes every second.
-        if shown.as_ref().is_none_or(|(before, _)| *before != kind) {
+        if last.as_ref().is_none_or(|(before, _)| *before != kind) {
             match &reason {
                 Some(reason) => tracing::warn!(reason, "preconfirmations stopped"),
                 None => tracing::info!("preconfirmations started"),
             }
         }
-        *shown = Some((kind, Preconfirming { on: reason.is_none(), reason }));
+        *last = Some((kind, Preconfirming { on: reason.is_none(), reason }));
     }
 
     /// Returns whether this node preconfirms blocks; `None` if it is not configured to.

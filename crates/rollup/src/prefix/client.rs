@@ -145,8 +145,8 @@ impl PrefixClient {
         let Ok(header) = preconf::HeaderSummary::read(&update.header) else { return Ok(None) };
         let request =
             provider.raw_request(PREFIX.name.into(), (U64::from(header.number), U64::ZERO));
-        let answer: Result<Option<PrefixItem>, _> = within(request).await?;
-        answer.map_err(FeedError::request)
+        let response: Result<Option<PrefixItem>, _> = within(request).await?;
+        response.map_err(FeedError::request)
     }
 
     /// Runs the handler on a blocking thread, because the check may request the policy from L1.
@@ -165,8 +165,8 @@ impl PrefixClient {
         let Some(watch) = &self.watch else { return Ok(()) };
         let chain = self.node.read(|node| node.chain.reader().clone());
         let view = self.shared.view.lock().clone();
-        let kept = watch.store(update, &self.trust, &chain, view.as_deref());
-        kept.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
+        let stored = watch.store(update, &self.trust, &chain, view.as_deref());
+        stored.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
     }
 
     /// Checks and executes an update, and sets its block as the pending block.
@@ -179,7 +179,7 @@ impl PrefixClient {
         let head = chain.head().num_hash();
         let spec = &chain.config().spec;
         let l1_head = view.head().map_or(0, |head| head.number);
-        let known = ClientView {
+        let view_of_client = ClientView {
             domain: self.domain,
             rollup: view.deployment().rollup,
             head: head.hash,
@@ -188,7 +188,7 @@ impl PrefixClient {
             l1_head,
             is_canonical: &|number, hash| view.is_canonical(number, hash),
         };
-        let (header, signer) = accept(&update, &known)?;
+        let (header, signer) = accept(&update, &view_of_client)?;
         self.trust.admits(signer, header.number)?;
         let transactions = self.transactions(&update, header.environment)?;
         let decoded = Header::decode(&mut &update.header[..]);
@@ -208,7 +208,7 @@ impl PrefixClient {
         let executed = executed.map_err(|source| PrefixRefused::Lie { number, source })?;
         let block = &executed.block;
         let anchor = proven_anchor(&block.header, block.transactions.iter());
-        self.node.show_pending(executed, None)?;
+        self.node.set_pending(executed, None)?;
         let prefix = Prefix::new(update.message, update.header, transactions, anchor.as_ref())?;
         self.shared.prefixes.publish(PublishedPrefix { prefix, signature: update.signature });
         Ok(())
@@ -221,10 +221,13 @@ impl PrefixClient {
         environment: alloy_primitives::B256,
     ) -> Result<Vec<Bytes>, PrefixRefused> {
         let newest = self.shared.prefixes.newest();
-        let same = newest.filter(|it| it.prefix.promised.header.environment == environment);
-        let known = same.as_ref().map(|it| &it.prefix.transactions[..]).unwrap_or_default();
-        let first = usize::try_from(update.first).ok().and_then(|first| known.get(..first));
-        let first = first.ok_or(PrefixRefused::Gap { first: update.first, known: known.len() })?;
+        let same = newest.filter(|prefix| prefix.prefix.promised.header.environment == environment);
+        let same_transactions =
+            same.as_ref().map(|prefix| &prefix.prefix.transactions[..]).unwrap_or_default();
+        let first =
+            usize::try_from(update.first).ok().and_then(|first| same_transactions.get(..first));
+        let first = first
+            .ok_or(PrefixRefused::Gap { first: update.first, known: same_transactions.len() })?;
         Ok(first.iter().chain(&update.transactions).cloned().collect())
     }
 

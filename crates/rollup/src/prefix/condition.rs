@@ -34,17 +34,17 @@ pub(crate) fn anchor_number(state: &State) -> Result<u64, ChainError> {
 pub(crate) fn condition(
     view: &L1View,
     anchor: u64,
-    least: u64,
+    minimum: u64,
     is_own: impl Fn(u64, B256) -> bool,
 ) -> Option<L1Condition> {
     let head = view.head()?;
     let posted = posted_by_others(view, is_own).unwrap_or_default();
-    let latest = anchor.max(posted).max(least);
+    let latest = anchor.max(posted).max(minimum);
     if latest > head.number {
         return None;
     }
     // A promise that replaces another one must always name a block.
-    if least == 0 && latest <= view.finalized() {
+    if minimum == 0 && latest <= view.finalized() {
         return Some(L1Condition::default());
     }
     let is_deep = head.number - latest > MAX_DEPTH || view.header(latest).is_none();

@@ -119,12 +119,12 @@ pub enum NotPreconfirming {
         from: u64,
     },
     /// The bond is smaller than the policy requires.
-    #[error("the bond is {got} wei, but the policy requires {least}")]
+    #[error("the bond is {got} wei, but the policy requires {minimum}")]
     BondTooSmall {
         /// Bond in wei.
         got: U256,
         /// Minimum bond in wei.
-        least: U256,
+        minimum: U256,
     },
     /// A withdrawal of the bond is pending.
     #[error("the withdrawal of the bond is requested")]

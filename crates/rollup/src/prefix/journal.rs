@@ -45,8 +45,8 @@ impl Recorded {
     /// Returns `true` if `other` is the same block, or a longer signed prefix of it under the same
     /// condition.
     pub(super) fn is_shorter_than(&self, other: &Self) -> bool {
-        let [own, others] = [self, other].map(|it| &it.prefix.promised);
-        let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
+        let [own, others] = [self, other].map(|record| &record.prefix.promised);
+        let condition = |promised: &Promised| (promised.message.l1_block, promised.message.l1_hash);
         self.is_signed
             && other.is_signed
             && !own.message.is_sealed
@@ -90,7 +90,7 @@ impl Journal {
         let subject = keccak256((rollup, account).abi_encode());
         let (mut all, mut records) = (Vec::<Recorded>::new(), VecDeque::new());
         let opened = RecordFile::open(path, subject, |_, record| {
-            let recorded = decode(record, all.last().map(|it| &it.prefix))?;
+            let recorded = decode(record, all.last().map(|record| &record.prefix))?;
             records.push_back((recorded.prefix.promised.header.number, record.to_vec()));
             all.push(recorded);
             Ok(())
@@ -104,7 +104,7 @@ impl Journal {
                 "journal of preconfirmations truncated"
             );
         }
-        let (last, rewritten) = (all.last().map(|it| it.prefix.clone()), file.length());
+        let (last, rewritten) = (all.last().map(|record| record.prefix.clone()), file.length());
         let journal = Self { path: path.to_owned(), subject, file, records, last, rewritten };
         Ok(Opened { journal, records: all, is_intact: cut.is_none() })
     }
@@ -151,11 +151,11 @@ impl Journal {
 
 /// Returns the number of transactions shared with the previous record.
 fn shared(prefix: &Prefix, previous: Option<&Prefix>) -> usize {
-    let same = previous.filter(|it| {
-        it.promised.header.environment == prefix.promised.header.environment
-            && prefix.promised.transactions.starts_with(&it.promised.transactions)
+    let same = previous.filter(|last| {
+        last.promised.header.environment == prefix.promised.header.environment
+            && prefix.promised.transactions.starts_with(&last.promised.transactions)
     });
-    same.map_or(0, |it| it.transactions.len())
+    same.map_or(0, |last| last.transactions.len())
 }
 
 pub(super) fn encode(prefix: &Prefix, is_signed: bool, previous: Option<&Prefix>) -> Vec<u8> {
@@ -169,7 +169,7 @@ pub(super) fn encode(prefix: &Prefix, is_signed: bool, previous: Option<&Prefix>
     out.raw(message.l1_hash.as_slice());
     out.string(&prefix.header);
     out.word(first as u64);
-    out.list(&prefix.transactions[first..], |out, it| out.string(it));
+    out.list(&prefix.transactions[first..], |out, raw| out.string(raw));
     out.0
 }
 
@@ -195,9 +195,9 @@ pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Record
     let mut prefix = Prefix::new(message, header, added, anchor.as_ref())
         .map_err(|error| DiskError::malformed(WHAT, error))?;
     if first > 0 {
-        let len = previous.map_or(0, |it| it.transactions.len());
+        let len = previous.map_or(0, |prefix| prefix.transactions.len());
         let environment = prefix.promised.header.environment;
-        let previous = previous.filter(|it| it.promised.header.environment == environment);
+        let previous = previous.filter(|prefix| prefix.promised.header.environment == environment);
         let previous = previous.filter(|_| first == len as u64).ok_or_else(|| {
             let reason =
                 format!("shares {first} transactions with the previous record, which has {len}");

@@ -65,7 +65,7 @@ impl Prefix {
         };
         let transactions = block.transactions.iter();
         let anchor = proven_anchor(&block.header, transactions.clone());
-        let transactions = transactions.map(|it| it.encoded_2718().into()).collect();
+        let transactions = transactions.map(|tx| tx.encoded_2718().into()).collect();
         Self::new(message, header.into(), transactions, anchor.as_ref())
     }
 
@@ -79,7 +79,8 @@ impl Prefix {
     ) -> Result<Self, HeaderError> {
         let summary = HeaderSummary::read(&header)?;
         let hashes: Vec<B256> = transactions.iter().map(alloy_primitives::keccak256).collect();
-        let anchor = anchor.map_or((0, B256::ZERO), |it| (it.l1_block_number, it.l1_block_hash));
+        let anchor =
+            anchor.map_or((0, B256::ZERO), |anchor| (anchor.l1_block_number, anchor.l1_block_hash));
         let promised = Promised { message, header: summary, transactions: hashes, anchor };
         Ok(Self { promised, header, transactions })
     }

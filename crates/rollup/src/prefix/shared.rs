@@ -51,7 +51,7 @@ pub(super) struct SharedJournal {
     /// `None` until the node has become the leader.
     records: Option<Box<dyn Records>>,
     next: u64,
-    kept: VecDeque<Kept>,
+    summaries: VecDeque<Summary>,
     bytes: usize,
     /// Block of the last record.
     last: Option<Prefix>,
@@ -61,7 +61,7 @@ pub(super) struct SharedJournal {
     /// Length of all records, in bytes, above which no more prefixes are signed.
     limit: usize,
     /// Maximum number of transactions that are read, without and with repeated ones.
-    most: [usize; 2],
+    max_transactions: [usize; 2],
 }
 
 impl Default for SharedJournal {
@@ -69,19 +69,19 @@ impl Default for SharedJournal {
         Self {
             records: None,
             next: 0,
-            kept: VecDeque::new(),
+            summaries: VecDeque::new(),
             bytes: 0,
             last: None,
             is_complete: false,
             limit: MAX_BYTES,
-            most: [MAX_TRANSACTIONS, MAX_REPEATED],
+            max_transactions: [MAX_TRANSACTIONS, MAX_REPEATED],
         }
     }
 }
 
 /// Metadata of a record.
 #[derive(Debug)]
-struct Kept {
+struct Summary {
     record: u64,
     bytes: usize,
     block: u64,
@@ -97,8 +97,8 @@ impl SharedJournal {
     ///
     /// [`PrefixError`] if etcd does not respond, or if a record is malformed.
     pub(super) fn join(&mut self, records: Box<dyn Records>) -> Result<Vec<Recorded>, PrefixError> {
-        let Self { limit, most, .. } = *self;
-        *self = Self { records: Some(records), limit, most, ..Self::default() };
+        let Self { limit, max_transactions, .. } = *self;
+        *self = Self { records: Some(records), limit, max_transactions, ..Self::default() };
         self.load()
     }
 
@@ -152,12 +152,12 @@ impl SharedJournal {
 
     /// Returns `true` if there is no record.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.summaries.is_empty()
     }
 
     /// Returns `true` if this sealed block is recorded.
     fn has_sealed(&self, hash: B256) -> bool {
-        self.kept.iter().rev().any(|it| it.sealed == Some(hash))
+        self.summaries.iter().rev().any(|record| record.sealed == Some(hash))
     }
 
     /// Returns `true` if the next leader has the block or can build it: L1 has the block, or the
@@ -173,7 +173,7 @@ impl SharedJournal {
         }
         let mut missing = block.hash;
         // A block is recorded after its parent.
-        for Kept { block, parent, sealed, .. } in self.kept.iter().rev() {
+        for Summary { block, parent, sealed, .. } in self.summaries.iter().rev() {
             if *sealed == Some(missing) {
                 missing = *parent;
                 if is_on_l1(BlockNumHash { number: block.saturating_sub(1), hash: missing }) {
@@ -202,17 +202,17 @@ impl SharedJournal {
     ///
     /// [`PrefixError::NotShared`], after which a later call removes the records.
     pub(super) fn forget_up_to(&mut self, number: u64) -> Result<(), PrefixError> {
-        let Some(last) = self.kept.back().map(|it| it.block) else { return Ok(()) };
-        let is_kept = |it: &Kept| it.block > number || it.block == last;
-        let count = self.kept.iter().take_while(|it| !is_kept(it)).count();
-        let (Some(first), Some(records)) = (self.kept.get(count), &self.records) else {
+        let Some(last) = self.summaries.back().map(|record| record.block) else { return Ok(()) };
+        let is_kept = |record: &Summary| record.block > number || record.block == last;
+        let count = self.summaries.iter().take_while(|record| !is_kept(record)).count();
+        let (Some(first), Some(records)) = (self.summaries.get(count), &self.records) else {
             return Ok(());
         };
         if count < BATCH {
             return Ok(());
         }
         records.remove_before(first.record).map_err(PrefixError::NotShared)?;
-        let removed: usize = self.kept.drain(..count).map(|it| it.bytes).sum();
+        let removed: usize = self.summaries.drain(..count).map(|record| record.bytes).sum();
         self.bytes = self.bytes.saturating_sub(removed);
         Ok(())
     }
@@ -257,7 +257,7 @@ impl SharedJournal {
             }
             let added = recorded.prefix.transactions.len();
             (count, repeated) = (count.saturating_add(added), repeated.saturating_add(added));
-            for (got, limit) in [count, repeated].into_iter().zip(self.most) {
+            for (got, limit) in [count, repeated].into_iter().zip(self.max_transactions) {
                 if got > limit {
                     return Err(PrefixError::TooManyTransactions { number, got, limit });
                 }
@@ -274,7 +274,7 @@ impl SharedJournal {
         self.is_complete = flags & INCOMPLETE == 0;
         let (block, parent) = (header.number, header.parent);
         let bytes = bytes + REPEATED * prefix.transactions.len();
-        self.kept.push_back(Kept { record, bytes, block, parent, sealed });
+        self.summaries.push_back(Summary { record, bytes, block, parent, sealed });
         self.bytes += bytes;
         self.next = record.saturating_add(1);
         self.last = Some(prefix.clone());
@@ -314,11 +314,11 @@ mod tests {
         }
         let mut next = SharedJournal::default();
         let records = next.join(handle()).unwrap();
-        let read = |it: &Recorded| {
-            (it.prefix.promised.header.hash, it.prefix.transactions.len(), it.is_signed)
+        let read = |record: &Recorded| {
+            (record.prefix.promised.header.hash, record.prefix.transactions.len(), record.is_signed)
         };
         let expected = [(&long, 0), (&short, 2)];
-        let expected = expected.map(|(it, count)| (it.promised.header.hash, count, false));
+        let expected = expected.map(|(prefix, count)| (prefix.promised.header.hash, count, false));
         assert_eq!(records.iter().map(read).collect::<Vec<_>>(), expected);
         for journal in [journal, next] {
             assert!(!journal.has_sealed(expected[0].0) && journal.has_sealed(expected[1].0));
@@ -336,7 +336,7 @@ mod tests {
             journal.record(&prefix(1, count, false), true).unwrap();
         }
         let records = handle().read(0).unwrap();
-        let bytes: usize = records.iter().map(|it| it.bytes.len()).sum();
+        let bytes: usize = records.iter().map(|record| record.bytes.len()).sum();
         // 1 + 2 + … + 9
         assert_eq!(journal.length().0, bytes + 45 * REPEATED);
         let mut next = SharedJournal::default();
@@ -400,9 +400,9 @@ mod tests {
         journal.join(handle()).unwrap();
         let all =
             [prefix(1, 1, false), prefix(1, 2, false), prefix(1, 2, true), prefix(2, 1, false)];
-        all.iter().for_each(|it| journal.record(it, true).unwrap());
+        all.iter().for_each(|prefix| journal.record(prefix, true).unwrap());
         let read = SharedJournal::default().join(handle()).unwrap();
-        let lengths = read.iter().map(|it| it.prefix.transactions.len());
+        let lengths = read.iter().map(|record| record.prefix.transactions.len());
         assert_eq!(lengths.collect::<Vec<_>>(), [2, 1]);
         assert!(read[0].prefix.promised.message.is_sealed);
     }
@@ -417,13 +417,13 @@ mod tests {
         // At most six transactions in memory, and 1 + 2 + … + 5 + 1 in all records.
         (1..=5).for_each(|count| journal.record(&prefix(1, count, false), true).unwrap());
         journal.record(&prefix(2, 1, true), true).unwrap();
-        for (most, expected) in [
+        for (max_transactions, expected) in [
             ([6, 16], None),
             ([5, 16], Some((5, 6, 5))),
             ([6, 15], Some((5, 16, 15))),
             ([6, 5], Some((2, 6, 5))),
         ] {
-            let mut next = SharedJournal { most, ..SharedJournal::default() };
+            let mut next = SharedJournal { max_transactions, ..SharedJournal::default() };
             match (next.join(handle()), expected) {
                 (Ok(read), None) => assert_eq!(read.len(), 2),
                 (Err(PrefixError::TooManyTransactions { number, got, limit }), Some(expected)) => {
@@ -443,9 +443,9 @@ mod tests {
         for (record, block) in [(0, 3), (1, 4), (2, 4)] {
             let sealed = (record != 1).then(|| hash(block));
             let parent = hash(block - 1);
-            journal.kept.push_back(Kept { record, bytes: 1, block, parent, sealed });
+            journal.summaries.push_back(Summary { record, bytes: 1, block, parent, sealed });
         }
-        let leads = |number, safe| journal.leads_to_l1(at(number), |it| it == at(safe));
+        let leads = |number, safe| journal.leads_to_l1(at(number), |block| block == at(safe));
         assert!(!leads(4, 1) && !leads(3, 1), "the next leader would lack block 2");
         assert!(leads(4, 2) && leads(3, 2) && leads(1, 1));
         assert!(!leads(5, 2), "not recorded");

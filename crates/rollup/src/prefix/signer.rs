@@ -91,7 +91,7 @@ impl PrefixSigner {
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
         // Even if the last record is sealed, the node may have stopped before it stored the block.
         let last = records.last().cloned();
-        let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
+        let unfinished = last.map(|record| (record.prefix.promised.header.parent, record));
         let mut signed = BTreeMap::new();
         for recorded in &records {
             learn(&mut promises, &mut signed, recorded);
@@ -212,11 +212,11 @@ impl PrefixSigner {
             if !is_possible || !recorded.is_signed || !self.is_in_force(promised, time, view) {
                 continue;
             }
-            let is_replaced = view.advanced_hash(root.number).is_some_and(|it| it != root.hash);
+            let is_replaced = view.advanced_hash(root.number).is_some_and(|hash| hash != root.hash);
             if is_own(root) {
                 newest = Some((block, root));
             } else if !is_replaced {
-                out_of_reach = Some(out_of_reach.map_or(number, |it: u64| it.min(number)));
+                out_of_reach = Some(out_of_reach.map_or(number, |lowest: u64| lowest.min(number)));
             }
         }
         if let Some(expected) = out_of_reach {
@@ -224,7 +224,7 @@ impl PrefixSigner {
         }
         let newest = newest.filter(|(block, _)| !is_own(*block));
         let branch = std::iter::successors(newest.map(|(block, _)| block.hash), |hash| {
-            by_hash.get(hash).map(|it| it.prefix.promised.header.parent)
+            by_hash.get(hash).map(|record| record.prefix.promised.header.parent)
         });
         let branch = branch.map_while(|hash| by_hash.get(&hash).copied());
         for recorded in records.iter().chain(branch) {
@@ -233,8 +233,8 @@ impl PrefixSigner {
                 self.unfinished.insert(promised.header.parent, recorded.clone());
             }
         }
-        self.unfinished.retain(|_, it| {
-            let HeaderSummary { number, hash, .. } = it.prefix.promised.header;
+        self.unfinished.retain(|_, record| {
+            let HeaderSummary { number, hash, .. } = record.prefix.promised.header;
             !is_own(BlockNumHash { number, hash })
         });
         // If L1 already includes a child of the block, the promise cannot be kept.
@@ -262,10 +262,10 @@ impl PrefixSigner {
         time: u64,
         view: &L1View,
     ) -> Option<Recorded> {
-        let is_in_force = |it: &Prefix| self.is_in_force(&it.promised, time, view);
-        let recorded = self.unfinished.get(&parent.hash).filter(|it| {
-            is_in_force(&it.prefix)
-                && (it.is_signed || !self.is_excluded(&it.prefix.promised, view))
+        let is_in_force = |prefix: &Prefix| self.is_in_force(&prefix.promised, time, view);
+        let recorded = self.unfinished.get(&parent.hash).filter(|record| {
+            is_in_force(&record.prefix)
+                && (record.is_signed || !self.is_excluded(&record.prefix.promised, view))
         });
         recorded.cloned().or_else(|| {
             let signed = self.signed.get(&(parent.number.saturating_add(1), parent.hash))?;
@@ -319,7 +319,7 @@ impl PrefixSigner {
             return Err(NotPreconfirming::JournalLong { got, limit });
         }
         let Some(shared) = &self.shared else { return Ok(()) };
-        let is_on_l1 = |it: BlockNumHash| view.advanced_hash(it.number) == Some(it.hash);
+        let is_on_l1 = |block: BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
         let is_known = shared.leads_to_l1(parent, is_on_l1);
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
@@ -415,17 +415,17 @@ impl PrefixSigner {
         if is_first {
             self.incomplete = Some(Incomplete::Sealed { number, hash });
         }
-        self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
+        self.unfinished.retain(|_, record| record.prefix.promised.header.number > number);
     }
 
     /// Returns the lowest L1 block number that the anchor of another header for this parent, with
     /// this timestamp, must name.
-    pub(crate) fn least_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
-        self.promises.least_anchor(number, parent, timestamp)
+    pub(crate) fn min_anchor(&self, number: u64, parent: B256, timestamp: u64) -> u64 {
+        self.promises.min_anchor(number, parent, timestamp)
     }
 
     /// Returns the lowest L1 block number that its condition must name.
-    pub(crate) fn least_condition(
+    pub(crate) fn min_condition(
         &self,
         number: u64,
         parent: B256,
@@ -433,7 +433,7 @@ impl PrefixSigner {
         view: &L1View,
     ) -> u64 {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
-        self.promises.least_condition(number, parent, timestamp, &is_replaced)
+        self.promises.min_condition(number, parent, timestamp, &is_replaced)
     }
 
     /// Returns `true` if this key has promised the block as sealed.
@@ -462,9 +462,11 @@ impl PrefixSigner {
     /// chain, but neither looks void once the view has dropped the L1 blocks that they name.
     pub(crate) fn may_break(&self, number: u64, parent: B256, hash: B256, view: &L1View) -> bool {
         let signed = self.signed.get(&(number, parent)).into_iter().flatten();
-        let is_kept =
-            |it: &Promised| it.message.is_sealed && it.header.hash == hash && !is_void(it, view);
-        self.promises.has_other(number, parent, hash) && !signed.map(|it| &it.promised).any(is_kept)
+        let is_kept = |promised: &Promised| {
+            promised.message.is_sealed && promised.header.hash == hash && !is_void(promised, view)
+        };
+        self.promises.has_other(number, parent, hash)
+            && !signed.map(|prefix| &prefix.promised).any(is_kept)
     }
 
     /// Records a prefix on disk, and signs it. If the signer fails, the record is kept, because the
@@ -501,9 +503,9 @@ impl PrefixSigner {
         self.signed = self.signed.split_off(&(finalized.saturating_add(1), B256::ZERO));
         let binds_for = self.promises.binds_for();
         let has_ended =
-            |it: &Prefix| time >= it.promised.header.timestamp.saturating_add(binds_for);
+            |prefix: &Prefix| time >= prefix.promised.header.timestamp.saturating_add(binds_for);
         self.signed.retain(|_, all| {
-            all.retain(|it| !has_ended(it));
+            all.retain(|prefix| !has_ended(prefix));
             !all.is_empty()
         });
         let shortened = self.journal.forget_up_to(finalized);
@@ -546,7 +548,8 @@ fn learn(
 fn keep(signed: &mut BTreeMap<(u64, B256), Vec<Prefix>>, prefix: Prefix) {
     let header = &prefix.promised.header;
     let all = signed.entry((header.number, header.parent)).or_default();
-    let condition = |it: &Prefix| (it.promised.message.l1_block, it.promised.message.l1_hash);
+    let condition =
+        |prefix: &Prefix| (prefix.promised.message.l1_block, prefix.promised.message.l1_hash);
     let is_shorter = |old: &Prefix| {
         old.promised.header.environment == header.environment
             && condition(old) == condition(&prefix)

@@ -49,7 +49,7 @@ pub(crate) enum AdminCommand {
 #[derive(Debug)]
 pub(crate) struct AdminRequest {
     command: AdminCommand,
-    answer: SyncSender<Result<BlockNumHash, RoleError>>,
+    responder: SyncSender<Result<BlockNumHash, RoleError>>,
     /// Set by the side that begins or withdraws the command, whichever is first.
     is_settled: Arc<AtomicBool>,
 }
@@ -60,7 +60,7 @@ impl AdminRequest {
         // Only one side wins the swap, so a command that was reported as withdrawn is never
         // executed.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
-        (!is_withdrawn).then_some((self.command, Responder(self.answer)))
+        (!is_withdrawn).then_some((self.command, Responder(self.responder)))
     }
 }
 
@@ -86,16 +86,16 @@ pub(crate) struct AdminHandle {
 impl AdminHandle {
     /// Returns a handle and the receiver of its commands.
     pub(crate) fn new(shared: Arc<NodeHandle>) -> (Self, Receiver<AdminRequest>) {
-        let (commands, asked) = channel();
-        (Self { commands, shared }, asked)
+        let (commands, requests) = channel();
+        (Self { commands, shared }, requests)
     }
 
     fn send(&self, command: AdminCommand) -> Result<PendingCommand, RoleError> {
-        let (answer, answered) = sync_channel(1);
+        let (responder, response) = sync_channel(1);
         let is_settled = Arc::<AtomicBool>::default();
-        let pending = PendingCommand { answered, is_settled: Arc::clone(&is_settled) };
+        let pending = PendingCommand { response, is_settled: Arc::clone(&is_settled) };
         self.commands
-            .send(AdminRequest { command, answer, is_settled })
+            .send(AdminRequest { command, responder, is_settled })
             .map_err(|_| RoleError::Silent)?;
         Ok(pending)
     }
@@ -104,20 +104,20 @@ impl AdminHandle {
 /// A command that was sent to the worker thread.
 #[derive(Debug)]
 struct PendingCommand {
-    answered: Receiver<Result<BlockNumHash, RoleError>>,
+    response: Receiver<Result<BlockNumHash, RoleError>>,
     is_settled: Arc<AtomicBool>,
 }
 
 impl PendingCommand {
     /// Waits for the role change, and returns the L2 head at that time. Withdraws the command if it
     /// does not begin in time.
-    fn outcome(&self, patience: Duration) -> Result<BlockNumHash, RoleError> {
-        match self.answered.recv_timeout(patience) {
+    fn outcome(&self, timeout: Duration) -> Result<BlockNumHash, RoleError> {
+        match self.response.recv_timeout(timeout) {
             Ok(done) => done,
             // The worker has begun the command, which ends because each request to L1 has a
             // timeout.
             Err(_) if self.is_settled.swap(true, Ordering::SeqCst) => {
-                self.answered.recv().map_err(|_| RoleError::Silent)?
+                self.response.recv().map_err(|_| RoleError::Silent)?
             }
             Err(_) => Err(RoleError::Silent),
         }
@@ -206,7 +206,7 @@ pub(crate) async fn serve(
         let force = args.optional()?.unwrap_or(false);
         commands
             .send(AdminCommand::Promote { force })
-            .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
+            .and_then(|change| change.outcome(ROLE_CHANGE_TIMEOUT))
             .map(num_hash)
             .map_err(refused)
     });
@@ -214,7 +214,7 @@ pub(crate) async fn serve(
         let sequencer = args.optional()?;
         commands
             .send(AdminCommand::Demote { sequencer })
-            .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
+            .and_then(|change| change.outcome(ROLE_CHANGE_TIMEOUT))
             .map(num_hash)
             .map_err(refused)
     });
@@ -223,8 +223,8 @@ pub(crate) async fn serve(
     });
     for (name, change) in SWITCHES {
         registry.execute(name, move |commands: &AdminHandle, _| {
-            let kept = commands.shared.controls.set(change);
-            kept.map(switches).map_err(|error| {
+            let changed = commands.shared.controls.set(change);
+            changed.map(switches).map_err(|error| {
                 RpcError::internal(format!("failed to store the switches: {error}"))
             })
         });
@@ -256,13 +256,13 @@ fn refused(error: RoleError) -> RpcError {
 /// Returns the number of the newest block of the node at a URL, if it is a sequencer. A node that
 /// does not respond counts as a follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
-    let asked = async {
+    let request = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
         provider.rollup_sync_status().await
     };
-    // A dead node must not block the promotion of its standby.
-    let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
+    // A node that has failed must not block the promotion of its standby.
+    let status = tokio::time::timeout(PEER_TIMEOUT, request).await.ok()?.ok()?;
     (status.role == Role::Sequencer).then_some(status.unsafe_head.number)
 }
 
@@ -276,22 +276,22 @@ mod tests {
 
     #[test]
     fn timed_out_order_is_not_carried_out_later() {
-        let (commands, asked) = AdminHandle::new(Arc::default());
+        let (commands, requests) = AdminHandle::new(Arc::default());
         let pending = commands.send(AdminCommand::Promote { force: true }).unwrap();
         let error = pending.outcome(Duration::ZERO).unwrap_err();
         assert!(matches!(error, RoleError::Silent), "{error}");
         assert_eq!(refused(error).code, -32_029);
-        assert!(asked.recv().unwrap().begin().is_none(), "it was withdrawn");
+        assert!(requests.recv().unwrap().begin().is_none(), "it was withdrawn");
 
         // There is no timeout for a command that has begun in time.
         let pending = commands.send(AdminCommand::Promote { force: false }).unwrap();
         let (goes_on, waits) = channel();
         let (begun, begins) = channel();
         let works = thread::spawn(move || {
-            let (_, answer) = asked.recv().unwrap().begin().unwrap();
+            let (_, responder) = requests.recv().unwrap().begin().unwrap();
             begun.send(()).unwrap();
             waits.recv().unwrap();
-            answer.send(Ok(HEAD));
+            responder.send(Ok(HEAD));
         });
         begins.recv().unwrap();
         let waiting = thread::spawn(move || pending.outcome(Duration::ZERO));

@@ -48,7 +48,7 @@ pub enum RoleError {
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// The node is not synced with L1, or has a fault.
-    #[error("L1 has only been read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
+    #[error("L1 has only been read up to block {got} of {expected}{}", fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default())]
     NotSynced {
         /// Newest L1 block that the node has read.
         got: u64,

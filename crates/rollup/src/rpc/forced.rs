@@ -39,24 +39,24 @@ impl ForcedTransactions {
             }
             return Ok(None);
         };
-        self.shown(index, record).map(Some)
+        self.to_rpc(index, record).map(Some)
     }
 
     /// Returns a page of forced transactions, newest first.
     pub(super) fn page(&self, page: &Page) -> Result<ForcedPage, RpcError> {
         let bridge = self.view.bridge();
         let is_listed = |index: u64| {
-            let sender = bridge.forced(index).map(|it| it.transaction.sender);
-            sender.is_some_and(|it| page.account.is_none_or(|account| it == account))
+            let sender = bridge.forced(index).map(|record| record.transaction.sender);
+            sender.is_some_and(|sender| page.account.is_none_or(|account| sender == account))
         };
         let (first, len) = (bridge.first_forced(), bridge.forced_len());
         let (indexes, next) = page.walk(first, len, &mut Budget::new(), is_listed);
         let listed = indexes.into_iter().filter_map(|index| Some((index, bridge.forced(index)?)));
-        let listed = listed.map(|(index, record)| self.shown(index, record));
+        let listed = listed.map(|(index, record)| self.to_rpc(index, record));
         Ok(ForcedPage { transactions: listed.collect::<Result<_, _>>()?, next })
     }
 
-    fn shown(&self, index: u64, record: &ForcedRecord) -> Result<ForcedTransaction, RpcError> {
+    fn to_rpc(&self, index: u64, record: &ForcedRecord) -> Result<ForcedTransaction, RpcError> {
         let Self { view, rules, chain } = self;
         let entry = &record.transaction;
         let due = entry.submittedAt.saturating_add(rules.delay);

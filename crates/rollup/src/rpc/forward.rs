@@ -76,8 +76,8 @@ impl Offers {
     }
 
     /// Removes the transactions that this node no longer has.
-    fn retain(&mut self, held: &B256Set) {
-        self.0.retain(|hash, _| held.contains(hash));
+    fn retain(&mut self, pending: &B256Set) {
+        self.0.retain(|hash, _| pending.contains(hash));
     }
 }
 
@@ -108,7 +108,8 @@ impl Forwarder {
             return Err(RpcError::new(NO_SEQUENCER, message));
         };
         // The receiving node never forwards this method, so a transaction makes one hop at most.
-        let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
+        let answered =
+            self.client_of(&url).and_then(|client| client.request(METHOD, (raw.clone(),)));
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
         if offered.0.as_ref() == Some(&url) {
@@ -132,11 +133,11 @@ impl Forwarder {
             let Some(url) = url else { continue };
             // Hold no reference to the node during requests, so that its files are closed when it
             // ends. The pool is copied under its lock, and the requests are sent without the lock.
-            let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
-            let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
+            let Some(pending) = node.upgrade().map(|node| self.pending(&node)) else { return };
+            let waiting: B256Set = pending.iter().map(|(hash, _)| *hash).collect();
             // Transactions that have left the pool are dropped, so memory is bounded by the pool.
             self.offered.lock().1.retain(&waiting);
-            for (hash, raw) in held {
+            for (hash, raw) in pending {
                 if !self.offered.lock().1.is_due(&hash, Instant::now()) {
                     continue;
                 }
@@ -148,7 +149,9 @@ impl Forwarder {
                         self.offered.lock().1.accepted(hash);
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "forwarded transaction");
                     }
-                    Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
+                    Err(error)
+                        if error_response(&error).is_some_and(|response| response.code != BUSY) =>
+                    {
                         self.offered.lock().1.rejected(hash, Instant::now());
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer rejected transaction");
                     }
@@ -164,14 +167,14 @@ impl Forwarder {
     }
 
     /// Returns the pending transactions of this node, ordered by nonce for each sender.
-    fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
-        let mut held = self.shared.requeued.lock().clone();
+    fn pending(&self, node: &Node) -> Vec<(B256, Bytes)> {
+        let mut pending = self.shared.requeued.lock().clone();
         node.read(|node| {
             for sender in node.pool.senders() {
-                held.extend(node.pool.of(sender).map(|it| (*it.hash(), it.raw.clone())));
+                pending.extend(node.pool.of(sender).map(|tx| (*tx.hash(), tx.raw.clone())));
             }
         });
-        held
+        pending
     }
 }
 
@@ -188,18 +191,18 @@ impl SendElsewhere for Forwarder {
 }
 
 /// Returns the sequencer's error response; `None` if it did not respond, or is not a sequencer.
-fn answer(error: &ClientError) -> Option<&ErrorPayload> {
+fn error_response(error: &ClientError) -> Option<&ErrorPayload> {
     let ClientError::Rpc(error) = error else { return None };
-    error.as_error_resp().filter(|answer| answer.code != i64::from(NOT_SEQUENCER))
+    error.as_error_resp().filter(|payload| payload.code != i64::from(NOT_SEQUENCER))
 }
 
 /// Returns the error for the user: that of the sequencer, or that it did not respond.
 fn refusal(url: &str, error: &ClientError) -> RpcError {
-    match answer(error) {
-        Some(answer) => {
-            let code = i32::try_from(answer.code).unwrap_or(rpc::codes::SERVER);
-            let data = answer.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok());
-            RpcError { data, ..RpcError::new(code, answer.message.to_string()) }
+    match error_response(error) {
+        Some(payload) => {
+            let code = i32::try_from(payload.code).unwrap_or(rpc::codes::SERVER);
+            let data = payload.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok());
+            RpcError { data, ..RpcError::new(code, payload.message.to_string()) }
         }
         None => {
             let url = RedactedUrl::new(url);
@@ -216,11 +219,11 @@ mod tests {
     #[test]
     fn rejected_transaction_is_offered_again() {
         let (mut offers, now) = (Offers::default(), Instant::now());
-        let [accepted, rejected, gone] = [1, 2, 3].map(B256::repeat_byte);
+        let [accepted, rejected, removed] = [1, 2, 3].map(B256::repeat_byte);
         assert!(offers.is_due(&rejected, now));
         offers.accepted(accepted);
         offers.rejected(rejected, now);
-        offers.rejected(gone, now);
+        offers.rejected(removed, now);
         for hash in [accepted, rejected] {
             assert!(!offers.is_due(&hash, now));
         }

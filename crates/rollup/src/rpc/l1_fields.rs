@@ -25,7 +25,7 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let receipts = convert::receipts(&block, chain.config()).into_iter().enumerate();
         let with = |(index, inner)| WithL1 {
             inner,
-            l1: on_l1.as_ref().map(|it| fields_at(it, &block, index)),
+            l1: on_l1.as_ref().map(|posted| fields_at(posted, &block, index)),
         };
         Ok(Some(receipts.map(with).collect::<Vec<_>>()))
     });
@@ -35,11 +35,11 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let chain = rollup.api.chain();
         // Use the block of the receipt: after a reorg another block may include the transaction.
         let block = inner.inner.block_hash.map(|hash| chain.block(&hash)).transpose()?;
-        let index = inner.inner.transaction_index.and_then(|it| usize::try_from(it).ok());
+        let index = inner.inner.transaction_index.and_then(|index| usize::try_from(index).ok());
         let mut l1 = None;
         if let Some((block, index)) = block.zip(index) {
             let on_l1 = rollup.shared.on_l1(&chain, &block)?;
-            l1 = on_l1.map(|it| fields_at(&it, &block, index));
+            l1 = on_l1.map(|posted| fields_at(&posted, &block, index));
         }
         Ok(Some(WithL1 { inner, l1 }))
     });
@@ -54,6 +54,6 @@ fn with_l1(
     let full = args.or_default()?;
     let Some(block) = block else { return Ok(None) };
     let on_l1 = rollup.shared.on_l1(&rollup.api.chain(), &block)?;
-    let l1 = on_l1.map(|it| it.fields);
+    let l1 = on_l1.map(|posted| posted.fields);
     Ok(Some(WithL1 { inner: convert::block(&block, full), l1 }))
 }

@@ -151,19 +151,22 @@ impl<'r> Messages<'r> {
         let mut parties_to_l2 = bridge.sent_parties();
         let mut parties = |index: u64| match direction {
             Direction::L1ToL2 => parties_to_l2(index),
-            Direction::L2ToL1 => messages.sent(index).map(|it| it.parties),
+            Direction::L2ToL1 => messages.sent(index).map(|message| message.parties),
         };
         let (first, len) = match direction {
             Direction::L1ToL2 => (bridge.first_sent(), bridge.sent_len()),
             Direction::L2ToL1 => (messages.first_sent(), messages.sent_len()),
         };
         let is_listed = |index: u64| {
-            parties(index)
-                .is_some_and(|it| page.account.is_none_or(|account| it.may_include(account)))
+            parties(index).is_some_and(|parties| {
+                page.account.is_none_or(|account| parties.may_include(account))
+            })
         };
         let (indexes, next) = page.walk(first, len, budget, is_listed);
-        let found: Vec<_> =
-            indexes.into_iter().map(|it| (it, messages.sent(it), messages.handled(it))).collect();
+        let found: Vec<_> = indexes
+            .into_iter()
+            .map(|index| (index, messages.sent(index), messages.handled(index)))
+            .collect();
         drop(messages);
         let mut messages = Vec::with_capacity(found.len());
         for (index, sent, handled) in found {
@@ -177,7 +180,7 @@ impl<'r> Messages<'r> {
             messages.extend(message.transpose()?);
         }
         if let Some(account) = page.account {
-            messages.retain(|it| concerns(&it.message, account));
+            messages.retain(|message| concerns(&message.message, account));
         }
         Ok((messages, next))
     }
@@ -264,7 +267,8 @@ impl<'r> Messages<'r> {
             deadline: None,
             delivered: None,
             failure: None,
-            claim: claim.map(|it| Claim { l1_block: it.l1_block, l1_transaction: it.transaction }),
+            claim: claim
+                .map(|claim| Claim { l1_block: claim.l1_block, l1_transaction: claim.transaction }),
             finalized,
         })
     }
@@ -276,7 +280,7 @@ impl<'r> Messages<'r> {
         handled: Option<Handled>,
     ) -> Result<MessageInfo, RpcError> {
         let handled = handled.filter(|_| index < self.relayed);
-        let state = match handled.map(|it| it.how) {
+        let state = match handled.map(|handled| handled.how) {
             _ if index >= self.anchored => MessageState::Sent,
             _ if index >= self.relayed => MessageState::Anchored,
             Some(Handling::Delivered) => MessageState::Relayed,
@@ -300,7 +304,8 @@ impl<'r> Messages<'r> {
                 let logs = receipt.into_iter().flat_map(|receipt| &receipt.logs);
                 let own = logs.filter(|log| log.address == L2_MESSENGER);
                 let events = own.filter_map(|log| MessageFailed::decode_log(log).ok());
-                let mut reasons = events.filter(|it| it.index == index).map(|it| it.reason.clone());
+                let mut reasons =
+                    events.filter(|event| event.index == index).map(|event| event.reason.clone());
                 failure = reasons.next().map(|reason| Failure { reason });
             }
         }

@@ -95,7 +95,9 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
         let number = number(args)?;
         let first = usize::try_from(self::number(args)?).unwrap_or(usize::MAX);
         let newest = rollup.shared.prefixes.newest();
-        Ok(newest.filter(|it| it.number() == number).and_then(|it| it.update(first)))
+        Ok(newest
+            .filter(|prefix| prefix.number() == number)
+            .and_then(|prefix| prefix.update(first)))
     });
     registry.execute(methods::BUDGET, |rollup, _| {
         let status = rollup.shared.status.lock();
@@ -161,7 +163,8 @@ impl RollupApi {
             let (safe, finalized, sent) = {
                 let status = self.shared.status.lock();
                 let submitter = status.submitter.as_ref();
-                let sent = submitter.and_then(|it| Some((it.posted_head?, it.in_flight)));
+                let sent = submitter
+                    .and_then(|submitter| Some((submitter.posted_head?, submitter.in_flight)));
                 (status.safe_head.number, status.finalized_head.number, sent)
             };
             let number = found.header.number;
@@ -177,7 +180,7 @@ impl RollupApi {
                 }));
             }
             let on_l1 = self.shared.on_l1(&chain, &found)?;
-            let l1 = on_l1.map(|it| fields_at(&it, &found, index));
+            let l1 = on_l1.map(|posted| fields_at(&posted, &found, index));
             return Ok(Some(TransactionStatus::Posted { block, finalized, l1 }));
         }
         if let Some(prefix) = self.shared.prefixes.newest()

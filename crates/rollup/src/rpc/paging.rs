@@ -171,9 +171,9 @@ mod tests {
         for (limit, expected) in [
             (1, (vec![90], Some(90))),
             (2, (vec![90, 80], Some(80))),
-            (9, ((1..10).map(|it| 100 - 10 * it).collect(), Some(10))),
-            (10, ((0..10).map(|it| 90 - 10 * it).collect(), None)),
-            (100, ((0..10).map(|it| 90 - 10 * it).collect(), None)),
+            (9, ((1..10).map(|index| 100 - 10 * index).collect(), Some(10))),
+            (10, ((0..10).map(|index| 90 - 10 * index).collect(), None)),
+            (100, ((0..10).map(|index| 90 - 10 * index).collect(), None)),
         ] {
             let page = page(&format!(r#"{{"limit": "{limit:#x}"}}"#)).unwrap();
             let filled = page.fill(unhurried(), |page, budget| {

@@ -54,10 +54,10 @@ impl SystemTransactionGas {
         if is_parked {
             return self.message;
         }
-        let asked = u64::from(message.gas_limit);
+        let gas_limit = u64::from(message.gas_limit);
         // A call receives at most 63/64 of the remaining gas (EIP-150). Each byte of data is
         // charged as calldata, for the copy and for the hash.
-        self.message + asked + asked / 63 + 40 * message.data.len() as u64
+        self.message + gas_limit + gas_limit / 63 + 40 * message.data.len() as u64
     }
 }
 
@@ -86,8 +86,8 @@ fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
     // L1 rejects a block whose anchor covers more than `AHEAD` messages beyond those proven to be
     // relayed.
-    let most = known_relayed.saturating_add(AHEAD);
-    let checkpoint = view.messages().checkpoint_at(l1_block, most);
+    let max_messages = known_relayed.saturating_add(AHEAD);
+    let checkpoint = view.messages().checkpoint_at(l1_block, max_messages);
     Some(Anchor {
         l1_block_number: header.number,
         l1_block_hash: header.hash,
@@ -132,22 +132,22 @@ impl L1Inputs {
         view: &L1View,
         chain: &ChainReader,
         confirmations: u64,
-        known: u64,
-        least: u64,
+        known_relayed: u64,
+        min_anchor: u64,
     ) -> Result<Self, ChainError> {
         let head = chain.head();
         // Read from the L2 state, since another node may have built the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let named = view.head().and_then(|head| head.number.checked_sub(confirmations));
         let anchor = named
-            .filter(|_| least > 0 || covered.saturating_sub(relayed) < RELAYS)
-            .and_then(|named| newest(view, named.max(least), known))
+            .filter(|_| min_anchor > 0 || covered.saturating_sub(relayed) < RELAYS)
+            .and_then(|named| newest(view, named.max(min_anchor), known_relayed))
             .filter(|anchor| {
                 let count = anchor.message_count;
-                count > covered || least > 0 && count == covered
+                count > covered || min_anchor > 0 && count == covered
             });
         let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
-        Ok(Self { anchor, covered, relayed, needs_anchor: least > 0 })
+        Ok(Self { anchor, covered, relayed, needs_anchor: min_anchor > 0 })
     }
 
     /// Leaves the L1 inputs to a later block, except an anchor that this one needs.
@@ -171,7 +171,7 @@ impl L1Inputs {
         &self,
         view: &L1View,
         operator: &mut Operator,
-        most: usize,
+        limit: usize,
         deferred: impl Fn(u64) -> bool,
     ) -> Result<SystemTransactions, SignerError> {
         let Self { relayed, covered, .. } = *self;
@@ -182,7 +182,7 @@ impl L1Inputs {
             system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
         }
         let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
-        let count = how_many(&pending, cost, &deferred).min(most);
+        let count = how_many(&pending, cost, &deferred).min(limit);
         if count == 0 {
             return Ok(system);
         }

@@ -43,7 +43,7 @@ impl Waiting {
         let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
         // Two blocks of more than half a transaction cannot share one, so each of them needs its
         // own.
-        let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
+        let whole = |used: u64, limit: u64| if used > limit / 2 { limit } else { used };
         let (gas, bytes) = match cost {
             Some(cost) => (cost.gas, cost.bytes as u64),
             None => (block.header.gas_used.saturating_add(BLOCK_GAS), block.size() as u64),
@@ -92,10 +92,10 @@ impl Queue {
         if last == head.hash && queue.front().is_none_or(|first| first.number == next) {
             return Ok(());
         }
-        let known: Vec<_> = queue.drain(..).collect();
+        let before: Vec<_> = queue.drain(..).collect();
         for block in unsafe_blocks()? {
-            let known = known.iter().find(|it| it.hash == block.hash).copied();
-            queue.push_back(known.unwrap_or_else(|| Waiting::new(&block, None, limits)));
+            let before = before.iter().find(|queued| queued.hash == block.hash).copied();
+            queue.push_back(before.unwrap_or_else(|| Waiting::new(&block, None, limits)));
         }
         Ok(())
     }
@@ -113,15 +113,18 @@ impl Queue {
         let age = now.saturating_sub(oldest);
         // The oldest block has used up part of the time.
         let transactions = throughput.within(longest.saturating_sub(Duration::from_secs(age)));
-        let most = |of_one: u64| {
-            let all = u128::from(transactions) * u128::from(of_one) / u128::from(PARTS);
+        let capacity = |per_transaction: u64| {
+            let all = u128::from(transactions) * u128::from(per_transaction) / u128::from(PARTS);
             u64::try_from(all).unwrap_or(u64::MAX)
         };
         let sum = |of: fn(&Waiting) -> u64| self.0.iter().map(of).fold(0, u64::saturating_add);
         BacklogStatus {
             blocks: self.0.len() as u64,
-            gas: BoundedAmount { used: sum(|it| it.gas), limit: most(limits.gas) },
-            bytes: BoundedAmount { used: sum(|it| it.bytes), limit: most(limits.bytes as u64) },
+            gas: BoundedAmount { used: sum(|block| block.gas), limit: capacity(limits.gas) },
+            bytes: BoundedAmount {
+                used: sum(|block| block.bytes),
+                limit: capacity(limits.bytes as u64),
+            },
             age: BoundedAmount { used: age, limit: longest.as_secs() },
         }
     }
@@ -149,8 +152,9 @@ fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
         ("bytes of inputs", status.bytes, limits.bytes as u64),
         ("age in seconds", status.age, 1),
     ];
-    let is_full =
-        |(_, it, more): &&(_, BoundedAmount, u64)| it.used.saturating_add(*more) > it.limit;
+    let is_full = |(_, amount, more): &&(_, BoundedAmount, u64)| {
+        amount.used.saturating_add(*more) > amount.limit
+    };
     let found = measures.iter().find(is_full)?;
     let (what, BoundedAmount { used, limit }, more) = *found;
     Some(Backlog { what, got: used.saturating_add(more), limit })
@@ -158,8 +162,8 @@ fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
 
 /// Returns the used share of the limit that is closest to being reached, in thousandths.
 fn filled(status: &BacklogStatus) -> u64 {
-    let share = |it: BoundedAmount| {
-        let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
+    let share = |amount: BoundedAmount| {
+        let parts = u128::from(amount.used) * u128::from(WHOLE) / u128::from(amount.limit.max(1));
         u64::try_from(parts).unwrap_or(WHOLE).min(WHOLE)
     };
     [status.gas, status.bytes, status.age].map(share).into_iter().max().unwrap_or_default()
@@ -172,12 +176,12 @@ fn filled(status: &BacklogStatus) -> u64 {
 fn pace(status: &BacklogStatus, block_time: Duration, config: &BacklogConfig) -> Pace {
     let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
     let rest = WHOLE - filled(status).min(WHOLE - 1);
-    let most = WHOLE - slow_from;
-    if rest >= most {
+    let range = WHOLE - slow_from;
+    if rest >= range {
         return Pace::After(block_time, WHOLE);
     }
-    let factor = u32::try_from(most.div_ceil(rest)).unwrap_or(u32::MAX);
-    Pace::After(block_time.saturating_mul(factor), rest * WHOLE / most)
+    let factor = u32::try_from(range.div_ceil(rest)).unwrap_or(u32::MAX);
+    Pace::After(block_time.saturating_mul(factor), rest * WHOLE / range)
 }
 
 /// Sets the pace of block production by the backlog.
@@ -368,21 +372,21 @@ mod tests {
         let chain: Vec<_> = (0..4).map(|number| block(number, 1 + number as u8)).collect();
         let mut queue = Queue::default();
         let follow = |queue: &mut Queue, safe: &Block, blocks: &[Arc<Block>]| {
-            let mut asked = false;
+            let mut is_measured = false;
             let head = blocks.last().map_or(safe, |last| last);
             let all = || {
-                asked = true;
+                is_measured = true;
                 Ok::<_, ()>(blocks.to_vec())
             };
             queue.follow(safe, head, &limits, all).unwrap();
-            let found: Vec<_> = queue.0.iter().map(|it| it.hash).collect();
+            let found: Vec<_> = queue.0.iter().map(|block| block.hash).collect();
             let expected: Vec<_> = blocks.iter().map(|block| block.hash).collect();
             assert_eq!(found, expected);
-            asked
+            is_measured
         };
         // At the start the queue is empty and has to be built.
         assert!(follow(&mut queue, &chain[0], &chain[1..3]));
-        assert!(queue.0.iter().all(|it| it.gas == BLOCK_GAS));
+        assert!(queue.0.iter().all(|block| block.gas == BLOCK_GAS));
         let cost = InputCost { bytes: 5, gas: 7, work: WorkGas::default() };
         queue.0.push_back(Waiting::new(&chain[3], Some(cost), &limits));
         assert!(!follow(&mut queue, &chain[0], &chain[1..]));
@@ -421,7 +425,7 @@ mod tests {
         // After half of the lag the first block is too old for another one to follow it in time.
         let late = first + RULES.max_lag / 2;
         assert_eq!(look(&sync, late), (Pace::Full, true, 2));
-        view.take(header(2), included(&blocks, 2));
+        view.apply(header(2), included(&blocks, 2));
         sync.view = Arc::new(view);
         assert_eq!(look(&sync, late), (usual, false, 0));
     }

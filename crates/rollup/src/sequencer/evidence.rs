@@ -57,8 +57,8 @@ impl EvidenceBook {
     ) -> Result<Arc<BlockFacts>, ChainError> {
         // Held during the few state reads, so that two threads do not both compute the facts.
         let mut blocks = self.0.blocks.lock();
-        if let Some(known) = blocks.get(&block.hash) {
-            return Ok(Arc::clone(known));
+        if let Some(cached) = blocks.get(&block.hash) {
+            return Ok(Arc::clone(cached));
         }
         let facts = Arc::new(BlockFacts {
             number: block.header.number,
@@ -93,8 +93,8 @@ impl BlockFacts {
         block: &Block,
         account: Address,
     ) -> Result<Arc<AccountProof>, ChainError> {
-        if let Some(known) = self.proofs.lock().get(&account) {
-            return Ok(Arc::clone(known));
+        if let Some(cached) = self.proofs.lock().get(&account) {
+            return Ok(Arc::clone(cached));
         }
         let slots = if account == L2_MESSENGER { &[U256::ZERO][..] } else { &[] };
         let proof = Arc::new(chain.prove(block, account, slots)?);
@@ -110,8 +110,8 @@ impl BlockFacts {
         block: &Arc<Block>,
         account: Address,
     ) -> Result<AccountFacts, ChainError> {
-        if let Some(known) = self.accounts.lock().get(&account) {
-            return Ok(known.clone());
+        if let Some(cached) = self.accounts.lock().get(&account) {
+            return Ok(cached.clone());
         }
         let state = chain.state_after(block);
         let (nonce, balance) = (state.nonce(account)?, state.balance(account)?);

@@ -27,7 +27,7 @@ pub struct InputLimits {
     /// Current minimum tip per byte, in wei. A transaction that pays less waits for a block with a
     /// lower price, since the price may have risen after the transaction was accepted.
     pub present_byte_price: u128,
-    /// Gas schedule of EXECUTE on the L1 that the block goes to.
+    /// Gas schedule of EXECUTE on the L1 that verifies the block.
     pub schedule: GasSchedule,
 }
 
@@ -127,8 +127,8 @@ impl VainGas {
     /// Returns the gas spent by the class of this gas limit.
     fn spent(&self, gas_limit: u64) -> &Cell<u64> {
         let limit = self.block_gas_limit;
-        let most = [Self::TRANSFER, limit / 256, limit / 64, limit / 16];
-        let class = most.iter().position(|most| gas_limit <= *most);
+        let bounds = [Self::TRANSFER, limit / 256, limit / 64, limit / 16];
+        let class = bounds.iter().position(|bounds| gas_limit <= *bounds);
         &self.spent[class.unwrap_or(Self::CLASSES - 1)]
     }
 
@@ -228,13 +228,13 @@ impl<'c> InputBudget<'c> {
         let is_alone = load.transactions == 1;
         // The lower bound rejects the transaction permanently; the upper bound rejects it for this
         // block only.
-        let least = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
+        let min_bytes = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
         let invalid = |reason| Invalid::Transaction { index, reason };
         if let Some(max) = self.limits.bytes {
             let reason =
                 |length| invalid(format!("{length} bytes of input with it, {max} are allowed"));
-            if least > max {
-                return Some(Rejection::TooLarge(reason(least)));
+            if min_bytes > max {
+                return Some(Rejection::TooLarge(reason(min_bytes)));
             }
             let likely = size.most + load.bytes + behind(load);
             if !is_alone && likely > max {
@@ -245,16 +245,16 @@ impl<'c> InputBudget<'c> {
             let reason = |gas| {
                 invalid(format!("EXECUTE needs {gas} gas with it, but at most {max} are allowed"))
             };
-            let asked = match is_alone {
+            let gas = match is_alone {
                 true => self.input_gas(&size, size.expanded + load.bytes, load, 0),
-                false => self.least_gas(own),
+                false => self.min_gas(own),
             };
-            if asked > max {
-                return Some(Rejection::TooLarge(reason(asked)));
+            if gas > max {
+                return Some(Rejection::TooLarge(reason(gas)));
             }
-            let asked = self.likely_gas(&size, load);
-            if !is_alone && asked > max {
-                return Some(Rejection::BlockFull(reason(asked)));
+            let gas = self.likely_gas(&size, load);
+            if !is_alone && gas > max {
+                return Some(Rejection::BlockFull(reason(gas)));
             }
         }
         None
@@ -325,7 +325,7 @@ impl<'c> InputBudget<'c> {
     }
 
     /// Returns the lower bound on the EXECUTE gas of any input with this transaction.
-    fn least_gas(&self, own: TxMinimum) -> u64 {
+    fn min_gas(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
             transactions: 1,

@@ -108,8 +108,8 @@ pub(super) fn users_of(
     operator: Address,
     forced_next: u64,
 ) -> Vec<B256> {
-    let forced: Vec<_> = view.forced_from(forced_next).map(|it| keccak256(&it.raw)).collect();
-    let all = block.transactions.iter().map(|it| *it.hash()).zip(&block.senders);
+    let forced: Vec<_> = view.forced_from(forced_next).map(|tx| keccak256(&tx.raw)).collect();
+    let all = block.transactions.iter().map(|tx| *tx.hash()).zip(&block.senders);
     let users = all.filter(|(hash, sender)| **sender != operator && !forced.contains(hash));
     users.map(|(hash, _)| hash).collect()
 }

@@ -400,8 +400,8 @@ impl Sequencer {
                 terms: &terms,
                 pool_gas,
                 requeued: &self.requeued,
-                most_users: self.isolation.limit(),
-                least_anchor: promises.map_or(0, |it| it.least_anchor(&head, time)),
+                max_users: self.isolation.limit(),
+                min_anchor: promises.map_or(0, |it| it.min_anchor(&head, time)),
             },
         );
         let sealed = match sealed {

@@ -32,7 +32,7 @@ pub(super) struct Forced {
 pub(super) struct UserOffer {
     first: Vec<RecoveredTransaction>,
     /// Number of trailing transactions in `first` that later blocks may include as well.
-    kept: usize,
+    requeued: usize,
     /// `true` if the pool's transactions follow.
     has_pool: bool,
     /// Time of the block.
@@ -46,20 +46,24 @@ pub(super) struct UserOffer {
 
 impl UserOffer {
     /// Offers these forced transactions to a block at `time`, followed by those of replaced blocks,
-    /// limited to `most`. With a limit, excludes the pool's transactions.
+    /// limited to `max_users`. With a limit, excludes the pool's transactions.
     pub(super) fn new(
         time: u64,
         forced: Vec<Forced>,
         requeued: &[RecoveredTransaction],
-        most: Option<usize>,
+        max_users: Option<usize>,
     ) -> Self {
-        let is_forced = |hash| forced.iter().any(|it| it.transaction.transaction.hash() == hash);
-        let kept = requeued.iter().filter(|kept| !is_forced(kept.transaction.hash()));
-        let kept: Vec<_> = kept.take(most.unwrap_or(usize::MAX)).cloned().collect();
-        let count = kept.len();
-        let first = forced.iter().map(|it| it.transaction.clone()).chain(kept).collect();
-        let (has_pool, omitted) = (most.is_none(), Vec::new());
-        Self { first, kept: count, has_pool, time, forced, omitted, duties_only: false }
+        let is_forced =
+            |hash| forced.iter().any(|entry| entry.transaction.transaction.hash() == hash);
+        let requeued: Vec<_> = requeued
+            .iter()
+            .filter(|requeued| !is_forced(requeued.transaction.hash()))
+            .take(max_users.unwrap_or(usize::MAX))
+            .cloned()
+            .collect();
+        let (has_pool, omitted, count) = (max_users.is_none(), Vec::new(), requeued.len());
+        let first = forced.iter().map(|entry| entry.transaction.clone()).chain(requeued).collect();
+        Self { first, requeued: count, has_pool, time, forced, omitted, duties_only: false }
     }
 
     pub(super) fn first(&self) -> &[RecoveredTransaction] {
@@ -77,10 +81,10 @@ impl UserOffer {
 
     /// Reduces the offer after a block was too large. Returns `false` if nothing can be left out.
     pub(super) fn shrink(&mut self) -> bool {
-        if self.kept > 0 {
-            let left = self.kept / 2;
-            self.first.truncate(self.first.len() - (self.kept - left));
-            self.kept = left;
+        if self.requeued > 0 {
+            let remaining = self.requeued / 2;
+            self.first.truncate(self.first.len() - (self.requeued - remaining));
+            self.requeued = remaining;
             return true;
         }
         !self.omitted.is_empty() && self.limit_to_duties()
@@ -93,11 +97,11 @@ impl UserOffer {
     /// it does not fit there, the block only contains due transactions, which always fit
     /// (`Capacity`).
     pub(super) fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
-        if self.omitted.iter().any(|it| it.index == omitted.index) {
+        if self.omitted.iter().any(|known| known.index == omitted.index) {
             return self.limit_to_duties();
         }
-        if self.has_pool || self.kept > 0 {
-            (self.first, self.kept, self.has_pool) = (users, 0, false);
+        if self.has_pool || self.requeued > 0 {
+            (self.first, self.requeued, self.has_pool) = (users, 0, false);
         }
         self.first.push(omitted.transaction.clone());
         self.omitted.push(omitted);
@@ -108,13 +112,15 @@ impl UserOffer {
         if self.duties_only {
             return false;
         }
-        (self.duties_only, self.has_pool, self.kept) = (true, false, 0);
+        (self.duties_only, self.has_pool, self.requeued) = (true, false, 0);
         let omitted = core::mem::take(&mut self.omitted);
         let time = self.time;
-        self.forced.retain(|it| it.due <= time && omitted.iter().all(|new| new.index != it.index));
+        self.forced.retain(|forced| {
+            forced.due <= time && omitted.iter().all(|new| new.index != forced.index)
+        });
         self.forced.extend(omitted);
-        self.forced.sort_by_key(|it| it.index);
-        self.first = self.forced.iter().map(|it| it.transaction.clone()).collect();
+        self.forced.sort_by_key(|forced| forced.index);
+        self.first = self.forced.iter().map(|forced| forced.transaction.clone()).collect();
         true
     }
 }
@@ -182,7 +188,7 @@ pub(super) fn waits_for_base_fee(
         return Ok(false);
     }
     let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
-    if requeued.iter().any(|it| is_priced_out(it.transaction.max_fee_per_gas())) {
+    if requeued.iter().any(|tx| is_priced_out(tx.transaction.max_fee_per_gas())) {
         return Ok(true);
     }
     let mut failed = None;
@@ -197,7 +203,7 @@ pub(super) fn waits_for_base_fee(
     if let Some(error) = failed {
         return Err(error);
     }
-    Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
+    Ok(ready.iter().any(|tx| is_priced_out(tx.recovered.transaction.max_fee_per_gas())))
 }
 
 /// L1's queue of forced transactions that blocks may include.
@@ -242,8 +248,8 @@ impl ForcedQueue<'_> {
                 }
                 continue;
             }
-            let Some(it) = self.recovered(entry) else { continue };
-            let sender = it.transaction.sender;
+            let Some(transaction) = self.recovered(entry) else { continue };
+            let sender = transaction.transaction.sender;
             let expected = match nonces.iter().find(|(of, _)| *of == sender) {
                 Some((_, next)) => *next,
                 None => state.nonce(sender)?,
@@ -260,7 +266,7 @@ impl ForcedQueue<'_> {
             }
             nonces.retain(|(of, _)| *of != sender);
             nonces.push((sender, expected + 1));
-            forced.push(it);
+            forced.push(transaction);
         }
         Ok(forced)
     }

@@ -67,7 +67,7 @@ impl OpenBlock {
             return Ok(None);
         }
         let fixed: Vec<_> = RecoveredTransaction::of_block(block).collect();
-        let used: u64 = fixed.iter().map(|it| it.transaction.gas_limit()).sum();
+        let used: u64 = fixed.iter().map(|tx| tx.transaction.gas_limit()).sum();
         let (slices, made) = self.slices;
         let share = if is_last { self.pool_gas } else { self.pool_gas / slices * made.min(slices) };
         let Some(pool_gas) = share.checked_sub(used).filter(|gas| *gas > 0) else {
@@ -95,8 +95,8 @@ impl OpenBlock {
             let Some(cost) = cost.filter(|cost| cost.bytes <= capacity.bytes) else {
                 return Err(too_large(&sealed, &capacity));
             };
-            let (sealed, beside) = match sealer.check_duties(sync, sealed, terms.duties)? {
-                DutyCheck::Met { sealed, beside } => (sealed, beside),
+            let (sealed, other_calldata) = match sealer.check_duties(sync, sealed, terms.duties)? {
+                DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
                 // A transaction of the pool may have made a due forced transaction valid.
                 DutyCheck::Failed {
                     sealed,
@@ -113,7 +113,7 @@ impl OpenBlock {
                 }
                 DutyCheck::Failed { error, .. } => return Err(error.into()),
             };
-            let more = beside.saturating_sub(EVIDENCE_BYTES);
+            let more = other_calldata.saturating_sub(EVIDENCE_BYTES);
             if cost.bytes + more > capacity.bytes {
                 if more <= request.reserved_bytes {
                     return Err(too_large(&sealed, &capacity));

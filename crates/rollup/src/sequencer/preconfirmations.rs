@@ -198,8 +198,8 @@ impl Preconfirmations {
 
     /// Returns the lowest L1 block number that the anchor of the next block at this time must name,
     /// so that L1 only accepts the block on chains on which the promises that it replaces are void.
-    pub(super) fn least_anchor(&self, head: &Block, time: u64) -> u64 {
-        self.signer.least_anchor(head.header.number + 1, head.hash, time)
+    pub(super) fn min_anchor(&self, head: &Block, time: u64) -> u64 {
+        self.signer.min_anchor(head.header.number + 1, head.hash, time)
     }
 
     fn prefix_of(
@@ -276,10 +276,10 @@ impl Preconfirmations {
         let block = after.block();
         let header = &block.header;
         let (number, time) = (header.number, header.timestamp);
-        let least = self.signer.least_condition(number, header.parent_hash, time, &sync.view);
+        let minimum = self.signer.min_condition(number, header.parent_hash, time, &sync.view);
         let is_own = |number, hash| self.signer.has_sealed(number, hash);
         let anchor = anchor_number(&after)?;
-        let Some(condition) = condition(&sync.view, anchor, least, is_own) else {
+        let Some(condition) = condition(&sync.view, anchor, minimum, is_own) else {
             self.book.set_state(Err(&NotPreconfirming::L1Behind));
             return Ok(Some(sealed));
         };
@@ -402,15 +402,15 @@ impl Preconfirmations {
         let block = &sealed.new.block;
         let prefix = self.prefix_of(sync, block, is_sealed, condition)?;
         let published = self.signer.sign(prefix, &sync.view)?;
-        let taken: B256Set = block.transactions.iter().map(|it| *it.hash()).collect();
+        let hashes: B256Set = block.transactions.iter().map(|tx| *tx.hash()).collect();
         if is_sealed {
             // The sealed block itself becomes the head once it is on disk.
             self.book.publish(published);
             return Ok(());
         }
-        sync.node.execute(SetPreconfirmed(taken));
+        sync.node.execute(SetPreconfirmed(hashes));
         let used = sealed.cost.map(|cost| InputUse { bytes: cost.bytes, gas: cost.gas });
-        if let Err(error) = sync.node.show_pending(sealed.new.clone(), used) {
+        if let Err(error) = sync.node.set_pending(sealed.new.clone(), used) {
             tracing::warn!(%error, "failed to set prefix as pending block");
         }
         self.book.publish(published);
@@ -420,5 +420,5 @@ impl Preconfirmations {
 
 fn close_open_block(node: &Node) {
     node.execute(SetPreconfirmed::default());
-    node.hide_pending();
+    node.clear_pending();
 }

@@ -70,9 +70,9 @@ impl LostBlocks {
             let too_old = block.header.timestamp + l1.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !is_nameable(&sync.view, &anchor));
             // A promised block is not abandoned because L1's time was set back.
-            let is_promised = promises.is_some_and(|it| it.has_sealed(&block));
+            let is_promised = promises.is_some_and(|promises| promises.has_sealed(&block));
             let too_new = waits_too_long && !is_promised && block.header.timestamp > next + JITTER;
-            let is_broken = promises.is_some_and(|it| it.are_broken_by(sync, &block));
+            let is_broken = promises.is_some_and(|promises| promises.are_broken_by(sync, &block));
             // The terms are unverified, so they cannot make a sequencer break a promise.
             let is_outdated = !is_promised
                 && l1.terms.is_some_and(|terms| !terms.allow(&parent.header, &block.header));

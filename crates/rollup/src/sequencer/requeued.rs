@@ -54,7 +54,7 @@ impl Requeued {
 
     /// Removes a transaction.
     pub(super) fn remove(&mut self, hash: &B256) {
-        self.transactions.retain(|kept| kept.transaction.hash() != hash);
+        self.transactions.retain(|requeued| requeued.transaction.hash() != hash);
     }
 
     /// Requeues the transactions of replaced blocks, and records them in the pool file for a
@@ -70,10 +70,11 @@ impl Requeued {
     /// again.
     pub(super) fn push_front(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.operator;
-        let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
+        let mut requeued: Vec<_> =
+            displaced.into_iter().filter(|tx| tx.sender != operator).collect();
         // Transactions of older blocks come first, since later ones may depend on them.
-        kept.append(&mut self.transactions);
-        self.transactions = kept;
+        requeued.append(&mut self.transactions);
+        self.transactions = requeued;
     }
 
     /// Drops transactions that a block has included, or that no block can include any more. While
@@ -93,22 +94,22 @@ impl Requeued {
         }
         let is_behind = relayed_after(&chain, block)? < view.messages().len();
         let mut dropped = Vec::new();
-        self.transactions.retain(|kept| {
-            let hash = kept.transaction.hash();
+        self.transactions.retain(|requeued| {
+            let hash = requeued.transaction.hash();
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
             // If an older block includes the transaction, this block rejects it, but it was not
             // dropped.
-            let included = block.transactions.iter().any(|it| it.hash() == hash)
+            let included = block.transactions.iter().any(|tx| tx.hash() == hash)
                 || reason.is_some() && matches!(chain.transaction(hash), Ok(Some(_)));
             if included {
                 return false;
             }
-            let is_out = |it: &Rejection| {
+            let is_out = |rejection: &Rejection| {
                 // A message that is not relayed yet may deposit the missing ether, but cannot make
                 // a transaction smaller.
-                it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
+                rejection.is_final() && (!is_behind || matches!(rejection, Rejection::TooLarge(_)))
             };
-            let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
+            let Some((transaction, reason)) = reason.filter(|(_, reason)| is_out(reason)) else {
                 return true;
             };
             tracing::warn!(%transaction, %reason, "dropped transaction");
@@ -133,34 +134,34 @@ impl Requeued {
         let base_fee = u128::from(chain.state().next_base_fee()?);
         let mut next = AddressMap::<u64>::default();
         let mut is_gapped = Vec::with_capacity(self.transactions.len());
-        for kept in &self.transactions {
-            let nonce = kept.transaction.nonce();
-            let expected = match next.get(&kept.sender) {
+        for requeued in &self.transactions {
+            let nonce = requeued.transaction.nonce();
+            let expected = match next.get(&requeued.sender) {
                 Some(expected) => *expected,
-                None => chain.nonce(kept.sender)?,
+                None => chain.nonce(requeued.sender)?,
             };
-            let is_below = kept.transaction.max_fee_per_gas() < base_fee;
+            let is_below = requeued.transaction.max_fee_per_gas() < base_fee;
             is_gapped.push(nonce > expected || is_below && nonce == expected);
             let reached =
                 if nonce == expected && !is_below { nonce.saturating_add(1) } else { expected };
-            next.insert(kept.sender, reached);
+            next.insert(requeued.sender, reached);
         }
         if !is_gapped.contains(&true) {
             return Ok(());
         }
         let all = core::mem::take(&mut self.transactions).into_iter().zip(is_gapped);
         let (gapped, others): (Vec<_>, Vec<_>) = all.partition(|(_, is_gapped)| *is_gapped);
-        self.transactions = others.into_iter().map(|(kept, _)| kept).collect();
+        self.transactions = others.into_iter().map(|(requeued, _)| requeued).collect();
         // They were acknowledged, so the pool must accept them even beyond its limits.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
-        for (kept, _) in gapped {
-            let hash = *kept.transaction.hash();
-            let raw = kept.transaction.encoded_2718().into();
-            match node.submit(PoolTransaction::new(kept.clone(), None, raw)) {
+        for (requeued, _) in gapped {
+            let hash = *requeued.transaction.hash();
+            let raw = requeued.transaction.encoded_2718().into();
+            match node.submit(PoolTransaction::new(requeued.clone(), None, raw)) {
                 Ok(_) | Err(Rejected::Known(_) | Rejected::NonceTooLow { .. }) => {}
-                Err(Rejected::Backlog(_)) => self.transactions.push(kept),
-                Err(reason) if may_come_right(&reason) => self.transactions.push(kept),
+                Err(Rejected::Backlog(_)) => self.transactions.push(requeued),
+                Err(reason) if may_come_right(&reason) => self.transactions.push(requeued),
                 Err(reason) => {
                     tracing::warn!(transaction = %hash, %reason, "dropped transaction");
                     node.execute(DropTransaction { hash, reason: reason.to_string() });

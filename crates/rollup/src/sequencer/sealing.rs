@@ -31,11 +31,11 @@ use std::{
 
 /// Outcome of the check of a sealed block's duties.
 pub(super) enum DutyCheck {
-    /// The block meets its duties. `beside` is the length of its other calldata on L1 without the
+    /// The block meets its duties. `other_calldata` is the length of its other calldata on L1 without the
     /// input, in bytes.
     Met {
         sealed: BlockCandidate,
-        beside: usize,
+        other_calldata: usize,
     },
     Failed {
         sealed: BlockCandidate,
@@ -64,9 +64,9 @@ pub(super) struct SealRequest<'s> {
     /// Transactions of replaced blocks.
     pub(super) requeued: &'s [RecoveredTransaction],
     /// Maximum number of user transactions, during the search for one that L1 rejects.
-    pub(super) most_users: Option<usize>,
+    pub(super) max_users: Option<usize>,
     /// Lowest L1 block number that the anchor must name, if the block replaces a promised one.
-    pub(super) least_anchor: u64,
+    pub(super) min_anchor: u64,
 }
 
 /// Seals blocks that L1 can accept.
@@ -141,25 +141,25 @@ impl BlockSealer {
         sync: &L2Syncer,
         asked: SealRequest<'_>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
-        let SealRequest { time, terms, pool_gas, requeued, most_users, least_anchor } = asked;
+        let SealRequest { time, terms, pool_gas, requeued, max_users, min_anchor } = asked;
         let (chain, known) = (&sync.chain(), terms.duties);
         let head = chain.head();
         let confirmations = self.config.confirmations;
         let mut l1_inputs =
-            L1Inputs::next(&sync.view, chain, confirmations, known.relayed, least_anchor)?;
+            L1Inputs::next(&sync.view, chain, confirmations, known.relayed, min_anchor)?;
         let forced = self.forced(sync).includable(chain, known.forced_next, time)?;
         let offered = Offered::of(head.hash, &sync.node, &forced, requeued);
         let has_users =
             offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
         let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;
         let must_seal =
-            self.since_last_block() >= self.config.idle_block_time || most_users.is_some();
+            self.since_last_block() >= self.config.idle_block_time || max_users.is_some();
         if is_idle && !has_users && !must_seal {
             return Ok(None);
         }
         self.set_coinbase(&sync.node, terms, time)?;
         let may_leave_out = has_users && !l1_inputs.needs_anchor;
-        let mut users = UserOffer::new(time, forced, requeued, most_users);
+        let mut users = UserOffer::new(time, forced, requeued, max_users);
         // The loop terminates, because each iteration removes half of the requeued transactions,
         // then half of the messages, and finally defers the delivery of a single message. An
         // omitted duty adds a forced transaction or a deferred message, whose number per block is
@@ -201,8 +201,8 @@ impl BlockSealer {
                     if !system.transactions.is_empty() {
                         self.operator_refused = None;
                     }
-                    let (sealed, beside) = match self.check_duties(sync, sealed, known)? {
-                        DutyCheck::Met { sealed, beside } => (sealed, beside),
+                    let (sealed, other_calldata) = match self.check_duties(sync, sealed, known)? {
+                        DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
                         DutyCheck::Failed { sealed, error } => {
                             let is_remedied = match error {
                                 DutyError::ForcedOmitted { index, .. } => {
@@ -249,7 +249,7 @@ impl BlockSealer {
                         self.fruitless.note(offered, &sync.node);
                         return Ok(None);
                     }
-                    let more = beside.saturating_sub(EVIDENCE_BYTES);
+                    let more = other_calldata.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.cost.map_or(0, |cost| cost.bytes);
                     if bytes + more <= self.capacity().bytes {
                         return Ok(Some(sealed));
@@ -361,8 +361,8 @@ impl BlockSealer {
         forced.retain(|it| it.index == last);
         relays.retain(|it| it.index == last);
         let own = Evidence { updates, forced, relays };
-        let beside = advanceCall { inputs: Vec::new(), evidence: own }.abi_encoded_size();
-        Ok(DutyCheck::Met { sealed, beside })
+        let other_calldata = advanceCall { inputs: Vec::new(), evidence: own }.abi_encoded_size();
+        Ok(DutyCheck::Met { sealed, other_calldata })
     }
 }
 

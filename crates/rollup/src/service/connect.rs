@@ -161,9 +161,9 @@ pub(super) async fn connect(
     let client = Arc::new(client);
     let mut pause = Duration::from_secs(1);
     loop {
-        let (asked, checked) = (Arc::clone(&client), Arc::clone(checked));
-        let asking = tokio::task::spawn_blocking(move || checked.against_most(&asked));
-        match asking.await.map_err(|_| L1Error::Thread)? {
+        let (shared, checked) = (Arc::clone(&client), Arc::clone(checked));
+        let request = tokio::task::spawn_blocking(move || checked.against_most(&shared));
+        match request.await.map_err(|_| L1Error::Thread)? {
             Ok(connected) => {
                 let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;
                 return Ok((client, connected));

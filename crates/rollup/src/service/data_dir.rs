@@ -81,7 +81,7 @@ impl DataDir {
         }
         // A name is only listed once its file exists, so a missing file in the list was lost.
         for (name, loss) in LOSSES {
-            if listed.iter().any(|it| it == name) && !folder.join(name).exists() {
+            if listed.iter().any(|known| known == name) && !folder.join(name).exists() {
                 warnings.push(format!("{name} is missing in the data directory: {loss}"));
             }
         }
@@ -100,7 +100,7 @@ impl DataDir {
         // List a file after it was created. A crash in between only suppresses the warning about a
         // later loss, whereas the reverse order would report a file that never existed as lost.
         for (name, _) in LOSSES {
-            if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
+            if self.folder.join(name).exists() && !self.listed.iter().any(|known| known == name) {
                 let path = self.folder.join(LIST);
                 let fault = |source| ServiceError::DataDir { path, source };
                 self.list.append(name.as_bytes()).map_err(fault)?;

@@ -53,7 +53,7 @@ impl LastState {
         Self::at(chain, deployment, number, None)
     }
 
-    /// Imports a snapshot into a temporary directory beside the file, which is removed on drop.
+    /// Imports a snapshot into a temporary directory next to the file, which is removed on drop.
     /// Each node and code is verified against the header of the snapshot, which must have the hash
     /// `expected`, if given.
     ///
@@ -151,7 +151,7 @@ impl LastState {
             let Some(block) = found else { continue };
             visit(block.header.beneficiary)?;
             block.senders.iter().try_for_each(|address| visit(*address))?;
-            block.transactions.iter().filter_map(|it| it.to()).try_for_each(&mut visit)?;
+            block.transactions.iter().filter_map(|tx| tx.to()).try_for_each(&mut visit)?;
         }
         Ok(())
     }

@@ -93,7 +93,7 @@ impl LatencyTracker {
                     let (safe, posted) = {
                         let status = shared.status.lock();
                         let submitter = status.submitter.as_ref();
-                        (status.safe_head.number, submitter.and_then(|it| it.posted_head))
+                        (status.safe_head.number, submitter.and_then(|submitter| submitter.posted_head))
                     };
                     self.progress(Instant::now(), safe, posted.unwrap_or_default());
                 }

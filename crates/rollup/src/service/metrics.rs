@@ -110,7 +110,7 @@ impl Levels {
         self.has_fault.set(status.fault.is_some().into());
         self.sealing_stopped.set((!status.sealing).into());
         self.posting_stopped.set((!status.posting).into());
-        let is_silent = status.preconfirming.as_ref().is_some_and(|it| !it.on);
+        let is_silent = status.preconfirming.as_ref().is_some_and(|status| !status.on);
         self.not_preconfirming.set(is_silent.into());
         self.check_warnings.set(status.warnings.len() as u64);
         if let Some(driven) = &status.driven {
@@ -124,9 +124,9 @@ impl Levels {
             self.spent.set(u64::try_from(submitter.spent_today / GWEI).unwrap_or(u64::MAX));
             let BacklogStatus { blocks, gas, bytes, age } = submitter.backlog;
             self.backlog_blocks.set(blocks);
-            for ((used, limit), it) in self.backlog.iter().zip([gas, bytes, age]) {
-                used.set(it.used);
-                limit.set(it.limit);
+            for ((used, limit), amount) in self.backlog.iter().zip([gas, bytes, age]) {
+                used.set(amount.used);
+                limit.set(amount.limit);
             }
             self.planning_executions.set(submitter.planning_executions);
         }
@@ -209,11 +209,11 @@ impl Readiness {
             let limit = self.longest_silence.as_secs();
             Some(format!("L1 has not responded for more than {limit} s"))
         };
-        let fault = panicked.map(|it| it.to_string()).or_else(|| status.fault.clone());
+        let fault = panicked.map(|fault| fault.to_string()).or_else(|| status.fault.clone());
         let fault = fault.or_else(|| silence().filter(|_| is_silent));
         let Switches { sealing, posting } = self.shared.controls.get();
         let warnings = self.shared.all_warnings();
-        let said = json!({
+        let body = json!({
             "alive": true,
             "ready": is_ready,
             "l1Head": status.l1_head.map(|head| head.number),
@@ -227,7 +227,7 @@ impl Readiness {
             "warnings": warnings,
             "actors": actors,
         });
-        (is_ready, said)
+        (is_ready, body)
     }
 }
 
@@ -254,15 +254,15 @@ mod tests {
         assert!(!ready.at(begun).0, "L1 has never answered");
         answered.note(begun);
         for (seconds, expected) in [(0, true), (5, true), (6, false), (95, false)] {
-            let (is_ready, said) = ready.at(after(seconds));
-            assert_eq!((is_ready, &said["l1AnswerAge"]), (expected, &json!(seconds)), "{said}");
-            assert_eq!(said["fault"].is_null(), expected, "{said}");
+            let (is_ready, body) = ready.at(after(seconds));
+            assert_eq!((is_ready, &body["l1AnswerAge"]), (expected, &json!(seconds)), "{body}");
+            assert_eq!(body["fault"].is_null(), expected, "{body}");
         }
         answered.note(after(95));
         assert!(ready.at(after(95)).0);
         // A fault is still reported.
         shared.status.lock().fault = Some("the disk".to_owned());
-        let (is_ready, said) = ready.at(after(95));
-        assert_eq!((is_ready, &said["fault"]), (false, &json!("the disk")));
+        let (is_ready, body) = ready.at(after(95));
+        assert_eq!((is_ready, &body["fault"]), (false, &json!("the disk")));
     }
 }

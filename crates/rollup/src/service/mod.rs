@@ -20,7 +20,7 @@ use crate::{
     BatcherError, Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
-        heads::Heads, message_index::MessageIndex, pool_log::KeptPool, signed_blocks::trust,
+        heads::Heads, message_index::MessageIndex, pool_log::LoadedPool, signed_blocks::trust,
         unsafe_block_client::UnsafeBlockClient,
     },
     lease::{Lease, LeaseName},
@@ -185,8 +185,10 @@ impl RollupNode {
                 Some((opened, notices)) => (Some(opened), notices),
                 None => (None, Vec::new()),
             };
-        let kept_pool = match &config.data_dir {
-            Some(folder) => Some(KeptPool::open(&node, folder, deployment.genesis_hash, operator)?),
+        let loaded_pool = match &config.data_dir {
+            Some(folder) => {
+                Some(LoadedPool::open(&node, folder, deployment.genesis_hash, operator)?)
+            }
             None => None,
         };
         let mut telemetry = Telemetry::default();
@@ -256,7 +258,7 @@ impl RollupNode {
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             data_dir: config.data_dir.clone(),
-            kept_pool,
+            loaded_pool,
             sequencing: None,
             peer: config.peer.clone(),
             lease,

@@ -63,9 +63,9 @@ pub(super) fn open(
 /// Returns the minimum time between two prefixes, if the configuration is valid.
 fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
     let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
-    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
-    if got < least {
-        return refused(format!("a prefix every {got:?}, at least {least:?} expected"));
+    let (got, minimum) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
+    if got < minimum {
+        return refused(format!("a prefix every {got:?}, at least {minimum:?} expected"));
     }
     let public = L1Limits::default();
     if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {

@@ -216,7 +216,7 @@ fn keys(
         let latest = BlockNumberOrTag::Latest.into();
         let (rollup, rules) = (deployment.rollup, *rules);
         // Only the decision is compared, because nodes may be at different blocks.
-        let decided = client.most(Quorum::Answering, |provider| async move {
+        let decided = client.majority(Quorum::Responding, |provider| async move {
             let admission =
                 rollup_contracts::admission(provider, rollup, account, rules, latest).await?;
             Ok::<_, L1Error>(Decision(admission.fee_recipient(time).err()))

@@ -86,10 +86,10 @@ pub(super) fn newest_on_l1(
 ) -> Result<u64, RollupError> {
     // Only the stored history is read, so the URL of the client is unused.
     let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
-    let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+    let is_known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
     let reader = L1Reader::new(client, deployment.clone())
         .with_first(chain.first_number())
-        .with_log(&data_dir.join(L1_LOG), &known)?;
+        .with_log(&data_dir.join(L1_LOG), &is_known)?;
     Ok(reader.view().advanced_head().map_or(chain.first_number(), |head| head.number))
 }
 
@@ -181,11 +181,11 @@ fn hash_on_l1(
     let (_, finalized) = l1.newest()?;
     let finalized = finalized.map_or(0, |final_one| final_one.header.number);
     // All blocks count as known: blobs are not needed, because the logs contain the hashes.
-    let known = |_: &B256| true;
+    let is_known = |_: &B256| true;
     let mut reader =
-        L1Reader::new(l1, deployment.clone()).with_log(&folder.join(L1_LOG), &known)?;
+        L1Reader::new(l1, deployment.clone()).with_log(&folder.join(L1_LOG), &is_known)?;
     loop {
-        let update = reader.poll(&known)?;
+        let update = reader.poll(&is_known)?;
         // Stop here: the node reads later L1 blocks, whose inputs it needs.
         if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
             if block.l1_block > finalized && !allows_unfinal {

@@ -80,10 +80,10 @@ impl Worker {
         }
         let (client, reads_blobs) = (Arc::clone(reader.client()), reader.reads_blobs());
         let sync = L2Syncer::new(Arc::clone(&start.node), Arc::clone(reader.view()));
-        let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
+        let account = start.sequencing.as_ref().map(|sequencing| sequencing.advance_key.address());
         let preconfirmations = start.preconfirmations.as_ref();
-        let signing = preconfirmations.filter(|it| it.slice.is_some());
-        let promiser = signing.map(|it| it.signer.promiser());
+        let signing = preconfirmations.filter(|terms| terms.slice.is_some());
+        let promiser = signing.map(|terms| terms.signer.promiser());
         let sequencing = Sequencing { account, rules: start.rules, promiser };
         let rate = start.shared.rate.clone();
         let poller = L1Poller::new(reader, Arc::clone(&start.node), sequencing, rate);

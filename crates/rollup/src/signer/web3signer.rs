@@ -30,8 +30,8 @@ pub(crate) struct Web3Signer {
     /// has listed it.
     identifier: OnceLock<String>,
     /// Signatures requested on other threads, by the signed hash.
-    asked: Mutex<B256Map<SignatureRequest>>,
-    has_answer: Condvar,
+    requests: Mutex<B256Map<SignatureRequest>>,
+    has_response: Condvar,
 }
 
 /// A signature requested on another thread.
@@ -43,7 +43,7 @@ enum SignatureRequest {
 }
 
 /// Maximum number of signatures requested on other threads. A block needs three.
-const MAX_ASKED: usize = 16;
+const MAX_REQUESTS: usize = 16;
 
 impl Web3Signer {
     /// Creates a signer at this URL. Sends no request yet.
@@ -61,8 +61,9 @@ impl Web3Signer {
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| bad(error.to_string()))?;
-        let (identifier, asked, has_answer) = (OnceLock::new(), Mutex::default(), Condvar::new());
-        Ok(Self { url: parsed, client, account, identifier, asked, has_answer })
+        let (identifier, requests, has_response) =
+            (OnceLock::new(), Mutex::default(), Condvar::new());
+        Ok(Self { url: parsed, client, account, identifier, requests, has_response })
     }
 
     pub(crate) const fn account(&self) -> Address {
@@ -77,12 +78,12 @@ impl Web3Signer {
         let body = json!({ "data": hex::encode_prefixed(encoded) }).to_string();
         let request =
             self.client.post(self.at(&path)).header("content-type", "application/json").body(body);
-        let answer = self.ask(request)?;
+        let response = self.send(request)?;
         // Some versions respond with a JSON string.
-        let text = answer.trim().trim_matches('"');
-        let signature = hex::decode(text).ok().and_then(|it| Signature::from_raw(&it).ok());
+        let text = response.trim().trim_matches('"');
+        let signature = hex::decode(text).ok().and_then(|bytes| Signature::from_raw(&bytes).ok());
         let signature = signature
-            .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
+            .ok_or_else(|| self.malformed(&response, "a signature of 65 bytes in hexadecimal"))?
             // Cloud key managers may return a high `s`, which is invalid in transactions (EIP-2).
             .normalized_s();
         // With another key's signature, the transaction would be from another account, which would
@@ -109,42 +110,42 @@ impl Web3Signer {
         wait: Duration,
     ) -> Result<Signature, SignerError> {
         let until = Instant::now() + wait;
-        let mut asked = self.asked.lock();
-        if !asked.contains_key(&hash) {
+        let mut requests = self.requests.lock();
+        if !requests.contains_key(&hash) {
             // Drop finished signatures that were not used. The limit also bounds the threads that a
             // hanging signer can block.
-            asked.retain(|_, it| matches!(it, SignatureRequest::Waiting));
-            if asked.len() >= MAX_ASKED {
+            requests.retain(|_, request| matches!(request, SignatureRequest::Waiting));
+            if requests.len() >= MAX_REQUESTS {
                 return Err(self.pending());
             }
-            asked.insert(hash, SignatureRequest::Waiting);
+            requests.insert(hash, SignatureRequest::Waiting);
             let signer = Arc::clone(self);
             let spawned = thread::Builder::new().name("signing".to_owned()).spawn(move || {
                 let outcome = signer
                     .sign(&encoded, hash)
                     .map_or_else(SignatureRequest::Failed, SignatureRequest::Signed);
-                signer.asked.lock().insert(hash, outcome);
-                signer.has_answer.notify_all();
+                signer.requests.lock().insert(hash, outcome);
+                signer.has_response.notify_all();
             });
             if spawned.is_err() {
-                asked.remove(&hash);
+                requests.remove(&hash);
                 return Err(self.pending());
             }
         }
-        while matches!(asked.get(&hash), Some(SignatureRequest::Waiting)) {
-            if self.has_answer.wait_until(&mut asked, until).timed_out() {
+        while matches!(requests.get(&hash), Some(SignatureRequest::Waiting)) {
+            if self.has_response.wait_until(&mut requests, until).timed_out() {
                 break;
             }
         }
-        match asked.remove(&hash) {
+        match requests.remove(&hash) {
             Some(SignatureRequest::Signed(signature)) => {
                 // Kept in case the block is too large and is rebuilt.
-                asked.insert(hash, SignatureRequest::Signed(signature));
+                requests.insert(hash, SignatureRequest::Signed(signature));
                 Ok(signature)
             }
             Some(SignatureRequest::Failed(error)) => Err(error),
             waiting => {
-                asked.extend(waiting.map(|it| (hash, it)));
+                requests.extend(waiting.map(|probe| (hash, probe)));
                 Err(self.pending())
             }
         }
@@ -156,12 +157,12 @@ impl Web3Signer {
 
     /// Returns the public key of the account. The first call requests it from the signer.
     pub(crate) fn identifier(&self) -> Result<String, SignerError> {
-        if let Some(known) = self.identifier.get() {
-            return Ok(known.clone());
+        if let Some(cached) = self.identifier.get() {
+            return Ok(cached.clone());
         }
-        let answer = self.ask(self.client.get(self.at("/api/v1/eth1/publicKeys")))?;
-        let keys: Vec<Bytes> = serde_json::from_str(&answer)
-            .map_err(|_| self.malformed(&answer, "a list of public keys"))?;
+        let response = self.send(self.client.get(self.at("/api/v1/eth1/publicKeys")))?;
+        let keys: Vec<Bytes> = serde_json::from_str(&response)
+            .map_err(|_| self.malformed(&response, "a list of public keys"))?;
         let found = keys.iter().find(|key| account_of(key) == Some(self.account));
         let found = found.ok_or_else(|| SignerError::NoKey {
             url: (&self.url).into(),
@@ -177,25 +178,26 @@ impl Web3Signer {
         url
     }
 
-    fn malformed(&self, answer: &str, expected: &'static str) -> SignerError {
-        let excerpt = answer.chars().take(EXCERPT).collect();
+    fn malformed(&self, response: &str, expected: &'static str) -> SignerError {
+        let excerpt = response.chars().take(EXCERPT).collect();
         SignerError::Malformed { url: (&self.url).into(), excerpt, expected }
     }
 
     /// Sends a request on a new thread.
-    fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
+    fn send(&self, request: RequestBuilder) -> Result<String, SignerError> {
         let silent = |reason: String| SignerError::Silent { url: (&self.url).into(), reason };
-        let asked = || {
+        let request_in_time = || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(|error| silent(error.to_string()))?.block_on(async {
-                let answer = time::timeout(TIMEOUT, read(request)).await;
-                let answer = answer.map_err(|_| silent(format!("no answer within {TIMEOUT:?}")))?;
-                answer.map_err(silent)
+                let response = time::timeout(TIMEOUT, read(request)).await;
+                let response =
+                    response.map_err(|_| silent(format!("no answer within {TIMEOUT:?}")))?;
+                response.map_err(silent)
             })
         };
         // Tokio panics if a runtime blocks a thread of another runtime, and the caller may be on
         // one.
-        let joined = thread::scope(|scope| scope.spawn(asked).join());
+        let joined = thread::scope(|scope| scope.spawn(request_in_time).join());
         let (status, text) =
             joined.unwrap_or_else(|_| Err(silent("the request panicked".to_owned())))?;
         if !(200..300).contains(&status) {
@@ -208,13 +210,13 @@ impl Web3Signer {
 
 /// Sends a request, and returns the HTTP status and body of the response, up to [`MAX_ANSWER`].
 async fn read(request: RequestBuilder) -> Result<(u16, String), String> {
-    let told = |error: reqwest::Error| match error.is_connect() {
+    let failed = |error: reqwest::Error| match error.is_connect() {
         true => "connection failed".to_owned(),
         false => error.without_url().to_string(),
     };
-    let mut response = request.send().await.map_err(told)?;
+    let mut response = request.send().await.map_err(failed)?;
     let (status, mut body) = (response.status().as_u16(), Vec::new());
-    while let Some(part) = response.chunk().await.map_err(told)? {
+    while let Some(part) = response.chunk().await.map_err(failed)? {
         if body.len() + part.len() > MAX_ANSWER {
             return Err(format!("the response is longer than {MAX_ANSWER} bytes"));
         }

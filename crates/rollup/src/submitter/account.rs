@@ -24,7 +24,7 @@ type Answer = Result<(Account, Option<u64>), L1Error>;
 struct AccountRequest {
     view: Arc<L1View>,
     when: Instant,
-    answer: Probe<Answer>,
+    probe: Probe<Answer>,
 }
 
 /// Pending transactions of this account from an earlier process.
@@ -43,7 +43,7 @@ enum EarlierTransactions {
 pub(super) struct AccountAt {
     pub(super) account: Account,
     pub(super) view: Arc<L1View>,
-    pub(super) asked: Instant,
+    pub(super) requested: Instant,
 }
 
 /// The account in L1's last response, and the pending request for it. Never blocks.
@@ -51,16 +51,16 @@ pub(super) struct AccountAt {
 pub(super) struct AccountTracker {
     address: Address,
     known: Option<Account>,
-    asked: Option<AccountRequest>,
+    pending: Option<AccountRequest>,
     /// L1 head and time of the last request.
-    last_asked: Option<(B256, Instant)>,
+    last_request: Option<(B256, Instant)>,
     earlier: EarlierTransactions,
 }
 
 impl AccountTracker {
     pub(super) const fn new(address: Address) -> Self {
         let earlier = EarlierTransactions::Unknown;
-        Self { address, known: None, asked: None, last_asked: None, earlier }
+        Self { address, known: None, pending: None, last_request: None, earlier }
     }
 
     pub(super) const fn known(&self) -> Option<Account> {
@@ -71,8 +71,8 @@ impl AccountTracker {
         self.known = Some(account);
     }
 
-    pub(super) const fn is_asking(&self) -> bool {
-        self.asked.is_some()
+    pub(super) const fn is_requesting(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Returns `true` while L1's pool may have transactions of an earlier process.
@@ -82,18 +82,18 @@ impl AccountTracker {
 
     /// Requests the account at the next poll, even without a new L1 block.
     pub(super) const fn ask_again(&mut self) {
-        self.last_asked = None;
+        self.last_request = None;
     }
 
     /// Discards the pending request, because its response is from before an L1 reorg.
     pub(super) fn discard_request(&mut self) {
-        (self.asked, self.last_asked) = (None, None);
+        (self.pending, self.last_request) = (None, None);
     }
 
     /// Returns `true` if the account must be requested: once per L1 block, and after a slot without
     /// one.
     pub(super) fn is_due(&self, view: &L1View, slot: Duration) -> bool {
-        self.last_asked.is_none_or(|(head, when)| {
+        self.last_request.is_none_or(|(head, when)| {
             let is_new = view.head().is_some_and(|now| now.hash != head);
             is_new || when.elapsed() >= slot
         })
@@ -112,9 +112,9 @@ impl AccountTracker {
         let (account, asks_for_earlier) = (self.address, self.waits_for_earlier());
         let (client, when) = (Arc::clone(client), Instant::now());
         let question = move || account_at(&client, account, block, asks_for_earlier);
-        let answer = Probe::ask(question).map_err(SubmitterError::NoThread)?;
-        self.last_asked = Some((head.hash, when));
-        self.asked = Some(AccountRequest { view: Arc::clone(view), when, answer });
+        let probe = Probe::spawn(question).map_err(SubmitterError::NoThread)?;
+        self.last_request = Some((head.hash, when));
+        self.pending = Some(AccountRequest { view: Arc::clone(view), when, probe });
         Ok(())
     }
 
@@ -123,27 +123,27 @@ impl AccountTracker {
     ///
     /// Returns `None` if the nodes do not know the block: they dropped it in a reorg, or have not
     /// received it yet. The account is [due](Self::is_due) at the next block or after a slot.
-    pub(super) fn take_answer(&mut self, bump_after: u64) -> Result<Option<AccountAt>, L1Error> {
-        let Some(request) = self.asked.take() else { return Ok(None) };
-        let Some(answer) = request.answer.answer() else {
-            self.asked = Some(request);
+    pub(super) fn take_response(&mut self, bump_after: u64) -> Result<Option<AccountAt>, L1Error> {
+        let Some(request) = self.pending.take() else { return Ok(None) };
+        let Some(result) = request.probe.response() else {
+            self.pending = Some(request);
             return Ok(None);
         };
-        let answer = answer.unwrap_or(Err(L1Error::Thread));
-        if answer.as_ref().is_err_and(is_unknown_block) {
+        let result = result.unwrap_or(Err(L1Error::Thread));
+        if result.as_ref().is_err_and(is_unknown_block) {
             return Ok(None);
         }
-        let (account, taken) = answer.inspect_err(|_| self.last_asked = None)?;
+        let (account, pending) = result.inspect_err(|_| self.last_request = None)?;
         self.known = Some(account);
-        self.note_earlier(account, taken, bump_after);
-        Ok(Some(AccountAt { account, view: request.view, asked: request.when }))
+        self.note_earlier(account, pending, bump_after);
+        Ok(Some(AccountAt { account, view: request.view, requested: request.when }))
     }
 
-    fn note_earlier(&mut self, account: Account, taken: Option<u64>, bump_after: u64) {
-        let (Some(taken), true) = (taken, self.waits_for_earlier()) else { return };
+    fn note_earlier(&mut self, account: Account, pending: Option<u64>, bump_after: u64) {
+        let (Some(pending), true) = (pending, self.waits_for_earlier()) else { return };
         let Account { used, latest, .. } = account;
         self.earlier = match self.earlier {
-            _ if taken <= used => EarlierTransactions::Gone,
+            _ if pending <= used => EarlierTransactions::Gone,
             EarlierTransactions::Waiting { used: before, since } if used == before => {
                 match latest.saturating_sub(since) >= bump_after {
                     true => EarlierTransactions::Gone,
@@ -151,7 +151,7 @@ impl AccountTracker {
                 }
             }
             _ => {
-                tracing::info!(used, taken, "waiting for transactions of an earlier process");
+                tracing::info!(used, pending, "waiting for transactions of an earlier process");
                 EarlierTransactions::Waiting { used, since: latest }
             }
         };

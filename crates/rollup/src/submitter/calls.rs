@@ -236,7 +236,7 @@ impl CallSender {
             // Also without a receipt, since the node may just lack it.
             self.spending.used(pending.nonce, pending.cost);
             self.pending = None;
-            let included = included.map(|it| CallState::Included(Box::new(it)));
+            let included = included.map(|included| CallState::Included(Box::new(included)));
             return Ok(Some(included.unwrap_or(CallState::Lost)));
         }
         self.resend(client, view.head().map_or(0, |head| head.number))?;
@@ -293,7 +293,7 @@ impl CallSender {
     }
 
     fn check_limit(&self, nonce: u64, cost: u128, limit: u128) -> Result<(), SubmitterError> {
-        let spent = self.spending.besides(|it| it == nonce).saturating_add(cost);
+        let spent = self.spending.besides(|other| other == nonce).saturating_add(cost);
         if spent > limit {
             return Err(SubmitterError::SpendingLimit { spent, limit });
         }
@@ -315,7 +315,7 @@ impl CallSender {
 /// Requests the receipt of the version that L1 has included.
 fn receipt(client: &L1Client, hashes: &[B256]) -> Result<Option<TransactionReceipt>, L1Error> {
     for hash in hashes.iter().rev().copied() {
-        let found = client.most(Quorum::Answering, |provider| async move {
+        let found = client.majority(Quorum::Responding, |provider| async move {
             Ok::<_, L1Error>(provider.get_transaction_receipt(hash).await?)
         })?;
         if found.is_some() {
@@ -352,7 +352,7 @@ mod tests {
                 (method == "eth_estimateGas" && reverts).then_some(Err("execution reverted"))
             });
             for number in 2..3 + 2 * bump_after {
-                fixture.view.take(header(number), Default::default());
+                fixture.view.apply(header(number), Default::default());
                 let state = sender.step(&client, &fixture.view).unwrap();
                 assert!(matches!(state, Some(CallState::Pending)));
             }
@@ -422,11 +422,11 @@ mod tests {
 
     #[test]
     fn estimates_are_raised_within_gas_limit() {
-        let most = L1Limits::default().gas;
+        let limit = L1Limits::default().gas;
         // An eighth more is 2^64.
         let hostile = u64::MAX / 9 * 8 + 7;
         for (estimate, gas_limit) in
-            [(80_000, 90_000), (most, most), (hostile, most), (u64::MAX, most)]
+            [(80_000, 90_000), (limit, limit), (hostile, limit), (u64::MAX, limit)]
         {
             let (fixture, _, mut sender) = sender(u128::MAX);
             let (client, to) = (fixture.l1.client(), Address::repeat_byte(9));

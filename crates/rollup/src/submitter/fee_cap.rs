@@ -80,12 +80,12 @@ impl FeeCap {
             self.learned = None;
         }
         let cap = self.max_tx_fee();
-        let most = cap / u128::from(gas_limit.max(1));
+        let max_fee = cap / u128::from(gas_limit.max(1));
         // The base fee rises by at most an eighth per block (EIP-1559).
-        let least = base_fee.saturating_add(base_fee / 8).saturating_add(tip);
-        if most < least {
-            return Err(SubmitterError::TxFeeCap { gas: gas_limit, price: least, cap });
+        let min_fee = base_fee.saturating_add(base_fee / 8).saturating_add(tip);
+        if max_fee < min_fee {
+            return Err(SubmitterError::TxFeeCap { gas: gas_limit, price: min_fee, cap });
         }
-        Ok(most)
+        Ok(max_fee)
     }
 }

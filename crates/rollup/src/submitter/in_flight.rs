@@ -45,8 +45,9 @@ impl InFlight {
 
     /// Returns `true` if all its blocks are on L1.
     pub(super) fn is_included(&self, view: &L1View) -> bool {
-        let taken = |block: &BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
-        self.candidate.blocks.iter().all(taken)
+        let is_included =
+            |block: &BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
+        self.candidate.blocks.iter().all(is_included)
     }
 
     /// Returns `true` if its last block is no longer on L1, after a reorg.
@@ -54,8 +55,8 @@ impl InFlight {
         let Some(BlockNumHash { number, hash }) = self.candidate.blocks.last() else {
             return false;
         };
-        let there = view.advanced_hash(*number);
-        there.map_or_else(|| self.is_open(view), |there| there != *hash)
+        let canonical = view.advanced_hash(*number);
+        canonical.map_or_else(|| self.is_open(view), |canonical| canonical != *hash)
     }
 
     /// Returns `true` if L1 has no block at the height of its last block. This compares with the

@@ -125,12 +125,12 @@ impl Submitter {
         client: &L1Client,
         account: Address,
     ) -> Result<(u64, u64), SubmitterError> {
-        let (Account { used, balance, .. }, taken) =
+        let (Account { used, balance, .. }, pending) =
             account_at(client, account, BlockId::latest(), true)?;
         if balance.is_zero() {
             return Err(SubmitterError::Funds { account, balance, cost: U256::ONE });
         }
-        Ok((used, taken.unwrap_or(used)))
+        Ok((used, pending.unwrap_or(used)))
     }
 
     /// Returns the address of the account that posts blocks.
@@ -176,7 +176,7 @@ impl Submitter {
 
     /// Starts to send `advance` with these blocks, queued after the transactions in flight. First
     /// waits until L1's pool has responded to the previous one. Does nothing while the view is
-    /// behind the account's nonce. If `can_be_tried`, the transaction is simulated first. The next
+    /// behind the account's nonce. If `can_simulate`, the transaction is simulated first. The next
     /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`] returns the pool's response.
     ///
     /// # Errors
@@ -194,9 +194,9 @@ impl Submitter {
         let is_first = self.in_flight().next().is_none();
         // While transactions are in flight, the last response is still valid, because only they
         // have changed the account since.
-        let known = self.account.known().filter(|_| !is_first).zip(candidate.gas_limit);
-        let (Account { used, balance, .. }, estimate) = match known {
-            Some(known) => known,
+        let cached = self.account.known().filter(|_| !is_first).zip(candidate.gas_limit);
+        let (Account { used, balance, .. }, estimate) = match cached {
+            Some(cached) => cached,
             None => {
                 let TxBuilder { rollup, limits, .. } = self.builder;
                 let request = TransactionRequest::default()
@@ -251,7 +251,7 @@ impl Submitter {
         let Sending { nonce, hash, is_first, before, .. } = sending;
         let Err(error) = outcome else { return Ok(()) };
         // Its nonce has been used since, or it is no longer in flight.
-        let Some(sent) = self.pending.get_mut(nonce).filter(|it| it.hash == hash) else {
+        let Some(sent) = self.pending.get_mut(nonce).filter(|sent| sent.hash == hash) else {
             return Ok(());
         };
         // Without a response, the transaction may be in the pool.
@@ -314,7 +314,7 @@ impl Submitter {
         view: &Arc<L1View>,
         l1_time: u64,
     ) -> Result<SubmitterProgress, SubmitterError> {
-        if let Some((sending, outcome)) = self.pool.take_answer() {
+        if let Some((sending, outcome)) = self.pool.take_response() {
             self.on_response(sending, outcome)?;
         }
         if let Some(resent) = self.pool.take_resent() {
@@ -334,9 +334,9 @@ impl Submitter {
             self.account.ask_again();
         }
         self.pending.count_included(view);
-        if self.account.is_asking() {
-            return match self.account.take_answer(self.config.bump_after)? {
-                Some(answer) => self.poll(client, answer),
+        if self.account.is_requesting() {
+            return match self.account.take_response(self.config.bump_after)? {
+                Some(account) => self.poll(client, account),
                 None => Ok(self.no_news()),
             };
         }
@@ -357,9 +357,9 @@ impl Submitter {
     fn poll(
         &mut self,
         client: &Arc<L1Client>,
-        answer: AccountAt,
+        account: AccountAt,
     ) -> Result<SubmitterProgress, SubmitterError> {
-        let AccountAt { account: Account { used, latest, .. }, view, asked } = answer;
+        let AccountAt { account: Account { used, latest, .. }, view, requested } = account;
         let done = self.pending.abandon_included(&view);
         let mut failed = None;
         for sent in self.pending.remove_used(used) {
@@ -382,8 +382,8 @@ impl Submitter {
                 SubmitterProgress::Failed(sent.candidate.blocks)
             });
         }
-        self.pending.first_waits_for_l1(asked, latest);
-        let lost = self.pending.behind_gap(used, asked).map(|first| {
+        self.pending.first_waits_for_l1(requested, latest);
+        let lost = self.pending.behind_gap(used, requested).map(|first| {
             tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
             first.candidate.blocks.clone()
         });
@@ -472,8 +472,8 @@ impl Submitter {
 
     /// Returns `true` while another request to L1 is pending.
     #[cfg(test)]
-    pub(crate) const fn is_asking(&self) -> bool {
-        self.account.is_asking() || self.pool.is_resending()
+    pub(crate) const fn is_requesting(&self) -> bool {
+        self.account.is_requesting() || self.pool.is_resending()
     }
 
     /// Returns `true` if L1's pool has accepted a transaction since the last call.

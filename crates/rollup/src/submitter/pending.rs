@@ -67,10 +67,10 @@ impl PendingTransactions {
     /// Returns `true` if another transaction may be queued after those in flight, of which at most
     /// `max_in_flight` are allowed.
     pub(super) fn has_room(&self, max_in_flight: usize) -> bool {
-        let most = self.pool_keeps.unwrap_or(usize::MAX).min(max_in_flight);
+        let limit = self.pool_keeps.unwrap_or(usize::MAX).min(max_in_flight);
         // A transaction after a rejected one would have a nonce gap that may never be filled.
         self.live().all(|sent| !sent.candidate.goes_alone && !sent.is_refused)
-            && self.waiting() < most.max(1)
+            && self.waiting() < limit.max(1)
     }
 
     /// Records that L1's pool has rejected a transaction because of its limit per account.
@@ -92,7 +92,8 @@ impl PendingTransactions {
     /// [`Submitter::replaced_end`](super::Submitter::replaced_end).
     pub(super) fn replaced_end(&self, used: u64) -> Option<B256> {
         let next = self.next_nonce(used);
-        let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
+        let is_void =
+            |nonce: u64| self.in_flight.iter().find(|sent| sent.is_void && sent.nonce == nonce);
         let (replaced, _) = is_void(next).zip(is_void(next.checked_add(1)?))?;
         replaced.candidate.blocks.last().map(|block| block.hash)
     }
@@ -170,7 +171,8 @@ impl PendingTransactions {
         let mut blocks = Vec::new();
         // Counted from the transactions in flight before this update.
         self.included = 0;
-        for sent in self.in_flight.iter_mut().filter(|it| !it.is_void && it.is_included(view)) {
+        for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_included(view))
+        {
             blocks.extend(sent.candidate.blocks.iter().copied());
             sent.is_void = true;
         }
@@ -200,9 +202,9 @@ impl PendingTransactions {
     }
 
     /// Records that the first transaction has the account's next nonce, so that only L1 delays it,
-    /// as of the response to a request at time `asked`, when L1's block was `latest`.
-    pub(super) fn first_waits_for_l1(&mut self, asked: Instant, latest: u64) {
-        if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
+    /// as of the response to a request at time `requested`, when L1's block was `latest`.
+    pub(super) fn first_waits_for_l1(&mut self, requested: Instant, latest: u64) {
+        if let Some(first) = self.in_flight.first_mut().filter(|sent| requested > sent.sent_when) {
             let _ = first.waits_since.get_or_insert(latest);
         }
     }
@@ -211,9 +213,10 @@ impl PendingTransactions {
     /// reorganised since, or another account posted the blocks of an earlier transaction. The
     /// missing nonce may never be used, so transactions after it would be pending forever. Ignores
     /// transactions that were sent after the request, and those that are resent after an L1 reorg.
-    pub(super) fn behind_gap(&self, used: u64, asked: Instant) -> Option<&InFlight> {
+    pub(super) fn behind_gap(&self, used: u64, requested: Instant) -> Option<&InFlight> {
         self.live().next().filter(|first| {
-            let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
+            let is_known =
+                requested > first.sent_when && self.landed.iter().all(|sent| sent.nonce < used);
             is_known && first.nonce > used
         })
     }

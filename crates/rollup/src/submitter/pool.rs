@@ -31,7 +31,7 @@ pub(super) struct Sending {
     /// Transaction that it replaces, which L1's pool keeps if it rejects the replacement.
     pub(super) before: Option<InFlight>,
     begun: Instant,
-    answer: Probe<Outcome>,
+    probe: Probe<Outcome>,
 }
 
 /// Submission to L1's pool: at most one new transaction at a time, and one request that resends
@@ -59,9 +59,9 @@ impl PoolSubmission {
         is_first: bool,
         before: Option<InFlight>,
     ) -> Result<(), SubmitterError> {
-        let answer = self.request(client, vec![raw])?;
+        let probe = self.request(client, vec![raw])?;
         let begun = Instant::now();
-        self.sending = Some(Sending { nonce, hash, is_first, before, begun, answer });
+        self.sending = Some(Sending { nonce, hash, is_first, before, begun, probe });
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl PoolSubmission {
         all: Vec<Bytes>,
     ) -> Result<Probe<Outcome>, SubmitterError> {
         let (client, fence) = (Arc::clone(client), self.fence.clone());
-        Probe::ask(move || all.iter().try_for_each(|raw| send(&client, &fence, raw)))
+        Probe::spawn(move || all.iter().try_for_each(|raw| send(&client, &fence, raw)))
             .map_err(SubmitterError::NoThread)
     }
 
@@ -89,36 +89,36 @@ impl PoolSubmission {
     /// response.
     pub(super) fn wait(&mut self) -> Option<(Sending, Outcome)> {
         let sending = self.sending.take()?;
-        let answer = sending.answer.wait();
-        Some(self.answered(sending, answer))
+        let response = sending.probe.wait();
+        Some(self.finish(sending, response))
     }
 
     /// Returns the last sent transaction and the response of L1's pool, if it has arrived.
-    pub(super) fn take_answer(&mut self) -> Option<(Sending, Outcome)> {
+    pub(super) fn take_response(&mut self) -> Option<(Sending, Outcome)> {
         let sending = self.sending.take()?;
-        let Some(answer) = sending.answer.answer() else {
+        let Some(response) = sending.probe.response() else {
             self.sending = Some(sending);
             return None;
         };
-        Some(self.answered(sending, answer))
+        Some(self.finish(sending, response))
     }
 
-    fn answered(
+    fn finish(
         &mut self,
         sending: Sending,
-        answer: Result<Outcome, Unanswered>,
+        response: Result<Outcome, Unanswered>,
     ) -> (Sending, Outcome) {
         self.round_trip = sending.begun.elapsed();
-        let outcome = answer.unwrap_or_else(|_| Err(L1Error::Thread.into()));
+        let outcome = response.unwrap_or_else(|_| Err(L1Error::Thread.into()));
         self.has_accepted |= outcome.is_ok();
         (sending, outcome)
     }
 
     /// Returns the outcome of resending, if the response has arrived.
     pub(super) fn take_resent(&mut self) -> Option<Outcome> {
-        let answer = self.resending.as_ref().and_then(Probe::answer)?;
+        let response = self.resending.as_ref().and_then(Probe::response)?;
         self.resending = None;
-        Some(answer.unwrap_or_else(|_| Err(L1Error::Thread.into())))
+        Some(response.unwrap_or_else(|_| Err(L1Error::Thread.into())))
     }
 
     /// Returns `true` if L1's pool has accepted a transaction since the last call.

@@ -21,12 +21,13 @@ pub(crate) const fn is_refusal(error: &SubmitterError) -> bool {
 /// the gas was insufficient.
 pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
     let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
-    let Some(answer) = error.as_error_resp() else { return false };
+    let Some(payload) = error.as_error_resp() else { return false };
     let is_by_execute =
         revert_data(error).is_some_and(|data| data.starts_with(&ExecuteFailed::SELECTOR));
-    let message = answer.message.to_lowercase();
+    let message = payload.message.to_lowercase();
     // Messages of geth, reth and anvil for a call that runs out of gas, which has no revert data.
-    is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
+    is_by_execute
+        || ["out of gas", "gas required exceeds"].iter().any(|text| message.contains(text))
 }
 
 /// Returns `true` if L1 responded that a call reverts.
@@ -42,10 +43,10 @@ pub(super) fn is_unknown_block(error: &L1Error) -> bool {
     const RESOURCE_NOT_FOUND: i64 = -32_001;
     const METHOD_NOT_FOUND: i64 = -32_601;
     let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
-    let Some(answer) = error.as_error_resp() else { return false };
-    let message = answer.message.to_lowercase();
-    let is_about_block = ["block", "header"].iter().any(|it| message.contains(it));
-    match answer.code {
+    let Some(payload) = error.as_error_resp() else { return false };
+    let message = payload.message.to_lowercase();
+    let is_about_block = ["block", "header"].iter().any(|text| message.contains(text));
+    match payload.code {
         RESOURCE_NOT_FOUND => true,
         METHOD_NOT_FOUND => false,
         _ => is_about_block && (message.contains("not found") || message.contains("unknown block")),
@@ -76,9 +77,9 @@ mod tests {
 
     fn response_with(code: i64, message: &str, data: &[u8]) -> L1Error {
         let data = hex::encode_prefixed(data);
-        let answer = json!({ "code": code, "message": message, "data": data }).to_string();
+        let payload = json!({ "code": code, "message": message, "data": data }).to_string();
         ClientError::Rpc(RpcError::ErrorResp(
-            serde_json::from_str::<ErrorPayload>(&answer).unwrap(),
+            serde_json::from_str::<ErrorPayload>(&payload).unwrap(),
         ))
         .into()
     }

@@ -41,22 +41,24 @@ pub(super) fn account_at(
         let used = provider.get_transaction_count(account).block_id(block);
         let balance = provider.get_balance(account).block_id(block);
         let latest = provider.get_block_number();
-        let taken = async {
+        let pending = async {
             if !asks_for_earlier {
                 return Ok::<_, TransportError>(None);
             }
             provider.get_transaction_count(account).pending().await.map(Some)
         };
-        tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
+        tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), pending)
     };
     // Honest nodes may differ in their latest block and their pool.
-    let answers = client.verdicts(ask, |a, b| (a.0, a.1) == (b.0, b.1))?;
-    let Some(Ok((used, balance, ..))) = answers.most() else { return Err(undecided(answers)) };
+    let responses = client.verdicts(ask, |a, b| (a.0, a.1) == (b.0, b.1))?;
+    let Some(Ok((used, balance, ..))) = responses.majority() else {
+        return Err(undecided(responses));
+    };
     let (used, balance) = (*used, *balance);
-    let mut numbers: Vec<_> = values(&answers).map(|(_, _, latest, _)| *latest).collect();
+    let mut numbers: Vec<_> = values(&responses).map(|(_, _, latest, _)| *latest).collect();
     let latest = upper_median(&mut numbers).unwrap_or_default();
-    let taken = values(&answers).filter_map(|(.., taken)| *taken).max();
-    Ok((Account { used, balance, latest }, taken))
+    let pending = values(&responses).filter_map(|(.., pending)| *pending).max();
+    Ok((Account { used, balance, latest }, pending))
 }
 
 /// Requests the sender of a transaction, and estimates or simulates the transaction, in concurrent
@@ -66,21 +68,21 @@ pub(super) fn account_and_gas(
     request: TransactionRequest,
     candidate: &TxCandidate,
 ) -> Result<(Account, u64), SubmitterError> {
-    let TxCandidate { gas_limit, for_fork, can_be_tried, .. } = *candidate;
+    let TxCandidate { gas_limit, for_fork, can_simulate, .. } = *candidate;
     let account = request.from.unwrap_or_default();
-    let (known, gas) = thread::scope(|scope| {
-        let known = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
+    let (account_request, gas) = thread::scope(|scope| {
+        let account_request = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
         let gas = match gas_limit {
             // A simulation needs one execution, an estimate several.
-            Some(limit) if can_be_tried => {
+            Some(limit) if can_simulate => {
                 simulate(client, &request.gas_limit(limit)).map(|()| limit)
             }
             Some(limit) => Ok(limit),
             None => estimate(client, &request).map(|gas| gas.saturating_add(for_fork)),
         };
-        (known.join().unwrap_or(Err(L1Error::Thread)), gas)
+        (account_request.join().unwrap_or(Err(L1Error::Thread)), gas)
     });
-    let ((account, _), gas) = (known?, gas?);
+    let ((account, _), gas) = (account_request?, gas?);
     Ok((account, gas))
 }
 
@@ -104,11 +106,11 @@ pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), 
             }
         }
     };
-    let answers = client.verdicts(ask, |(), ()| true)?;
+    let responses = client.verdicts(ask, |(), ()| true)?;
     // One pool is sufficient, because it gossips the transaction.
-    match 2 * values(&answers).count() >= answers.all.len() {
+    match 2 * values(&responses).count() >= responses.all.len() {
         true => Ok(()),
-        false => Err(undecided(answers).into()),
+        false => Err(undecided(responses).into()),
     }
 }
 
@@ -122,10 +124,10 @@ fn simulate(client: &L1Client, request: &TransactionRequest) -> Result<(), L1Err
         let request = request.clone();
         async move { provider.call(request).await.map(drop) }
     };
-    let answers = client.verdicts(ask, |(), ()| true)?;
-    match answers.most() {
+    let responses = client.verdicts(ask, |(), ()| true)?;
+    match responses.majority() {
         Some(Ok(())) => Ok(()),
-        _ => Err(undecided(answers)),
+        _ => Err(undecided(responses)),
     }
 }
 
@@ -139,19 +141,19 @@ pub(super) fn estimate(client: &L1Client, request: &TransactionRequest) -> Resul
         let request = request.clone();
         async move { provider.estimate_gas(request).await }
     };
-    let answers = client.verdicts(ask, |a, b| is_close(*a, *b))?;
-    let mut estimates: Vec<_> = values(&answers).copied().collect();
-    if 2 * estimates.len() <= answers.all.len() {
-        return Err(undecided(answers));
+    let responses = client.verdicts(ask, |a, b| is_close(*a, *b))?;
+    let mut estimates: Vec<_> = values(&responses).copied().collect();
+    if 2 * estimates.len() <= responses.all.len() {
+        return Err(undecided(responses));
     }
-    estimate_of(&mut estimates).ok_or_else(|| undecided(answers))
+    estimate_of(&mut estimates).ok_or_else(|| undecided(responses))
 }
 
 /// Returns the highest estimate that is close to the median, if there is any. The estimates of
 /// clients differ by a few percent; the median lies between those of honest nodes if most are.
 fn estimate_of(estimates: &mut [u64]) -> Option<u64> {
     let median = upper_median(estimates)?;
-    estimates.iter().copied().filter(|it| is_close(*it, median)).max()
+    estimates.iter().copied().filter(|estimate| is_close(*estimate, median)).max()
 }
 
 /// Returns the gas limit for an estimate: earlier transactions in the same L1 block may increase
@@ -172,8 +174,8 @@ fn upper_median(values: &mut [u64]) -> Option<u64> {
     values.get(values.len() / 2).copied()
 }
 
-fn values<T>(answers: &Verdicts<T>) -> impl Iterator<Item = &T> {
-    answers.all.iter().filter_map(|answer| answer.as_ref().ok())
+fn values<T>(responses: &Verdicts<T>) -> impl Iterator<Item = &T> {
+    responses.all.iter().filter_map(|response| response.as_ref().ok())
 }
 
 /// Returns the reason why the nodes have no majority value: the most frequent error, or
@@ -181,10 +183,13 @@ fn values<T>(answers: &Verdicts<T>) -> impl Iterator<Item = &T> {
 ///
 /// A failure of EXECUTE makes the sequencer replace a block and drop transactions, so it is
 /// reported only if more than half of the nodes do.
-fn undecided<T>(answers: Verdicts<T>) -> L1Error {
-    let nodes = answers.all.len();
-    let errors: Vec<L1Error> =
-        answers.all.into_iter().filter_map(|answer| answer.err().map(L1Error::from)).collect();
+fn undecided<T>(responses: Verdicts<T>) -> L1Error {
+    let nodes = responses.all.len();
+    let errors: Vec<L1Error> = responses
+        .all
+        .into_iter()
+        .filter_map(|response| response.err().map(L1Error::from))
+        .collect();
     let same = errors.len();
     if 2 * same < nodes {
         return L1Error::Undecided { same: nodes - same, nodes };
@@ -201,7 +206,7 @@ fn undecided<T>(answers: Verdicts<T>) -> L1Error {
 }
 
 fn is_known(message: &str) -> bool {
-    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
+    ["already known", "already imported", "nonce too low"].iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]
@@ -222,9 +227,9 @@ mod tests {
             };
             let mut all: Vec<_> = (0..liars).map(|_| lie(&mut random)).collect();
             all.extend(&honest);
-            let (least, most) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
+            let (min, max) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
             let estimate = estimate_of(&mut all).unwrap();
-            assert!((*least..=most + most / 8).contains(&estimate), "{estimate} of {all:?}");
+            assert!((*min..=max + max / 8).contains(&estimate), "{estimate} of {all:?}");
         }
     }
 }

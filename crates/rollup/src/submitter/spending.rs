@@ -65,7 +65,7 @@ impl Spending {
             );
         }
         // Expired records stay in the file until it is rewritten.
-        all.spent.retain(|it| it.at.elapsed() < DAY);
+        all.spent.retain(|entry| entry.at.elapsed() < DAY);
         all.file = Some(match records >= REWRITE_FROM && records > 2 * all.spent.len() {
             true => all.rewritten(path, subject).map_err(fault)?,
             false => file,
@@ -75,7 +75,7 @@ impl Spending {
 
     fn rewritten(&self, path: &Path, subject: B256) -> Result<RecordFile, DiskError> {
         let records: Vec<_> = self.spent.iter().map(Spent::encode).collect();
-        RecordFile::replace(path, subject, records.iter().map(|it| &it[..]))
+        RecordFile::replace(path, subject, records.iter().map(|record| &record[..]))
     }
 
     /// Records a transaction that is about to be sent.
@@ -89,26 +89,27 @@ impl Spending {
         let record = Spent::now(nonce, cost).encode();
         // Write the file first: without a record, the transaction would not count after a crash.
         file.append(&record).map(drop).map_err(SubmitterError::SpendingNotKept)?;
-        self.spent.retain(|it| it.nonce != nonce);
+        self.spent.retain(|entry| entry.nonce != nonce);
         Ok(())
     }
 
     /// Counts a transaction whose nonce is used.
     pub(super) fn used(&mut self, nonce: u64, cost: u128) {
-        self.spent.retain(|it| it.at.elapsed() < DAY);
+        self.spent.retain(|entry| entry.at.elapsed() < DAY);
         self.put(Spent::now(nonce, cost));
     }
 
     fn put(&mut self, new: Spent) {
-        self.spent.retain(|it| it.nonce != new.nonce);
+        self.spent.retain(|entry| entry.nonce != new.nonce);
         self.spent.push_back(new);
     }
 
     /// Returns the sum of the costs within a day, in wei, without the nonces for which `is_counted`
     /// returns `true`.
     pub(super) fn besides(&self, is_counted: impl Fn(u64) -> bool) -> u128 {
-        let others = self.spent.iter().filter(|it| !is_counted(it.nonce) && it.at.elapsed() < DAY);
-        others.fold(0, |sum: u128, it| sum.saturating_add(it.cost))
+        let others =
+            self.spent.iter().filter(|entry| !is_counted(entry.nonce) && entry.at.elapsed() < DAY);
+        others.fold(0, |sum: u128, entry| sum.saturating_add(entry.cost))
     }
 }
 
@@ -197,7 +198,7 @@ mod tests {
         file.append(&future.encode()).unwrap();
         drop(spending);
         let spent = open(&path);
-        let counted: Vec<_> = spent.spent.iter().map(|it| it.nonce).collect();
+        let counted: Vec<_> = spent.spent.iter().map(|entry| entry.nonce).collect();
         assert_eq!((counted, all(&spent)), (vec![600], 7));
         assert!(fs::metadata(&path).unwrap().len() < 200);
         assert_eq!(all(&open(&path)), 7);

@@ -32,7 +32,7 @@ pub struct TxCandidate {
     pub for_fork: u64,
     /// `true` if `eth_call` can simulate the transaction, i.e. it has no blobs and no ancestors
     /// that are not on L1.
-    pub can_be_tried: bool,
+    pub can_simulate: bool,
     /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
     /// of the next one depends on the L1 time at which this one is included.
     pub goes_alone: bool,
@@ -47,7 +47,7 @@ impl TxCandidate {
             data,
             gas_limit: None,
             for_fork: 0,
-            can_be_tried: false,
+            can_simulate: false,
             goes_alone: false,
         }
     }

@@ -67,7 +67,7 @@ impl TxBuilder {
         pending: &PendingTransactions,
     ) -> Result<InFlight, SubmitterError> {
         let account = self.key.address();
-        let (head, base_fee) = head.map_or((0, 0), |it| (it.number, u128::from(it.base_fee)));
+        let (head, base_fee) = head.map_or((0, 0), |head| (head.number, u128::from(head.base_fee)));
         let data = &candidate.data;
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
@@ -76,15 +76,15 @@ impl TxBuilder {
         let before = pending.get(nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
-            let least = before.fees.bumped(before.candidate.data.bump());
-            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
+            let minimum = before.fees.bumped(before.candidate.data.bump());
+            (fees.max, fees.tip) = (fees.max.max(minimum.max), fees.tip.max(minimum.tip));
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
         let gas_limit = with_margin(estimate).min(self.limits.gas);
         if data.blobs.is_none() {
-            let most = self.fee_cap.affordable(gas_limit, base_fee, tip, head);
-            fees.max = fees.max.min(most?);
+            let max_fee = self.fee_cap.affordable(gas_limit, base_fee, tip, head);
+            fees.max = fees.max.min(max_fee?);
         }
         let cost = fees.cost(gas_limit, data);
         let others = pending.all().iter().filter(|sent| sent.nonce != nonce);
@@ -96,7 +96,7 @@ impl TxBuilder {
         if balance < U256::from(self.config.low_balance) {
             tracing::warn!(%account, %balance, "low balance of the L1 account");
         }
-        let is_counted = |it| it == nonce || pending.get(it).is_some();
+        let is_counted = |other| other == nonce || pending.get(other).is_some();
         let spent = self.spending.besides(is_counted).saturating_add(owed);
         // Checked before signing, so that it ends any loop of failing transactions.
         if spent > self.config.daily_limit {
@@ -131,7 +131,7 @@ impl TxBuilder {
         let cost = fees.cost(sent.gas_limit, &sent.candidate.data);
         let spent = self
             .spending
-            .besides(|it| it == sent.nonce)
+            .besides(|nonce| nonce == sent.nonce)
             .saturating_add(others)
             .saturating_add(cost);
         // Beyond the limits, the transaction keeps its fees and waits for L1's fees to fall.

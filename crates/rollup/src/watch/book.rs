@@ -51,7 +51,7 @@ struct Parent {
 
 impl Parent {
     fn bytes(&self) -> usize {
-        self.all.iter().map(|it| it.bytes()).sum()
+        self.all.iter().map(|watched| watched.bytes()).sum()
     }
 }
 
@@ -64,7 +64,7 @@ struct Unchecked {
 
 /// Reason why an update is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotKept {
+pub(super) enum NotStored {
     /// The transactions do not match the header, or do not fit into an L1 transaction.
     Garbage,
     /// The transactions before those of the update are missing.
@@ -113,7 +113,7 @@ impl Book {
 
     /// Returns the messages about blocks of this number on this parent.
     pub(super) fn at(&self, number: u64, parent: B256) -> impl Iterator<Item = &Arc<Watched>> {
-        self.parents.get(&(number, parent)).into_iter().flat_map(|it| &it.all)
+        self.parents.get(&(number, parent)).into_iter().flat_map(|entry| &entry.all)
     }
 
     /// Returns the size of all messages in bytes.
@@ -127,8 +127,11 @@ impl Book {
     }
 
     /// Returns the signers that are not in this map.
-    pub(super) fn signers_besides(&self, known: &BTreeMap<Address, Address>) -> BTreeSet<Address> {
-        self.signers.iter().filter(|signer| !known.contains_key(*signer)).copied().collect()
+    pub(super) fn signers_besides(
+        &self,
+        resolved: &BTreeMap<Address, Address>,
+    ) -> BTreeSet<Address> {
+        self.signers.iter().filter(|signer| !resolved.contains_key(*signer)).copied().collect()
     }
 
     /// Stores an update of a signer. Returns `false` if it is known. `has_parent` is `true` if the
@@ -137,7 +140,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`NotKept`].
+    /// [`NotStored`].
     pub(super) fn keep(
         &mut self,
         update: &PrefixUpdate,
@@ -145,25 +148,25 @@ impl Book {
         signer: Address,
         has_parent: bool,
         is_on_l1: &dyn Fn(u64, B256) -> bool,
-    ) -> Result<bool, NotKept> {
+    ) -> Result<bool, NotStored> {
         let place = (header.number, header.parent);
         let of_number = (header.number, B256::ZERO)..=(header.number, B256::repeat_byte(0xff));
         if !has_parent
             && !self.parents.contains_key(&place)
             && self.parents.range(of_number).count() >= MAX_PARENTS
         {
-            return Err(NotKept::Garbage);
+            return Err(NotStored::Garbage);
         }
         let is_first = !self.parents.contains_key(&place);
         let transactions = self.transactions_of(update, &header)?;
-        if transactions.iter().map(|it| it.len()).sum::<usize>() > MAX_BLOCK_BYTES {
-            return Err(NotKept::Garbage);
+        if transactions.iter().map(|raw| raw.len()).sum::<usize>() > MAX_BLOCK_BYTES {
+            return Err(NotStored::Garbage);
         }
         let signed = SignedHeader::from(update);
         let body = Body::Own(transactions);
         let watched = Arc::new(Watched { signed, header, signer, body });
-        let mut known = self.parents.get(&place).into_iter().flat_map(|it| &it.all);
-        if known.any(|it| it.signed.message == watched.signed.message) {
+        let mut stored = self.parents.get(&place).into_iter().flat_map(|parent| &parent.all);
+        if stored.any(|stored| stored.signed.message == watched.signed.message) {
             return Ok(false);
         }
         let is_new = self.insert(Arc::clone(&watched))
@@ -177,10 +180,10 @@ impl Book {
         if is_new && let Some(file) = &mut self.file {
             file.append(&watched);
             if file.is_long(self.bytes) {
-                file.rewrite(self.parents.values().flat_map(|it| &it.all));
+                file.rewrite(self.parents.values().flat_map(|parent| &parent.all));
             }
         }
-        if self.unchecked.iter().all(|it| it.watched.header.hash != header.hash) {
+        if self.unchecked.iter().all(|entry| entry.watched.header.hash != header.hash) {
             let due = Instant::now() + EXECUTION_TIME;
             self.unchecked.push_back(Unchecked { watched, due });
         }
@@ -191,8 +194,8 @@ impl Book {
     /// Drops the oldest messages with a pending execution check beyond the limit, orphans first.
     fn limit_unchecked(&mut self) {
         while self.unchecked.len() > MAX_UNCHECKED {
-            let is_orphan = |it: &Unchecked| {
-                self.parents.get(&it.watched.place()).is_none_or(|it| it.is_orphan)
+            let is_orphan = |entry: &Unchecked| {
+                self.parents.get(&entry.watched.place()).is_none_or(|parent| parent.is_orphan)
             };
             let first = self.unchecked.iter().position(is_orphan);
             self.unchecked.remove(first.unwrap_or_default());
@@ -201,7 +204,7 @@ impl Book {
 
     /// Records which parents are in the chain by now.
     pub(super) fn find_parents(&mut self, is_known: impl Fn(&B256) -> bool) {
-        for ((_, hash), parent) in self.parents.iter_mut().filter(|(_, it)| it.is_orphan) {
+        for ((_, hash), parent) in self.parents.iter_mut().filter(|(_, parent)| parent.is_orphan) {
             parent.is_orphan = !is_known(hash);
         }
     }
@@ -212,20 +215,21 @@ impl Book {
         &self,
         update: &PrefixUpdate,
         header: &HeaderSummary,
-    ) -> Result<Vec<Bytes>, NotKept> {
+    ) -> Result<Vec<Bytes>, NotStored> {
         let first = usize::try_from(update.first).unwrap_or(usize::MAX);
-        let added = || update.transactions.iter().map(|it| Bytes::copy_from_slice(it));
+        let added = || update.transactions.iter().map(|raw| Bytes::copy_from_slice(raw));
         let is_right = |all: &Vec<Bytes>| {
             let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
             ordered_trie_root_with_encoder(all, put) == header.transactions_root
         };
         if first == 0 {
-            return Some(added().collect()).filter(is_right).ok_or(NotKept::Garbage);
+            return Some(added().collect()).filter(is_right).ok_or(NotStored::Garbage);
         }
         let of_parent = self.parents.get(&(header.number, header.parent));
-        let known = of_parent.into_iter().flat_map(|it| it.all.iter().rev());
+        let candidates = of_parent.into_iter().flat_map(|parent| parent.all.iter().rev());
         let mut longest = 0;
-        for watched in known.filter(|watched| watched.header.environment == header.environment) {
+        for watched in candidates.filter(|watched| watched.header.environment == header.environment)
+        {
             let Body::Own(all) = &watched.body else { continue };
             longest = longest.max(all.len());
             let Some(begin) = all.get(..first) else { continue };
@@ -234,7 +238,7 @@ impl Book {
                 return Ok(all);
             }
         }
-        Err(NotKept::Gap { first: update.first, known: longest })
+        Err(NotStored::Gap { first: update.first, known: longest })
     }
 
     /// Adds a message, unless it is known or implied by another one.
@@ -285,7 +289,7 @@ impl Book {
         let parent = self.parents.get_mut(place)?;
         let mut dropped = None;
         while parent.all.len() > MAX_FOR_PARENT {
-            let ranks = parent.all.iter().map(|it| it.rank(is_on_l1)).enumerate();
+            let ranks = parent.all.iter().map(|watched| watched.rank(is_on_l1)).enumerate();
             let (at, _) = ranks.min_by_key(|(_, rank)| *rank)?;
             let watched = parent.all.remove(at);
             self.bytes -= watched.bytes();
@@ -296,7 +300,7 @@ impl Book {
 
     fn drop_surplus(&mut self) {
         let orphans = self.parents.iter().filter(|(_, parent)| parent.is_orphan);
-        let mut orphans: Vec<_> = orphans.map(|(place, it)| (it.bytes(), *place)).collect();
+        let mut orphans: Vec<_> = orphans.map(|(place, parent)| (parent.bytes(), *place)).collect();
         let mut bytes: usize = orphans.iter().map(|(bytes, _)| bytes).sum();
         if bytes > MAX_ORPHAN_BYTES {
             orphans.sort_unstable();
@@ -333,22 +337,22 @@ impl Book {
 
     /// Records that the follower has executed a block with the signed header as the result.
     pub(super) fn executed(&mut self, hash: &B256) {
-        self.unchecked.retain(|it| it.watched.header.hash != *hash);
+        self.unchecked.retain(|entry| entry.watched.header.hash != *hash);
     }
 
     /// Records that the follower has executed a block with another result.
     pub(super) fn is_false(&mut self, hash: &B256) {
-        let of_hash = self.unchecked.iter_mut().filter(|it| it.watched.header.hash == *hash);
-        of_hash.for_each(|it| it.due = Instant::now());
+        let of_hash = self.unchecked.iter_mut().filter(|entry| entry.watched.header.hash == *hash);
+        of_hash.for_each(|entry| entry.due = Instant::now());
     }
 
     /// Removes and returns the messages whose blocks the follower should have executed by now.
     pub(super) fn take_unchecked(&mut self) -> Vec<Arc<Watched>> {
         let now = Instant::now();
         let (due, others): (Vec<_>, Vec<_>) =
-            self.unchecked.drain(..).partition(|it| it.due <= now);
+            self.unchecked.drain(..).partition(|entry| entry.due <= now);
         self.unchecked = others.into();
-        due.into_iter().map(|it| it.watched).collect()
+        due.into_iter().map(|entry| entry.watched).collect()
     }
 
     /// Returns a message whose parent is not known yet to the queue.
@@ -363,7 +367,8 @@ impl Book {
     pub(super) fn reopen(&mut self, fault: Fault, number: u64, hash: B256) {
         let of_number = (number, B256::ZERO)..=(number, B256::repeat_byte(0xff));
         for (place, parent) in self.parents.range_mut(of_number) {
-            let Some(watched) = parent.all.iter().find(|it| it.header.hash == hash) else {
+            let Some(watched) = parent.all.iter().find(|watched| watched.header.hash == hash)
+            else {
                 continue;
             };
             match fault {
@@ -434,21 +439,26 @@ impl Book {
         let Some(parent) = self.parents.get_mut(place) else { return };
         parent.checked_against = Some(hash);
         let before = parent.bytes();
-        let is_block = |it: &Arc<Watched>| it.header.hash == hash && it.signed.message.is_sealed;
-        if let Some(sealed) = parent.all.iter().find(|it| is_block(it)).cloned() {
+        let is_block = |watched: &Arc<Watched>| {
+            watched.header.hash == hash && watched.signed.message.is_sealed
+        };
+        if let Some(sealed) = parent.all.iter().find(|watched| is_block(watched)).cloned() {
             // A block that breaks such a prefix also breaks the sealed block.
-            parent.all.retain(|it| {
-                it.signer != sealed.signer
-                    || it.condition() != sealed.condition()
-                    || !it.is_extended_by(&sealed)
+            parent.all.retain(|watched| {
+                watched.signer != sealed.signer
+                    || watched.condition() != sealed.condition()
+                    || !watched.is_extended_by(&sealed)
             });
         }
-        for it in &mut parent.all {
-            if let Body::Own(all) = &it.body
-                && it.header.hash == hash
+        for watched in &mut parent.all {
+            if let Body::Own(all) = &watched.body
+                && watched.header.hash == hash
             {
                 let count = all.len();
-                *it = Arc::new(Watched { body: Body::InBlock { hash, count }, ..(**it).clone() });
+                *watched = Arc::new(Watched {
+                    body: Body::InBlock { hash, count },
+                    ..(**watched).clone()
+                });
             }
         }
         let after = parent.bytes();

@@ -59,8 +59,8 @@ impl FaultChecker {
     ) -> T {
         let l1_hash = |number: u64| {
             let own = || {
-                let mut messages = watched.iter().map(|it| &it.signed.message);
-                let named = messages.find(|it| it.l1_block == number)?.l1_hash;
+                let mut messages = watched.iter().map(|watched| &watched.signed.message);
+                let named = messages.find(|message| message.l1_block == number)?.l1_hash;
                 view.is_canonical(number, named).then_some(named)
             };
             view.header(number).map(|header| header.hash).or_else(own)
@@ -231,12 +231,12 @@ impl FaultChecker {
             };
             let theirs = block.raw_transactions();
             let header = Bytes::from(alloy_rlp::encode(&block.header));
-            for it in watched.iter().filter(|it| it.header.hash != hash) {
-                let Some(ours) = it.transactions(chain)? else { continue };
+            for other in watched.iter().filter(|other| other.header.hash != hash) {
+                let Some(ours) = other.transactions(chain)? else { continue };
                 let canonical =
                     CanonicalBlock { header: header.clone(), ..CanonicalBlock::default() };
-                let signed = SignedBlock { signed: &it.signed, transactions: &ours };
-                let checked = self.with_context(view, accounts, &[it], |context| {
+                let signed = SignedBlock { signed: &other.signed, transactions: &ours };
+                let checked = self.with_context(view, accounts, &[other], |context| {
                     Accusation::broken(signed, canonical, &theirs, context)
                 });
                 found.extend(
@@ -262,9 +262,9 @@ impl FaultChecker {
         };
         let late: Vec<_> =
             book.lock().after(safe).filter(is_over).take(MAX_LATE).cloned().collect();
-        late.iter().find_map(|it| {
-            let checked = self.with_context(view, accounts, &[it], |context| {
-                Accusation::late(&it.signed, safe, now, 0, context)
+        late.iter().find_map(|watched| {
+            let checked = self.with_context(view, accounts, &[watched], |context| {
+                Accusation::late(&watched.signed, safe, now, 0, context)
             });
             checked.ok().map(|(accusation, offence)| Found { accusation, offence })
         })

@@ -61,8 +61,8 @@ impl WatchFile {
 
     /// Returns `true` if most of the file consists of messages that were dropped. `kept` is the
     /// size of the others in bytes.
-    pub(super) fn is_long(&self, kept: usize) -> bool {
-        self.file.length() > REWRITE_FROM.max(2 * kept as u64)
+    pub(super) fn is_long(&self, bytes: usize) -> bool {
+        self.file.length() > REWRITE_FROM.max(2 * bytes as u64)
     }
 
     /// Appends a message. The file is not synced, so a power loss may lose messages, but the newest
@@ -110,7 +110,7 @@ impl LastBlock {
                 let first = if is_same { self.transactions.len() } else { 0 };
                 out.byte(0);
                 out.word(first as u64);
-                out.list(&all[first..], |out, it| out.string(it));
+                out.list(&all[first..], |out, raw| out.string(raw));
                 *self = Self { environment: watched.header.environment, transactions: all.clone() };
             }
         }
@@ -135,15 +135,15 @@ impl LastBlock {
         } else {
             let first = usize::try_from(reader.word()?).unwrap_or(usize::MAX);
             let added = reader.list(|reader| reader.string())?;
-            let known = match self.environment == header.environment || first == 0 {
+            let shared = match self.environment == header.environment || first == 0 {
                 true => self.transactions.get(..first),
                 false => None,
             };
-            let known = known.ok_or_else(|| {
+            let shared = shared.ok_or_else(|| {
                 malformed(format!("{first} transactions of the previous record, which are missing"))
             })?;
-            let added = added.iter().map(|it| Bytes::copy_from_slice(it));
-            let transactions: Vec<_> = known.iter().cloned().chain(added).collect();
+            let added = added.iter().map(|raw| Bytes::copy_from_slice(raw));
+            let transactions: Vec<_> = shared.iter().cloned().chain(added).collect();
             let environment = header.environment;
             *self = Self { environment, transactions: transactions.clone() };
             Body::Own(transactions)

@@ -25,7 +25,7 @@ use crate::{
     submitter::CallSender,
 };
 use alloy_primitives::{Address, B256};
-use book::{Book, NotKept};
+use book::{Book, NotStored};
 use chain::{Block, ChainReader};
 use checker::{Accounts, FaultChecker, Found};
 use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
@@ -147,14 +147,14 @@ impl Watch {
             return Ok(());
         }
         let is_on_l1 = |number, hash| view.is_none_or(|view| view.is_canonical(number, hash));
-        let kept = self.book.lock().keep(update, header, signer, has_parent, &is_on_l1);
-        match kept {
+        let stored = self.book.lock().keep(update, header, signer, has_parent, &is_on_l1);
+        match stored {
             Ok(is_new) => {
                 self.version.fetch_add(u64::from(is_new), Ordering::Relaxed);
                 Ok(())
             }
-            Err(NotKept::Gap { first, known }) => Err(WatchGap { first, known }),
-            Err(NotKept::Garbage) => Ok(()),
+            Err(NotStored::Gap { first, known }) => Err(WatchGap { first, known }),
+            Err(NotStored::Garbage) => Ok(()),
         }
     }
 
@@ -195,13 +195,15 @@ impl Watch {
     ) -> Option<(Address, SignedHeader)> {
         let book = self.book.lock();
         let all = book.at(block.header.number, block.header.parent_hash);
-        let sealed = all.filter(|it| it.header.hash == block.hash && it.signed.message.is_sealed);
-        let in_force = sealed.filter(|it| {
-            let (number, hash) = it.condition();
-            it.signed.message.is_unconditional() || view.is_canonical(number, hash)
+        let sealed = all.filter(|watched| {
+            watched.header.hash == block.hash && watched.signed.message.is_sealed
+        });
+        let in_force = sealed.filter(|watched| {
+            let (number, hash) = watched.condition();
+            watched.signed.message.is_unconditional() || view.is_canonical(number, hash)
         });
         let mut all: Vec<_> = in_force.collect();
-        all.sort_by_key(|it| Reverse(it.condition().0));
+        all.sort_by_key(|watched| Reverse(watched.condition().0));
         let chosen = all.get(rejections.checked_rem(all.len())?)?;
         Some((chosen.signer, chosen.signed.clone()))
     }
@@ -314,7 +316,8 @@ impl Watcher {
         }
         let head_hash = Some(chain.head().hash);
         if self.chain_head != head_hash {
-            book.lock().find_parents(|hash| chain.find_block(hash).is_ok_and(|it| it.is_some()));
+            book.lock()
+                .find_parents(|hash| chain.find_block(hash).is_ok_and(|block| block.is_some()));
             self.chain_head = head_hash;
         }
         let mut found = self.checker.lies(book, &chain, view, &self.accounts);
@@ -355,11 +358,12 @@ impl Watcher {
         let unknown = self.watch.book.lock().signers_besides(&self.accounts);
         for signer in unknown.into_iter().take(MAX_SIGNERS.saturating_sub(self.accounts.len())) {
             let bonds = self.reporter.bonds;
-            let account = self.reporter.client.most(Quorum::Answering, |provider| async move {
-                Ok::<_, L1Error>(
-                    IPreconfBonds::new(bonds, provider).accountOf(signer).call().await?,
-                )
-            });
+            let account =
+                self.reporter.client.majority(Quorum::Responding, |provider| async move {
+                    Ok::<_, L1Error>(
+                        IPreconfBonds::new(bonds, provider).accountOf(signer).call().await?,
+                    )
+                });
             match account {
                 Ok(account) => {
                     self.accounts.insert(signer, account);
@@ -379,7 +383,7 @@ impl Watcher {
 #[derive(Debug)]
 pub(crate) struct WatchLevels {
     updates: Gauge,
-    kept: Gauge,
+    stored: Gauge,
     bytes: Gauge,
     evidence: [Gauge; 4],
     sent: Gauge,
@@ -394,7 +398,7 @@ impl WatchLevels {
         let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
         Self {
             updates: gauge("rollup_watch_updates", "Signed prefixes that were received"),
-            kept: gauge("rollup_watch_kept", "Signed prefixes that were stored and checked"),
+            stored: gauge("rollup_watch_kept", "Signed prefixes that were stored and checked"),
             bytes: gauge("rollup_watch_bytes", "Bytes of the signed prefixes in memory"),
             evidence: [Equivocation, Broken, Lie, Late].map(|fault| {
                 let name = format!("rollup_watch_evidence_{}", name(fault));
@@ -409,7 +413,7 @@ impl WatchLevels {
 
     fn show(&self, watch: &Watch, reporter: &Reporter, l1_head: u64) {
         self.updates.set(watch.updates.load(Ordering::Relaxed));
-        self.kept.set(watch.version.load(Ordering::Relaxed));
+        self.stored.set(watch.version.load(Ordering::Relaxed));
         self.bytes.set(watch.book.lock().bytes() as u64);
         for (gauge, count) in self.evidence.iter().zip(reporter.evidence) {
             gauge.set(count);

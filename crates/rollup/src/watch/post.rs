@@ -88,7 +88,7 @@ pub(super) struct Poster {
     limits: L1Limits,
     retry: Retry,
     /// Maximum number of blocks of the next transaction, reduced after L1 has rejected one.
-    most: usize,
+    max_blocks: usize,
     /// Number of rejections since the last included transaction.
     rejections: usize,
     /// The transaction that L1 has not included yet.
@@ -100,7 +100,7 @@ impl Poster {
     /// Creates a poster of the blocks whose messages the watcher has stored.
     pub(super) fn new(watch: Arc<Watch>, rules: RollupRules, limits: L1Limits) -> Self {
         let (retry, rejections, sent, posted) = Default::default();
-        Self { watch, rules, limits, retry, most: MAX_BLOCKS, rejections, sent, posted }
+        Self { watch, rules, limits, retry, max_blocks: MAX_BLOCKS, rejections, sent, posted }
     }
 
     /// Posts the oldest blocks that the sequencer should have posted, if there are any, at most
@@ -138,7 +138,7 @@ impl Poster {
         if has_succeeded {
             self.posted += posting.count as u64;
             let retry = Retry { not_before: l1_block, ..Retry::default() };
-            (self.most, self.rejections, self.retry) = (MAX_BLOCKS, 0, retry);
+            (self.max_blocks, self.rejections, self.retry) = (MAX_BLOCKS, 0, retry);
         } else {
             self.failed(l1_block, posting.count);
         }
@@ -149,7 +149,7 @@ impl Poster {
         self.retry.postpone(head, true);
         self.rejections = self.rejections.wrapping_add(1);
         // L1 may accept fewer blocks even if it rejects this number.
-        self.most = if count > 1 { count / 2 } else { MAX_BLOCKS };
+        self.max_blocks = if count > 1 { count / 2 } else { MAX_BLOCKS };
     }
 
     fn try_post(
@@ -170,7 +170,7 @@ impl Poster {
         let fork_of = |block: &Block| chain.config().spec.fork_at(block.header.timestamp);
         let fork = fork_of(first);
         let (rollup, at) = (view.deployment().rollup, at.hash);
-        let terms = client.most(Quorum::Answering, |provider| terms(provider, rollup, at))?;
+        let terms = client.majority(Quorum::Responding, |provider| terms(provider, rollup, at))?;
         let delay = terms.delay.ok_or(PostError::NotHybrid { policy: terms.policy })?;
         // An input has blocks of one fork, and at most the gas of a block.
         let mut gas = 0_u64;
@@ -219,8 +219,8 @@ impl Poster {
         blocks: &[Arc<Block>],
         mut signed: Vec<(usize, T)>,
     ) -> Result<Option<(usize, T, Bytes)>, PostError> {
-        let most = signed.partition_point(|(count, _)| *count <= self.most).max(1);
-        signed.truncate(most);
+        let count = signed.partition_point(|(count, _)| *count <= self.max_blocks).max(1);
+        signed.truncate(count);
         while let Some((count, last)) = signed.pop() {
             let input = input_of(chain, &blocks[..count])?;
             if signed.is_empty() || input.len() <= self.limits.input_bytes() {

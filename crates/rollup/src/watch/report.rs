@@ -112,7 +112,7 @@ pub(super) struct Reporter {
     poster: Option<Poster>,
     cases: Vec<Case>,
     /// Faults and messages that were already found.
-    known: BTreeSet<Key>,
+    keys: BTreeSet<Key>,
     /// Those that L1 has accepted in a finalized block.
     accepted_keys: BTreeSet<Key>,
     /// Number of accusations that were sent, and that L1 has accepted.
@@ -139,7 +139,7 @@ impl Reporter {
             reports,
             poster: None,
             cases: Vec::new(),
-            known: BTreeSet::new(),
+            keys: BTreeSet::new(),
             accepted_keys: BTreeSet::new(),
             sent: 0,
             accepted: 0,
@@ -162,12 +162,12 @@ impl Reporter {
     pub(super) fn add(&mut self, found: Found, view: &L1View) -> Option<Found> {
         let fault = found.accusation.fault();
         let key = (fault as u8, found.accusation.first().message.digest(&self.domain));
-        if self.known.insert(key) {
+        if self.keys.insert(key) {
             self.evidence[usize::from(fault as u8)] += 1;
             self.report(WatchEvent::Evidence, &found, view, None, None, None);
         }
         // Dropped evidence will just be found again.
-        for keys in [&mut self.known, &mut self.accepted_keys] {
+        for keys in [&mut self.keys, &mut self.accepted_keys] {
             while keys.len() > 64 * MAX_CASES {
                 keys.pop_first();
             }
@@ -199,7 +199,7 @@ impl Reporter {
 
     /// Returns the index of the evidence that L1 has rejected most often.
     fn least_useful(&self) -> Option<usize> {
-        let waiting = self.cases.iter().enumerate().filter(|(_, it)| it.stage == Stage::Found);
+        let waiting = self.cases.iter().enumerate().filter(|(_, case)| case.stage == Stage::Found);
         let rejected = waiting.filter(|(_, case)| case.retry.tries > 0);
         rejected.max_by_key(|(_, case)| case.retry.tries).map(|(at, _)| at)
     }
@@ -213,7 +213,7 @@ impl Reporter {
         match stepped {
             Err(error) => tracing::warn!(%error, "failed to track L1 transaction, retrying"),
             Ok(Some(CallState::Pending)) => {}
-            Ok(Some(state)) if self.poster.as_ref().is_some_and(|it| it.sent.is_some()) => {
+            Ok(Some(state)) if self.poster.as_ref().is_some_and(|poster| poster.sent.is_some()) => {
                 self.posting_ended(&state, view);
             }
             Ok(Some(CallState::Included(receipt))) => self.included(&receipt, view),
@@ -264,11 +264,12 @@ impl Reporter {
             _ => None,
         };
         let has_succeeded = receipt.is_some_and(|receipt| receipt.status());
-        let l1_block = receipt.and_then(|it| it.block_number).map_or(head, |it| it.max(head));
+        let l1_block =
+            receipt.and_then(|receipt| receipt.block_number).map_or(head, |block| block.max(head));
         let Some(poster) = &mut self.poster else { return };
         let Some(posting) = poster.included(l1_block, has_succeeded) else { return };
         let reason = (!has_succeeded).then(|| "the transaction failed on L1".to_owned());
-        self.report_blocks(posting, view, receipt.map(|it| it.transaction_hash), reason);
+        self.report_blocks(posting, view, receipt.map(|receipt| receipt.transaction_hash), reason);
     }
 
     /// Reports that blocks were posted, or why they were not.
@@ -324,7 +325,7 @@ impl Reporter {
             } else if block.number <= head.min(view.finalized()) {
                 if case.found.accusation.fault() == Fault::Late {
                     // The block may be late for another penalty period.
-                    self.known.remove(&case.key);
+                    self.keys.remove(&case.key);
                 } else {
                     self.accepted_keys.insert(case.key);
                 }
@@ -375,7 +376,7 @@ impl Reporter {
     fn is_committed(&self, commitment: B256) -> Result<bool, L1Error> {
         let input = commitmentsCall { commitment }.abi_encode();
         let request = TransactionRequest::default().to(self.bonds).input(Bytes::from(input).into());
-        let number = self.client.most(Quorum::Answering, |provider| {
+        let number = self.client.majority(Quorum::Responding, |provider| {
             let request = request.clone();
             async move { Ok::<_, L1Error>(provider.call(request).await?) }
         })?;
@@ -385,7 +386,7 @@ impl Reporter {
     /// Returns the reward for evidence, in wei.
     fn reward(&self, found: &mut Found, view: &L1View) -> Result<u128, ReportError> {
         let (bonds, signer) = (self.bonds, found.offence.signer);
-        let (account, bond) = self.client.most(Quorum::Answering, |provider| async move {
+        let (account, bond) = self.client.majority(Quorum::Responding, |provider| async move {
             let contract = IPreconfBonds::new(bonds, provider);
             let account = contract.accountOf(signer).call().await?;
             Ok::<_, L1Error>((account, contract.bonds(account).call().await?))

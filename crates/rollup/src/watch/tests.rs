@@ -20,7 +20,7 @@ fn signed(key: u8) -> (PrefixUpdate, Address) {
 fn admitted_signer_counts_while_l1_is_silent() {
     let watch = Watch::open(None, ROLLUP, DOMAIN).unwrap();
     let client: Weak<L1Client> = Weak::new();
-    let policy = PolicyTrust { client, rollup: ROLLUP, rules: RULES, known: Mutex::default() };
+    let policy = PolicyTrust { client, rollup: ROLLUP, rules: RULES, cache: Mutex::default() };
     let silent = FeedTrust::Policy(policy);
     let ((known, signer), (other, _)) = (signed(7), signed(8));
     assert!(watch.admit(&known, &silent).is_err(), "not admitted before");

@@ -63,7 +63,7 @@ impl Watched {
 
     pub(super) fn bytes(&self) -> usize {
         let own: usize = match &self.body {
-            Body::Own(all) => all.iter().map(|it| it.len() + size_of::<Bytes>()).sum(),
+            Body::Own(all) => all.iter().map(|raw| raw.len() + size_of::<Bytes>()).sum(),
             Body::InBlock { .. } => 0,
         };
         OVERHEAD + self.signed.header.len() + own

@@ -8,7 +8,7 @@ use testkit::{Certificates, Etcd, Identity};
 fn with_tls(etcd: &Etcd, authority: &Certificates, client: Option<&Identity>) -> LeaseConfig {
     LeaseConfig {
         ca: Some(authority.authority().into_bytes()),
-        identity: client.map(|it| it.pem().into_bytes()),
+        identity: client.map(|certificate| certificate.pem().into_bytes()),
         ..config(etcd.urls())
     }
 }
@@ -21,7 +21,7 @@ fn until_error(candidate: &Candidate, text: &str) {
         error = candidate.lease.error();
         error.is_some()
     });
-    assert!(error.as_ref().is_some_and(|it| it.contains(text)), "{error:?}");
+    assert!(error.as_ref().is_some_and(|error| error.contains(text)), "{error:?}");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn expired_certificate_of_etcd_is_refused() {
 fn user_and_password_are_required_and_renewed() {
     let Some(mut etcd) = Etcd::start(3, "users of etcd").unwrap() else { return };
     let post = |etcd: &Etcd, path: &str, body| {
-        let answer = etcd.post(0, path, &body).unwrap();
-        assert!(answer["header"].is_object(), "{path}: {answer}");
+        let response = etcd.post(0, path, &body).unwrap();
+        assert!(response["header"].is_object(), "{path}: {response}");
     };
     let prefix = |text: &str| {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -118,7 +118,7 @@ fn user_and_password_are_required_and_renewed() {
 
 #[test]
 fn unusable_configuration_is_refused() {
-    let urls = |urls: &[&str]| config(urls.iter().map(|it| (*it).to_owned()).collect());
+    let urls = |urls: &[&str]| config(urls.iter().map(|url| (*url).to_owned()).collect());
     let refused = |config: LeaseConfig| Candidate::with(config).map(drop).unwrap_err();
     assert!(matches!(refused(urls(&[])), LeaseError::NoEndpoints));
     for plain in ["http://10.0.0.1:2379", "http://etcd.example:2379", "http://[2001:db8::1]:2379"] {

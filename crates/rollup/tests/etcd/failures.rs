@@ -18,14 +18,16 @@ fn lease_survives_kill_of_each_member() {
         etcd.kill(member);
         let begun = Timeout::begin();
         until("a check after the election", || {
-            candidates.iter().any(|it| it.holds() && it.fence().check().is_ok())
+            candidates
+                .iter()
+                .any(|candidate| candidate.holds() && candidate.fence().check().is_ok())
         });
         eprintln!("a check succeeds {:?} after the kill of etcd's leader", begun.spent());
         sleep(Duration::from_secs(2));
         etcd.restart(member).unwrap();
         etcd.until_healthy().unwrap();
     }
-    // Without a majority nobody leads, and with one somebody does again.
+    // Without a majority no candidate leads; with one, a candidate leads again.
     [0, 1].into_iter().for_each(|member| etcd.kill(member));
     until("no holder", || !has_holder(&candidates));
     [0, 1].into_iter().for_each(|member| etcd.restart(member).unwrap());
@@ -61,7 +63,7 @@ fn suspended_etcd_leader_makes_no_second_holder() {
         etcd.resume(member).unwrap();
         sleep(Duration::from_secs(2));
         until("a holder", || has_holder(&candidates));
-        let tokens: Vec<_> = candidates.iter().map(|it| it.lease.token()).collect();
+        let tokens: Vec<_> = candidates.iter().map(|candidate| candidate.lease.token()).collect();
         eprintln!("after {milliseconds} ms: {tokens:?}");
     }
     assert!(referee.verdict() > 0);
@@ -83,7 +85,7 @@ fn slow_members_make_no_second_holder() {
     assert!(referee.verdict() > 0);
 }
 
-/// Members whose `fsync` takes up to several seconds: a renewal takes several of them.
+/// Members whose `fsync` takes up to several seconds. A renewal needs several of them.
 #[test]
 fn slow_disks_make_no_second_holder() {
     let what = "slow disks of etcd";
@@ -122,11 +124,13 @@ fn compaction_keeps_term() {
         let revision = &read["header"]["revision"];
         let compacted =
             etcd.post(0, "/v3/kv/compaction", &json!({ "revision": revision, "physical": true }));
-        assert!(compacted.is_some_and(|it| it["header"].is_object() || it["code"] == json!(11)));
+        assert!(
+            compacted.is_some_and(|body| body["header"].is_object() || body["code"] == json!(11))
+        );
         sleep(Duration::from_millis(400));
     }
     let defragmented = etcd.post(1, "/v3/maintenance/defragment", &json!({}));
-    assert!(defragmented.as_ref().is_some_and(|it| it["code"].is_null()), "{defragmented:?}");
+    assert!(defragmented.as_ref().is_some_and(|body| body["code"].is_null()), "{defragmented:?}");
     let fence = candidates[0].fence();
     fence.check().unwrap();
     assert_eq!(candidates[0].lease.token(), Some(token));

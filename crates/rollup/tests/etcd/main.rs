@@ -93,7 +93,9 @@ fn cluster(what: &str, candidates: usize) -> Option<(Etcd, Vec<Candidate>)> {
     let mut all = vec![first];
     all.extend((1..candidates).map(|_| Candidate::start(etcd.urls())));
     until("the others to see the holder", || {
-        all.iter().skip(1).all(|it| it.lease.leader().as_ref() == Some(all[0].lease.own()))
+        all.iter()
+            .skip(1)
+            .all(|candidate| candidate.lease.leader().as_ref() == Some(all[0].lease.own()))
     });
     Some((etcd, all))
 }
@@ -109,5 +111,5 @@ fn leader(etcd: &Etcd) -> usize {
 }
 
 fn leases(candidates: &[Candidate]) -> Arc<Vec<Lease>> {
-    Arc::new(candidates.iter().map(|it| it.lease.clone()).collect())
+    Arc::new(candidates.iter().map(|candidate| candidate.lease.clone()).collect())
 }

@@ -9,7 +9,7 @@ use testkit::{Cable, Etcd, Timeout};
 fn holder_without_etcd_stops_before_takeover() {
     let Some(etcd) = Etcd::start(3, "partitions of a holder").unwrap() else { return };
     let cables: Vec<_> = etcd.ports().iter().map(|port| Cable::to(*port).unwrap()).collect();
-    let urls = cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port())).collect();
+    let urls = cables.iter().map(|cable| format!("http://127.0.0.1:{}", cable.port())).collect();
     let candidates = vec![Candidate::start(urls)];
     until("the first holder", || candidates[0].holds());
     let candidates: Vec<_> =
@@ -67,12 +67,12 @@ fn partitioned_leader_of_etcd_confirms_no_token() {
         let urls = etcd.urls();
         let first = Candidate::start(vec![urls[old].clone()]);
         until("the first holder", || first.holds());
-        let second = Candidate::start(others.map(|it| urls[it].clone()).to_vec());
+        let second = Candidate::start(others.map(|member| urls[member].clone()).to_vec());
         let candidates = [first, second];
         let referee = Referee::of(&leases(&candidates));
         let fence = candidates[0].fence();
         fence.check().unwrap();
-        etcd.cut(&others.map(|it| (old, it)));
+        etcd.cut(&others.map(|member| (old, member)));
         let begun = Timeout::begin();
         // From the partition on, whether etcd has elected another leader or not.
         while !candidates[1].holds() {

@@ -31,7 +31,7 @@ fn successor_reads_records_and_fences_predecessor() {
     let first = candidates.pop().unwrap();
     let (of_first, of_standby) = (records(&first), records(&second));
     let mut all = vec![record(0, 7, 1), record(1, 8, 1_000), record(2, 9, 0)];
-    all.iter().for_each(|it| append(&of_first, it));
+    all.iter().for_each(|record| append(&of_first, record));
     assert_eq!(of_first.read(0).unwrap(), all);
     assert_eq!(of_standby.read(1).unwrap(), all[1..]);
     assert!(of_standby.append(3, b"no").is_err(), "only the leader may add some");
@@ -65,19 +65,19 @@ fn record_is_added_once() {
 fn lost_response_leaves_record() {
     let Some(etcd) = Etcd::start(3, "a lost response to a record").unwrap() else { return };
     let cables: Vec<_> = etcd.ports().iter().map(|port| Cable::to(*port).unwrap()).collect();
-    let urls = cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port())).collect();
+    let urls = cables.iter().map(|cable| format!("http://127.0.0.1:{}", cable.port())).collect();
     let candidate = Candidate::start(urls);
     until("a holder", || candidate.holds());
     let (own, first) = (records(&candidate), record(0, 7, 1_000));
     let put = BASE64.encode("enshrine/record");
-    cables.iter().for_each(|it| it.withhold_responses_from(put.as_bytes()));
+    cables.iter().for_each(|cable| cable.withhold_responses_from(put.as_bytes()));
     let lost = own.append(0, &first.bytes);
     assert!(matches!(lost, Err(LeaseError::Timeout { .. })), "{lost:?}");
-    let [key, range_end] = ["enshrine/records/", "enshrine/records0"].map(|it| BASE64.encode(it));
+    let [key, range_end] = ["enshrine/records/", "enshrine/records0"].map(|key| BASE64.encode(key));
     let range = json!({ "key": key, "range_end": range_end, "count_only": true });
     until("the record", || {
-        let answer = etcd.post(1, "/v3/kv/range", &range);
-        answer.is_some_and(|it| it["count"] == json!("1"))
+        let response = etcd.post(1, "/v3/kv/range", &range);
+        response.is_some_and(|body| body["count"] == json!("1"))
     });
     cables.iter().for_each(Cable::mend);
     append(&own, &record(0, 8, 10));
@@ -94,9 +94,9 @@ fn long_records_are_read_in_pages() {
     let Err(LeaseError::RecordTooLong { got, limit }) = refused else { panic!("{refused:?}") };
     assert_eq!((got, limit), (MAX_RECORD + 1, MAX_RECORD));
     let all: Vec<_> = (0..9).map(|number| record(number, number as u8, MAX_RECORD)).collect();
-    all.iter().for_each(|it| append(&own(), it));
+    all.iter().for_each(|record| append(&own(), record));
     assert!(own().read(0).unwrap() == all, "as they were added");
     // The last member is tried after two whose responses are too long, and its error is another.
     etcd.kill(2);
-    until("the records without a member", || own().read(0).is_ok_and(|it| it == all));
+    until("the records without a member", || own().read(0).is_ok_and(|records| records == all));
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// Observes leases on threads of its own, until it is asked for its verdict.
+/// Observes leases on its own threads until [`Self::verdict`] is called.
 pub(crate) struct Referee {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -79,7 +79,7 @@ impl Shared {
         let mut token = 0;
         while !self.ends.load(Ordering::SeqCst) {
             // A term that has ended is checked once more: its check has to fail.
-            if let Some(current) = lease.token().filter(|it| *it != token) {
+            if let Some(current) = lease.token().filter(|current| *current != token) {
                 (fence, token) = (Fence::of(lease), current);
             }
             let highest = self.highest.load(Ordering::SeqCst);

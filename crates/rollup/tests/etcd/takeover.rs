@@ -1,4 +1,4 @@
-//! Candidates that end or cannot work, slow responses, and what a check of the fencing token costs.
+//! Candidates that end or fail, slow responses, and the cost of checking the fencing token.
 
 use crate::{Candidate, cluster, config, leases, referee::Referee, until};
 use alloy_primitives::{Address, B256};
@@ -17,7 +17,7 @@ fn killed_holder_is_replaced() {
         candidates[holder].task.abort();
         let begun = Timeout::begin();
         until("a takeover", || {
-            candidates.iter().enumerate().any(|(at, it)| at != holder && it.holds())
+            candidates.iter().enumerate().any(|(at, candidate)| at != holder && candidate.holds())
         });
         eprintln!("takeover from a killed holder: {:?}", begun.spent());
         candidates[holder].resume();

@@ -1,4 +1,4 @@
-//! Answers of the node's own methods: their form, and what they say.
+//! Format and values of the responses of the node's own methods.
 
 use crate::{
     support::{
@@ -49,15 +49,15 @@ pub(crate) async fn ask<T: DeserializeOwned + Serialize>(
     parameters: impl Serialize + Clone + core::fmt::Debug + Send + Sync + Unpin + 'static,
 ) -> Result<T> {
     let name = method.name;
-    let answer: Value = node.raw_request(name.into(), serde_json::to_value(parameters)?).await?;
-    require_form(name, &answer);
+    let response: Value = node.raw_request(name.into(), serde_json::to_value(parameters)?).await?;
+    require_form(name, &response);
     let document: Value = node.raw_request("rpc.discover".into(), ()).await?;
-    assert_eq!(mismatch(&document, schema_of(&document, name).unwrap(), &answer), None, "{name}");
+    assert_eq!(mismatch(&document, schema_of(&document, name).unwrap(), &response), None, "{name}");
     if let Some(example) = examples().get(name) {
-        assert_eq!(other_form(example, &answer), None, "{name}");
+        assert_eq!(other_form(example, &response), None, "{name}");
     }
-    let typed: T = serde_json::from_value(answer.clone())?;
-    assert_eq!(serde_json::to_value(&typed)?, answer, "{name}");
+    let typed: T = serde_json::from_value(response.clone())?;
+    assert_eq!(serde_json::to_value(&typed)?, response, "{name}");
     Ok(typed)
 }
 
@@ -88,7 +88,7 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     assert!(exit_time < upgrade_delay && !config.execute.market);
     // A rollup without a policy has no preconfirmations.
     assert_eq!(config.preconfirmations, None);
-    // A follower says the same.
+    // A follower returns the same.
     let theirs: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
     assert_eq!(theirs, config);
 
@@ -140,7 +140,7 @@ async fn discovered(node: &RootProvider) -> Result<Vec<String>> {
     let document: Value = node.raw_request("rpc.discover".into(), ()).await?;
     assert_eq!(document["openrpc"], "1.3.2");
     let methods = document["methods"].as_array().into_iter().flatten();
-    Ok(methods.filter_map(|it| it["name"].as_str()).map(str::to_owned).collect())
+    Ok(methods.filter_map(|method| method["name"].as_str()).map(str::to_owned).collect())
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn documentation_lists_declared_methods() {
     // The rest is listed in prose.
     let (_, port) = document.split_once("\nAt the address of `--admin-addr`").unwrap();
     let (port, _) = port.split_once("\n#").unwrap();
-    let words = port.split('`').skip(1).step_by(2).filter_map(|it| it.split('(').next());
+    let words = port.split('`').skip(1).step_by(2).filter_map(|word| word.split('(').next());
     let is_admin = |word: &&str| word.starts_with("rollup_") || word.starts_with("admin_");
     listed.extend(words.filter(is_admin).map(str::to_owned));
     listed.push("enshrine_explainExecute".to_owned());
@@ -174,7 +174,7 @@ async fn discover_describes_the_served_methods() -> Result<()> {
     let node = RollupNode::start(config).await?;
     let (public, admin) = (provider_of(&node)?, admin_of(&node)?);
     let (mut listed, operator) = (discovered(&public).await?, discovered(&admin).await?);
-    assert!(listed.iter().all(|it| !operator.contains(it)));
+    assert!(listed.iter().all(|method| !operator.contains(method)));
     assert!(operator.contains(&"rollup_promote".to_owned()));
     listed.extend(operator);
     listed.sort_unstable();
@@ -199,7 +199,7 @@ async fn discover_describes_the_served_methods() -> Result<()> {
 #[test]
 fn each_method_has_a_valid_example() {
     let (document, examples) = (rpc_types::document(|_| true), examples());
-    for method in METHODS.iter().filter(|it| !it.starts_with("enshrine_")) {
+    for method in METHODS.iter().filter(|method| !method.starts_with("enshrine_")) {
         let example = examples.get(method).unwrap_or_else(|| panic!("no example of {method}"));
         assert_eq!(
             mismatch(&document, schema_of(&document, method).unwrap(), example),
@@ -216,7 +216,7 @@ fn each_method_has_a_valid_example() {
             assert!(is_found || example[name].is_null() || name == "status", "{name}");
         }
     }
-    assert!(examples.keys().all(|it| METHODS.contains(it)));
+    assert!(examples.keys().all(|method| METHODS.contains(method)));
 }
 
 #[test]
@@ -263,7 +263,7 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
     .await?;
     let inputs = ask(&l2, methods::INPUTS_AFTER, ("0x0",)).await?;
     let signed = ask(&l2, methods::SIGNED_INPUTS_AFTER, ("0x0",)).await?;
-    assert!(!inputs.is_empty() && signed.into_iter().map(|it| it.input).eq(inputs));
+    assert!(!inputs.is_empty() && signed.into_iter().map(|block| block.input).eq(inputs));
     assert!(ask(&l2, methods::BLOCK_COST, ("0x1",)).await?.is_some());
     assert_eq!(ask(&l2, methods::BLOCK_COST, ("0xffff",)).await?, None);
     sequencer.stop().await;
@@ -333,7 +333,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     rollup.l1_call(rollup.message_queue, U256::from(5), fails.abi_encode()).await?;
     until("the messages", &sequencer, || async {
         let second = message(&l2, L1ToL2, 1).await;
-        Ok(second.is_ok_and(|it| it.state == MessageState::Failed))
+        Ok(second.is_ok_and(|message| message.state == MessageState::Failed))
     })
     .await?;
     let first = message(&l2, L1ToL2, 0).await?;
@@ -345,7 +345,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     assert_eq!(first.deadline, Some(first.sent.timestamp + rules.relay_deadline));
     let delivered = first.delivered.ok_or_eyre("it is delivered")?;
     let receipt = l2.get_transaction_receipt(delivered.transaction).await?;
-    assert_eq!(receipt.and_then(|it| it.block_number), Some(delivered.block));
+    assert_eq!(receipt.and_then(|receipt| receipt.block_number), Some(delivered.block));
     let failed = message(&l2, L1ToL2, 1).await?;
     let reason = failed.failure.clone().ok_or_eyre("it has failed")?.reason;
     assert_eq!(U256::from_be_slice(&reason), U256::from(42));
@@ -356,8 +356,8 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     withdraw(&l2, &alice, 0, bob, &[]).await?;
     withdraw(&l2, &alice, 1, refuses, b"call").await?;
     until("the withdrawals", &sequencer, || async {
-        let state = message(&l2, L2ToL1, 1).await.map(|it| it.state);
-        Ok(state.is_ok_and(|it| it == MessageState::Claimable) && is_settled(&sequencer))
+        let state = message(&l2, L2ToL1, 1).await.map(|message| message.state);
+        Ok(state.is_ok_and(|state| state == MessageState::Claimable) && is_settled(&sequencer))
     })
     .await?;
     let sent = message(&l2, L2ToL1, 0).await?;
@@ -373,14 +373,15 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     let is_claimed = async |node: &RollupNode| -> Result<bool> {
         // A node that has just started does not have the message.
         let found = message(&provider_of(node)?, L2ToL1, 0).await;
-        Ok(found.is_ok_and(|it| it.state == MessageState::Claimed && it.claim.is_some()))
+        Ok(found
+            .is_ok_and(|message| message.state == MessageState::Claimed && message.claim.is_some()))
     };
     until("the claim", &sequencer, || is_claimed(&sequencer)).await?;
 
     // Lists: newest first, by account, with a cursor.
     let listed = async |direction: Direction, filter: Value| -> Result<(Vec<u64>, Option<u64>)> {
         let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (direction, filter)).await?;
-        Ok((page.messages.iter().map(|it| it.index).collect(), page.next))
+        Ok((page.messages.iter().map(|message| message.index).collect(), page.next))
     };
     assert_eq!(listed(L1ToL2, json!({})).await?, (vec![1, 0], None));
     assert_eq!(listed(L1ToL2, json!({ "limit": "0x1" })).await?, (vec![1], Some(1)));
@@ -413,7 +414,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
         Value::Null
     );
 
-    // A follower that reads L1 says the same, and so does the node after a restart.
+    // A follower that reads L1 returns the same, and so does the node after a restart.
     let all = async |node: &RollupNode| -> Result<Vec<MessageInfo>> {
         let l2 = provider_of(node)?;
         let mut all = Vec::new();
@@ -425,10 +426,10 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     };
     // Of an open message a node also has the data.
     let bare = |mut all: Vec<MessageInfo>| {
-        for it in &mut all {
-            it.finalized = false;
-            if it.direction == L1ToL2 {
-                it.message.data = None;
+        for message in &mut all {
+            message.finalized = false;
+            if message.direction == L1ToL2 {
+                message.message.data = None;
             }
         }
         all
@@ -444,14 +445,17 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     assert_eq!(bare(all(&sequencer).await?), before);
 
     // A reorg of L1 removes the claim.
-    let depth =
-        rollup.provider.get_block_number().await? - before[3].claim.map_or(0, |it| it.l1_block) + 1;
+    let depth = rollup.provider.get_block_number().await?
+        - before[3].claim.map_or(0, |claim| claim.l1_block)
+        + 1;
     rollup.reorg(depth).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     let l2 = provider_of(&sequencer)?;
     until("the reorg", &sequencer, || async {
         let found = message(&l2, L2ToL1, 0).await;
-        Ok(found.is_ok_and(|it| it.state == MessageState::Claimable && it.claim.is_none()))
+        Ok(found.is_ok_and(|message| {
+            message.state == MessageState::Claimable && message.claim.is_none()
+        }))
     })
     .await?;
     sequencer.stop().await;
@@ -477,7 +481,7 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
     };
     let forced = async || forced_at("0x1").await;
     until("the forced transaction", &sequencer, || async {
-        Ok(forced().await?.is_some_and(|it| it.outcome == ForcedOutcome::Included))
+        Ok(forced().await?.is_some_and(|forced| forced.outcome == ForcedOutcome::Included))
     })
     .await?;
     let found = forced().await?.ok_or_eyre("it was submitted")?;

@@ -1,8 +1,8 @@
 //! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is reverted.
 
 use crate::support::{
-    DevnetRollup, Setup, answer, is_settled, provider_of, refusal, signed_with, until, until_nonce,
-    until_settled, until_status, until_synced, with_blobs,
+    DevnetRollup, Setup, is_settled, json_response, provider_of, refusal, signed_with, until,
+    until_nonce, until_settled, until_status, until_synced, with_blobs,
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
@@ -86,7 +86,10 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     assert_eq!(reason["code"], -32_005, "{reason}");
     let [got, limit] = ["got", "limit"].map(|name| reason["data"][name].as_u64());
     assert!(got > limit && limit.is_some(), "{reason}");
-    assert!(reason["message"].as_str().is_some_and(|it| it.contains("wait for L1")), "{reason}");
+    assert!(
+        reason["message"].as_str().is_some_and(|text| text.contains("wait for L1")),
+        "{reason}"
+    );
     // The block that was being sealed may appear after the rejection.
     until("the budget of all blocks", &sequencer, || async {
         let budget: Value = l2.raw_request("rollup_budget".into(), ()).await?;
@@ -136,7 +139,7 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let rollup = Setup::new()
         .on(|l1| l1.with(move |config| config.execute_dialects = dialects))
         .accounts(accounts)
-        .change(|it| it.with(|config| config.max_lag = MAX_LAG))
+        .change(|rollup| rollup.with(|config| config.max_lag = MAX_LAG))
         .deploy()
         .await?;
     rollup.provider.anvil_set_block_timestamp_interval(1).await?;
@@ -148,19 +151,19 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let l1_beacon = if blobs { vec![rollup.l1.endpoint()] } else { Vec::new() };
     let config = Config { l1_beacon, poll_interval: Duration::from_millis(10), ..config };
     let has_room = Arc::new(AtomicBool::new(false));
-    let takes = Arc::clone(&has_room);
+    let accepts = Arc::clone(&has_room);
     proxy.intercept(move |request| {
         let is_send = request.contains("eth_sendRawTransaction");
         // The L1 node accepts the transaction into its pool, but no builder includes it. The
         // submitter sends it again with each block.
-        let waits = is_send && !takes.swap(false, Ordering::SeqCst);
-        waits.then(|| answer(request, format!("{:?}", B256::ZERO)))
+        let waits = is_send && !accepts.swap(false, Ordering::SeqCst);
+        waits.then(|| json_response(request, format!("{:?}", B256::ZERO)))
     });
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     until_synced(&sequencer).await?;
 
-    let (mut sent, mut refused, mut seen) = (0, 0, BTreeMap::new());
+    let (mut sent, mut refused, mut found) = (0, 0, BTreeMap::new());
     let alice = Key::named("alice").address();
     for second in 0.. {
         ensure!(second < 40 * BURST, "the burst does not end: {:?}", sequencer.status());
@@ -186,10 +189,10 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
         .await?;
         // Every block that was ever the head must stay canonical.
         let status = sequencer.status();
-        let first = seen.last_key_value().map_or(1, |(number, _)| number + 1);
+        let first = found.last_key_value().map_or(1, |(number, _)| number + 1);
         for number in first..=status.unsafe_head.number {
             let block = l2.get_block_by_number(number.into()).await?;
-            seen.insert(number, block.ok_or_eyre("a block is missing")?.header.hash);
+            found.insert(number, block.ok_or_eyre("a block is missing")?.header.hash);
         }
         if sent == BURST
             && l2.get_transaction_count(alice).await? == BURST
@@ -201,7 +204,7 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     assert!(refused > 0, "the burst was too small: nothing was rejected");
     let last = sequencer.status().unsafe_head.number;
     assert_eq!(
-        seen.into_values().collect::<Vec<_>>(),
+        found.into_values().collect::<Vec<_>>(),
         hashes(&l2, last).await?,
         "a block was reverted"
     );

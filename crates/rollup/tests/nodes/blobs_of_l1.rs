@@ -1,8 +1,8 @@
 //! L2 blocks in blobs on L1, and the nodes that read them.
 
 use crate::support::{
-    DevnetRollup, Setup, answer, provider_of, refusal, signed, submit, until, until_included,
-    until_posted, until_status,
+    DevnetRollup, Setup, json_response, provider_of, refusal, signed, submit, until,
+    until_included, until_posted, until_status,
 };
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -68,9 +68,9 @@ fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Res
     let path = request.split(' ').nth(1).ok_or_eyre("no path")?;
     let mut node = TcpStream::connect(upstream)?;
     write!(node, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    node.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_eyre("no body")?;
+    let mut response = String::new();
+    node.read_to_string(&mut response)?;
+    let (head, body) = response.split_once("\r\n\r\n").ok_or_eyre("no body")?;
     let status = head.split("\r\n").next().ok_or_eyre("no status")?;
     let body = change.lock().expect("no thread panics with it")(path, body.to_owned());
     let (status, body) = match body {
@@ -213,11 +213,11 @@ async fn assert_blocks_go_through_blobs(rollup: DevnetRollup) -> Result<()> {
     let advances = advances(&rollup).await?;
     assert!(!advances.is_empty());
     // The calldata contains a head for each block, and nothing of its witness.
-    let is_small = |it: &Advance| {
-        (1..=6).contains(&it.hashes.len())
-            && it.inputs.iter().all(|it| blocks_of_heads(it).is_some())
+    let is_small = |advance: &Advance| {
+        (1..=6).contains(&advance.hashes.len())
+            && advance.inputs.iter().all(|input| blocks_of_heads(input).is_some())
     };
-    assert!(advances.iter().all(|it| it.success && is_small(it)), "{advances:?}");
+    assert!(advances.iter().all(|advance| advance.success && is_small(advance)), "{advances:?}");
 
     // A follower without a beacon API reports a fault at the first blob; one with it derives the
     // same chain.
@@ -256,9 +256,10 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     let last = l2.get_block_number().await?;
     until_status("L1", &sequencer, |status| status.safe_head.number >= last).await?;
     let advances = advances(&rollup).await?;
-    let inputs = || advances.iter().filter(|it| it.success).flat_map(|it| &it.inputs);
-    let most = inputs().filter_map(blocks_of_heads).max();
-    assert!(most >= Some(2), "{advances:?}");
+    let inputs =
+        || advances.iter().filter(|advance| advance.success).flat_map(|advance| &advance.inputs);
+    let longest = inputs().filter_map(blocks_of_heads).max();
+    assert!(longest >= Some(2), "{advances:?}");
 
     let config = rollup.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
@@ -339,11 +340,13 @@ async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
     rollup.force(forced.encoded_2718()).await?;
     until_posted("the forced transaction on L1", &sequencer, *forced.tx_hash()).await?;
     let advances = advances(&rollup).await?;
-    assert!(advances.iter().all(|it| it.success), "{advances:?}");
+    assert!(advances.iter().all(|advance| advance.success), "{advances:?}");
     assert!(!advances.iter().any(is_calldata), "{advances:?}");
-    let discharges = advances.iter().flat_map(|it| &it.evidence.forced);
-    let outcomes: Vec<_> =
-        discharges.flat_map(|it| &it.discharges).map(|discharge| &discharge.outcome).collect();
+    let discharges = advances.iter().flat_map(|advance| &advance.evidence.forced);
+    let outcomes: Vec<_> = discharges
+        .flat_map(|range| &range.discharges)
+        .map(|discharge| &discharge.outcome)
+        .collect();
     assert_eq!(outcomes, [&Outcome::Included]);
     sequencer.stop().await;
     Ok(())
@@ -419,9 +422,9 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
         if *pool == Pool::Open {
             return None;
         }
-        if let Ok(TxEnvelope::Eip4844(held)) = TxEnvelope::decode_2718_exact(&raw) {
+        if let Ok(TxEnvelope::Eip4844(pending)) = TxEnvelope::decode_2718_exact(&raw) {
             *pool = Pool::Holds(raw.into());
-            return Some(answer(request, held.hash()));
+            return Some(json_response(request, pending.hash()));
         }
         // geth's error for an account that has a transaction in the other pool.
         count.fetch_add(usize::from(*pool != Pool::Empty), Ordering::Relaxed);
@@ -443,8 +446,8 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     assert_eq!(advances(&rollup).await?.len(), 0);
 
     // L1 includes the blob transaction first. The following ones have the next nonces and no blobs.
-    let held = pool.lock().expect("no thread panics with it").clone();
-    let Pool::Holds(raw) = held else { panic!("{held:?}") };
+    let pooled = pool.lock().expect("no thread panics with it").clone();
+    let Pool::Holds(raw) = pooled else { panic!("{pooled:?}") };
     let _ = rollup.provider.send_raw_transaction(&raw).await?;
     *pool.lock().expect("no thread panics with it") = Pool::Open;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
@@ -453,7 +456,7 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     let [first, others @ ..] = &advances[..] else { panic!("nothing is on L1") };
     assert!(first.success && !first.hashes.is_empty(), "{first:?}");
     assert!(!others.is_empty() && others.iter().all(is_calldata), "{others:?}");
-    let nonces: Vec<_> = advances.iter().map(|it| it.nonce - first.nonce).collect();
+    let nonces: Vec<_> = advances.iter().map(|advance| advance.nonce - first.nonce).collect();
     assert_eq!(nonces, (0..advances.len() as u64).collect::<Vec<_>>());
     sequencer.stop().await;
     Ok(())
@@ -490,8 +493,11 @@ async fn blobs_above_fee_limit_fall_back_to_calldata() -> Result<()> {
         until("L1", &sequencer, || async { Ok(advances(&rollup).await?.len() > before) }).await?;
         sequencer.stop().await;
         let advances = advances(&rollup).await?;
-        assert!(advances[before..].iter().all(|it| it.success), "{advances:?}");
-        assert!(advances[before..].iter().all(|it| is_calldata(it) != by_blobs), "{advances:?}");
+        assert!(advances[before..].iter().all(|advance| advance.success), "{advances:?}");
+        assert!(
+            advances[before..].iter().all(|advance| is_calldata(advance) != by_blobs),
+            "{advances:?}"
+        );
     }
     Ok(())
 }
@@ -505,16 +511,16 @@ async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
     config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
     let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The L1 node accepts them, and L1 includes none.
-    let left = Arc::<Mutex<Vec<TxEip4844>>>::default();
-    let seen = Arc::clone(&left);
+    let offered = Arc::<Mutex<Vec<TxEip4844>>>::default();
+    let recorded = Arc::clone(&offered);
     proxy.intercept(move |request| {
         let transaction = sent_with_blobs(request)?;
-        seen.lock().ok()?.push(transaction);
-        Some(answer(request, B256::ZERO))
+        recorded.lock().ok()?.push(transaction);
+        Some(json_response(request, B256::ZERO))
     });
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let count = || left.lock().map_or(0, |left| left.len());
+    let count = || offered.lock().map_or(0, |offered| offered.len());
     until("blobs", &sequencer, || async { Ok(count() > 0) }).await?;
     until("L1", &sequencer, || async {
         rollup.provider.anvil_mine(Some(1), None).await?;
@@ -522,13 +528,13 @@ async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
         Ok(sequencer.status().safe_head.number > 0)
     })
     .await?;
-    let left = left.lock().map_or_else(|_| Vec::new(), |left| left.clone());
-    assert!(left.iter().all(|it| it.max_fee_per_blob_gas <= limit), "{left:?}");
-    let most = left.iter().map(|it| it.max_fee_per_blob_gas).max();
-    assert!(most > left.first().map(|it| it.max_fee_per_blob_gas), "{left:?}");
+    let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
+    assert!(offered.iter().all(|tx| tx.max_fee_per_blob_gas <= limit), "{offered:?}");
+    let max_fee = offered.iter().map(|tx| tx.max_fee_per_blob_gas).max();
+    assert!(max_fee > offered.first().map(|tx| tx.max_fee_per_blob_gas), "{offered:?}");
     let advances = advances(&rollup).await?;
     let first = advances.first().ok_or_eyre("nothing is on L1")?;
-    let last = left.last().ok_or_eyre("nothing was left")?;
+    let last = offered.last().ok_or_eyre("nothing was left")?;
     // The replacement has the same nonce, and pays enough for a pool to accept it.
     assert!(is_calldata(first) && first.nonce == last.nonce, "{first:?}");
     assert!(first.max_fee >= 2 * last.max_fee_per_gas, "{first:?}");

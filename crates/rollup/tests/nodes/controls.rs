@@ -37,8 +37,8 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     let all = json!({ "sealing": true, "posting": true });
     assert_eq!(admin.raw_request::<_, Value>("admin_status".into(), ()).await?, all);
 
-    let answer: Value = admin.raw_request("admin_stopPosting".into(), ()).await?;
-    assert_eq!(answer, json!({ "sealing": true, "posting": false }));
+    let response: Value = admin.raw_request("admin_stopPosting".into(), ()).await?;
+    assert_eq!(response, json!({ "sealing": true, "posting": false }));
     for block in 1..=3 {
         rollup.deposit(to, U256::ONE).await?;
         until("a block", &node, || async { Ok(head(&node) >= block) }).await?;
@@ -47,7 +47,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let status = node.status();
     assert_eq!((status.safe_head.number, status.posting), (0, false));
-    assert_eq!(status.submitter.map(|it| it.transactions_in_flight), Some(0));
+    assert_eq!(status.submitter.map(|submitter| submitter.transactions_in_flight), Some(0));
     assert_eq!(health(&node).await?["posting"], false);
     let _: Value = admin.raw_request("admin_startPosting".into(), ()).await?;
     until_settled("the blocks on L1", &node).await?;
@@ -55,13 +55,13 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     // The public port does not serve the admin methods.
     let public = provider_of(&node)?;
     let refused = public.raw_request::<_, Value>("admin_stopSealing".into(), ()).await.unwrap_err();
-    assert_eq!(refused.as_error_resp().map(|it| it.code), Some(-32_601));
+    assert_eq!(refused.as_error_resp().map(|error| error.code), Some(-32_601));
 
     let _: Value = admin.raw_request("admin_stopSealing".into(), ()).await?;
     let before = head(&node);
     let l1_block = rollup.deposit(to, U256::ONE).await?.block_number.unwrap();
     let has_read =
-        |node: &RollupNode| node.status().l1_head.is_some_and(|it| it.number >= l1_block);
+        |node: &RollupNode| node.status().l1_head.is_some_and(|head| head.number >= l1_block);
     until("the deposit", &node, || async { Ok(has_read(&node)) }).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(head(&node), before);
@@ -72,8 +72,8 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     assert_eq!(health(&node).await?["sealing"], false);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(head(&node), before);
-    let answer: Value = admin.raw_request("admin_startSealing".into(), ()).await?;
-    assert_eq!(answer, all);
+    let response: Value = admin.raw_request("admin_startSealing".into(), ()).await?;
+    assert_eq!(response, all);
     until("the deposit on the L2", &node, || async {
         Ok(head(&node) > before && is_settled(&node))
     })

@@ -132,7 +132,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     theirs.until_at(head.hash).await?;
     assert!(assert_equal(&l2, &users).await? >= BLOCKS);
 
-    // Both clients give the same answers to users.
+    // Both clients return the same responses to users.
     assert_eq!(users.get_balance(bob).await?, l2.get_balance(bob).await?);
     assert_eq!(users.get_code_at(counter).await?, l2.get_code_at(counter).await?);
     let call = TransactionRequest::default().to(counter);
@@ -189,7 +189,7 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
     // The latest L1 blocks are replaced by empty ones.
     rollup.reorg(8).await?;
     rollup.deposit(alice, U256::from(7 * ETHER)).await?;
-    // Deposits in reorged blocks are gone.
+    // Deposits in reorged blocks are removed.
     arrived(2 + 7).await?;
     assert_ne!(hash_at(&l2, before.header.number).await.ok(), Some(before.hash));
     theirs.until_at(head_of(&sequencer).hash).await?;

@@ -65,16 +65,16 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
 
         // A reorg replaces the latest L1 blocks with their deposit; another deposit follows.
         rollup.provider.anvil_mine(Some(DEPTH), None).await?;
-        let kept = u128::from(round - 1) * 2 * ETHER;
+        let earlier = u128::from(round - 1) * 2 * ETHER;
         rollup.deposit(carol, U256::from(ETHER)).await?;
-        arrived(carol, kept + ETHER).await?;
+        arrived(carol, earlier + ETHER).await?;
         let sent = send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
         until_settled("L1", &sequencer).await?;
         let before = head_of(&sequencer);
         theirs.until_at(before.hash).await?;
         rollup.reorg(DEPTH).await?;
         rollup.deposit(carol, U256::from(2 * ETHER)).await?;
-        arrived(carol, kept + 2 * ETHER).await?;
+        arrived(carol, earlier + 2 * ETHER).await?;
         // The acknowledged transaction is included again.
         until_included("the transaction", &sequencer, sent.transaction_hash).await?;
         ensure!(
@@ -89,7 +89,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
     let common = assert_equal(&l2, &users).await?;
     assert!(common >= BLOCKS, "{common} blocks");
 
-    // Both clients give the same answers to users.
+    // Both clients return the same responses to users.
     for account in [alice.address(), bob, carol, dave.address()] {
         assert_eq!(users.get_balance(account).await?, l2.get_balance(account).await?, "{account}");
     }

@@ -89,10 +89,11 @@ impl DevnetRollup {
             let at = format!("{number:#x}");
             let receipts: Vec<Value> =
                 self.provider.raw_request("eth_getBlockReceipts".into(), (at,)).await?;
-            let logs = |it: &Value| it["logs"].as_array().cloned().unwrap_or_default();
+            let logs = |receipt: &Value| receipt["logs"].as_array().cloned().unwrap_or_default();
             let has_log =
                 receipts.iter().flat_map(logs).any(|log| log["address"] == json!(account));
-            count += usize::from(has_log && receipts.iter().any(|it| it["type"] == "0x5"));
+            count +=
+                usize::from(has_log && receipts.iter().any(|receipt| receipt["type"] == "0x5"));
         }
         Ok(count)
     }
@@ -186,13 +187,13 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let input = next_input(&sequencer).await?;
     let receipt = rollup.executed(advance(&input, contract)?).await?;
     until_safe(&follower, 1).await?;
-    let shown = cost(1).await?;
+    let fields = cost(1).await?;
     let product = |a: &Value, b: &Value| -> Result<U256> {
-        let of = |it: &Value| it.as_str().ok_or_eyre("a number").map(str::to_owned);
+        let of = |value: &Value| value.as_str().ok_or_eyre("a number").map(str::to_owned);
         Ok(of(a)?.parse::<U256>()? * of(b)?.parse::<U256>()?)
     };
     let paid = product(&receipt["gasUsed"], &receipt["effectiveGasPrice"])?;
-    assert_eq!(shown["transactionCost"], json!(paid), "{shown}");
+    assert_eq!(fields["transactionCost"], json!(paid), "{fields}");
 
     // A contract forwards the head, the witness has geth's encoding, and an allowance pays for
     // EXECUTE.
@@ -204,11 +205,11 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let receipt = rollup.executed(tx).await?;
     assert_ne!(receipt["executeGasUsed"], "0x0", "{receipt}");
     until_safe(&follower, 2).await?;
-    let shown = cost(2).await?;
-    assert_eq!(shown["l1GasUsed"], receipt["gasUsed"], "{shown}");
+    let fields = cost(2).await?;
+    assert_eq!(fields["l1GasUsed"], receipt["gasUsed"], "{fields}");
     // The cost of the allowance cannot be proven.
     for unknown in ["l1Cost", "transactionCost"] {
-        assert_eq!(shown[unknown], Value::Null, "{shown}");
+        assert_eq!(fields[unknown], Value::Null, "{fields}");
     }
 
     // The calldata of the transaction does not contain the head.

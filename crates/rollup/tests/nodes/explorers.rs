@@ -56,25 +56,25 @@ async fn otterscan_shows_l2_if_operator_allows() -> Result<()> {
             ("trace_block", json!([format!("{number:#x}")])),
             ("trace_replayTransaction", json!([hash, ["trace"]])),
         ] {
-            let answer = l2.raw_request::<_, Value>(method.into(), params).await;
-            match answer {
-                Ok(answer) => {
-                    ensure!(is_served, "{method} is served by default: {answer}");
+            let response = l2.raw_request::<_, Value>(method.into(), params).await;
+            match response {
+                Ok(response) => {
+                    ensure!(is_served, "{method} is served by default: {response}");
                     let is_found = match method {
                         "ots_searchTransactionsBefore" | "ots_searchTransactionsAfter" => {
-                            answer["txs"][0]["hash"] == json!(hash)
+                            response["txs"][0]["hash"] == json!(hash)
                         }
-                        "ots_getTransactionBySenderAndNonce" => answer == json!(hash),
-                        "ots_getBlockTransactions" => {
-                            answer["receipts"].as_array().is_some_and(|it| !it.is_empty())
-                        }
-                        "trace_block" => answer.to_string().contains(&hash.to_string()),
+                        "ots_getTransactionBySenderAndNonce" => response == json!(hash),
+                        "ots_getBlockTransactions" => response["receipts"]
+                            .as_array()
+                            .is_some_and(|receipts| !receipts.is_empty()),
+                        "trace_block" => response.to_string().contains(&hash.to_string()),
                         _ => true,
                     };
-                    ensure!(is_found, "{method}: {answer}");
+                    ensure!(is_found, "{method}: {response}");
                 }
                 Err(error) => {
-                    let code = error.as_error_resp().map(|it| it.code);
+                    let code = error.as_error_resp().map(|error| error.code);
                     ensure!(!is_served && code == Some(-32_601), "{method}: {error}");
                 }
             }

@@ -54,7 +54,7 @@ impl Member {
     /// Waits until the node knows all signatures, and the parent of the next block is shared.
     async fn until_preconfirming(&self) -> Result<()> {
         until("preconfirmations", &self.node, || async {
-            Ok(self.node.status().preconfirming.is_some_and(|it| it.on))
+            Ok(self.node.status().preconfirming.is_some_and(|status| status.on))
         })
         .await
     }
@@ -94,10 +94,10 @@ impl Pair {
     /// Number of records in etcd.
     fn records(&self) -> Result<u64> {
         let [key, range_end] =
-            ["enshrine/records/", "enshrine/records0"].map(|it| BASE64.encode(it));
+            ["enshrine/records/", "enshrine/records0"].map(|key| BASE64.encode(key));
         let range = json!({ "key": key, "range_end": range_end, "count_only": true });
-        let answer = self.etcd.post(0, "/v3/kv/range", &range).ok_or_eyre("no response")?;
-        Ok(answer["count"].as_str().ok_or_eyre("no count")?.parse()?)
+        let response = self.etcd.post(0, "/v3/kv/range", &range).ok_or_eyre("no response")?;
+        Ok(response["count"].as_str().ok_or_eyre("no count")?.parse()?)
     }
 
     async fn stop(self) {
@@ -110,7 +110,7 @@ impl Pair {
 async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     let Some(pair) = Pair::start("failover of preconfirmations").await? else { return Ok(()) };
     let Pair { rollup, first, second, .. } = &pair;
-    let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
+    let recordings = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
 
     let mut promised = Vec::new();
     for nonce in 0..3 {
@@ -136,7 +136,7 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     second.until_preconfirming().await?;
     let hash = send(&provider_of(&second.node)?, "bob", 0).await?;
     until_preconfirmed(&second.node, hash).await?;
-    let [by_first, by_second] = seen;
+    let [by_first, by_second] = recordings;
     let [by_first, by_second] = [by_first.end().await, by_second.end().await];
     let last = [whole(&by_first)?, whole(&by_second)?];
     let (header, is_sealed, _) = last[0].last().ok_or_eyre("no prefix of the first leader")?;
@@ -155,7 +155,7 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
 async fn record_without_response_binds_next_leader() -> Result<()> {
     let Some(pair) = Pair::start("a lost response of etcd").await? else { return Ok(()) };
     let Pair { rollup, first, second, .. } = &pair;
-    let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
+    let recordings = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
     let signed = send(&provider_of(&first.node)?, "alice", 0).await?;
     until_preconfirmed(&first.node, signed).await?;
     let records = pair.records()?;
@@ -175,8 +175,8 @@ async fn record_without_response_binds_next_leader() -> Result<()> {
         let receipt = provider_of(&node.node)?.get_transaction_receipt(hash).await?;
         blocks.push(receipt.ok_or_eyre("no receipt")?.block_hash);
     }
-    ensure!(blocks.iter().all(|it| *it == blocks[0]), "in different blocks: {blocks:?}");
-    let [by_first, by_second] = seen;
+    ensure!(blocks.iter().all(|block| *block == blocks[0]), "in different blocks: {blocks:?}");
+    let [by_first, by_second] = recordings;
     let [by_first, by_second] = [by_first.end().await, by_second.end().await];
     let last = [whole(&by_first)?, whole(&by_second)?];
     let (prefix, is_sealed, ours) = last[0].last().ok_or_eyre("no prefix of the first leader")?;

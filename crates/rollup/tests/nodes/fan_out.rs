@@ -51,9 +51,9 @@ async fn follower(
 }
 
 /// Sends a transfer to the node `given` and waits until the sequencer has included it.
-async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
+async fn make_block(sequencer: &RollupNode, entry: &RollupNode, nonce: u64) -> Result<()> {
     let transfer = one_wei(&Key::named("alice"), nonce, TO);
-    let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
+    let _ = provider_of(entry)?.send_raw_transaction(&transfer.encoded_2718()).await?;
     until_balance("the block", sequencer, TO, U256::from(nonce + 1)).await
 }
 
@@ -165,15 +165,15 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
         let config = rollup.config(Role::Follower { sequencer: Some(url(&sequencer)) });
         RollupNode::start(Config { data_dir: Some(folder.path().to_owned()), ..config }).await
     };
-    let kept = start().await?;
-    until_at_head_of(&kept, &sequencer).await?;
-    kept.stop().await;
-    let kept = start().await?;
-    assert_eq!(kept.status().unsafe_head, sequencer.status().unsafe_head);
-    let last = follower(&rollup, &sequencer, vec![url(&kept)], Vec::new()).await?;
+    let forwarder = start().await?;
+    until_at_head_of(&forwarder, &sequencer).await?;
+    forwarder.stop().await;
+    let forwarder = start().await?;
+    assert_eq!(forwarder.status().unsafe_head, sequencer.status().unsafe_head);
+    let last = follower(&rollup, &sequencer, vec![url(&forwarder)], Vec::new()).await?;
     until_at_head_of(&last, &sequencer).await?;
     last.stop().await;
-    kept.stop().await;
+    forwarder.stop().await;
 
     // The signer is not in the follower's list of accepted signers.
     let other = follower(&rollup, &sequencer, Vec::new(), vec![Address::repeat_byte(1)]).await?;
@@ -208,37 +208,39 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
         blocks.into_iter().map(change).collect()
     }
     type Case = (&'static str, fn(u64, Vec<Value>) -> Vec<Value>);
-    let cases: [Case; 9] =
-        [
-            ("is not signed", |_, blocks| with(blocks, |it| it["signature"] = Value::Null)),
-            ("is malformed", |_, blocks| with(blocks, |it| it["signature"] = json!("0x1234"))),
-            // A valid signature of the sequencer on another block.
-            ("is signed by", |_, mut blocks| {
-                if let [first, second, ..] = &mut blocks[..] {
-                    first["signature"] = second["signature"].clone();
-                }
-                blocks
-            }),
-            // A signature that recovers to no key.
-            ("is malformed", |_, blocks| {
-                let made_up = format!("0x{}{}1b", "11".repeat(32), "22".repeat(32));
-                with(blocks, |it| it["signature"] = json!(made_up))
-            }),
-            // A block with another recipient, under the hash and signature of the original.
-            ("do not continue this chain", |_, blocks| {
-                with(blocks, |it| {
-                    let input = it["input"].as_str().unwrap_or_default();
-                    it["input"] = json!(input.replace(&"b0".repeat(20), &"b1".repeat(20)));
-                })
-            }),
-            ("expected block", |_, blocks| blocks.into_iter().rev().collect()),
-            // Replays old blocks.
-            ("expected block", |from, blocks| {
+    let cases: [Case; 9] = [
+        ("is not signed", |_, blocks| with(blocks, |block| block["signature"] = Value::Null)),
+        ("is malformed", |_, blocks| with(blocks, |block| block["signature"] = json!("0x1234"))),
+        // A valid signature of the sequencer on another block.
+        ("is signed by", |_, mut blocks| {
+            if let [first, second, ..] = &mut blocks[..] {
+                first["signature"] = second["signature"].clone();
+            }
+            blocks
+        }),
+        // A signature that recovers to no key.
+        ("is malformed", |_, blocks| {
+            let made_up = format!("0x{}{}1b", "11".repeat(32), "22".repeat(32));
+            with(blocks, |block| block["signature"] = json!(made_up))
+        }),
+        // A block with another recipient, under the hash and signature of the original.
+        ("do not continue this chain", |_, blocks| {
+            with(blocks, |block| {
+                let input = block["input"].as_str().unwrap_or_default();
+                block["input"] = json!(input.replace(&"b0".repeat(20), &"b1".repeat(20)));
+            })
+        }),
+        ("expected block", |_, blocks| blocks.into_iter().rev().collect()),
+        // Replays old blocks.
+        (
+            "expected block",
+            |from, blocks| {
                 if from > 0 { blocks.into_iter().skip(1).collect() } else { blocks }
-            }),
-            ("expected at most", |_, blocks| blocks.iter().cycle().take(100).cloned().collect()),
-            ("no block after", |_, _| Vec::new()),
-        ];
+            },
+        ),
+        ("expected at most", |_, blocks| blocks.iter().cycle().take(100).cloned().collect()),
+        ("no block after", |_, _| Vec::new()),
+    ];
     let mut nonce = 1;
     for (expected, lie) in cases {
         // Nothing is relayed yet, so both blocks are affected by the change.
@@ -250,7 +252,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
         }
         relay.set(lie);
         until_status(expected, &node, |status| {
-            status.warnings.iter().any(|it| it.contains(expected))
+            status.warnings.iter().any(|warning| warning.contains(expected))
         })
         .await?;
         assert_eq!(node.status().unsafe_head, before, "{expected}");
@@ -338,8 +340,11 @@ async fn long_response_of_relay_is_truncated_in_warning() -> Result<()> {
     let feed = format!("ws://{}", server.addresses()[0]);
     let node = follower(&rollup, &sequencer, vec![feed], Vec::new()).await?;
     until_status("the warning", &node, |status| {
-        assert!(status.warnings.iter().all(|it| it.len() < 1_000));
-        status.warnings.iter().any(|it| it.contains("xxx") && it.contains("more bytes"))
+        assert!(status.warnings.iter().all(|warning| warning.len() < 1_000));
+        status
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("xxx") && warning.contains("more bytes"))
     })
     .await?;
     node.stop().await;

@@ -35,9 +35,9 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
         .await?;
         // The latest L1 blocks are replaced by empty ones, so their deposits are gone. The next
         // round deposits again.
-        let gone = deposits_in_last(&rollup, depth).await?;
+        let removed = deposits_in_last(&rollup, depth).await?;
         rollup.reorg(depth).await?;
-        sent -= U256::from(u128::from(gone) * ETHER);
+        sent -= U256::from(u128::from(removed) * ETHER);
         until("the remaining deposits", &sequencer, || async {
             Ok(l2.get_balance(alice).await? == sent
                 && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
@@ -80,7 +80,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let hash = submit(&l2, &transfer).await?;
     until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? > U256::ZERO) })
         .await?;
-    let first = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_hash);
+    let first = l2.get_transaction_receipt(hash).await?.and_then(|receipt| receipt.block_hash);
     assert!(sequencer.status().safe_head.number < sequencer.status().unsafe_head.number);
 
     // Two hours pass on L1; the maximum lag is one hour.
@@ -89,8 +89,8 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     proxy.honest();
     until("blocks of the new time", &sequencer, || async {
         let receipt = l2.get_transaction_receipt(hash).await?;
-        let number = receipt.as_ref().and_then(|it| it.block_number);
-        let other = receipt.and_then(|it| it.block_hash) != first;
+        let number = receipt.as_ref().and_then(|receipt| receipt.block_number);
+        let other = receipt.and_then(|receipt| receipt.block_hash) != first;
         Ok(other && number.is_some_and(|number| sequencer.status().safe_head.number >= number))
     })
     .await?;
@@ -108,18 +108,22 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
 
     // The receipts contain another account.
-    proxy.set(|request, answer| {
+    proxy.set(|request, response| {
         let lies = request.contains("eth_getBlockReceipts");
-        Some(if lies { answer.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { answer })
+        Some(if lies { response.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { response })
     });
     rollup.deposit(alice, U256::from(ETHER)).await?;
     until_fault(&sequencer, "receipts root").await?;
     assert_eq!(sequencer.status().unsafe_head.number, 0);
 
     // Headers do not match their hashes.
-    proxy.set(|request, answer| {
+    proxy.set(|request, response| {
         let lies = request.contains("eth_getBlockByNumber");
-        Some(if lies { answer.replace("\"gasUsed\":\"0x", "\"gasUsed\":\"0x1") } else { answer })
+        Some(if lies {
+            response.replace("\"gasUsed\":\"0x", "\"gasUsed\":\"0x1")
+        } else {
+            response
+        })
     });
     until_fault(&sequencer, "block hash").await?;
 
@@ -134,7 +138,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     assert_eq!(reqwest::get(&health).await?.status(), 503);
 
     // The responses are correct again.
-    proxy.set(|_, answer| Some(answer));
+    proxy.set(|_, response| Some(response));
     until_balance("the deposit", &sequencer, alice, U256::from(ETHER)).await?;
     assert_eq!(l2.get_balance(mallory).await?, U256::ZERO);
     until("health", &sequencer, || async { Ok(reqwest::get(&health).await?.status() == 200) })
@@ -172,9 +176,9 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
 async fn start_waits_for_its_own_l1_only() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
-    let (asked, questions) = std::sync::mpsc::channel();
+    let (sender, questions) = std::sync::mpsc::channel();
     proxy.set(move |_, _| {
-        let _ = asked.send(());
+        let _ = sender.send(());
         None
     });
     let starting = tokio::spawn(RollupNode::start(config.clone()));
@@ -182,7 +186,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     let patient = move |_| questions.recv_timeout(support::PATIENCE).map(drop);
     tokio::task::spawn_blocking(move || (0..7).try_for_each(patient)).await??;
     assert!(!starting.is_finished());
-    proxy.set(|_, answer| Some(answer));
+    proxy.set(|_, response| Some(response));
     let follower = tokio::time::timeout(support::PATIENCE, starting).await???;
     let sequencer = rollup.sequencer().await?;
     rollup.deposit(Key::named("alice").address(), U256::from(ETHER)).await?;
@@ -191,9 +195,9 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     follower.stop().await;
 
     // Waiting does not help if the L1 has another chain id, so the start fails.
-    proxy.set(|request, answer| {
+    proxy.set(|request, response| {
         let lies = request.contains("eth_chainId");
-        Some(if lies { answer.replace("\"result\":\"0x", "\"result\":\"0x1") } else { answer })
+        Some(if lies { response.replace("\"result\":\"0x", "\"result\":\"0x1") } else { response })
     });
     let refused = tokio::time::timeout(support::PATIENCE, RollupNode::start(config)).await?;
     assert!(matches!(refused, Err(RollupError::L1(L1Error::OtherL1 { .. }))), "{refused:?}");
@@ -222,9 +226,9 @@ async fn node_stops_while_l1_hangs() -> Result<()> {
     let (proxy, mut config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     config.l1_timeout = Duration::from_secs(600);
     let sequencer = RollupNode::start(config).await?;
-    let (asked, hangs) = std::sync::mpsc::channel();
+    let (sender, hangs) = std::sync::mpsc::channel();
     proxy.set(move |_, _| {
-        let _ = asked.send(());
+        let _ = sender.send(());
         std::thread::sleep(Duration::from_secs(600));
         None
     });
@@ -259,20 +263,20 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
     rollup.deposit_on(&sequencer, alice.address(), U256::from(5 * ETHER)).await?;
-    let heard = rollup.follower(Some(&sequencer)).await?;
+    let connected = rollup.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
         // L1 is slow and rejects all transactions, and then it does not respond at all.
         proxy.intercept(|request| {
             request.contains("eth_sendRawTransaction").then_some(Interception::Refused(503))
         });
-        proxy.set(|_, answer| {
+        proxy.set(|_, response| {
             std::thread::sleep(Duration::from_millis(100));
-            Some(answer)
+            Some(response)
         });
         let before = submit(&l2, &signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?).await?;
         until_included("a block over a slow L1", &sequencer, before).await?;
-        let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
+        let made = l2.get_transaction_receipt(before).await?.and_then(|receipt| receipt.block_hash);
         proxy.set(|_, _| None);
         until_status("silence", &sequencer, |status| status.fault.is_some()).await?;
         // Users still send transactions, and one deposits.
@@ -286,13 +290,16 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
             let mut all = true;
             for hash in [before, during] {
                 let receipt = l2.get_transaction_receipt(hash).await?;
-                all &= receipt.and_then(|it| it.block_number).is_some_and(|it| it <= safe);
+                all &= receipt
+                    .and_then(|receipt| receipt.block_number)
+                    .is_some_and(|number| number <= safe);
             }
             Ok(all)
         })
         .await?;
         // The block had become too old for L1, so it was rebuilt.
-        let again = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
+        let again =
+            l2.get_transaction_receipt(before).await?.and_then(|receipt| receipt.block_hash);
         assert_ne!(again, made);
         sent += 2;
         until_balance(
@@ -304,7 +311,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         .await?;
     }
     // A follower from the beginning and a new one agree with the sequencer.
-    for follower in [heard, rollup.follower(None).await?] {
+    for follower in [connected, rollup.follower(None).await?] {
         until("the follower", &follower, || async {
             let (ours, theirs) = (sequencer.status(), follower.status());
             Ok(theirs.safe_head == ours.safe_head && theirs.unsafe_head == ours.unsafe_head)
@@ -349,12 +356,14 @@ async fn settled(sequencer: &RollupNode, transaction: B256) -> Result<Header> {
     let l2 = provider_of(sequencer)?;
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
     until("the transaction on L1", sequencer, || async {
-        let number = l2.get_transaction_receipt(transaction).await?.and_then(|it| it.block_number);
+        let number =
+            l2.get_transaction_receipt(transaction).await?.and_then(|receipt| receipt.block_number);
         Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number)
             && reqwest::get(&health).await?.status() == 200)
     })
     .await?;
-    let number = l2.get_transaction_receipt(transaction).await?.and_then(|it| it.block_number);
+    let number =
+        l2.get_transaction_receipt(transaction).await?.and_then(|receipt| receipt.block_number);
     let block = l2.get_block_by_number(number.unwrap_or_default().into()).await?;
     Ok(block.ok_or_eyre("no block")?.header)
 }
@@ -415,11 +424,11 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
     }
     let (proxy, config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
     // Most of the receipts requests get no response, so that L1 polls fail halfway.
-    let asked = std::sync::atomic::AtomicUsize::new(0);
-    proxy.set(move |request, answer| {
+    let reads = std::sync::atomic::AtomicUsize::new(0);
+    proxy.set(move |request, response| {
         let is_read = request.contains("eth_getBlockReceipts");
-        let number = asked.fetch_add(is_read.into(), std::sync::atomic::Ordering::SeqCst);
-        (!is_read || number % 9 < 4).then_some(answer)
+        let number = reads.fetch_add(is_read.into(), std::sync::atomic::Ordering::SeqCst);
+        (!is_read || number % 9 < 4).then_some(response)
     });
     let follower = RollupNode::start(config).await?;
     until_status("the follower", &follower, |status| {
@@ -440,7 +449,7 @@ async fn long_l1_response_is_truncated_in_status() -> Result<()> {
     let node = RollupNode::start(config).await?;
     support::until_synced(&node).await?;
     proxy.intercept(|request| {
-        let long = || support::answer(request, "x".repeat(LONG));
+        let long = || support::json_response(request, "x".repeat(LONG));
         request.contains("eth_getBlockByNumber").then(long)
     });
     until_fault(&node, "xxx").await?;
@@ -452,7 +461,7 @@ async fn long_l1_response_is_truncated_in_status() -> Result<()> {
     assert!(health.contains("xxx") && health.len() < 3_000, "{} bytes", health.len());
     let status: Value =
         provider_of(&node)?.raw_request("rollup_syncStatus".into(), Vec::<()>::new()).await?;
-    assert!(status["fault"].as_str().is_some_and(|it| it.len() < 1_000));
+    assert!(status["fault"].as_str().is_some_and(|text| text.len() < 1_000));
     proxy.honest();
     until_status("recovery", &node, |status| status.fault.is_none()).await?;
     node.stop().await;

@@ -72,7 +72,7 @@ async fn block_requires_check_of_fencing_token() -> Result<()> {
     let receipt = rollup.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
     until("the deposit", &leased.node, || async {
         let l1_head = leased.node.status().l1_head;
-        Ok(l1_head.map(|it| it.number) >= receipt.block_number)
+        Ok(l1_head.map(|head| head.number) >= receipt.block_number)
     })
     .await?;
     assert_eq!(head(), 0);

@@ -23,16 +23,16 @@ async fn state(l2: &RootProvider, index: u64) -> Result<String> {
 }
 
 async fn forced(l2: &RootProvider, index: u64) -> Result<Value> {
-    let known: Value = l2.raw_request("rollup_getForced".into(), (index,)).await?;
-    ensure!(!known.is_null(), "no such transaction");
-    Ok(known)
+    let found: Value = l2.raw_request("rollup_getForced".into(), (index,)).await?;
+    ensure!(!found.is_null(), "no such transaction");
+    Ok(found)
 }
 
 async fn held_after(node: &RollupNode, rollup: &DevnetRollup, blocks: u64) -> Result<u64> {
     rollup.provider.anvil_mine(Some(blocks), Some(0)).await?;
     let head = rollup.provider.get_block_number().await?;
     until_status("all of L1", node, |status| {
-        status.l1_head.is_some_and(|it| it.number >= head) && status.synced
+        status.l1_head.is_some_and(|l1| l1.number >= head) && status.synced
     })
     .await?;
     Ok(node.status().l1_entries)
@@ -62,13 +62,14 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     };
     rollup.l1_call(rollup.message_queue, U256::from(5), fails.abi_encode()).await?;
     until("the messages", &sequencer, || async {
-        Ok(state(&l2, DEPOSITS).await.is_ok_and(|it| it == "failed") && is_settled(&sequencer))
+        Ok(state(&l2, DEPOSITS).await.is_ok_and(|state| state == "failed")
+            && is_settled(&sequencer))
     })
     .await?;
     let transaction = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
     rollup.force(transaction.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
-        Ok(forced(&l2, 0).await.is_ok_and(|it| it["outcome"] == "included")
+        Ok(forced(&l2, 0).await.is_ok_and(|forced| forced["outcome"] == "included")
             && is_settled(&sequencer))
     })
     .await?;
@@ -79,10 +80,10 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     assert!(held_after(&sequencer, &rollup, 900).await? >= DEPOSITS, "{:?}", sequencer.status());
     for node in [&sequencer, &follower] {
         // Beyond the maximum reorg depth. Only the failed message is kept.
-        let mut held = held_after(node, &rollup, 300).await?;
+        let mut entries = held_after(node, &rollup, 300).await?;
         until("the pruning", node, || {
-            held = node.status().l1_entries;
-            async move { Ok(held <= 8) }
+            entries = node.status().l1_entries;
+            async move { Ok(entries <= 8) }
         })
         .await?;
         let l2 = provider_of(node)?;
@@ -111,8 +112,9 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     for node in [&sequencer, &follower] {
         let l2 = provider_of(node)?;
         until("the new message and transaction", node, || async {
-            let is_discharged = forced(&l2, 1).await.is_ok_and(|it| it["outcome"] == "included");
-            let is_relayed = state(&l2, DEPOSITS + 1).await.is_ok_and(|it| it == "relayed");
+            let is_discharged =
+                forced(&l2, 1).await.is_ok_and(|forced| forced["outcome"] == "included");
+            let is_relayed = state(&l2, DEPOSITS + 1).await.is_ok_and(|state| state == "relayed");
             Ok(is_discharged && is_relayed && is_settled(node))
         })
         .await?;

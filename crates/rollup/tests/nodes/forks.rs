@@ -33,7 +33,7 @@ pub(crate) const START: u64 = 1_900_000_000;
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Number of seconds before a fork at which blocks are sealed that L1 includes after it.
 const BEFORE: u64 = 300;
-/// Number of confirmations of an L1 block: the L2 sees the last L1 blocks before a fork after it.
+/// Number of confirmations of an L1 block. The L2 reads the last L1 blocks before a fork after it.
 const CONFIRMATIONS: u64 = 2;
 /// Number of L2 transactions before each fork that are not yet on L1 when it activates.
 const IN_FLIGHT: u64 = 3;
@@ -65,11 +65,11 @@ async fn mined_until<F: Future<Output = Result<bool>>>(
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {
     until(what, node, || {
-        let held = holds();
+        let condition = holds();
         async {
             rollup.provider.anvil_mine(Some(1), None).await?;
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            held.await
+            condition.await
         }
     })
     .await
@@ -155,7 +155,7 @@ async fn cross(
         included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
     }
     until_status("transactions in flight", sequencer, |status| {
-        status.submitter.is_some_and(|it| it.transactions_in_flight > 0)
+        status.submitter.is_some_and(|submitter| submitter.transactions_in_flight > 0)
     })
     .await?;
     let before = blocks(&l2).await?;
@@ -187,7 +187,7 @@ async fn cross(
     assert!(after.iter().any(|(_, _, timestamp)| *timestamp >= time), "{after:?}");
 
     // The withdrawal from before the fork can be claimed after it.
-    let index = FORKS.iter().position(|(it, _)| *it == fork).ok_or_eyre("no such fork")?;
+    let index = FORKS.iter().position(|(known, _)| *known == fork).ok_or_eyre("no such fork")?;
     let claim: ClaimProof =
         l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
     rollup.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
@@ -340,7 +340,8 @@ async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     });
     let checked = config.clone();
     let checks = tokio::task::spawn_blocking(move || preflight(&checked)).await??;
-    let check = checks.iter().find(|it| it.name == "fork schedule").ok_or_eyre("no such check")?;
+    let check =
+        checks.iter().find(|check| check.name == "fork schedule").ok_or_eyre("no such check")?;
     assert_eq!(check.verdict, CheckOutcome::Passed);
     assert!(check.got.contains("does not support"), "{check}");
     let sequencer = RollupNode::start(config).await?;

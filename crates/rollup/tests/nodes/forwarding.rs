@@ -46,8 +46,8 @@ async fn refusal_of(node: &RootProvider, raw: Vec<u8>) -> Result<(i64, String)> 
     let sent =
         node.raw_request::<_, B256>("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await;
     let Err(error) = sent else { bail!("the transaction was accepted") };
-    let Some(answer) = error.as_error_resp() else { bail!("no JSON-RPC error: {error}") };
-    Ok((answer.code, answer.message.to_string()))
+    let Some(response) = error.as_error_resp() else { bail!("no JSON-RPC error: {error}") };
+    Ok((response.code, response.message.to_string()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     let mut config = rollup.config(rollup.sequencer_role()?);
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
-    // The second node does not follow the first, so it never sees the first one's unposted blocks.
+    // The second node does not follow the first, so it never receives its unposted blocks.
     let mut config = rollup.config(Role::Follower { sequencer: None });
     config.standby = Some(Box::new(rollup.sequencer_config()?));
     config.admin = Some(admin_config()?);

@@ -35,7 +35,7 @@ impl Governed {
     async fn new() -> Result<Self> {
         let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
         let setup = Setup::new().accounts(accounts);
-        let owned = setup.change(|it| it.with(|config| config.owner = OWNER));
+        let owned = setup.change(|rollup| rollup.with(|config| config.owner = OWNER));
         let rollup = owned.deploy().await?;
         let contract = Deployment::read(&rollup.deployment())?.rollup;
         let mut config = rollup.sequencer_config()?;
@@ -140,7 +140,8 @@ async fn gas_limit_steps_agree_with_l1() -> Result<()> {
     };
     // The bounds, two limits around a change of the step, and two around one step from another.
     let limits = [5_000, 6_143, 6_144, 30_000_000, 30_029_295, 30_029_296, u64::from(u32::MAX)];
-    for (latest, target) in limits.iter().flat_map(|it| limits.map(|target| (*it, target))) {
+    for (latest, target) in limits.iter().flat_map(|latest| limits.map(|target| (*latest, target)))
+    {
         let value = word & !mask | shift(U256::from(latest), U256::from(target));
         rollup.provider.anvil_set_storage_at(address, slot, B256::from(value)).await?;
         let limits = contract.gasLimits().call().await?;

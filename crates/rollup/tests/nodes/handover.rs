@@ -59,8 +59,8 @@ impl Signing {
     async fn until(&self, reason: Option<&str>) -> Result<()> {
         until(reason.unwrap_or("signatures"), &self.node, || async {
             // Before the first turn there is no state.
-            let (is_on, shown) = state(&self.node).await.unwrap_or_default();
-            Ok(reason.map_or(is_on, |reason| !is_on && shown.contains(reason)))
+            let (is_on, current) = state(&self.node).await.unwrap_or_default();
+            Ok(reason.map_or(is_on, |reason| !is_on && current.contains(reason)))
         })
         .await
     }
@@ -74,9 +74,9 @@ impl Signing {
         until("settlement", &self.node, || async { Ok(is_settled(&self.node)) }).await?;
         let number = self.node.status().unsafe_head.number;
         let updates = recording.end().await;
-        let numbers = updates.iter().map(|it| HeaderSummary::read(&it.header));
+        let numbers = updates.iter().map(|update| HeaderSummary::read(&update.header));
         let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-        Ok(numbers.iter().filter(|it| it.number == number).count())
+        Ok(numbers.iter().filter(|header| header.number == number).count())
     }
 
     async fn offer(&self, next: Address) -> Result<()> {
@@ -214,7 +214,7 @@ async fn unknown_bond_stops_signatures_and_no_blocks() -> Result<()> {
     Ok(())
 }
 
-/// A new policy need not let the sequencer post what it has signed.
+/// A new policy may not allow the sequencer to post blocks that it has signed.
 #[tokio::test(flavor = "multi_thread")]
 async fn change_that_can_be_made_stops_signatures() -> Result<()> {
     let bonded = Bonded::under(&["alice"], move |fixture| {

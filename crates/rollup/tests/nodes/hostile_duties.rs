@@ -2,7 +2,7 @@
 
 use crate::support::{
     DevnetRollup, L2_CHAIN, is_settled, one_wei, provider_of, signed_with, submit, until,
-    until_status, with_much_code,
+    until_l1_head, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
@@ -175,11 +175,7 @@ async fn transactions_that_no_block_includes_make_none() -> Result<()> {
     // Each second of L1 allows a block.
     for _ in 0..5 {
         rollup.next_second().await?;
-        let head = rollup.provider.get_block_number().await?;
-        until_status("the L1 block", &sequencer, |status| {
-            status.l1_head.is_some_and(|it| it.number >= head)
-        })
-        .await?;
+        until_l1_head(&rollup, &sequencer).await?;
     }
     until("the rejection", &sequencer, || async {
         let status: Value =

@@ -3,7 +3,7 @@
 use crate::{
     blobs_of_l1::with_beacon,
     support::{
-        DevnetRollup, answer, one_wei, provider_of, refusal, submit, until, until_nonce,
+        DevnetRollup, json_response, one_wei, provider_of, refusal, submit, until, until_nonce,
         until_status,
     },
 };
@@ -36,17 +36,17 @@ async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u
     let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
     let all = content.into_values().flat_map(HashMap::into_values);
     let mut all: Vec<_> =
-        all.map(|it| (it.nonce(), it.max_fee_per_gas(), it.gas_limit())).collect();
+        all.map(|tx| (tx.nonce(), tx.max_fee_per_gas(), tx.gas_limit())).collect();
     all.sort_unstable();
     Ok(all)
 }
 
 /// Starts a sequencer and waits until L1 has its first block; then L1 mines only on request. Alice
 /// has ETH on the L2.
-async fn stalled(rollup: &DevnetRollup, most: usize) -> Result<(RollupNode, Key)> {
+async fn stalled(rollup: &DevnetRollup, limit: usize) -> Result<(RollupNode, Key)> {
     let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
-    config.submitter.max_in_flight = most;
+    config.submitter.max_in_flight = limit;
     let sequencer = rollup.start(config).await?;
     let alice = Key::named("alice");
     rollup.deposit(alice.address(), U256::from(5 * ETHER)).await?;
@@ -56,12 +56,12 @@ async fn stalled(rollup: &DevnetRollup, most: usize) -> Result<(RollupNode, Key)
 }
 
 fn count(node: &RollupNode) -> usize {
-    node.status().submitter.map_or(0, |it| it.transactions_in_flight as usize)
+    node.status().submitter.map_or(0, |submitter| submitter.transactions_in_flight as usize)
 }
 
 /// Has the L2 seal blocks until `most` L1 transactions are in flight, and two blocks more. Fails if
 /// there are ever more than `most`.
-async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> Result<()> {
+async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, limit: usize) -> Result<()> {
     let l2 = provider_of(node)?;
     let mut behind = 0;
     while behind < 2 {
@@ -70,8 +70,8 @@ async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> 
         let nonce = *nonces;
         until_nonce("a block", node, alice.address(), nonce).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        ensure!(count(node) <= most, "{:?}", node.status());
-        behind += u64::from(count(node) == most);
+        ensure!(count(node) <= limit, "{:?}", node.status());
+        behind += u64::from(count(node) == limit);
     }
     Ok(())
 }
@@ -87,11 +87,11 @@ async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
 }
 
 /// Returns the number of an account's transactions on L1, and how many of them failed.
-async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
+async fn included(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     let (mut all, mut failed) = (0, 0);
     for number in 0..=l1.get_block_number().await? {
         let receipts = l1.get_block_receipts(BlockNumberOrTag::Number(number).into()).await?;
-        for receipt in receipts.into_iter().flatten().filter(|it| it.from == account) {
+        for receipt in receipts.into_iter().flatten().filter(|receipt| receipt.from == account) {
             all += 1;
             failed += usize::from(!receipt.status());
         }
@@ -102,25 +102,25 @@ async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
 /// One L1 block can include all of them, and none fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_flight_transactions_reach_limit_and_share_block() -> Result<()> {
-    for most in [1, 3] {
+    for limit in [1, 3] {
         let rollup = DevnetRollup::new().await?;
         let account = rollup.sequencer_config()?.advance_key.address();
-        let (sequencer, alice) = stalled(&rollup, most).await?;
+        let (sequencer, alice) = stalled(&rollup, limit).await?;
         let first = rollup.provider.get_transaction_count(account).await?;
         let mut nonces = 0;
-        fill(&sequencer, &alice, &mut nonces, most).await?;
+        fill(&sequencer, &alice, &mut nonces, limit).await?;
         let sent = waiting(&rollup.provider, account).await?;
-        let expected: Vec<u64> = (first..first + most as u64).collect();
-        assert_eq!(sent.iter().map(|it| it.0).collect::<Vec<_>>(), expected);
+        let expected: Vec<u64> = (first..first + limit as u64).collect();
+        assert_eq!(sent.iter().map(|tx| tx.0).collect::<Vec<_>>(), expected);
 
         rollup.provider.anvil_mine(Some(1), None).await?;
         assert_eq!(
             rollup.provider.get_transaction_count(account).await?,
-            first + most as u64,
+            first + limit as u64,
             "one L1 block takes all"
         );
         until_safe(&sequencer, &rollup.provider).await?;
-        let (_, failed) = taken(&rollup.provider, account).await?;
+        let (_, failed) = included(&rollup.provider, account).await?;
         assert_eq!(failed, 0, "no gas was wasted");
         sequencer.stop().await;
     }
@@ -150,12 +150,12 @@ async fn lost_first_transaction_resends_all() -> Result<()> {
     let _ = l1.send_transaction(other).await?;
     l1.anvil_mine(Some(1), None).await?;
     assert_eq!(l1.get_transaction_count(account).await?, nonce + 3);
-    assert_eq!(taken(l1, account).await?.1, 2, "the two with later nonces have failed");
+    assert_eq!(included(l1, account).await?.1, 2, "the two with later nonces have failed");
     until_safe(&sequencer, l1).await?;
     // The sequencer continues, and no further transaction fails.
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     until_safe(&sequencer, l1).await?;
-    assert_eq!(taken(l1, account).await?.1, 2);
+    assert_eq!(included(l1, account).await?.1, 2);
     sequencer.stop().await;
     Ok(())
 }
@@ -217,8 +217,8 @@ impl Direct {
 fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1)).into()];
-    let (gas_limit, for_fork, can_be_tried) = (Some(800_000), 0, false);
-    TxCandidate { blocks, timestamp: 0, data, gas_limit, for_fork, can_be_tried, goes_alone: false }
+    let (gas_limit, for_fork, can_simulate) = (Some(800_000), 0, false);
+    TxCandidate { blocks, timestamp: 0, data, gas_limit, for_fork, can_simulate, goes_alone: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,14 +248,14 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
                     bounded.submit(l1.client(), l1.view(), candidate(u64::try_from(number)?))?;
                 }
                 match bounded.submit(l1.client(), l1.view(), candidate(9)) {
-                    Err(SubmitterError::SpendingLimit { spent, limit: said }) => {
-                        assert_eq!((spent, said), (cost * (fitting + 1), limit));
+                    Err(SubmitterError::SpendingLimit { spent, limit: reported }) => {
+                        assert_eq!((spent, reported), (cost * (fitting + 1), limit));
                     }
                     other => panic!("{other:?}"),
                 }
                 bounded.acknowledge()?;
                 let sent = runtime.block_on(waiting(&provider, account))?;
-                let nonces: Vec<u64> = sent.iter().map(|it| it.0).collect();
+                let nonces: Vec<u64> = sent.iter().map(|tx| tx.0).collect();
                 let expected: Vec<u64> = (nonce..).take(nonces.len()).collect();
                 assert_eq!((nonces.len() as u128, &nonces), (fitting, &expected));
                 runtime.block_on(provider.anvil_drop_all_transactions())?;
@@ -269,12 +269,15 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
             poor.submit(l1.client(), l1.view(), candidate(1))?;
             poor.submit(l1.client(), l1.view(), candidate(2))?;
             match poor.submit(l1.client(), l1.view(), candidate(3)) {
-                Err(SubmitterError::Funds { cost: said, .. }) => {
-                    assert_eq!(said, U256::from(3 * cost));
+                Err(SubmitterError::Funds { cost: reported, .. }) => {
+                    assert_eq!(reported, U256::from(3 * cost));
                 }
                 other => panic!("{other:?}"),
             }
-            assert_eq!(poor.in_flight().map(|it| it.nonce).collect::<Vec<_>>(), [nonce, nonce + 1]);
+            assert_eq!(
+                poor.in_flight().map(|sent| sent.nonce).collect::<Vec<_>>(),
+                [nonce, nonce + 1]
+            );
 
             // Replacements of forgotten transactions use their nonces and pay at least 10 % more.
             runtime.block_on(provider.anvil_set_balance(account, U256::from(100 * cost)))?;
@@ -331,11 +334,11 @@ async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
                 let nonce = used + 5;
                 request
                     .contains("eth_getTransactionCount")
-                    .then(|| answer(request, format_args!("{nonce:#x}")))
+                    .then(|| json_response(request, format_args!("{nonce:#x}")))
             });
             let candidate = || TxCandidate { goes_alone, ..candidate(1) };
             let nonces = |submitter: &Submitter| {
-                submitter.in_flight().map(|it| it.nonce).collect::<Vec<_>>()
+                submitter.in_flight().map(|sent| sent.nonce).collect::<Vec<_>>()
             };
             submitter.submit(l1.client(), l1.view(), candidate())?;
             assert_eq!(nonces(&submitter), [used + 5]);
@@ -364,13 +367,13 @@ async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()>
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         let sent = Arc::<AtomicUsize>::default();
-        let (seen, answers) = (Arc::clone(&sent), Arc::new(AtomicBool::new(false)));
+        let (recorded, answers) = (Arc::clone(&sent), Arc::new(AtomicBool::new(false)));
         let holds = Arc::clone(&answers);
         proxy.intercept(move |request| {
             if !request.contains("eth_sendRawTransaction") || holds.load(Ordering::SeqCst) {
                 return None;
             }
-            seen.fetch_max(1, Ordering::SeqCst);
+            recorded.fetch_max(1, Ordering::SeqCst);
             Some(Interception::Silence)
         });
         submitter.submit(l1.client(), l1.view(), candidate(1))?;
@@ -456,10 +459,10 @@ async fn stalled_with_blobs(rollup: &DevnetRollup, config: Config) -> Result<Rol
     Ok(sequencer)
 }
 
-fn config_with_blobs(rollup: &DevnetRollup, most: usize, folder: &Path) -> Result<Config> {
+fn config_with_blobs(rollup: &DevnetRollup, limit: usize, folder: &Path) -> Result<Config> {
     let mut config = rollup.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
-    config.submitter.max_in_flight = most;
+    config.submitter.max_in_flight = limit;
     // No fee bumps: L1 mines blocks faster than one per slot.
     config.submitter.bump_after = 1_000;
     let config = rollup.config(Role::Sequencer(Box::new(config)));
@@ -473,9 +476,9 @@ async fn waiting_blobs(l1: &DynProvider, account: Address) -> Result<Vec<B256>> 
     type Waiting = HashMap<String, HashMap<String, Transaction>>;
     let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
     let mut all: Vec<_> = content.into_values().flat_map(HashMap::into_values).collect();
-    ensure!(all.iter().all(|it| it.blob_versioned_hashes().is_some()), "{all:?}");
-    all.sort_unstable_by_key(|it| it.nonce());
-    Ok(all.iter().map(|it| *it.inner.tx_hash()).collect())
+    ensure!(all.iter().all(|tx| tx.blob_versioned_hashes().is_some()), "{all:?}");
+    all.sort_unstable_by_key(|tx| tx.nonce());
+    Ok(all.iter().map(|tx| *tx.inner.tx_hash()).collect())
 }
 
 /// Returns the hashes of all L2 blocks except genesis.
@@ -496,7 +499,7 @@ async fn all_there_once(node: &RollupNode, rollup: &DevnetRollup, before: &[B256
     let after = l2_blocks(node).await?;
     assert_eq!(&after[..before.len()], before, "a block is lost");
     let account = rollup.sequencer_config()?.advance_key.address();
-    assert_eq!(taken(&rollup.provider, account).await?.1, 0, "blocks were posted twice");
+    assert_eq!(included(&rollup.provider, account).await?.1, 0, "blocks were posted twice");
     Ok(())
 }
 

@@ -28,7 +28,8 @@ const MAX_LAG: u64 = 3_600;
 /// Starts a sequencer whose L1 node is behind a proxy.
 async fn rollup() -> Result<(DevnetRollup, Proxy, RollupNode)> {
     let rollup =
-        DevnetRollup::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
+        DevnetRollup::with(NAMES.map(|name| (Key::named(name).address(), rich(ETHER))).into())
+            .await?;
     let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let sequencer = RollupNode::start(config).await?;
     Ok((rollup, proxy, sequencer))

@@ -121,7 +121,8 @@ async fn daily_l1_spending_survives_restart() -> Result<()> {
             }
             sequencing
         });
-        let config = sequencing.map(|it| rollup.config(Role::Sequencer(Box::new(it))));
+        let config =
+            sequencing.map(|sequencing| rollup.config(Role::Sequencer(Box::new(sequencing))));
         let data_dir = Some(folder.path().to_owned());
         async move {
             let mut config = config?;
@@ -129,7 +130,8 @@ async fn daily_l1_spending_survives_restart() -> Result<()> {
             Ok::<_, eyre::Report>(RollupNode::start(config).await?)
         }
     };
-    let spent = |node: &RollupNode| node.status().submitter.map_or(0, |it| it.spent_today);
+    let spent =
+        |node: &RollupNode| node.status().submitter.map_or(0, |submitter| submitter.spent_today);
     let node = start(None).await?;
     let alice = Key::named("alice");
     let send = async |node: &RollupNode, nonce| -> Result<()> {

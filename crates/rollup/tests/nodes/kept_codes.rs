@@ -1,8 +1,8 @@
 //! L2 blocks whose inputs reference contract codes stored on L1, and the nodes that read them.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, answer, is_settled, provider_of, refusal, signed, submit, until,
-    until_posted_balance, until_status,
+    DevnetRollup, L2_CHAIN, is_settled, json_response, provider_of, refusal, signed, submit, until,
+    until_l1_head, until_posted_balance, until_status,
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -60,7 +60,7 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
     // An L1 node that does not have the codes, or returns other ones.
     for code in ["0x", "0x0033ff"] {
         proxy.intercept(move |request| {
-            request.contains("eth_getCode").then(|| answer(request, code))
+            request.contains("eth_getCode").then(|| json_response(request, code))
         });
         let follower = RollupNode::start(config.clone()).await?;
         until_status("the fault", &follower, |status| status.fault.is_some()).await?;
@@ -86,7 +86,7 @@ async fn deposited(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<Vec<
             let hash = *transaction.inner.tx_hash();
             if let Ok(call) = advanceCall::abi_decode(transaction.input()) {
                 let receipt = rollup.provider.get_transaction_receipt(hash).await?;
-                ensure!(receipt.is_some_and(|it| it.status()), "an advance failed");
+                ensure!(receipt.is_some_and(|receipt| receipt.status()), "an advance failed");
                 return Ok(call.inputs);
             }
         }
@@ -112,11 +112,7 @@ const ATTEMPTS: usize = 5;
 /// Mines L1 blocks beyond that pause.
 async fn later(rollup: &DevnetRollup, sequencer: &RollupNode) -> Result<()> {
     rollup.provider.anvil_mine(Some(LATER), None).await?;
-    let head = rollup.provider.get_block_number().await?;
-    until_status("L1's head", sequencer, |status| {
-        status.l1_head.is_some_and(|read| read.number >= head)
-    })
-    .await
+    until_l1_head(rollup, sequencer).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,8 +136,8 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     }
     assert!(accounts_in(&named)? > 1, "{named:?}");
     let length = |inputs: &[Bytes]| inputs.iter().map(|input| input.len()).sum::<usize>();
-    let kept: usize = codes.iter().map(|code| code.bytes().len()).sum();
-    assert!(length(&named) + kept / 2 < length(&plain));
+    let stored: usize = codes.iter().map(|code| code.bytes().len()).sum();
+    assert!(length(&named) + stored / 2 < length(&plain));
     let follower = rollup.follower(None).await?;
     until_status("the follower", &follower, |status| {
         status.safe_head == sequencer.status().safe_head
@@ -176,7 +172,7 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
         let code = codes.iter().find(named)?;
         lies.store(true, Ordering::SeqCst);
         let code = Bytes::from([&[0], &code.bytes()[..]].concat());
-        Some(answer(request, code))
+        Some(json_response(request, code))
     });
     for _ in 0..ATTEMPTS {
         later(&rollup, &sequencer).await?;

@@ -119,8 +119,8 @@ async fn assert_shares_are_the_cost(
             + of(blobs, receipt.blob_gas_price.unwrap_or_default());
         assert_eq!(shares.iter().sum::<U256>(), cost, "{hash}: {shares:?}");
     }
-    let most = shares.values().map(Vec::len).max().unwrap_or_default();
-    Ok((blocks, most))
+    let largest = shares.values().map(Vec::len).max().unwrap_or_default();
+    Ok((blocks, largest))
 }
 
 fn sequencing(rollup: &DevnetRollup) -> Result<Role> {
@@ -145,9 +145,9 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     assert!(genesis["hash"].is_string() && genesis.get("l1Cost").is_none(), "{genesis}");
     assert_eq!(ask(&l2, "rollup_blockCost", json!(["0x0"])).await?, Value::Null);
     send(&sequencer, 0).await?;
-    let (told, most) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
-    ensure!(most >= 2, "no two blocks were posted together");
-    for block in &told {
+    let (reported, largest) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
+    ensure!(largest >= 2, "no two blocks were posted together");
+    for block in &reported {
         assert_eq!(block[0]["l1BlobGasUsed"], "0x0");
         assert_eq!(block[0]["l1BlobGasPrice"], Value::Null);
     }
@@ -157,7 +157,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
         let node = RollupNode::start(follower(&rollup, folder.path())).await?;
         let safe = sequencer.status().safe_head;
         until_status("the follower", &node, |status| status.safe_head == safe).await?;
-        assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, told);
+        assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, reported);
         node.stop().await;
     }
 
@@ -165,7 +165,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     // other L1 blocks.
     let node = RollupNode::start(follower(&rollup, folder.path())).await?;
     until_synced(&node).await?;
-    let first_block = number(&told[0][0]["l1BlockNumber"])?;
+    let first_block = number(&reported[0][0]["l1BlockNumber"])?;
     let head = rollup.provider.get_block_number().await?;
     let depth = head + 1 - first_block.to::<u64>();
     rollup.reorg(depth).await?;
@@ -173,7 +173,8 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
         let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
         let head = head.map(|head| head.header.hash);
         let (ours, theirs) = (sequencer.status(), node.status());
-        let have_read = [&ours, &theirs].iter().all(|it| it.l1_head.map(|it| it.hash) == head);
+        let have_read =
+            [&ours, &theirs].iter().all(|status| status.l1_head.map(|head| head.hash) == head);
         Ok(have_read && is_settled(&sequencer) && ours.safe_head == theirs.safe_head)
     })
     .await?;
@@ -181,7 +182,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, again);
     let place =
         |block: &Value| (block["l1BlockNumber"].clone(), block["l1TransactionHash"].clone());
-    assert_ne!(place(&again[0][0]), place(&told[0][0]));
+    assert_ne!(place(&again[0][0]), place(&reported[0][0]));
     node.stop().await;
     sequencer.stop().await;
     Ok(())
@@ -194,9 +195,9 @@ async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let config = rollup.config(sequencing(&rollup)?);
     let sequencer = RollupNode::start(with_beacon(config, &rollup.l1.endpoint())).await?;
     send(&sequencer, 0).await?;
-    let (told, most) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
-    ensure!(most >= 2, "no two blocks were posted together");
-    for block in &told {
+    let (reported, largest) = assert_shares_are_the_cost(&rollup, &sequencer).await?;
+    ensure!(largest >= 2, "no two blocks were posted together");
+    for block in &reported {
         let blob_gas = number(&block[0]["l1BlobGasUsed"])?;
         assert!(!blob_gas.is_zero() && number(&block[0]["l1BlobGasPrice"]).is_ok(), "{block}");
     }
@@ -205,7 +206,7 @@ async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let node = RollupNode::start(config).await?;
     let safe = sequencer.status().safe_head;
     until_status("the follower", &node, |status| status.safe_head == safe).await?;
-    assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, told);
+    assert_eq!(assert_shares_are_the_cost(&rollup, &node).await?.0, reported);
     node.stop().await;
     sequencer.stop().await;
     Ok(())

@@ -172,7 +172,7 @@ async fn check(l2: &RootProvider, messages: u64) -> Result<()> {
         assert_eq!((relayed.state, block), (MessageState::Relayed, (index + 1) * DISTANCE));
     }
     let newest = page(l2, Direction::L2ToL1, json!({ "limit": "0x2" })).await?;
-    let indexes: Vec<_> = newest.messages.iter().map(|it| it.index).collect();
+    let indexes: Vec<_> = newest.messages.iter().map(|message| message.index).collect();
     assert_eq!(indexes, [messages - 1, messages - 2]);
     let found = listed(l2, Direction::L2ToL1, RARE).await?;
     let expected: Vec<_> = (0..messages).filter(|index| recipient(*index) == RARE).rev().collect();
@@ -191,7 +191,7 @@ async fn listed(l2: &RootProvider, direction: Direction, account: Address) -> Re
     let mut found = Vec::new();
     loop {
         let page = page(l2, direction, filter.clone()).await?;
-        found.extend(page.messages.iter().map(|it| it.index));
+        found.extend(page.messages.iter().map(|message| message.index));
         let Some(next) = page.next else { return Ok(found) };
         filter["before"] = json!(format!("{next:#x}"));
     }
@@ -202,7 +202,7 @@ async fn check_full_page(l2: &RootProvider, node: &RollupNode) -> Result<()> {
     // A slow node may end the page early.
     until("a full page", node, || async {
         let page = page(l2, Direction::L2ToL1, json!({ "account": RARE, "limit": "0x1" })).await?;
-        Ok(page.messages.iter().map(|it| it.index).eq([7]))
+        Ok(page.messages.iter().map(|message| message.index).eq([7]))
     })
     .await
 }
@@ -226,8 +226,10 @@ async fn print_times(l2: &RootProvider, messages: u64) -> Result<()> {
     use Direction::{L1ToL2, L2ToL1};
     let some = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % messages;
     for (name, direction) in [("to L1", L2ToL1), ("to the L2", L1ToL2)] {
-        time(&format!("getMessage, {name}"), async |it| message(l2, direction, some(it)).await)
-            .await?;
+        time(&format!("getMessage, {name}"), async |index| {
+            message(l2, direction, some(index)).await
+        })
+        .await?;
         let filters = [
             ("newest 25", json!({})),
             ("100 of an account", json!({ "account": RARE, "limit": "0x64" })),
@@ -238,8 +240,8 @@ async fn print_times(l2: &RootProvider, messages: u64) -> Result<()> {
             time(&name, async |_| page(l2, direction, filter.clone()).await).await?;
         }
         let name = format!("getMessages, {name}, 25 before any");
-        time(&name, async |it| {
-            page(l2, direction, json!({ "before": format!("{:#x}", some(it)) })).await
+        time(&name, async |index| {
+            page(l2, direction, json!({ "before": format!("{:#x}", some(index)) })).await
         })
         .await?;
     }
@@ -330,7 +332,7 @@ async fn index_of_long_chain_survives_restart_and_damage() -> Result<()> {
     }
 
     let is_lost = |node: &RollupNode| {
-        node.status().warnings.iter().any(|it| it.starts_with("messages.log is missing"))
+        node.status().warnings.iter().any(|warning| warning.starts_with("messages.log is missing"))
     };
     let mut damaged = content.clone();
     damaged[content.len() / 3] ^= 4;

@@ -113,7 +113,7 @@ async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
     let receipt = rollup.deposit(to, U256::from(5)).await?;
     let has_state = async |expected: MessageState| -> Result<bool> {
         // A node that has not read the block does not have the message.
-        Ok(message(&l2, L1ToL2, 0).await.is_ok_and(|it| it.state == expected))
+        Ok(message(&l2, L1ToL2, 0).await.is_ok_and(|message| message.state == expected))
     };
     until("the message", &follower, || has_state(MessageState::Sent)).await?;
     let sent = message(&l2, L1ToL2, 0).await?;
@@ -124,7 +124,10 @@ async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
     let rules = ask(&l2, methods::CONFIG, ()).await?.rules;
     assert_eq!(sent.deadline, Some(sent.sent.timestamp + rules.relay_deadline));
     let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (L1ToL2, json!({}))).await?;
-    assert_eq!(page.messages.iter().map(|it| it.state).collect::<Vec<_>>(), [MessageState::Sent]);
+    assert_eq!(
+        page.messages.iter().map(|message| message.state).collect::<Vec<_>>(),
+        [MessageState::Sent]
+    );
     for (direction, index) in [(L1ToL2, "0x1"), (L2ToL1, "0x0")] {
         let none = ask(&l2, methods::GET_MESSAGE, (direction, index)).await?;
         assert_eq!(none, None);
@@ -183,7 +186,7 @@ async fn guardian_delays_claimable_messages_only() -> Result<()> {
     }
     let states = async || -> Result<Vec<MessageState>> {
         let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (L2ToL1, json!({}))).await?;
-        Ok(page.messages.iter().rev().map(|it| it.state).collect())
+        Ok(page.messages.iter().rev().map(|message| message.state).collect())
     };
     let until_states = async |expected: [MessageState; 2]| -> Result<()> {
         let last = &expected;

@@ -25,17 +25,17 @@ fn names(text: &str) -> BTreeSet<&str> {
 async fn alarm_metrics_are_exported_by_both_roles() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let (sequencer, follower) = (rollup.sequencer().await?, rollup.follower(None).await?);
-    let asked: BTreeSet<_> = values("expr: ").into_iter().flat_map(names).collect();
-    assert!(asked.len() >= 7, "{asked:?}");
+    let used: BTreeSet<_> = values("expr: ").into_iter().flat_map(names).collect();
+    assert!(used.len() >= 7, "{used:?}");
     for node in [&sequencer, &follower] {
         let url = format!("http://{}/metrics", node.server().addresses()[0]);
         let metrics = reqwest::get(url).await?.text().await?;
-        let shown: BTreeSet<_> = metrics
+        let exported: BTreeSet<_> = metrics
             .lines()
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.split([' ', '{']).next())
             .collect();
-        let missing: Vec<_> = asked.iter().filter(|name| !shown.contains(*name)).collect();
+        let missing: Vec<_> = used.iter().filter(|name| !exported.contains(*name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
     follower.stop().await;
@@ -43,7 +43,7 @@ async fn alarm_metrics_are_exported_by_both_roles() -> Result<()> {
     Ok(())
 }
 
-/// Each alarm has an expression, a duration and a summary, and the document says what to do.
+/// Each alarm has an expression, a duration, a summary, and instructions in the documentation.
 #[test]
 fn alarms_are_complete_and_documented() {
     let alarms = values("alert: ");

@@ -33,7 +33,8 @@ const REQUESTS: u64 = 2_000;
 /// Posts the blocks after this number in one L1 transaction, without new anchors.
 async fn post(rollup: &DevnetRollup, contract: Address, l2: &L2, after: u64) -> Result<()> {
     let head = l2.chain().head().header.number;
-    let blocks = (after + 1..=head).map(|it| l2.chain().canonical_block(it)?.ok_or_eyre("none"));
+    let blocks =
+        (after + 1..=head).map(|number| l2.chain().canonical_block(number)?.ok_or_eyre("none"));
     let input = l2.chain().batch(blocks.collect::<Result<_>>()?)?.input()?.into();
     let call = advanceCall { inputs: vec![input], evidence: Evidence::default() };
     rollup.provider.anvil_increase_time(head - after).await?;
@@ -52,7 +53,7 @@ async fn message_of_any_age_is_claimed() -> Result<()> {
     let mut l2 = L2::configured(&deployment.genesis, ChainConfig::new(spec))?;
 
     let targets: Vec<_> =
-        (0..MESSAGES).map(|it| Address::with_last_byte(0xa0 + it as u8)).collect();
+        (0..MESSAGES).map(|index| Address::with_last_byte(0xa0 + index as u8)).collect();
     let mut transactions = Vec::new();
     for to in &targets {
         let send = IL2Messenger::sendCall {

@@ -92,8 +92,8 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
 
     // Together the blocks may need more gas than an L1 transaction can have. The node computes how
     // many fit without a request to L1.
-    let (asked, tried) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let (estimates, sends) = (Arc::clone(&asked), Arc::clone(&tried));
+    let (requests, tried) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let (estimates, sends) = (Arc::clone(&requests), Arc::clone(&tried));
     proxy.intercept(move |request| {
         if request.contains("eth_estimateGas") {
             estimates.fetch_add(1, Ordering::SeqCst);
@@ -106,7 +106,7 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
     });
     let sequencer = RollupNode::start(config).await?;
     until("some tries", &sequencer, || async { Ok(tried.load(Ordering::SeqCst) > 3) }).await?;
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
     proxy.honest();
     until_settled("all blocks on L1", &sequencer).await?;
     assert_eq!(sequencer.status().safe_head.number, BLOCKS);

@@ -174,12 +174,12 @@ async fn unaffordable_transactions_cannot_fill_pool() -> Result<()> {
 async fn replacement_storm_does_not_delay_honest_transactions() -> Result<()> {
     let mut attacked = Attacked::with(vec![(Key::named("mallory").address(), rich(ETHER))]).await?;
     // The transaction has a nonce gap, so replacing it costs nothing.
-    let (mut offer, mut taken) = (Offer { max_fee: 2 * GWEI, tip: 10, ..HIGH }, 0);
+    let (mut offer, mut accepted) = (Offer { max_fee: 2 * GWEI, tip: 10, ..HIGH }, 0);
     for _ in 0..100 {
-        taken += attacked.flood("mallory", 1..2, offer);
+        accepted += attacked.flood("mallory", 1..2, offer);
         offer.max_fee += offer.max_fee / 10 + 1;
     }
-    assert_eq!(taken, 1, "a higher fee cap alone must not replace it");
+    assert_eq!(accepted, 1, "a higher fee cap alone must not replace it");
     offer.tip = 11;
     assert_eq!(attacked.flood("mallory", 1..2, offer), 1, "fee cap and tip are both 10 % higher");
     attacked.honest_is_mined_soon().await?;
@@ -197,7 +197,7 @@ async fn delegated_accounts_get_one_pool_slot_each() -> Result<()> {
     let code = |code: Vec<u8>, ether| GenesisAccount { code: Some(code.into()), ..rich(ether) };
     let delegated = [&hex!("ef0100")[..], drain.as_slice()].concat();
     let mut accounts = vec![(drain, code(DRAIN.to_vec(), 0))];
-    accounts.extend(names.map(|it| (Key::named(it).address(), code(delegated.clone(), ETHER))));
+    accounts.extend(names.map(|name| (Key::named(name).address(), code(delegated.clone(), ETHER))));
     accounts.push((Key::named("drainer").address(), rich(10 * ETHER)));
     let mut attacked = Attacked::with(accounts).await?;
     for round in 0..2_u64 {
@@ -283,7 +283,8 @@ impl VainCalls {
     /// Names of the accounts, with their gas limits.
     fn accounts(self, block_gas: u64) -> impl Iterator<Item = (String, u64)> {
         self.accounts.iter().flat_map(move |(divisor, count)| {
-            (0..*count).map(move |it| (format!("attacker {divisor} {it}"), block_gas / divisor))
+            (0..*count)
+                .map(move |index| (format!("attacker {divisor} {index}"), block_gas / divisor))
         })
     }
 
@@ -370,7 +371,7 @@ async fn honest_calls_are_mined(vain: VainCalls, prices: Prices, honest_tip: u12
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_never_fit_starve_no_call() -> Result<()> {
-    // Four codes are most of what fits into a block: one or two such transactions are included.
+    // Four codes almost fill a block, so one or two such transactions are included.
     let vain = VainCalls { codes: 4, tip: 2 * GWEI, accounts: ALL_CLASSES };
     honest_calls_are_mined(vain, Prices::default(), GWEI).await
 }

@@ -3,7 +3,7 @@
 use crate::{
     preconfirmations::{pass_until, preconfirming, send, until_included},
     support::{
-        ADVANCE, DevnetRollup, PATIENCE, answer, is_settled, provider_of, refusal, until,
+        ADVANCE, DevnetRollup, PATIENCE, is_settled, json_response, provider_of, refusal, until,
         until_settled, until_status,
     },
     watching::{Bonded, Watching, metric},
@@ -67,17 +67,17 @@ impl Withholding {
 
     /// Keeps the sequencer's transactions from L1, which it does not notice. Returns them.
     fn hold(&self) -> Arc<Mutex<Vec<Bytes>>> {
-        let held = Arc::<Mutex<Vec<Bytes>>>::default();
-        let own = Arc::clone(&held);
+        let withheld = Arc::<Mutex<Vec<Bytes>>>::default();
+        let own = Arc::clone(&withheld);
         self.proxy.intercept(move |request| {
-            let asked: Value = serde_json::from_str(request).ok()?;
-            let is_sent = asked["method"] == "eth_sendRawTransaction";
-            let raw: Bytes = asked["params"][0].as_str().filter(|_| is_sent)?.parse().ok()?;
+            let call: Value = serde_json::from_str(request).ok()?;
+            let is_sent = call["method"] == "eth_sendRawTransaction";
+            let raw: Bytes = call["params"][0].as_str().filter(|_| is_sent)?.parse().ok()?;
             let hash = keccak256(&raw);
             own.lock().push(raw);
-            Some(Interception::Answer(answer(request, hash)))
+            Some(Interception::Answer(json_response(request, hash)))
         });
-        held
+        withheld
     }
 
     /// Starts a watcher that posts blocks from the account of this key.
@@ -150,7 +150,7 @@ async fn withheld_blocks_are_posted_by_watcher() -> Result<()> {
     assert_eq!((posted.number, posted.block_hash, posted.fault), (3, head.hash, "withheld"));
     assert_eq!(metric(&watching.node, "rollup_watch_posted").await?, 3);
 
-    // The sequencer goes on from there, and nothing is late.
+    // The sequencer continues from that block, and no block is late.
     withholding.proxy.honest();
     sent.extend(withholding.make(3, 1, &watching).await?);
     until("settlement", &withholding.node, || async { Ok(is_settled(&withholding.node)) }).await?;
@@ -162,7 +162,7 @@ async fn withheld_blocks_are_posted_by_watcher() -> Result<()> {
     }
     assert!(withholding.node.status().fault.is_none(), "{:?}", withholding.node.status());
     assert_eq!(withholding.node.status().overtaken, 0);
-    assert!(watching.reports().iter().all(|it| it.event == WatchEvent::Posted));
+    assert!(watching.reports().iter().all(|report| report.event == WatchEvent::Posted));
     assert_eq!(withholding.bonded.bond().await?, BOND);
     withholding.stop(watching).await;
     Ok(())
@@ -263,12 +263,12 @@ async fn post_both(
     let watcher = rollup.l1.addresses()[2];
     let policy = contracts::Deployment::read(&rollup.deployment())?.policy;
 
-    let held = withholding.hold();
+    let withheld = withholding.hold();
     let mut sent = withholding.make(0, 1, &watching).await?;
     let head = node.status().unsafe_head;
     until("the sequencer's transaction", node, || async {
         rollup.next_second().await?;
-        Ok(!held.lock().is_empty())
+        Ok(!withheld.lock().is_empty())
     })
     .await?;
     rollup.provider.anvil_set_auto_mine(false).await?;
@@ -277,7 +277,7 @@ async fn post_both(
         Ok(rollup.provider.get_transaction_count(watcher).pending().await? == 1)
     })
     .await?;
-    let raw = held.lock().last().cloned().unwrap_or_default();
+    let raw = withheld.lock().last().cloned().unwrap_or_default();
     let _ = rollup.provider.send_raw_transaction(&raw).await?;
     rollup.provider.anvil_mine(Some(1), None).await?;
     withholding.proxy.honest();
@@ -286,14 +286,14 @@ async fn post_both(
     let receipts = receipts.ok_or_eyre("no receipts")?;
     assert_eq!(receipts.len(), 2);
     let of = |account: Address| -> Result<&TransactionReceipt> {
-        receipts.iter().find(|it| it.from == account).ok_or_eyre("not in the L1 block")
+        receipts.iter().find(|receipt| receipt.from == account).ok_or_eyre("not in the L1 block")
     };
     let (ours, theirs) = (of(watcher)?, of(ADVANCE)?);
     assert_eq!((ours.status(), theirs.status()), (is_watcher_first, !is_watcher_first));
     let (succeeded, failed) = if is_watcher_first { (ours, theirs) } else { (theirs, ours) };
     assert!(failed.gas_used < succeeded.gas_used, "{failed:?}");
 
-    // Both find the block on L1, and the watcher knows what became of its transaction.
+    // Both find the block on L1, and the watcher knows the outcome of its transaction.
     for both in [node, &watching.node] {
         until("the block on L1", both, || async { Ok(both.status().safe_head == head) }).await?;
     }
@@ -309,7 +309,7 @@ async fn post_both(
     );
     let cost = most_spent(rollup, watcher, policy).await?;
 
-    // The sequencer goes on from there.
+    // The sequencer continues from that block.
     sent.extend(withholding.make(1, 1, &watching).await?);
     until_settled("settlement", node).await?;
     let l2 = provider_of(node)?;
@@ -320,7 +320,7 @@ async fn post_both(
     assert_eq!((status.fault, status.overtaken), (None, 0));
     let expected = most_spent(rollup, ADVANCE, withholding.bonded.contract).await?;
     until_status("the cost of both transactions", node, |status| {
-        status.submitter.is_some_and(|it| it.spent_today == expected)
+        status.submitter.is_some_and(|submitter| submitter.spent_today == expected)
     })
     .await?;
     assert_eq!(watching.reports().len(), 1, "{:?}", watching.seen);
@@ -361,7 +361,7 @@ impl Watching {
     /// Waits for a report of this event, and returns it.
     fn until_event(&mut self, event: WatchEvent) -> Result<enshrine_rollup::WatchReport> {
         loop {
-            if let Some(report) = self.reports().iter().find(|it| it.event == event) {
+            if let Some(report) = self.reports().iter().find(|report| report.event == event) {
                 return Ok(report.clone());
             }
             self.seen.push(self.reports.recv_timeout(PATIENCE)?);

@@ -131,8 +131,8 @@ pub(crate) fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool
         let header = HeaderSummary::read(&update.header)?;
         let first = update.first as usize;
         let before = all.last().map(|(.., list)| &list[..]).unwrap_or_default();
-        let known = before.get(..first).ok_or_eyre("a gap in the updates")?;
-        let list = known.iter().chain(&update.transactions).cloned().collect();
+        let shared = before.get(..first).ok_or_eyre("a gap in the updates")?;
+        let list = shared.iter().chain(&update.transactions).cloned().collect();
         all.push((header, update.message.is_sealed, list));
     }
     Ok(all)
@@ -157,10 +157,10 @@ pub(crate) async fn require_no_evidence(
     };
     for (index, a) in updates.iter().enumerate() {
         for b in &updates[index + 1..] {
-            let [first, second] = [a, b].map(|it| Signed {
-                message: it.message,
-                signature: it.signature.as_slice(),
-                header: &it.header,
+            let [first, second] = [a, b].map(|update| Signed {
+                message: update.message,
+                signature: update.signature.as_slice(),
+                header: &update.header,
             });
             // Without proofs of transactions, conflicts of environment, results and sealed blocks
             // are still seen.
@@ -208,7 +208,7 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
     let all = whole(&updates)?;
     let sealed = all.last().ok_or_eyre("no updates")?;
     assert!(sealed.1 && sealed.0.hash == receipt.block_hash.unwrap_or_default());
-    assert!(all.iter().filter(|it| it.0.number == 1).count() >= 3, "{all:?}");
+    assert!(all.iter().filter(|entry| entry.0.number == 1).count() >= 3, "{all:?}");
     for pair in all.windows(2).filter(|pair| pair[0].0.number == pair[1].0.number) {
         assert!(pair[1].2.starts_with(&pair[0].2) && !pair[0].1);
         assert_eq!(pair[0].0.environment, pair[1].0.environment);
@@ -236,7 +236,7 @@ async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
             to: TO.into(),
             ..Default::default()
         });
-        l2.send_raw_transaction(&dearer.encoded_2718()).await.map(|it| *it.tx_hash())
+        l2.send_raw_transaction(&dearer.encoded_2718()).await.map(|sent| *sent.tx_hash())
     };
     let first = send(&l2, "alice", 0).await?;
     // Behind a gap, so it is in no prefix.
@@ -302,7 +302,12 @@ async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
     rollup.provider.anvil_set_auto_mine(false).await?;
     let short = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(short.clone()).await?;
-    assert!(node.status().warnings.iter().any(|it| it.contains("preconfirmations is missing")));
+    assert!(
+        node.status()
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("preconfirmations is missing"))
+    );
     let second = send(&provider_of(&node)?, "alice", 1).await?;
     until_included(&node, second).await?;
     let (is_on, reason) = state(&node).await?;
@@ -357,7 +362,7 @@ async fn configuration_without_safe_promises_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// The operator gives up preconfirmations while a block is promised.
+/// The operator disables preconfirmations while a block is promised.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_binds_node_that_signs_no_more() -> Result<()> {
     let (rollup, folder) = (rollup(&["alice", "bob"]).await?, tempfile::tempdir()?);
@@ -401,7 +406,7 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
     let second = send(&l2, "bob", 0).await?;
     until_preconfirmed(&follower, second).await?;
 
-    // A follower that joins later gets the whole prefix, not only what is added.
+    // A follower that connects later receives the complete prefix, not only new transactions.
     let late = rollup.follower(Some(&node)).await?;
     let third = send(&l2, "alice", 1).await?;
     until("a prefix or the block", &late, || async {
@@ -443,7 +448,7 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
     until("a prefix with both", &node, || async {
         rollup.provider.anvil_mine(Some(1), None).await?;
         let both = [status(&node, first).await?, status(&node, second).await?];
-        Ok(both.iter().all(|it| matches!(it, Some(TransactionStatus::Preconfirmed { .. }))))
+        Ok(both.iter().all(|status| matches!(status, Some(TransactionStatus::Preconfirmed { .. }))))
     })
     .await?;
     seal(&rollup, &node).await?;

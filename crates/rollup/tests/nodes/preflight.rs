@@ -170,7 +170,7 @@ async fn account_without_ether_is_a_warning() -> Result<()> {
     Ok(())
 }
 
-/// Beside a usable one it is a warning, and so is one that does not respond.
+/// It is only a warning if another one is usable, or if it does not respond.
 #[tokio::test(flavor = "multi_thread")]
 async fn consensus_client_of_another_l1_is_rejected() -> Result<()> {
     let rollup = DevnetRollup::new().await?;

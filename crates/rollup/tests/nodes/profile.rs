@@ -58,7 +58,7 @@ async fn blocks_settle_under_every_gas_schedule() -> Result<()> {
         }
         for (number, hash) in settled {
             let found = l2.get_block_by_number(number.into()).await?;
-            assert_eq!(found.map(|it| it.header.hash), Some(hash), "{schedule}");
+            assert_eq!(found.map(|block| block.header.hash), Some(hash), "{schedule}");
         }
         sequencer.stop().await;
     }
@@ -140,11 +140,12 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let alice = Key::named("alice");
     submit(&l2, &one_wei(&alice, 0, Address::repeat_byte(0xb0))).await?;
     until_status("an in-flight transaction", &sequencer, |status| {
-        status.submitter.is_some_and(|it| it.in_flight.is_some())
+        status.submitter.is_some_and(|submitter| submitter.in_flight.is_some())
     })
     .await?;
     let sealed = sequencer.status().unsafe_head;
-    let account = sequencer.status().submitter.map(|it| it.address).unwrap_or_default();
+    let account =
+        sequencer.status().submitter.map(|submitter| submitter.address).unwrap_or_default();
     // Far above the price in the plan, so the transaction runs out of gas.
     let excess = U256::from(excess_at(20 * BASE_FEE));
     rollup.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
@@ -189,7 +190,8 @@ async fn price_risen_by_half_stops_signatures() -> Result<()> {
     let config = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(Config { l1, ..config }).await?;
     until_status("the start", &node, |status| status.synced).await?;
-    until("signatures", &node, || async { Ok(state(&node).await.is_ok_and(|it| it.0)) }).await?;
+    until("signatures", &node, || async { Ok(state(&node).await.is_ok_and(|state| state.0)) })
+        .await?;
     let recording = Recording::start(&node).await?;
     proxy.intercept(|request| {
         let is_sent = request.contains("eth_sendRawTransaction");
@@ -218,7 +220,7 @@ async fn price_risen_by_half_stops_signatures() -> Result<()> {
     signed.insert(next_block(&node, 4).await?);
 
     let updates = recording.end().await;
-    let numbers = updates.iter().map(|it| Ok(HeaderSummary::read(&it.header)?.number));
+    let numbers = updates.iter().map(|update| Ok(HeaderSummary::read(&update.header)?.number));
     let numbers = numbers.collect::<Result<BTreeSet<_>>>()?;
     assert_eq!(numbers, signed);
     assert!(!signed.contains(&unsigned));

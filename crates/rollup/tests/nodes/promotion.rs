@@ -1,4 +1,4 @@
-//! Reasons to reject a follower's promotion, and the promotion once they are gone.
+//! Reasons to reject a follower's promotion, and its success once none of them applies.
 
 use crate::support::{
     DevnetRollup, admin_config, admin_of, is_settled, provider_of, refusal, signed, submit, until,
@@ -45,10 +45,10 @@ impl Standby {
     async fn refuses(&self, method: &'static str, code: i64, evidence: Value) -> Result<()> {
         let refused = self.admin.raw_request::<_, Value>(method.into(), json!([])).await;
         let Err(error) = refused else { bail!("{method} is not refused") };
-        let answer = error.as_error_resp().cloned().unwrap();
-        ensure!(answer.code == code, "{answer:?}");
+        let response = error.as_error_resp().cloned().unwrap();
+        ensure!(response.code == code, "{response:?}");
         let data: Value =
-            answer.data.map_or(Ok(Value::Null), |it| serde_json::from_str(it.get()))?;
+            response.data.map_or(Ok(Value::Null), |data| serde_json::from_str(data.get()))?;
         for (key, expected) in evidence.as_object().into_iter().flatten() {
             ensure!(data[key] == *expected, "{key} of {data}, expected {expected}");
         }
@@ -96,8 +96,10 @@ async fn promotion_needs_keys_and_another_role() -> Result<()> {
 async fn promotion_waits_for_l1_sync() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let standby = Standby::start(&rollup, |_| {}).await?;
-    // The node sees new headers, but cannot read their receipts.
-    standby.l1.set(|request, answer| (!request.contains("eth_getBlockReceipts")).then_some(answer));
+    // The node reads new headers, but not their receipts.
+    standby
+        .l1
+        .set(|request, response| (!request.contains("eth_getBlockReceipts")).then_some(response));
     rollup.provider.anvil_mine(Some(3), None).await?;
     rollup.deposit(Address::repeat_byte(1), U256::ONE).await?;
     until_status("a fault", &standby.node, |status| status.fault.is_some()).await?;
@@ -179,16 +181,16 @@ async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
     is_follower(&standby);
     // Other clients word the revert of the policy differently.
     for message in ["Execution reverted", "VM execution error."] {
-        standby.l1.set(move |_, answer| {
-            let answer = answer.replace(r#""code":3,"#, r#""code":-32015,"#);
-            Some(answer.replace("execution reverted", message))
+        standby.l1.set(move |_, response| {
+            let response = response.replace(r#""code":3,"#, r#""code":-32015,"#);
+            Some(response.replace("execution reverted", message))
         });
         standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
     }
-    // An error that says nothing about the call is no rejection by the policy.
-    standby.l1.set(|_, answer| match answer.contains("execution reverted") {
-        true => Some(refusal(&answer, "too many requests")),
-        false => Some(answer),
+    // An error that does not depend on the call is not a rejection by the policy.
+    standby.l1.set(|_, response| match response.contains("execution reverted") {
+        true => Some(refusal(&response, "too many requests")),
+        false => Some(response),
     });
     standby.refuses("rollup_promote", -32_028, json!({})).await?;
     is_follower(&standby);
@@ -206,10 +208,10 @@ async fn promotion_needs_answer_about_l1_account() -> Result<()> {
     let rollup = DevnetRollup::new().await?;
     let standby = Standby::start(&rollup, |_| {}).await?;
     let is_gone = Arc::new(AtomicBool::new(true));
-    let gone = Arc::clone(&is_gone);
-    standby.l1.set(move |request, answer| {
-        let refused = gone.load(Ordering::Relaxed) && request.contains("eth_getBalance");
-        (!refused).then_some(answer)
+    let is_refused = Arc::clone(&is_gone);
+    standby.l1.set(move |request, response| {
+        let refused = is_refused.load(Ordering::Relaxed) && request.contains("eth_getBalance");
+        (!refused).then_some(response)
     });
     standby.refuses("rollup_promote", -32_028, json!({})).await?;
     is_follower(&standby);
@@ -267,7 +269,7 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
     until("the transfer again", &standby.node, has_it).await?;
     let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?.unwrap();
     assert!(again.status());
-    // The operator's relay of a deposit that is gone is not restored.
+    // The operator's relay of a reorged deposit is not restored.
     let block = l2.get_block_by_number(again.block_number.unwrap().into()).await?.unwrap();
     assert_eq!(block.transactions.len(), 1);
     assert!(l2.get_balance(carol).await?.is_zero());

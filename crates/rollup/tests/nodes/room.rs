@@ -1,4 +1,4 @@
-//! The size limit of a block: what fits into an L1 transaction.
+//! The size limit of a block: it must fit into an L1 transaction.
 
 use crate::support::{DevnetRollup, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -96,8 +96,8 @@ async fn blocks_fill_l1_calldata_in_compact_form() -> Result<()> {
     let longest = inputs.iter().map(|input| input.len()).max().ok_or_eyre("no block")?;
     ensure!(longest > limit, "no input is longer than {limit} bytes by itself: {longest}");
     let lengths: Vec<_> = advances(&rollup).await?.iter().map(|data| data.len()).collect();
-    let most = lengths.iter().max().ok_or_eyre("no advance")?;
-    ensure!((limit / 2..L1Limits::default().bytes).contains(most), "{lengths:?}");
+    let longest = lengths.iter().max().ok_or_eyre("no advance")?;
+    ensure!((limit / 2..L1Limits::default().bytes).contains(longest), "{lengths:?}");
     sequencer.stop().await;
     Ok(())
 }
@@ -128,7 +128,7 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     // If a block did not leave space for the evidence, the transaction would be too long.
     let limits = L1Limits::default();
     let is_full =
-        |(all, beside): &(usize, usize)| *beside > 20_000 && *all > limits.input_bytes() - 5_000;
+        |(all, rest): &(usize, usize)| *rest > 20_000 && *all > limits.input_bytes() - 5_000;
     ensure!(sizes.iter().any(is_full), "{sizes:?}");
     ensure!(sizes.iter().all(|(all, _)| *all < limits.bytes), "{sizes:?}");
     sequencer.stop().await;
@@ -153,12 +153,12 @@ async fn budget_describes_block_under_construction() -> Result<()> {
     ];
     let mut before = Vec::new();
     for (name, limit) in expected {
-        let [used, most, left] = [
+        let [used, max, left] = [
             number(&empty[name]["used"])?,
             number(&empty[name]["limit"])?,
             number(&empty[name]["left"])?,
         ];
-        assert_eq!((most, left), (limit, limit - used), "{name}");
+        assert_eq!((max, left), (limit, limit - used), "{name}");
         before.push(used);
     }
     assert_eq!((number(&empty["block"])?, number(&empty["transactions"])?), (1, 0));
@@ -177,8 +177,8 @@ async fn budget_describes_block_under_construction() -> Result<()> {
     send(&l2, 1..TRANSFERS).await?;
     let full = budget().await?;
     assert_eq!(full["nearest"], "inputBytes", "{full}");
-    let (held, waiting) = (number(&full["transactions"])?, number(&full["waiting"])?);
-    assert!(held > 100 && waiting > 0 && held + waiting == TRANSFERS, "{full}");
+    let (included, waiting) = (number(&full["transactions"])?, number(&full["waiting"])?);
+    assert!(included > 100 && waiting > 0 && included + waiting == TRANSFERS, "{full}");
     let [used, left] = ["used", "left"].map(|name| number(&full["inputBytes"][name]));
     let (used, left) = (used?, left?);
     assert!(used <= limits.input_bytes() as u64 && left < 2_000, "{full}");
@@ -200,13 +200,13 @@ async fn is_included(rollup: &DevnetRollup, prices: Prices) -> Result<bool> {
         })
         .await?;
     }
-    let taken = l2.get_transaction_count(Key::named("alice").address()).await? == 1;
+    let is_included = l2.get_transaction_count(Key::named("alice").address()).await? == 1;
     sequencer.stop().await;
     if is_underpriced {
-        ensure!(!taken);
+        ensure!(!is_included);
         accepted?;
     }
-    Ok(taken)
+    Ok(is_included)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! The SDK's bridge with nodes that lie: each lie is refused with its error, and nothing is sent.
-//! The same proxies then tell the truth, and the same calls are accepted.
+//! Without the changes, the same proxies and calls are accepted.
 
 use crate::support::{
     DevnetRollup, is_settled, one_wei, provider_of, signed, signed_with, submit, until,
@@ -58,166 +58,166 @@ fn edit_call(result: &mut Value, edit: fn(&mut claimCall)) {
     result["data"] = json!(hex::encode_prefixed(call.abi_encode()));
 }
 
-/// Name, node that lies, the changed answer (a method, or the selector of a call), and the error.
+/// Name, lying node, changed response (of a method, or of a call by its selector), and the error.
 type Lie = (&'static str, Layer, &'static str, [u8; 4], Edit, By, fn(&BridgeError) -> bool);
 const ANY: [u8; 4] = [0; 4];
 
 const LIES: [Lie; 16] = [
-    ("state root of L1", L1, "eth_call", stateRootAtCall::SELECTOR, flip, Proof, |it| {
-        matches!(it, BridgeError::Proof(ClaimError::Account(_)))
+    ("state root of L1", L1, "eth_call", stateRootAtCall::SELECTOR, flip, Proof, |value| {
+        matches!(value, BridgeError::Proof(ClaimError::Account(_)))
     }),
     (
         "changed account proof",
         L2,
         "eth_getProof",
         ANY,
-        |it| flip(&mut it["accountProof"][0]),
+        |value| flip(&mut value["accountProof"][0]),
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Account(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Account(_))),
     ),
     (
         "truncated account proof",
         L2,
         "eth_getProof",
         ANY,
-        |it| pop(&mut it["accountProof"]),
+        |value| pop(&mut value["accountProof"]),
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Account(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Account(_))),
     ),
     (
         "longer account proof",
         L2,
         "eth_getProof",
         ANY,
-        |it| {
-            it["accountProof"].as_array_mut().unwrap().push(json!("0xc0"));
+        |value| {
+            value["accountProof"].as_array_mut().unwrap().push(json!("0xc0"));
         },
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Account(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Account(_))),
     ),
     (
         "truncated storage proof",
         L2,
         "eth_getProof",
         ANY,
-        |it| {
-            pop(&mut it["storageProof"][0]["proof"]);
+        |value| {
+            pop(&mut value["storageProof"][0]["proof"]);
         },
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Slot(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Slot(_))),
     ),
     (
         "no storage proof",
         L2,
         "eth_getProof",
         ANY,
-        |it| it["storageProof"] = json!([]),
+        |value| value["storageProof"] = json!([]),
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Slot(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Slot(_))),
     ),
     (
         "another storage root",
         L2,
         "eth_getProof",
         ANY,
-        |it| flip(&mut it["storageHash"]),
+        |value| flip(&mut value["storageHash"]),
         Proof,
-        |it| matches!(it, BridgeError::Proof(ClaimError::StorageRoot { .. })),
+        |error| matches!(error, BridgeError::Proof(ClaimError::StorageRoot { .. })),
     ),
     (
         "another chain as L1",
         L1,
         "eth_chainId",
         ANY,
-        |it| *it = json!("0x1"),
+        |value| *value = json!("0x1"),
         Proof,
-        |it| matches!(it, BridgeError::WrongChain { layer: L1, got: 1, .. }),
+        |error| matches!(error, BridgeError::WrongChain { layer: L1, got: 1, .. }),
     ),
     (
         "another chain as L2",
         L2,
         "eth_chainId",
         ANY,
-        |it| *it = json!("0x1"),
+        |value| *value = json!("0x1"),
         Proof,
-        |it| matches!(it, BridgeError::WrongChain { layer: L2, got: 1, .. }),
+        |error| matches!(error, BridgeError::WrongChain { layer: L2, got: 1, .. }),
     ),
     (
         "stale head",
         L1,
         "eth_call",
         headCall::SELECTOR,
-        |it| {
-            *it = json!(B256::ZERO.to_string() + &"0".repeat(3 * 64));
+        |value| {
+            *value = json!(B256::ZERO.to_string() + &"0".repeat(3 * 64));
         },
         Proof,
-        |it| matches!(it, BridgeError::NotReady { got: 0, .. }),
+        |error| matches!(error, BridgeError::NotReady { got: 0, .. }),
     ),
     (
         "claimed already",
         L1,
         "eth_call",
         isClaimedCall::SELECTOR,
-        |it| {
-            *it = json!(B256::with_last_byte(1));
+        |value| {
+            *value = json!(B256::with_last_byte(1));
         },
         Proof,
-        |it| matches!(it, BridgeError::AlreadyClaimed(1)),
+        |error| matches!(error, BridgeError::AlreadyClaimed(1)),
     ),
     (
         "call of another function",
         L2,
         "rollup_claimProof",
         ANY,
-        |it| {
-            it["data"] = json!("0x095ea7b3");
+        |value| {
+            value["data"] = json!("0x095ea7b3");
         },
         Node,
-        |it| matches!(it, BridgeError::Calldata(_)),
+        |error| matches!(error, BridgeError::Calldata(_)),
     ),
     (
         "call of another contract",
         L2,
         "rollup_claimProof",
         ANY,
-        |it| {
-            it["to"] = json!(Address::repeat_byte(1));
+        |value| {
+            value["to"] = json!(Address::repeat_byte(1));
         },
         Node,
-        |it| matches!(it, BridgeError::WrongRollup { .. }),
+        |error| matches!(error, BridgeError::WrongRollup { .. }),
     ),
     (
         "call of another message",
         L2,
         "rollup_claimProof",
         ANY,
-        |it| {
-            edit_call(it, |call| call.message.value += 1);
+        |value| {
+            edit_call(value, |call| call.message.value += 1);
         },
         Node,
-        |it| matches!(it, BridgeError::OtherMessage { .. }),
+        |error| matches!(error, BridgeError::OtherMessage { .. }),
     ),
     (
         "call with another storage root",
         L2,
         "rollup_claimProof",
         ANY,
-        |it| {
-            edit_call(it, |call| call.proof.storageRoot = B256::ZERO);
+        |value| {
+            edit_call(value, |call| call.proof.storageRoot = B256::ZERO);
         },
         Node,
-        |it| matches!(it, BridgeError::Proof(ClaimError::StorageRoot { .. })),
+        |error| matches!(error, BridgeError::Proof(ClaimError::StorageRoot { .. })),
     ),
     (
         "call with a truncated proof",
         L2,
         "rollup_claimProof",
         ANY,
-        |it| {
-            edit_call(it, |call| drop(call.proof.storageProof.pop()));
+        |value| {
+            edit_call(value, |call| drop(call.proof.storageProof.pop()));
         },
         Node,
-        |it| matches!(it, BridgeError::Proof(ClaimError::Slot(_))),
+        |error| matches!(error, BridgeError::Proof(ClaimError::Slot(_))),
     ),
 ];
 
@@ -230,7 +230,7 @@ fn lie(
     edit: Edit,
 ) {
     let sent = Arc::clone(sent);
-    proxy.set(move |request, answer| {
+    proxy.set(move |request, response| {
         let request: Value = serde_json::from_str(request).unwrap_or_default();
         let called = request["method"].as_str().unwrap_or_default();
         if called.starts_with("eth_send") {
@@ -241,11 +241,11 @@ fn lie(
         if called != method
             || (selector != ANY && !data.starts_with(&hex::encode_prefixed(selector)))
         {
-            return Some(answer);
+            return Some(response);
         }
-        let mut answer: Value = serde_json::from_str(&answer).ok()?;
-        edit(&mut answer["result"]);
-        Some(answer.to_string())
+        let mut response: Value = serde_json::from_str(&response).ok()?;
+        edit(&mut response["result"]);
+        Some(response.to_string())
     });
 }
 
@@ -314,7 +314,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let error = Rollup::read(&l1, address).await.unwrap_err();
     assert!(matches!(error, BridgeError::WrongRollup { .. }), "{error:?}");
     // A contract must name the target.
-    lie(&l1_proxy, &sent, "eth_getCode", ANY, |it| *it = json!("0x6000"));
+    lie(&l1_proxy, &sent, "eth_getCode", ANY, |value| *value = json!("0x6000"));
     let error = bridge.deposit(from, NewMessage::default()).await.unwrap_err();
     assert!(matches!(error, BridgeError::ContractWallet { code_size: 2, .. }), "{error:?}");
     // The call of a target needs gas.
@@ -325,7 +325,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     ] {
         assert!(matches!(error, BridgeError::MessageGasMissing { got: 2 }), "{error:?}");
     }
-    // What the caller says is not what the L2 has sent.
+    // The caller's message differs from the one that the L2 has sent.
     lie(&l1_proxy, &sent, "", ANY, |_| {});
     let changed = Message { value: message.value + 1, ..message.clone() };
     let error = claim(&bridge, from, &changed, sent_in, Proof).await.unwrap_err();
@@ -347,7 +347,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
         wrong.force(from, raw, None).await.unwrap_err(),
     ] {
         assert!(
-            matches!(error, BridgeError::WrongRollup { got: it, .. } if it == got),
+            matches!(error, BridgeError::WrongRollup { got: deployed, .. } if deployed == got),
             "{error:?}"
         );
     }

@@ -34,33 +34,33 @@ type Answer = fn(&str, String) -> Option<String>;
 
 /// Well-formed responses that no header contradicts.
 const LIES: [(&str, Answer); 6] = [
-    ("rejection by the policy", |request, answer| {
+    ("rejection by the policy", |request, response| {
         let error = format!(
             r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":3,"message":"execution reverted","data":"0x"}}}}"#,
             id_of(request)
         );
-        Some(if calls::<authorizeCall>(request) { error } else { answer })
+        Some(if calls::<authorizeCall>(request) { error } else { response })
     }),
-    ("another fee recipient", |request, answer| {
+    ("another fee recipient", |request, response| {
         let recipient = Address::repeat_byte(0xfe).into_word();
-        Some(if calls::<authorizeCall>(request) { result(request, &[recipient]) } else { answer })
+        Some(if calls::<authorizeCall>(request) { result(request, &[recipient]) } else { response })
     }),
-    ("duties that are not due", |request, answer| {
+    ("duties that are not due", |request, response| {
         let words = [B256::from(U256::from(u64::MAX / 2)); 5];
-        Some(if calls::<dutiesCall>(request) { result(request, &words) } else { answer })
+        Some(if calls::<dutiesCall>(request) { result(request, &words) } else { response })
     }),
-    ("the highest price of EXECUTE", |request, answer| {
+    ("the highest price of EXECUTE", |request, response| {
         let asks = request.to_lowercase().contains(&hex::encode(MARKET_ADDRESS));
         let words = [B256::from(U256::from(u64::MAX)); 3];
-        Some(if asks { result(request, &words) } else { answer })
+        Some(if asks { result(request, &words) } else { response })
     }),
-    ("pending block of another type", |request, answer| {
+    ("pending block of another type", |request, response| {
         let asks = request.contains("\"pending\"") && request.contains("eth_getBlockByNumber");
-        Some(if asks { crate::support::answer(request, "0x1") } else { answer })
+        Some(if asks { crate::support::json_response(request, "0x1") } else { response })
     }),
-    ("time a year ahead", |request, answer| {
+    ("time a year ahead", |request, response| {
         let asks = request.contains("\"pending\"") && request.contains("eth_getBlockByNumber");
-        Some(if asks { a_year_ahead(&answer) } else { answer })
+        Some(if asks { a_year_ahead(&response) } else { response })
     }),
 ];
 
@@ -90,15 +90,15 @@ fn calls<C: SolCall>(request: &str) -> bool {
 
 /// Returns a response to a call with these words.
 fn result(request: &str, words: &[B256]) -> String {
-    crate::support::answer(request, hex::encode_prefixed(words.concat()))
+    crate::support::json_response(request, hex::encode_prefixed(words.concat()))
 }
 
 /// Adds a year to the timestamp of a block in a response.
-fn a_year_ahead(answer: &str) -> String {
-    let read: Value = serde_json::from_str(answer).unwrap_or_default();
+fn a_year_ahead(response: &str) -> String {
+    let read: Value = serde_json::from_str(response).unwrap_or_default();
     let time = read["result"]["timestamp"].as_str().and_then(|time| time.strip_prefix("0x"));
     let time = time.and_then(|time| u64::from_str_radix(time, 16).ok()).unwrap_or_default();
-    forged(answer, "timestamp", &json!(format!("{:#x}", time + YEAR)))
+    forged(response, "timestamp", &json!(format!("{:#x}", time + YEAR)))
 }
 
 /// Starts `count` proxies in front of the L1; also returns the configuration of a node that uses
@@ -128,13 +128,13 @@ type MadeUp = Arc<Mutex<Vec<B256>>>;
 fn makes_up_blocks(proxy: &Proxy) -> MadeUp {
     let made_up = MadeUp::default();
     let hashes = Arc::clone(&made_up);
-    proxy.set(move |request, answer| {
+    proxy.set(move |request, response| {
         let asks = request.contains("eth_getBlockByNumber") && request.contains("\"latest\"");
         if !asks {
-            return Some(answer);
+            return Some(response);
         }
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        let head: Header = serde_json::from_value(answer["result"].clone()).unwrap();
+        let mut response: Value = serde_json::from_str(&response).unwrap();
+        let head: Header = serde_json::from_value(response["result"].clone()).unwrap();
         let mut header = head.inner;
         (header.parent_hash, header.number) = (head.hash, header.number + 1);
         (header.timestamp, header.gas_used) = (header.timestamp + 1, 0);
@@ -142,10 +142,10 @@ fn makes_up_blocks(proxy: &Proxy) -> MadeUp {
         header.logs_bloom = Default::default();
         let header = Header::new(header);
         hashes.lock().unwrap().push(header.hash);
-        answer["result"] = serde_json::to_value(&header).unwrap();
-        answer["result"]["transactions"] = json!([]);
-        answer["result"]["uncles"] = json!([]);
-        Some(answer.to_string())
+        response["result"] = serde_json::to_value(&header).unwrap();
+        response["result"]["transactions"] = json!([]);
+        response["result"]["uncles"] = json!([]);
+        Some(response.to_string())
     });
     made_up
 }
@@ -214,60 +214,66 @@ async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
 }
 
 /// Sets a field of the result in a response.
-fn forged(answer: &str, key: &str, value: &Value) -> String {
-    let Ok(mut answer) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
-    let results = match &mut answer["result"] {
+fn forged(response: &str, key: &str, value: &Value) -> String {
+    let Ok(mut response) = serde_json::from_str::<Value>(response) else {
+        return response.to_owned();
+    };
+    let results = match &mut response["result"] {
         Value::Array(results) => results.iter_mut().collect(),
         result => vec![result],
     };
     for result in results.into_iter().filter(|result| result.is_object()) {
         result[key] = value.clone();
     }
-    answer.to_string()
+    response.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     const HOSTILE: [(&str, Answer); 8] = [
-        ("wrong headers", |request, answer| {
+        ("wrong headers", |request, response| {
             let asks = request.contains("eth_getBlockByNumber");
-            Some(if asks { forged(&answer, "extraData", &json!("0x00")) } else { answer })
+            Some(if asks { forged(&response, "extraData", &json!("0x00")) } else { response })
         }),
-        ("wrong receipts", |request, answer| {
+        ("wrong receipts", |request, response| {
             let asks = request.contains("eth_getBlockReceipts");
-            Some(if asks { forged(&answer, "cumulativeGasUsed", &json!("0x1")) } else { answer })
-        }),
-        ("wrong transactions", |request, answer| {
-            let asks = request.contains("eth_getBlockByHash");
-            Some(if asks { forged(&answer, "transactions", &json!([])) } else { answer })
-        }),
-        ("no blocks", |request, answer| {
-            let asks = request.contains("eth_getBlock");
             Some(if asks {
-                crate::support::answer(request, "").replace("\"\"", "null")
+                forged(&response, "cumulativeGasUsed", &json!("0x1"))
             } else {
-                answer
+                response
             })
         }),
-        ("answers of another type", |request, answer| {
-            let asks = request.contains("eth_getBlock");
-            Some(if asks { crate::support::answer(request, "0x1") } else { answer })
+        ("wrong transactions", |request, response| {
+            let asks = request.contains("eth_getBlockByHash");
+            Some(if asks { forged(&response, "transactions", &json!([])) } else { response })
         }),
-        ("long answers", |request, answer| {
+        ("no blocks", |request, response| {
             let asks = request.contains("eth_getBlock");
-            Some(if asks { format!("{}{answer}", " ".repeat(64 << 20)) } else { answer })
+            Some(if asks {
+                crate::support::json_response(request, "").replace("\"\"", "null")
+            } else {
+                response
+            })
+        }),
+        ("answers of another type", |request, response| {
+            let asks = request.contains("eth_getBlock");
+            Some(if asks { crate::support::json_response(request, "0x1") } else { response })
+        }),
+        ("long answers", |request, response| {
+            let asks = request.contains("eth_getBlock");
+            Some(if asks { format!("{}{response}", " ".repeat(64 << 20)) } else { response })
         }),
         ("no JSON", |_, _| Some("<html>".to_owned())),
-        ("another chain", |request, answer| {
+        ("another chain", |request, response| {
             let asks = request.contains("eth_chainId");
-            Some(if asks { crate::support::answer(request, "0x7") } else { answer })
+            Some(if asks { crate::support::json_response(request, "0x7") } else { response })
         }),
     ];
     let rollup = DevnetRollup::with_sequencer(ADVANCE).await?;
     let (proxies, sequencer) = sequencer_behind(&rollup, 3).await?;
     let alice = Address::repeat_byte(0xa1);
     let mut expected = U256::ZERO;
-    let kinds = HOSTILE.into_iter().chain(LIES).map(|(what, answer)| (what, Some(answer)));
+    let kinds = HOSTILE.into_iter().chain(LIES).map(|(what, response)| (what, Some(response)));
     for (what, hostile) in kinds.chain([("too many requests", None), ("slow answers", None)]) {
         // Each of the three in turn, since one of them is the node that is used at present.
         for proxy in &proxies {
@@ -306,13 +312,13 @@ async fn lying_about_posting_stops_no_blocks() -> Result<()> {
         // block without evidence, which L1 does not estimate, may be posted while the node in use
         // lies.
         for proxy in proxies.iter().cycle().take(10 * proxies.len()) {
-            let (lie, told) = (lie.clone(), Arc::clone(&lies));
+            let (lie, count) = (lie.clone(), Arc::clone(&lies));
             proxy.intercept(move |request| {
-                // Calls of views are questions to all nodes already (`LIES`).
+                // Calls of views are sent to all nodes already (`LIES`).
                 let is_asked = request.contains(&format!("\"{method}\""))
                     && (method != "eth_call" || calls::<advanceCall>(request));
                 is_asked.then(|| {
-                    told.fetch_add(1, Ordering::SeqCst);
+                    count.fetch_add(1, Ordering::SeqCst);
                     format!(r#"{{"jsonrpc":"2.0","id":{},{lie}}}"#, id_of(request))
                 })
             });
@@ -364,7 +370,7 @@ async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
     let has_read = async || -> Result<bool> {
         let head = rollup.provider.get_block_number().await?;
         let status = sequencer.status();
-        Ok(status.l1_head.is_some_and(|it| it.number == head) && status.fault.is_none())
+        Ok(status.l1_head.is_some_and(|l1| l1.number == head) && status.fault.is_none())
     };
     until("the deposit", &sequencer, || async {
         let has_block = sequencer.status().safe_head.number > 0;
@@ -373,10 +379,10 @@ async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
     .await?;
     let counts = Arc::new(Mutex::new([0_usize; 2]));
     let counted = Arc::clone(&counts);
-    proxies[2].set(move |request, answer| {
+    proxies[2].set(move |request, response| {
         let is_pending = request.contains("\"pending\"");
         counted.lock().unwrap()[usize::from(!is_pending)] += 1;
-        Some(answer)
+        Some(response)
     });
     const BLOCKS: usize = 4;
     for _ in 0..BLOCKS {
@@ -403,14 +409,14 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
         // The head of before the deposit.
         let latest = ("latest", false);
         let old: Value = rollup.provider.raw_request("eth_getBlockByNumber".into(), latest).await?;
-        proxy.set(move |request, answer| {
+        proxy.set(move |request, response| {
             let asks = request.contains("\"latest\"") && request.contains("eth_getBlockByNumber");
             if !asks {
-                return Some(answer);
+                return Some(response);
             }
-            let mut answer: Value = serde_json::from_str(&answer).unwrap();
-            answer["result"] = old.clone();
-            Some(answer.to_string())
+            let mut response: Value = serde_json::from_str(&response).unwrap();
+            response["result"] = old.clone();
+            Some(response.to_string())
         });
         rollup.deposit(alice, U256::from(ETHER)).await?;
         rollup.provider.anvil_mine(Some(4), None).await?;
@@ -428,13 +434,13 @@ async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
     let follower = RollupNode::start(config).await?;
     until_status("L1's head", &follower, |status| status.l1_head.is_some()).await?;
     // The second node has other blocks at all heights.
-    proxies[1].set(move |request, answer| {
+    proxies[1].set(move |request, response| {
         let by_number = request.contains("eth_getBlockByNumber") && request.contains("\"0x");
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        if by_number && answer["result"].is_object() {
-            answer["result"]["extraData"] = json!("0x00");
+        let mut response: Value = serde_json::from_str(&response).unwrap();
+        if by_number && response["result"].is_object() {
+            response["result"]["extraData"] = json!("0x00");
         }
-        Some(answer.to_string())
+        Some(response.to_string())
     });
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until("the fault", &follower, || async {
@@ -445,7 +451,7 @@ async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
     proxies[1].honest();
     let head = rollup.provider.get_block_number().await?;
     until_status("L1's head", &follower, |status| {
-        status.fault.is_none() && status.l1_head.is_some_and(|it| it.number == head)
+        status.fault.is_none() && status.l1_head.is_some_and(|l1| l1.number == head)
     })
     .await?;
     follower.stop().await;

@@ -12,7 +12,7 @@ use eyre::Result;
 use std::time::Duration;
 use testkit::{ETHER, Key};
 
-/// Deploys a rollup whose genesis gives each of these accounts one ether.
+/// Deploys a rollup whose genesis has one ether for each of these accounts.
 async fn world_of(keys: &[Key]) -> Result<DevnetRollup> {
     let rich = || GenesisAccount::default().with_balance(U256::from(ETHER));
     DevnetRollup::with(keys.iter().map(|key| (key.address(), rich())).collect()).await
@@ -67,7 +67,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     for method in ["eth_sendRawTransaction", "rollup_submit"] {
         let sent: Result<B256, _> =
             provider_of(&stops)?.raw_request(method.into(), (raw.clone(),)).await;
-        let code = sent.map_err(|error| error.as_error_resp().map(|it| it.code)).unwrap_err();
+        let code = sent.map_err(|error| error.as_error_resp().map(|error| error.code)).unwrap_err();
         assert_eq!(code, Some(-32_031), "{method}");
     }
     let head = stops.status().safe_head.number;

@@ -147,7 +147,7 @@ async fn sealing_continues_while_l1_is_silent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
-    let mut behind = Behind::with(|it| it.l1_drift = Duration::from_secs(3)).await?;
+    let mut behind = Behind::with(|config| config.l1_drift = Duration::from_secs(3)).await?;
     behind.proxy.intercept(|_| Some(Interception::Silence));
     until_fault(&behind.sequencer, "blocks are only built without it for 3 s").await?;
     // Waiting transactions are kept, and no block is sealed with them: otherwise a second fault

@@ -73,14 +73,14 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     withdraw(&l2, &Key::named("alice"), 1, TO, &[]).await?;
     until("the withdrawal", &sequencer, || async {
         let found = message(&l2, Direction::L2ToL1, 0).await;
-        let is_claimable = found.is_ok_and(|it| it.state == MessageState::Claimable);
+        let is_claimable = found.is_ok_and(|message| message.state == MessageState::Claimable);
         Ok(is_claimable && is_settled(&sequencer))
     })
     .await?;
-    let taken = sequencer.status().safe_head;
+    let head = sequencer.status().safe_head;
     sequencer.stop().await;
     let written = export(&rollup, &path("sequencer"), None, &path("file")).await?;
-    assert_eq!((written.number, written.hash), (taken.number, taken.hash));
+    assert_eq!((written.number, written.hash), (head.number, head.hash));
     assert!(written.number > 0);
 
     // The consensus client no longer has the blobs.
@@ -95,19 +95,19 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     without.stop().await;
     let imported = import(&rollup, &path("file"), &path("fresh/")).await?;
     assert_eq!(imported, written);
-    let left: Vec<_> = fs::read_dir(folder.path())?
+    let remaining: Vec<_> = fs::read_dir(folder.path())?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.contains("part"))
         .collect();
-    assert!(left.is_empty() && !path("fresh/.part").exists(), "{left:?}");
+    assert!(remaining.is_empty() && !path("fresh/.part").exists(), "{remaining:?}");
     let fresh = follower("fresh").await?;
     until_synced(&fresh).await?;
-    assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
+    assert_eq!((fresh.status().safe_head, fresh.status().fault), (head, None));
     assert_eq!(balance(&fresh, Key::named("bob").address()).await?, U256::from(ETHER));
 
     // Requests for data before the snapshot get an error, not an empty result.
     let l2 = provider_of(&fresh)?;
-    let number = format!("{:#x}", taken.number);
+    let number = format!("{:#x}", head.number);
     let logs = |from: &str| json!([{ "fromBlock": from, "toBlock": number }]);
     for (method, before, neighbour) in [
         ("eth_getBlockByNumber", json!(["0x0", false]), json!([number, false])),
@@ -116,10 +116,11 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         ("eth_getLogs", logs("0x0"), logs(&number)),
     ] {
         let refused: Result<Value, _> = l2.raw_request(method.into(), before).await;
-        let error = refused.map_err(|error| error.as_error_resp().map(|it| it.code)).unwrap_err();
+        let error =
+            refused.map_err(|error| error.as_error_resp().map(|error| error.code)).unwrap_err();
         assert_eq!(error, Some(4_444), "{method}");
-        let answer: Value = l2.raw_request(method.into(), neighbour).await?;
-        assert!(!answer.is_null(), "{method}");
+        let response: Value = l2.raw_request(method.into(), neighbour).await?;
+        assert!(!response.is_null(), "{method}");
     }
     // The messages before are counted by the state; the next one was not sent.
     let refusal = async |method: &'static str, params: Value| {
@@ -145,7 +146,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     deposit_once_more(&rollup, &sequencer).await?;
     let safe = sequencer.status().safe_head;
-    assert!(safe.number > taken.number);
+    assert!(safe.number > head.number);
     until_status("the follower", &fresh, |status| status.safe_head == safe).await?;
     assert_eq!(balance(&fresh, Address::repeat_byte(0xa2)).await?, U256::ONE);
     fresh.stop().await;
@@ -167,7 +168,7 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     let config = Config { data_dir: Some(path("sequencer")), ..rollup.config(role) };
     let sequencer = RollupNode::start(config).await?;
     deposit_and_spend(&rollup, &sequencer).await?;
-    let taken = sequencer.status().safe_head;
+    let posted = sequencer.status().safe_head;
     sequencer.stop().await;
     // A sealed block that is not on L1.
     sequencing.submit_interval = Duration::from_secs(3_600);
@@ -189,9 +190,9 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     };
     assert_eq!(number, head.number);
 
-    export(&rollup, &path("sequencer"), Some(taken.number), &path("file")).await?;
+    export(&rollup, &path("sequencer"), Some(posted.number), &path("file")).await?;
     let whole = fs::read(path("file"))?;
-    assert_eq!(Snapshot::open(&whole[..])?.head().header.number, taken.number);
+    assert_eq!(Snapshot::open(&whole[..])?.head().header.number, posted.number);
     let mut damaged = whole.clone();
     damaged[whole.len() - 100] ^= 1;
     for bytes in [&damaged[..], &whole[..whole.len() / 2], b"nothing"] {

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use testkit::{ETHER, Interception, Key, Timeout, http, logger, rich};
 use wire::ProtocolFork;
 
-/// Number of transactions in the pool file, enough that reading it takes a while.
+/// Number of transactions in the pool file, enough to send requests while the node reads it.
 const WAITING: u64 = 600;
 
 fn transfer(nonce: u64) -> Bytes {
@@ -107,8 +107,8 @@ async fn no_port_answers_before_all_files_are_read() -> Result<()> {
     // Control: with all files in place the same port responds.
     fs::write(&config.deployment, &deployment)?;
     let node = RollupNode::start(config).await?;
-    let answer = send(port, &transfer(0))?;
-    ensure!(answer.contains("result"), "{answer}");
+    let response = send(port, &transfer(0))?;
+    ensure!(response.contains("result"), "{response}");
     ensure!(holds(folder.path(), &transfer(0))?);
     node.stop().await;
     Ok(())
@@ -126,10 +126,10 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     proxy.intercept(move |_| {
         let mut tries = tries.lock().unwrap();
         let transfer = transfer(tries.iter().flatten().count() as u64);
-        let kept = send(port, &transfer).ok().map(|answer| {
-            answer.contains("result") && holds(&path, &transfer).is_ok_and(|kept| kept)
+        let is_persisted = send(port, &transfer).ok().map(|response| {
+            response.contains("result") && holds(&path, &transfer).unwrap_or(false)
         });
-        tries.push(kept);
+        tries.push(is_persisted);
         None::<Interception>
     });
     let node = RollupNode::start(config).await?;
@@ -142,10 +142,13 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     }
     proxy.honest();
     node.stop().await;
-    let refused = during.iter().filter(|it| it.is_none()).count();
+    let refused = during.iter().filter(|response| response.is_none()).count();
     ensure!(refused >= 3, "{during:?}");
     let all = tried.lock().unwrap().clone();
-    ensure!(all.iter().flatten().all(|kept| *kept), "acknowledged and not persisted: {all:?}");
+    ensure!(
+        all.iter().flatten().all(|is_persisted| *is_persisted),
+        "acknowledged and not persisted: {all:?}"
+    );
     Ok(())
 }
 
@@ -164,8 +167,8 @@ async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
         let (timeout, mut acknowledged, mut nonce) = (Timeout::begin(), Vec::new(), WAITING);
         while acknowledged.len() < 20 {
             ensure!(timeout.lasts(), "no node answers");
-            let Ok(answer) = send(port, &transfer(nonce)) else { continue };
-            ensure!(answer.contains("result"), "{answer}");
+            let Ok(response) = send(port, &transfer(nonce)) else { continue };
+            ensure!(response.contains("result"), "{response}");
             acknowledged.push((nonce, holds(&path, &transfer(nonce))?));
             nonce += 1;
         }
@@ -205,17 +208,21 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     node.stop().await;
     // A rewritten file may have them in reverse order.
     let genesis = Deployment::read(&rollup.deployment())?.genesis_hash;
-    RecordFile::replace(&folder.path().join("pool"), genesis, all.iter().rev().map(|it| &it[..]))?;
+    RecordFile::replace(
+        &folder.path().join("pool"),
+        genesis,
+        all.iter().rev().map(|raw| &raw[..]),
+    )?;
 
-    let least = PoolLimits { transactions: 10, per_sender: 5, gapped: 1, ..PoolLimits::public() };
-    let limits = PoolLimits { gapped_per_sender: 1, bytes: 500, ..least };
+    let small = PoolLimits { transactions: 10, per_sender: 5, gapped: 1, ..PoolLimits::public() };
+    let limits = PoolLimits { gapped_per_sender: 1, bytes: 500, ..small };
     let node = RollupNode::start(config(limits)?).await?;
     let l2 = provider_of(&node)?;
     let waiting = || node.node().read(|node| node.pool.len());
     ensure!(waiting() == all.len(), "{}", waiting());
     let refused = l2.send_raw_transaction(&transfer(40)).await;
     ensure!(
-        refused.is_err_and(|it| it.to_string().contains("pending transactions")),
+        refused.is_err_and(|error| error.to_string().contains("pending transactions")),
         "the limits hold"
     );
     // A transaction with a higher fee evicts one other, and not all beyond the limit.
@@ -294,7 +301,8 @@ async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
             "--check must report the refusal too"
         );
         let passed = preflight_of(&allowed).await?;
-        let check = passed.iter().find(|it| it.name == check.name).ok_or_eyre("no such check")?;
+        let check =
+            passed.iter().find(|other| other.name == check.name).ok_or_eyre("no such check")?;
         ensure!(check.verdict == CheckOutcome::Passed && check.got.contains(" wei"), "{check}");
         RollupNode::start(allowed).await?.stop().await;
     }

@@ -1,7 +1,7 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
 use crate::support::{
-    self, DevnetRollup, answer, provider_of, refusal, signed, signed_with, submit, until,
+    self, DevnetRollup, json_response, provider_of, refusal, signed, signed_with, submit, until,
     until_balance, until_fault, until_nonce, until_status,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -35,14 +35,14 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     let cap = 8 * GWEI;
     config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
     let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // The L1 node accepts what is sent, and L1 includes none of it.
+    // The L1 node accepts all transactions, and L1 includes none of them.
     let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
-    let seen = Arc::clone(&sent);
+    let recorded = Arc::clone(&sent);
     proxy.intercept(move |request| {
         let transaction = raw_transaction(request)?;
         let hash = *transaction.tx_hash();
-        seen.lock().ok()?.push(transaction);
-        Some(answer(request, hash))
+        recorded.lock().ok()?.push(transaction);
+        Some(json_response(request, hash))
     });
     let sequencer = RollupNode::start(config).await?;
     let count = || sent.lock().map_or(0, |sent| sent.len());
@@ -55,13 +55,13 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
         until("a resend", &sequencer, || async { Ok(count() > before) }).await?;
     }
     let all = sent.lock().map_or_else(|_| Vec::new(), |sent| sent.clone());
-    for it in &all {
-        assert_eq!((it.nonce(), it.input()), (all[0].nonce(), all[0].input()));
-        assert!(it.max_fee_per_gas() <= cap);
+    for tx in &all {
+        assert_eq!((tx.nonce(), tx.input()), (all[0].nonce(), all[0].input()));
+        assert!(tx.max_fee_per_gas() <= cap);
     }
     let mut offered: Vec<_> = all
         .iter()
-        .map(|it| (it.max_fee_per_gas(), it.max_priority_fee_per_gas().unwrap_or_default()))
+        .map(|tx| (tx.max_fee_per_gas(), tx.max_priority_fee_per_gas().unwrap_or_default()))
         .collect();
     offered.dedup();
     // Pools require 10 % more of both fees for a replacement.
@@ -85,13 +85,13 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
 /// maximum costs of all attempts.
 fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>>> {
     let offered = Arc::<Mutex<Vec<u128>>>::default();
-    let seen = Arc::clone(&offered);
+    let recorded = Arc::clone(&offered);
     proxy.intercept(move |request| {
         let transaction = raw_transaction(request)?;
         let cost = transaction.max_fee_per_gas() * u128::from(transaction.gas_limit());
-        let mut seen = seen.lock().ok()?;
-        seen.push(cost);
-        let cap = seen[0] * percent / 100;
+        let mut recorded = recorded.lock().ok()?;
+        recorded.push(cost);
+        let cap = recorded[0] * percent / 100;
         let ether = |wei: u128| wei as f64 / 1e18;
         let named = if is_exact { ether(cap).to_string() } else { format!("{:.2}", ether(cap)) };
         let message =
@@ -201,9 +201,9 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
     })
     .await?;
     let metrics = reqwest::get(format!("{url}/metrics")).await?.text().await?;
-    let shown = metrics.lines().find(|line| line.starts_with("enshrine_rollup_operator_balance"));
-    let gwei = shown.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-    assert!(gwei.is_some_and(|gwei| gwei > 9e7 && gwei <= 1e8), "{shown:?}");
+    let line = metrics.lines().find(|line| line.starts_with("enshrine_rollup_operator_balance"));
+    let gwei = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    assert!(gwei.is_some_and(|gwei| gwei > 9e7 && gwei <= 1e8), "{line:?}");
     sequencer.stop().await;
     Ok(())
 }
@@ -243,10 +243,11 @@ async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
     let (proxy, config) = rollup.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The first two are acknowledged, but never reach L1.
     let lost = Arc::<AtomicUsize>::default();
-    let seen = Arc::clone(&lost);
+    let recorded = Arc::clone(&lost);
     proxy.intercept(move |request| {
         let is_sent = request.contains("eth_sendRawTransaction");
-        (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| answer(request, B256::ZERO))
+        (is_sent && recorded.fetch_add(1, Ordering::SeqCst) < 2)
+            .then(|| json_response(request, B256::ZERO))
     });
     let sequencer = RollupNode::start(config).await?;
     until_status("L1", &sequencer, |status| status.safe_head.number > 0).await?;
@@ -265,10 +266,10 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
     // The pool has a transaction of an earlier process, which pays more than the first two
     // attempts.
     let offered = Arc::<Mutex<Vec<u128>>>::default();
-    let seen = Arc::clone(&offered);
+    let recorded = Arc::clone(&offered);
     proxy.intercept(move |request| {
         let fee = raw_transaction(request)?.max_fee_per_gas();
-        let mut offered = seen.lock().ok()?;
+        let mut offered = recorded.lock().ok()?;
         offered.push(fee);
         let is_less = 4 * fee < 5 * offered[0];
         is_less.then(|| refusal(request, "replacement transaction underpriced"))
@@ -292,7 +293,8 @@ async fn transaction_with_false_nonce_is_resent() -> Result<()> {
     let counted = Arc::clone(&requests);
     proxy.intercept(move |request| {
         let is_count = request.contains("eth_getTransactionCount");
-        (is_count && counted.fetch_add(1, Ordering::SeqCst) == 0).then(|| answer(request, "0x99"))
+        (is_count && counted.fetch_add(1, Ordering::SeqCst) == 0)
+            .then(|| json_response(request, "0x99"))
     });
     let sequencer = RollupNode::start(config).await?;
     rollup.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;

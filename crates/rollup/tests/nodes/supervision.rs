@@ -38,8 +38,8 @@ async fn observed(
 
 async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
     let url = format!("http://{}/{name}", node.server().addresses()[0]);
-    let answer = reqwest::get(url).await?;
-    Ok((answer.status().as_u16(), answer.text().await?))
+    let response = reqwest::get(url).await?;
+    Ok((response.status().as_u16(), response.text().await?))
 }
 
 #[tokio::test(flavor = "multi_thread")]

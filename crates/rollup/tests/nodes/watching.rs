@@ -55,7 +55,7 @@ const BOND: u128 = 100 * ETHER;
 const POST_WITHIN: u64 = 1_800;
 
 /// A rollup whose sequencer has a bond, and a second stream of prefixes under its signature. Only
-/// tests have one: the node has no way to sign what it did not build.
+/// tests have one: the node cannot sign blocks that it did not build.
 pub(crate) struct Bonded {
     pub(crate) rollup: DevnetRollup,
     pub(crate) bonds: Address,
@@ -93,7 +93,7 @@ impl Bonded {
 
     /// A rollup under `HybridSequencing` with this minimum bond, which is not deposited yet.
     pub(crate) async fn under_hybrid(accounts: &[&str], min_bond: u128) -> Result<Self> {
-        Self::under(accounts, move |it| it.sequenced_by(ADVANCE).bonded(min_bond)).await
+        Self::under(accounts, move |rollup| rollup.sequenced_by(ADVANCE).bonded(min_bond)).await
     }
 
     /// A rollup whose deployment has a registry of bonds.
@@ -177,7 +177,7 @@ impl Bonded {
 
     /// Signs a block with these transactions as the sequencer.
     fn signed(&self, header: &Header, is_sealed: bool, list: Vec<Bytes>) -> Result<PrefixUpdate> {
-        let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+        let put = |raw: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(raw);
         let transactions_root = ordered_trie_root_with_encoder(&list, put);
         let header = Header { transactions_root, ..header.clone() };
         let message = Preconfirmation {
@@ -231,7 +231,7 @@ impl Bonded {
         let request = TransactionRequest::default().from(self.rollup.l1.addresses()[2]);
         let request = request.to(self.bonds).input(input.into());
         let Err(error) = self.rollup.provider.call(request).await else { return Ok(None) };
-        let data = error.as_error_resp().and_then(|answer| answer.as_revert_data());
+        let data = error.as_error_resp().and_then(|response| response.as_revert_data());
         let data = data.ok_or_else(|| eyre::eyre!("no error of the contract: {error}"))?;
         Ok(Some(Refused::abi_decode(&data)?))
     }
@@ -249,19 +249,25 @@ impl Bonded {
         fault: &str,
         penalty: u128,
     ) -> Result<()> {
-        let left = BOND - penalty;
-        until("the penalty", &watching.node, || async { Ok(self.bond().await? == left) }).await?;
-        let is_accepted = |it: &WatchReport| it.event == WatchEvent::Accepted;
+        let remaining = BOND - penalty;
+        until("the penalty", &watching.node, || async { Ok(self.bond().await? == remaining) })
+            .await?;
+        let is_accepted = |report: &WatchReport| report.event == WatchEvent::Accepted;
         while !watching.seen.iter().any(is_accepted) {
             watching.seen.push(watching.reports.recv_timeout(Duration::from_secs(20))?);
         }
         let at = |event| {
-            let found = watching.seen.iter().find(|it| it.event == event && it.fault == fault);
-            found.map(|it| it.l1_head).ok_or_eyre("no such report")
+            let found =
+                watching.seen.iter().find(|report| report.event == event && report.fault == fault);
+            found.map(|report| report.l1_head).ok_or_eyre("no such report")
         };
         let (found, accepted) = (at(WatchEvent::Evidence)?, at(WatchEvent::Accepted)?);
         assert!(accepted <= found + 3, "{:?}", watching.seen);
-        let reward = watching.seen.iter().filter(|it| is_accepted(it)).find_map(|it| it.reward);
+        let reward = watching
+            .seen
+            .iter()
+            .filter(|report| is_accepted(report))
+            .find_map(|report| report.reward);
         assert_eq!(reward, Some(U256::from(penalty / 10)), "{:?}", watching.seen);
         Ok(())
     }
@@ -300,8 +306,10 @@ fn invalid(value: u128) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
-    let lies: [fn(&mut Header); 2] =
-        [|it| it.state_root = B256::repeat_byte(1), |it| it.receipts_root = B256::repeat_byte(1)];
+    let lies: [fn(&mut Header); 2] = [
+        |header| header.state_root = B256::repeat_byte(1),
+        |header| header.receipts_root = B256::repeat_byte(1),
+    ];
     for lie in lies {
         let bonded = Bonded::new(&["alice"]).await?;
         let feed = bonded.rollup.follower(None).await?;
@@ -324,7 +332,7 @@ async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
     Ok(())
 }
 
-/// The transactions of a block change, within what is promised and after its end.
+/// The transactions of a block change, within the promised prefix and after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn equivocations_are_slashed() -> Result<()> {
     for is_sealed in [false, true] {
@@ -336,7 +344,7 @@ async fn equivocations_are_slashed() -> Result<()> {
         bonded.publish(&bonded.signed(&header, false, list.clone())?)?;
         let longer = vec![list[0].clone(), list[1].clone(), invalid(3)];
         let honest = bonded.signed(&header, true, longer)?;
-        // What is added alone: the watcher knows the rest.
+        // Only the added transactions: the watcher has the others.
         bonded.publish(&PrefixUpdate {
             first: 2,
             transactions: honest.transactions[2..].to_vec(),
@@ -433,5 +441,5 @@ pub(crate) async fn metric(node: &RollupNode, name: &str) -> Result<u64> {
     let url = format!("http://{}/metrics", node.server().addresses()[0]);
     let text = reqwest::get(url).await?.text().await?;
     let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#'));
-    Ok(line.and_then(|it| it.split(' ').nth(1)).unwrap_or_default().parse()?)
+    Ok(line.and_then(|line| line.split(' ').nth(1)).unwrap_or_default().parse()?)
 }

@@ -15,8 +15,8 @@ fn price(batcher: &mut Batcher, fixture: &BatcherSetup) -> u128 {
 fn blob_price_is_reused_and_refreshed_in_background() {
     let mut fixture = BatcherSetup::new();
     let mut batcher = fixture.batcher();
-    let (current, asked) = (Arc::new(AtomicU64::new(5)), Arc::<AtomicU64>::default());
-    let (answered, count) = (Arc::clone(&current), Arc::clone(&asked));
+    let (current, requests) = (Arc::new(AtomicU64::new(5)), Arc::<AtomicU64>::default());
+    let (answered, count) = (Arc::clone(&current), Arc::clone(&requests));
     fixture.l1.answers(move |method, _| {
         (method == "eth_blobBaseFee").then(|| {
             count.fetch_add(1, Ordering::SeqCst);
@@ -26,23 +26,23 @@ fn blob_price_is_reused_and_refreshed_in_background() {
     assert_eq!(price(&mut batcher, &fixture), 5);
     current.store(6, Ordering::SeqCst);
     assert_eq!(price(&mut batcher, &fixture), 5);
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
 
     // While the request is pending, the old price is used, and no second request is sent.
-    fixture.view.take(header(2), Events::default());
+    fixture.view.apply(header(2), Events::default());
     fixture.l1.proxy.delay(Duration::from_millis(100));
     for _ in 0..3 {
         assert_eq!(price(&mut batcher, &fixture), 5);
     }
     until("the next price", || price(&mut batcher, &fixture) == 6);
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 
     // A price older than `MAX_AGE` is not used.
     current.store(7, Ordering::SeqCst);
-    fixture.view.take(header(6), Events::default());
+    fixture.view.apply(header(6), Events::default());
     assert_eq!(price(&mut batcher, &fixture), 7);
     current.store(8, Ordering::SeqCst);
-    fixture.view.take(header(9), Events::default());
+    fixture.view.apply(header(9), Events::default());
     assert_eq!(price(&mut batcher, &fixture), 7);
     until("the next price", || price(&mut batcher, &fixture) == 8);
 }
@@ -56,7 +56,7 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
     assert!(!batcher.planner.blobs.is_proven());
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
-    fixture.view.take(header(2), included(&blocks, 2));
+    fixture.view.apply(header(2), included(&blocks, 2));
     submit(&mut batcher, &fixture.work()).unwrap();
     assert!(in_flight(&batcher).is_empty());
     assert!(batcher.planner.blobs.is_proven());
@@ -124,14 +124,14 @@ fn uses_blobs_soon_after_failure(events: Events) -> bool {
     let mut fixture = BatcherSetup::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
-    fixture.view.take(header(2), events);
+    fixture.view.apply(header(2), events);
     fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
     assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
     assert_eq!(in_flight(&batcher), [[1]]);
     // Its nonce is used, and the rollup has not advanced.
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
-    fixture.view.take(header(3), Events::default());
+    fixture.view.apply(header(3), Events::default());
     submit(&mut batcher, &fixture.work()).unwrap();
     assert!(!batcher.planner.blobs.allows(4));
     batcher.planner.blobs.allows(5)
@@ -152,7 +152,7 @@ fn blocks_with_relay_evidence_are_sent_alone() {
     fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
     batcher.planner.blobs.on_success();
-    fixture.view.take(header(2), overdue_message());
+    fixture.view.apply(header(2), overdue_message());
     fixture.blocks(1);
     assert!(!batcher.goes_next_alone);
     for _ in 0..2 {

@@ -64,7 +64,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
     assert_eq!(in_flight(&batcher), [[0; 0]; 0]);
     assert_eq!(fixture.l1.sent().len(), 1);
 
-    fixture.view.take(header(2), included(&first, 2));
+    fixture.view.apply(header(2), included(&first, 2));
     submit(&mut batcher, &fixture.work()).unwrap();
     assert_eq!(in_flight(&batcher), [[2]]);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
@@ -77,7 +77,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
 fn account_is_read_at_hash_of_head() {
     let count = "eth_getTransactionCount";
     // With the nonce used, the transaction has failed, and its block is sent again.
-    for (answer, is_sent_again) in
+    for (response, is_sent_again) in
         [(Ok("0x0"), false), (Err("header for hash not found"), false), (Ok("0x1"), true)]
     {
         let mut fixture = BatcherSetup::new();
@@ -88,15 +88,15 @@ fn account_is_read_at_hash_of_head() {
         fixture.l1.answers(move |method, params| {
             // A request at the first block may not have been answered yet.
             let is_by_hash = [1, 2].map(at_hash).contains(&params[1]);
-            let nonce = if is_by_hash { answer } else { Ok("0x1") };
+            let nonce = if is_by_hash { response } else { Ok("0x1") };
             (method == count).then(|| nonce.map(|nonce| json!(nonce)))
         });
-        fixture.view.take(header(2), Events::default());
+        fixture.view.apply(header(2), Events::default());
         submit(&mut batcher, &fixture.work()).unwrap();
         submit(&mut batcher, &fixture.work()).unwrap();
         assert_eq!(in_flight(&batcher), [[1]]);
         let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
-        assert_eq!(nonces.contains(&1), is_sent_again, "{answer:?}: {nonces:?}");
+        assert_eq!(nonces.contains(&1), is_sent_again, "{response:?}: {nonces:?}");
     }
 }
 
@@ -114,7 +114,7 @@ fn posting_resumes_after_l1_reorg() {
 #[test]
 fn l1_estimates_gas_of_evidence() {
     // L1's fixed estimate, and an eighth more.
-    let answer = 112_500;
+    let estimate = 112_500;
     for has_anchor in [false, true] {
         let mut fixture = BatcherSetup::new();
         let mut batcher = fixture.batcher();
@@ -133,7 +133,7 @@ fn l1_estimates_gas_of_evidence() {
         }
         assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Progressed);
         let gas_limit = fixture.l1.sent()[0].gas_limit();
-        assert_eq!(gas_limit == answer, has_anchor, "{gas_limit}");
+        assert_eq!(gas_limit == estimate, has_anchor, "{gas_limit}");
     }
 }
 

@@ -28,7 +28,7 @@ struct ScriptedL1 {
     /// The oldest block that a node remembers.
     oldest: u64,
     /// Maximum number of messages, and of claims, in a block.
-    most: usize,
+    max_events: usize,
 }
 
 impl ScriptedL1 {
@@ -38,7 +38,7 @@ impl ScriptedL1 {
             self.blocks.last().map_or([0; 3], |last| [last.sent, last.forced, last.discharged]);
         let template = events(number);
         let mut new = Events::default();
-        for _ in 0..self.random.in_range(0..self.most + 1) {
+        for _ in 0..self.random.in_range(0..self.max_events + 1) {
             let mut message = template.messages[0].clone();
             message.message.index = sent;
             message.message.sender = self.random.bytes(20)[..].try_into().unwrap();
@@ -58,7 +58,7 @@ impl ScriptedL1 {
             discharged += 1;
         }
         let mut claimed = self.claimed();
-        for _ in 0..self.random.in_range(0..self.most + 1) {
+        for _ in 0..self.random.in_range(0..self.max_events + 1) {
             // Each message is claimed once, the newest ones soon or late.
             let index = 3 * number + self.random.in_range(0..40) as u64;
             if claimed.insert(index) {
@@ -78,12 +78,16 @@ impl ScriptedL1 {
     }
 
     fn claimed(&self) -> BTreeSet<u64> {
-        self.blocks.iter().flat_map(|it| &it.events.claimed).map(|it| it.index).collect()
+        self.blocks
+            .iter()
+            .flat_map(|block| &block.events.claimed)
+            .map(|claim| claim.index)
+            .collect()
     }
 
     fn take(&self, log: &mut BridgeLog, from: u64) {
         for (number, block) in (0..).zip(&self.blocks).skip(from as usize) {
-            log.take(&header(number), &block.events);
+            log.apply(&header(number), &block.events);
         }
     }
 
@@ -106,25 +110,35 @@ fn limited(mut log: BridgeLog) -> BridgeLog {
 }
 
 /// Drops the blocks after this one, as a reorg or a checkpoint does.
-fn cut_back(log: &mut BridgeLog, l1: &ScriptedL1, stayed: u64) {
-    log.recall(stayed).unwrap();
-    log.cut_back(stayed, l1.blocks[stayed as usize].forced);
+fn cut_back(log: &mut BridgeLog, l1: &ScriptedL1, common: u64) {
+    log.recall(common).unwrap();
+    log.cut_back(common, l1.blocks[common as usize].forced);
 }
 
 /// Returns everything that the RPC methods can return.
 fn answers(log: &BridgeLog, l1: &ScriptedL1) -> String {
     let mut parties = log.sent_parties();
-    let sent = (log.first_sent()..=log.sent_len()).map(|it| (log.sent(it).unwrap(), parties(it)));
-    let forced = (0..=log.forced_len()).map(|it| log.forced(it));
+    let sent =
+        (log.first_sent()..=log.sent_len()).map(|index| (log.sent(index).unwrap(), parties(index)));
+    let forced = (0..=log.forced_len()).map(|index| log.forced(index));
     let (sent, forced): (Vec<_>, Vec<_>) = (sent.collect(), forced.collect());
     // Without a file, claims are dropped in the order of L1, not by index.
-    let positions: BTreeMap<_, _> =
-        l1.blocks.iter().flat_map(|it| &it.events.claimed).map(|it| it.index).zip(0..).collect();
+    let positions: BTreeMap<_, _> = l1
+        .blocks
+        .iter()
+        .flat_map(|block| &block.events.claimed)
+        .map(|claim| claim.index)
+        .zip(0..)
+        .collect();
     let highest = positions.iter().rev().take(LIMIT);
     let found = highest.filter(|(_, position)| **position >= log.claims.first());
     let claims: Vec<_> = found.map(|(index, _)| log.claim(*index).unwrap().unwrap()).collect();
     let is_claimed = |index: &u64| positions.contains_key(index);
-    assert!((0..500).filter(|it| !is_claimed(it)).all(|it| log.claim(it).unwrap().is_none()));
+    assert!(
+        (0..500)
+            .filter(|index| !is_claimed(index))
+            .all(|index| log.claim(index).unwrap().is_none())
+    );
     let first = (log.first_sent(), log.first_forced());
     format!("{first:?} {sent:?} {forced:?} {claims:?} {}", log.paused_until())
 }
@@ -134,10 +148,10 @@ fn log_after_reorgs_equals_rebuilt_log() {
     let (mut detours, mut restarts, mut dropped) = (0, 0, [0; 2]);
     for seed in 0..40_u64 {
         // Without files, a reorg may remove as many records as there are in reserve.
-        for (has_files, most, steps) in [(true, 6, 60), (false, 1, 200)] {
+        for (has_files, max_events, steps) in [(true, 6, 60), (false, 1, 200)] {
             let folder = tempfile::tempdir().unwrap();
             let random = Random::from_hash(&keccak256(seed.to_be_bytes()));
-            let mut l1 = ScriptedL1 { random, blocks: Vec::new(), oldest: 0, most };
+            let mut l1 = ScriptedL1 { random, blocks: Vec::new(), oldest: 0, max_events };
             let mut log = limited(BridgeLog::default());
             if has_files {
                 log.attach(&files(folder.path())).unwrap();
@@ -147,9 +161,9 @@ fn log_after_reorgs_equals_rebuilt_log() {
                 match l1.random.in_range(0..6) {
                     0 if head > 0 => {
                         let depth = l1.random.in_range(0..OPEN as usize) as u64;
-                        let stayed = (head - 1).saturating_sub(depth).max(l1.oldest);
-                        cut_back(&mut log, &l1, stayed);
-                        l1.blocks.truncate(stayed as usize + 1);
+                        let common = (head - 1).saturating_sub(depth).max(l1.oldest);
+                        cut_back(&mut log, &l1, common);
+                        l1.blocks.truncate(common as usize + 1);
                         detours += 1;
                     }
                     1 if has_files && head > 0 => {

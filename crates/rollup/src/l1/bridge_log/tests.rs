@@ -66,7 +66,7 @@ pub(super) fn events(number: u64) -> Events {
 
 fn filled(blocks: u64) -> BridgeLog {
     let mut log = BridgeLog::default();
-    (0..blocks).for_each(|number| log.take(&header(number), &events(number)));
+    (0..blocks).for_each(|number| log.apply(&header(number), &events(number)));
     log
 }
 
@@ -87,10 +87,10 @@ fn saved_records_are_read_back_unchanged() {
     assert_eq!(bytes(&read), saved);
     assert_eq!((read.sent_len(), read.forced_len(), read.paused_until()), (10, 5, 1_004));
     assert_eq!(read.sent(9).unwrap(), log.sent(9).unwrap());
-    assert_eq!(read.sent(9).unwrap().map(|it| it.value), Some(4));
+    assert_eq!(read.sent(9).unwrap().map(|message| message.value), Some(4));
     assert_eq!((read.sent(10).unwrap(), read.sent(u64::MAX).unwrap()), (None, None));
-    assert_eq!(read.forced(3).and_then(|it| it.discharged), Some((1, 4)));
-    assert_eq!(read.forced(4).and_then(|it| it.discharged), None);
+    assert_eq!(read.forced(3).and_then(|forced| forced.discharged), Some((1, 4)));
+    assert_eq!(read.forced(4).and_then(|forced| forced.discharged), None);
     for cut in [1, saved.len() / 2, saved.len() - 1] {
         let short = saved[..cut].to_vec().into();
         assert!(BridgeLog::load(&mut Reader::new("records", &short)).is_err(), "{cut}");
@@ -100,14 +100,14 @@ fn saved_records_are_read_back_unchanged() {
 /// Returns the lookups of all messages and claims.
 fn answers(log: &BridgeLog) -> String {
     let mut parties = log.sent_parties();
-    let sent = (0..=log.sent_len()).map(|it| (log.sent(it).unwrap(), parties(it)));
-    let claims = (90..=100).map(|it| log.claim(it).unwrap());
+    let sent = (0..=log.sent_len()).map(|index| (log.sent(index).unwrap(), parties(index)));
+    let claims = (90..=100).map(|index| log.claim(index).unwrap());
     let (sent, claims): (Vec<_>, Vec<_>) = (sent.collect(), claims.collect());
     format!("{} {sent:?} {claims:?}", log.first_sent())
 }
 
 pub(super) fn files(folder: &Path) -> BridgeFiles {
-    BridgeFiles::open_beside(&folder.join("l1.log"), B256::ZERO).unwrap()
+    BridgeFiles::open_next_to(&folder.join("l1.log"), B256::ZERO).unwrap()
 }
 
 /// Reads a saved log with the files of a folder.
@@ -129,8 +129,8 @@ fn settled(folder: &Path, blocks: u64, oldest: u64) -> BridgeLog {
 fn settled_records_have_same_answers() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = settled(folder.path(), 6, 4);
-    assert!(log.claim(98).unwrap().is_some_and(|it| it.is_refunded));
-    assert!(log.claim(99).unwrap().is_some_and(|it| !it.is_refunded));
+    assert!(log.claim(98).unwrap().is_some_and(|claim| claim.is_refunded));
+    assert!(log.claim(99).unwrap().is_some_and(|claim| !claim.is_refunded));
     assert_eq!(answers(&log), answers(&filled(6)));
     let before = log.clone();
     assert!(bytes(&log).len() < bytes(&filled(6)).len());
@@ -140,7 +140,7 @@ fn settled_records_have_same_answers() {
     // The oldest block that a reorg can leave.
     log.cut_back(4, 5);
     assert_eq!(answers(&log), answers(&filled(5)));
-    log.take(&header(5), &events(5));
+    log.apply(&header(5), &events(5));
     assert_eq!(bytes(&log), bytes(&before));
     log.settle(6);
     assert_eq!(answers(&log), answers(&before));
@@ -161,7 +161,7 @@ fn log_killed_at_any_write_is_equal() {
             fs::write(path, &whole[..length]).unwrap();
             let mut log = restarted(&saved, folder.path()).unwrap();
             for number in 3..6 {
-                log.take(&header(number), &events(number));
+                log.apply(&header(number), &events(number));
                 log.settle(number);
             }
             assert_eq!(bytes(&log), bytes(&expected), "{length}");

@@ -43,10 +43,10 @@ impl L1Provider for L1Client {
 
     fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
-        let asked = thread::scope(|scope| {
+        let results = thread::scope(|scope| {
             // Bounds the number of threads for any number of headers.
             let share = numbers.len().div_ceil(PARALLEL).max(1);
-            let asking: Vec<_> = numbers
+            let threads: Vec<_> = numbers
                 .chunks(share)
                 .map(|numbers| {
                     scope.spawn(move || {
@@ -55,13 +55,13 @@ impl L1Provider for L1Client {
                     })
                 })
                 .collect();
-            let joined = asking
+            let joined = threads
                 .into_iter()
-                .flat_map(|asking| asking.join().unwrap_or_else(|_| vec![Err(L1Error::Thread)]));
+                .flat_map(|threads| threads.join().unwrap_or_else(|_| vec![Err(L1Error::Thread)]));
             joined.collect::<Vec<_>>()
         });
         let mut headers = Vec::new();
-        for header in asked {
+        for header in results {
             match header {
                 Ok(Some(header)) => headers.push(header),
                 Ok(None) => break,
@@ -85,10 +85,10 @@ impl L1Provider for L1Client {
         }
         drop(sender);
         let turn = self.client.turn();
-        let (mut answers, mut same) = (Vec::new(), 0);
+        let (mut hashes, mut same) = (Vec::new(), 0);
         for hash in answered.iter().flatten() {
             same += usize::from(hash == Some(header.hash));
-            answers.push(hash);
+            hashes.push(hash);
             // A majority of all nodes decides at once, so that a node that hangs causes no delay.
             if 2 * same > self.nodes.len() {
                 return Ok(true);
@@ -96,18 +96,18 @@ impl L1Provider for L1Client {
         }
         // Nodes that do not respond have no vote: with two of three nodes down, the third is still
         // followed.
-        if answers.is_empty() || 2 * same > answers.len() {
+        if hashes.is_empty() || 2 * same > hashes.len() {
             return Ok(true);
         }
         self.client.leave_address(turn);
-        match answers.iter().flatten().find(|hash| **hash != header.hash) {
+        match hashes.iter().flatten().find(|hash| **hash != header.hash) {
             None => Ok(false),
             Some(other) => Err(L1Error::Disagreement {
                 number: header.number,
                 got: header.hash,
                 expected: *other,
                 same,
-                nodes: answers.len(),
+                nodes: hashes.len(),
             }),
         }
     }
@@ -118,15 +118,15 @@ impl L1Provider for L1Client {
         addresses: &[Address],
     ) -> Vec<Result<Vec<L1Transaction>, L1Error>> {
         thread::scope(|scope| {
-            let asking: Vec<_> = headers
+            let threads: Vec<_> = headers
                 .iter()
                 .map(|header| {
-                    let asks = may_concern(header, addresses);
-                    asks.then(|| scope.spawn(move || self.transactions(header, addresses)))
+                    let is_needed = may_concern(header, addresses);
+                    is_needed.then(|| scope.spawn(move || self.transactions(header, addresses)))
                 })
                 .collect();
-            let joined = asking.into_iter().map(|asking| match asking {
-                Some(asking) => asking.join().unwrap_or_else(|_| Err(L1Error::Thread)),
+            let joined = threads.into_iter().map(|threads| match threads {
+                Some(threads) => threads.join().unwrap_or_else(|_| Err(L1Error::Thread)),
                 None => Ok(Vec::new()),
             });
             joined.collect()
@@ -200,7 +200,8 @@ impl L1Client {
         let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
-        let priced = receipts.into_iter().map(|it| (it.blob_gas_price, trie_receipt(it)));
+        let priced =
+            receipts.into_iter().map(|receipt| (receipt.blob_gas_price, trie_receipt(receipt)));
         let (blob_gas_prices, receipts): (Vec<_>, Vec<_>) = priced.unzip();
         check_lists(header, &block, &receipts)?;
         let mut used = 0;
@@ -222,7 +223,8 @@ impl L1Client {
                     gas_price: transaction.inner.effective_gas_price(base_fee),
                     blob_gas: transaction.blob_gas_used().unwrap_or_default(),
                     blob_gas_price,
-                    is_partial: execute.is_some_and(|it| it.inner().tx.allowance().is_some()),
+                    is_partial: execute
+                        .is_some_and(|execute| execute.inner().tx.allowance().is_some()),
                 };
                 L1Transaction {
                     hash: *transaction.inner.inner().hash(),
@@ -234,7 +236,9 @@ impl L1Client {
                     cost,
                 }
             })
-            .filter(|it| it.logs.iter().any(|log| addresses.contains(&log.address)))
+            .filter(|transaction| {
+                transaction.logs.iter().any(|log| addresses.contains(&log.address))
+            })
             .collect())
     }
 }
@@ -266,7 +270,7 @@ fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));
     }
-    let kept = L1Header {
+    let fields = L1Header {
         number: header.number,
         hash,
         parent: header.parent_hash,
@@ -274,7 +278,7 @@ fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
         base_fee: header.base_fee_per_gas.unwrap_or_default(),
     };
     Ok(ReadHeader {
-        header: kept,
+        header: fields,
         transactions_root: header.transactions_root,
         receipts_root: header.receipts_root,
         bloom: header.logs_bloom,

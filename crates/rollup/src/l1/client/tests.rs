@@ -71,10 +71,10 @@ impl ProxiedL1 {
 
     /// Changes the transaction in each later response.
     fn forge(&self, change: impl Fn(&mut Value) + Send + 'static) {
-        self.proxy.set(move |_, answer| {
-            let mut answer: Value = serde_json::from_str(&answer).ok()?;
-            change(&mut answer["result"]);
-            Some(answer.to_string())
+        self.proxy.set(move |_, response| {
+            let mut response: Value = serde_json::from_str(&response).ok()?;
+            change(&mut response["result"]);
+            Some(response.to_string())
         });
     }
 
@@ -126,9 +126,9 @@ async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
     let (hash, sender) = l1.execute_tx(sent.len())?;
     sent.push((json!("0x5"), hash, sender));
     for (r#type, hash, sender) in sent {
-        let shown: Value = l1.ask("eth_getTransactionByHash", json!([hash]))?;
-        assert_eq!(shown["type"], r#type);
-        assert_ne!(shown["blockHash"], Value::Null, "{type}");
+        let response: Value = l1.ask("eth_getTransactionByHash", json!([hash]))?;
+        assert_eq!(response["type"], r#type);
+        assert_ne!(response["blockHash"], Value::Null, "{type}");
         assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
     }
     Ok(())
@@ -165,8 +165,8 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
         ("0x5", l1.execute_tx(2)?, l1.execute_tx(3)?),
     ] {
         let ((hash, sender), (other_hash, other_sender)) = (sent, other);
-        let shown: Value = l1.ask("eth_getTransactionByHash", json!([other_hash]))?;
-        assert_eq!(shown["type"], r#type);
+        let response: Value = l1.ask("eth_getTransactionByHash", json!([other_hash]))?;
+        assert_eq!(response["type"], r#type);
 
         l1.forge(move |transaction| transaction["from"] = json!(other_sender));
         assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
@@ -174,11 +174,11 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
         assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
 
         // Another transaction, with its own hash and with the requested hash.
-        let replaced = shown.clone();
+        let replaced = response.clone();
         l1.forge(move |transaction| *transaction = replaced.clone());
         assert_other_hash(l1.client.sender_of(hash), hash);
         l1.forge(move |transaction| {
-            *transaction = shown.clone();
+            *transaction = response.clone();
             transaction["hash"] = json!(hash);
         });
         assert_other_hash(l1.client.sender_of(hash), hash);

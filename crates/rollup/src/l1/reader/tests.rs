@@ -22,9 +22,9 @@ fn reader(path: &Path) -> L1Reader {
     reader_knowing(path, &|_| true)
 }
 
-fn reader_knowing(path: &Path, known: &dyn Fn(&B256) -> bool) -> L1Reader {
+fn reader_knowing(path: &Path, is_known: &dyn Fn(&B256) -> bool) -> L1Reader {
     let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1)).unwrap();
-    L1Reader::new(client, deployment()).with_log(path, known).unwrap()
+    L1Reader::new(client, deployment()).with_log(path, is_known).unwrap()
 }
 
 fn hash(number: u64, branch: u8) -> B256 {
@@ -86,7 +86,10 @@ fn settle(reader: &mut L1Reader) -> u64 {
     let relayed = (oldest - FIRST) * MESSAGES;
     let failed: Vec<_> = {
         let settled = reader.view.messages().settled(relayed, usize::MAX);
-        settled.filter(|it| it.index % 100 == 0).map(|it| (it.index, it.hash())).collect()
+        settled
+            .filter(|message| message.index % 100 == 0)
+            .map(|message| (message.index, message.hash()))
+            .collect()
     };
     reader.forget_messages(relayed, failed);
     relayed
@@ -112,7 +115,7 @@ fn memory_and_file_are_bounded_by_open_messages() {
         grow(&mut running, 100, 0);
         settle(&mut running);
         running.hand_over();
-        most_held = most_held.max(running.view.held() as u64);
+        most_held = most_held.max(running.view.entries() as u64);
         longest = longest.max(fs::metadata(&path).unwrap().len());
     }
     let total = BLOCKS * MESSAGES;
@@ -130,8 +133,8 @@ fn memory_and_file_are_bounded_by_open_messages() {
 
     // A restart needs no more memory, and reaches the same state.
     let mut restarted = reader(&path);
-    let held = restarted.view.held() as u64;
-    assert!(held <= 4 * bound, "{held} entries after a restart, {bound} while running");
+    let entries = restarted.view.entries() as u64;
+    assert!(entries <= 4 * bound, "{entries} entries after a restart, {bound} while running");
     assert!(restarted.view.remembered() < 2 * MAX_HEADERS);
     assert!(restarted.hand_over().advanced.len() <= 2 * MAX_HEADERS);
     restarted.forget_old_headers();
@@ -142,11 +145,11 @@ fn memory_and_file_are_bounded_by_open_messages() {
 #[test]
 fn dropped_l2_blocks_are_in_posted_file() {
     let (_folder, path, running) = grown();
-    let held = running.view.clone();
+    let view_before = running.view.clone();
     drop(running);
     for restarted in [false, true] {
         let reader = reader(&path);
-        let view = if restarted { &reader.view } else { &held };
+        let view = if restarted { &reader.view } else { &view_before };
         let posted = reader.posted().unwrap();
         let mut from_file = 0;
         for number in 1..=BLOCKS / 10 {
@@ -209,7 +212,8 @@ fn l1_is_read_again_from_missing_l2_blocks() {
     for l1_block in [head / 10 * 10, head / 10 * 10 - 10, (head - checkpoint / 2) / 10 * 10] {
         let copy = folder.path().join("copy");
         fs::copy(&path, &copy).unwrap();
-        let missing: Vec<_> = (l1_block..=head).step_by(10).map(|it| hash(it, 0xaa)).collect();
+        let missing: Vec<_> =
+            (l1_block..=head).step_by(10).map(|number| hash(number, 0xaa)).collect();
         let some = reader_knowing(&copy, &|hash| !missing.contains(hash));
         assert_eq!(some.view.head().unwrap().number, l1_block - 1);
     }
@@ -256,7 +260,10 @@ fn lost_or_damaged_messages_are_read_again() {
         settle(&mut again);
         again.hand_over();
         assert_eq!(again.view.bridge().sent_len(), BLOCKS * MESSAGES);
-        assert_eq!(again.view.bridge().sent(9).unwrap().map(|it| it.l1_block), Some(FIRST));
+        assert_eq!(
+            again.view.bridge().sent(9).unwrap().map(|message| message.l1_block),
+            Some(FIRST)
+        );
     }
     fs::write(&path, &log).unwrap();
     fs::write(&messages, &whole).unwrap();

@@ -100,10 +100,10 @@ impl IndexFile {
     }
 
     /// Removes the records that end after a block, or all for `None`.
-    pub(super) fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), DiskError> {
+    pub(super) fn cut_back(&mut self, common: Option<u64>) -> Result<(), DiskError> {
         let mut cut = None;
         while let Some((offset, end)) = self.ends.back()
-            && stayed.is_none_or(|stayed| end.number > stayed)
+            && common.is_none_or(|common| end.number > common)
         {
             cut = Some(*offset);
             self.ends.pop_back();

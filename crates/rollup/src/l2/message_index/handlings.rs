@@ -66,7 +66,7 @@ impl Handlings {
 
     /// Removes the handlings in the newest blocks for which `is_removed` returns `true`.
     pub(super) fn remove_newest(&mut self, is_removed: impl Fn(u64) -> bool) {
-        while let Some(entry) = self.entries.pop_back_if(|it| is_removed(it.handled.block)) {
+        while let Some(entry) = self.entries.pop_back_if(|entry| is_removed(entry.handled.block)) {
             match entry.previous.filter(|previous| *previous >= self.dropped) {
                 Some(previous) => self.last.insert(entry.index, previous),
                 None => self.last.remove(&entry.index),
@@ -74,8 +74,8 @@ impl Handlings {
         }
     }
 
-    pub(super) fn truncate_front(&mut self, most: usize) {
-        while self.entries.len() > most
+    pub(super) fn truncate_front(&mut self, limit: usize) {
+        while self.entries.len() > limit
             && let Some(entry) = self.entries.pop_front()
         {
             if self.last.get(&entry.index) == Some(&self.dropped) {

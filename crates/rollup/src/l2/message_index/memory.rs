@@ -78,7 +78,7 @@ fn filled_l1(messages: u64, files: Option<&BridgeFiles>) -> BridgeLog {
             claimed: indexes().map(claim).collect(),
             ..L1Events::default()
         };
-        log.take(&header, &events);
+        log.apply(&header, &events);
         log.settle(number.saturating_sub(OPEN));
     }
     log
@@ -102,15 +102,15 @@ fn filled_l2(messages: u64) -> MessageIndex {
 #[test]
 fn indexes_of_100k_messages_take_20_mb() {
     let folder = tempfile::tempdir().unwrap();
-    let files = BridgeFiles::open_beside(&folder.path().join("l1.log"), B256::ZERO).unwrap();
+    let files = BridgeFiles::open_next_to(&folder.path().join("l1.log"), B256::ZERO).unwrap();
     let (l1, of_l1) = CountingHeap::growth(|| filled_l1(MESSAGES, Some(&files)));
     let (l2, of_l2) = CountingHeap::growth(|| filled_l2(MESSAGES));
     let last = MESSAGES - 1;
     assert_eq!((l1.sent_len(), l2.sent_len()), (MESSAGES, MESSAGES));
     for index in [0, MESSAGES / 2, last] {
-        assert_eq!(l1.sent(index).unwrap().map(|it| it.sender), Some(account(index, 1)));
-        assert!(l1.claim(index).unwrap().is_some_and(|it| it.index == index));
-        assert_eq!(l2.handled(index).map(|it| it.block), Some(index));
+        assert_eq!(l1.sent(index).unwrap().map(|message| message.sender), Some(account(index, 1)));
+        assert!(l1.claim(index).unwrap().is_some_and(|claim| claim.index == index));
+        assert_eq!(l2.handled(index).map(|handled| handled.block), Some(index));
     }
     println!("L1: {of_l1} bytes, L2: {of_l2} bytes for {MESSAGES} messages each way");
     assert!(of_l1 + of_l2 <= LIMIT, "{of_l1} + {of_l2} bytes, expected at most {LIMIT}");
@@ -119,7 +119,7 @@ fn indexes_of_100k_messages_take_20_mb() {
 /// Anyone can send messages, so the memory of a node without files must be bounded.
 #[test]
 fn indexes_without_files_have_bounded_memory() {
-    let most = [400_000, 440_000].map(|messages| {
+    let peaks = [400_000, 440_000].map(|messages| {
         let (l1, of_l1) = CountingHeap::growth(|| filled_l1(messages, None));
         let (l2, of_l2) = CountingHeap::growth(|| filled_l2(messages));
         assert_eq!((l1.sent_len(), l2.sent_len()), (messages, messages));
@@ -128,7 +128,7 @@ fn indexes_without_files_have_bounded_memory() {
         println!("L1: {of_l1} bytes, L2: {of_l2} bytes for {messages} messages each way");
         of_l1 + of_l2
     });
-    assert!(most[1] <= LIMIT_WITHOUT_FILES, "{most:?} bytes");
+    assert!(peaks[1] <= LIMIT_WITHOUT_FILES, "{peaks:?} bytes");
     // The nodes of the maps differ a little.
-    assert!(most[1] - most[0] < most[0] / 50, "{most:?} bytes");
+    assert!(peaks[1] - peaks[0] < peaks[0] / 50, "{peaks:?} bytes");
 }

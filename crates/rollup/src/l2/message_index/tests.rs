@@ -76,9 +76,9 @@ fn grow(chain: &mut Chain, length: u64, branch: u8) {
 }
 
 /// Replaces the blocks after this one by others of another branch.
-fn reorg(chain: &mut Chain, stayed: u64, length: u64, branch: u8) {
-    let stayed = chain.canonical_hash(stayed).unwrap().unwrap();
-    chain.set_head(&stayed).unwrap();
+fn reorg(chain: &mut Chain, common: u64, length: u64, branch: u8) {
+    let common = chain.canonical_hash(common).unwrap().unwrap();
+    chain.set_head(&common).unwrap();
     grow(chain, length, branch);
 }
 
@@ -111,7 +111,10 @@ fn restart_reads_only_newest_blocks_again() {
     grow(&mut chain, LENGTH, 1);
     let index = open(&path, &chain);
     check(&index, &chain);
-    assert_eq!(index.handled(2).map(|it| (it.how, it.block)), Some((Handling::Delivered, 20)));
+    assert_eq!(
+        index.handled(2).map(|handled| (handled.how, handled.block)),
+        Some((Handling::Delivered, 20))
+    );
     drop(index);
     let index = MessageIndex::open(&path, chain.reader());
     assert_eq!(index.head(), Some(SAVED));
@@ -166,7 +169,7 @@ fn killed_or_damaged_index_equals_fresh_one() {
 
 #[test]
 fn reorgs_are_followed_while_running_or_stopped() {
-    for (stayed, length) in [
+    for (common, length) in [
         (LENGTH - 1, LENGTH),
         (SAVED, LENGTH + 9),
         (SAVED - 1, SAVED + 1),
@@ -190,12 +193,12 @@ fn reorgs_are_followed_while_running_or_stopped() {
                 }
                 check(&index, chain);
             };
-            reorg(&mut chain, stayed, length, 2);
+            reorg(&mut chain, common, length, 2);
             follow(&chain);
             // Reorg back to the first branch.
             chain.set_head(&first).unwrap();
             follow(&chain);
-            reorg(&mut chain, stayed, length, 3);
+            reorg(&mut chain, common, length, 3);
             follow(&chain);
             drop(index);
             let reopened = MessageIndex::open(&path, chain.reader());
@@ -281,7 +284,7 @@ fn compacted_file_has_same_answers() {
     reorg(&mut chain, SAVED, LENGTH, 2);
     let index = MessageIndex::open(&path, chain.reader());
     assert_eq!(index.head(), Some(SAVED));
-    assert_eq!(whole(index, &chain).sent(last - 4).map(|it| it.block), Some(SAVED - 2));
+    assert_eq!(whole(index, &chain).sent(last - 4).map(|message| message.block), Some(SAVED - 2));
 }
 
 #[test]
@@ -354,8 +357,8 @@ fn reorg_lets_older_events_be_found() {
         grow(&mut chain, LENGTH, 1);
         let mut index = whole(limited(limit), &chain);
         assert_eq!(index.sent.len(), with_reserve(limit).min(LENGTH as usize / 3));
-        for (stayed, length) in [(LENGTH - 8, LENGTH - 8), (LENGTH - 8, LENGTH + 9)] {
-            reorg(&mut chain, stayed, length, 2);
+        for (common, length) in [(LENGTH - 8, LENGTH - 8), (LENGTH - 8, LENGTH + 9)] {
+            reorg(&mut chain, common, length, 2);
             index = whole(index, &chain);
             let expected = whole(limited(limit), &chain);
             assert_eq!(index.first_sent(), expected.first_sent());
@@ -380,12 +383,12 @@ fn oldest_events_are_dropped_beyond_limit() {
     index.forget_beyond(3);
     assert_eq!((index.first_sent(), index.sent_len()), (14, 17));
     assert_eq!(index.sent(13), None);
-    assert_eq!(index.sent(14).map(|it| it.block), Some(7));
+    assert_eq!(index.sent(14).map(|message| message.block), Some(7));
     assert_eq!(index.handled(2), None);
-    assert_eq!(index.handled(3).map(|it| it.block), Some(7));
+    assert_eq!(index.handled(3).map(|handled| handled.block), Some(7));
     // A reorg removes the remaining events of its blocks.
     index.undo();
-    assert_eq!(index.handled(4).map(|it| it.block), Some(8));
+    assert_eq!(index.handled(4).map(|handled| handled.block), Some(8));
     for _ in 0..2 {
         index.undo();
     }

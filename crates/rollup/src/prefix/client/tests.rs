@@ -122,10 +122,10 @@ fn signed_lie_is_not_shown() {
     let honest = fixture.build(1).block;
     type Change = fn(&mut Block);
     let lies: [Change; 4] = [
-        |it| it.header.state_root = B256::repeat_byte(1),
-        |it| it.header.receipts_root = B256::repeat_byte(1),
-        |it| it.header.gas_used += 1,
-        |it| it.header.transactions_root = B256::repeat_byte(1),
+        |update| update.header.state_root = B256::repeat_byte(1),
+        |update| update.header.receipts_root = B256::repeat_byte(1),
+        |update| update.header.gas_used += 1,
+        |update| update.header.transactions_root = B256::repeat_byte(1),
     ];
     for lie in lies {
         let mut block = honest.clone();

@@ -38,8 +38,8 @@ fn open(path: &Path) -> Opened {
 }
 
 fn same(got: &[Recorded], expected: &[Prefix]) {
-    let of = |it: &Prefix| (it.promised.clone(), it.transactions.clone());
-    let got: Vec<_> = got.iter().map(|it| of(&it.prefix)).collect();
+    let of = |prefix: &Prefix| (prefix.promised.clone(), prefix.transactions.clone());
+    let got: Vec<_> = got.iter().map(|record| of(&record.prefix)).collect();
     assert_eq!(got, expected.iter().map(of).collect::<Vec<_>>());
 }
 
@@ -67,7 +67,7 @@ fn records_are_read_again_with_all_transactions() {
     drop(journal);
     let records = open(&path).records;
     same(&records[4..], &[prefix(2, 3, true)]);
-    let is_signed: Vec<_> = records.iter().map(|it| it.is_signed).collect();
+    let is_signed: Vec<_> = records.iter().map(|record| record.is_signed).collect();
     assert_eq!(is_signed, [true, true, true, true, false]);
 }
 
@@ -84,7 +84,7 @@ fn records_of_final_blocks_leave_long_file() {
     assert!(long > REWRITE_FROM && journal.file.length() < long / 100);
     journal.record(&prefix(5_000, 1, false), true).unwrap();
     drop(journal);
-    let number = |it: &Recorded| it.prefix.promised.header.number;
+    let number = |record: &Recorded| record.prefix.promised.header.number;
     let numbers: Vec<_> = open(&path).records.iter().map(number).collect();
     assert_eq!(numbers, (4_991..=5_000).collect::<Vec<_>>());
 }
@@ -96,7 +96,7 @@ fn damaged_journal_is_never_intact() {
     let path = folder.path().join("preconfirmations");
     let all = [prefix(1, 1, false), prefix(1, 2, true)];
     let mut journal = open(&path).journal;
-    all.iter().for_each(|it| journal.record(it, true).unwrap());
+    all.iter().for_each(|prefix| journal.record(prefix, true).unwrap());
     drop(journal);
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
@@ -120,7 +120,7 @@ fn is_boundary(whole: &[u8], length: usize) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("whole");
     fs::write(&path, whole).unwrap();
-    let lengths: Vec<_> = open(&path).journal.records.iter().map(|(_, it)| it.len()).collect();
+    let lengths: Vec<_> = open(&path).journal.records.iter().map(|(_, raw)| raw.len()).collect();
     length == 0 || RecordFile::offsets(lengths).any(|offset| offset == length as u64)
 }
 
@@ -160,7 +160,7 @@ fn record_has_anchor_of_its_block() {
         journal.record(&prefix, true).unwrap();
     }
     drop(journal);
-    let anchors = open(&path).records.into_iter().map(|it| it.prefix.promised.anchor);
+    let anchors = open(&path).records.into_iter().map(|record| record.prefix.promised.anchor);
     let expected = [(9, B256::repeat_byte(9)), (0, B256::ZERO)];
     assert_eq!(anchors.collect::<Vec<_>>(), expected);
 }

@@ -40,7 +40,7 @@ fn conflicting_prefix_is_refused_and_not_recorded() {
     signer.sign(prefix(1, 3, true), &view).unwrap();
     let recorded = Journal::open(&path, Address::repeat_byte(0xa0), signer.key.address());
     let recorded = recorded.unwrap().records;
-    let lengths = recorded.iter().map(|it| it.prefix.transactions.len());
+    let lengths = recorded.iter().map(|record| record.prefix.transactions.len());
     assert_eq!(lengths.collect::<Vec<_>>(), [2, 3]);
 }
 
@@ -56,8 +56,8 @@ fn unsigned_block_lets_no_shorter_one_be_signed() {
         assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
     }
     let mut signer = open(&path);
-    for kept in [prefix(1, 1, false), prefix(1, 2, true)] {
-        signer.sign(kept, &view()).unwrap();
+    for prefix_ in [prefix(1, 1, false), prefix(1, 2, true)] {
+        signer.sign(prefix_, &view()).unwrap();
     }
 }
 
@@ -72,7 +72,7 @@ fn sealed_prefix_may_be_unfinished_too() {
         let parent = last.promised.header.parent;
         let unfinished =
             |parent, time| open(&path).unfinished_on(BlockNumHash::new(0, parent), time, &view());
-        let got = unfinished(parent, 3_611).map(|it| it.prefix.promised);
+        let got = unfinished(parent, 3_611).map(|record| record.prefix.promised);
         assert_eq!(got, Some(last.promised));
         assert!(unfinished(parent, 3_612).is_none(), "no longer in force");
         assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
@@ -89,7 +89,7 @@ fn view_with(l1_hash: B256) -> L1View {
         timestamp: 0,
         base_fee: 7,
     };
-    view.take(header, Events::default());
+    view.apply(header, Events::default());
     view
 }
 
@@ -163,7 +163,7 @@ fn promise_on_another_branch_is_noticed() {
         prefix.promised.header.parent = parent;
         Recorded { prefix, is_signed }
     };
-    let hash = |it: &Recorded| it.prefix.promised.header.hash;
+    let hash = |record: &Recorded| record.prefix.promised.header.hash;
     let [genesis, a, b] = [0, 1, 2].map(B256::repeat_byte);
     // The first block is unsigned, and another block in its place is recorded later.
     let first = recorded(2, a, false);
@@ -172,12 +172,15 @@ fn promise_on_another_branch_is_noticed() {
     other.prefix.promised.header.hash = b;
     let records = [first.clone(), promised.clone(), other];
     let mut branch = |records: &[Recorded], own: &[B256]| {
-        let is_own = |it: BlockNumHash| own.get(it.number as usize) == Some(&it.hash);
+        let is_own = |block: BlockNumHash| own.get(block.number as usize) == Some(&block.hash);
         let head = BlockNumHash::new(own.len() as u64 - 1, own[own.len() - 1]);
         let root = signer.promised_branch(records, head, &view(), is_own);
         let unfinished: Vec<_> = signer.unfinished.values().map(hash).collect();
         signer.unfinished.clear();
-        (root.map(|it| it.map(|it| it.number)).map_err(|error| error.to_string()), unfinished)
+        (
+            root.map(|root| root.map(|block| block.number)).map_err(|error| error.to_string()),
+            unfinished,
+        )
     };
     let (root, mut unfinished) = branch(&records, &[genesis, a, b]);
     assert_eq!(root, Ok(Some(1)), "both branches begin there");
@@ -207,7 +210,8 @@ fn branch_that_ended_is_not_made_again() {
     let mut promised = prefix(3, 1, true);
     promised.promised.header.parent = first.promised.header.hash;
     promised.promised.header.timestamp = 3_000;
-    let is_own = |it: BlockNumHash| [genesis, a, b].get(it.number as usize) == Some(&it.hash);
+    let is_own =
+        |block: BlockNumHash| [genesis, a, b].get(block.number as usize) == Some(&block.hash);
     for (time, expected) in [(3_588, Some(1)), (3_589, None)] {
         let mut view = view();
         let header = L1Header {
@@ -217,12 +221,12 @@ fn branch_that_ended_is_not_made_again() {
             timestamp: time,
             base_fee: 7,
         };
-        view.take(header, Events::default());
+        view.apply(header, Events::default());
         let records = [first.clone(), promised.clone()];
         let records = records.map(|prefix| Recorded { prefix, is_signed: true });
         let head = BlockNumHash::new(2, b);
         let root = signer.promised_branch(&records, head, &view, is_own).unwrap();
-        assert_eq!(root.map(|it| it.number), expected, "{time}");
+        assert_eq!(root.map(|root| root.number), expected, "{time}");
     }
 }
 

@@ -62,7 +62,7 @@ impl Competitors {
         client: Arc<L1Client>,
         runtime: tokio::runtime::Handle,
     ) {
-        let probe = Probe::ask(move || {
+        let probe = Probe::spawn(move || {
             let head = peer.as_deref().and_then(|url| runtime.block_on(sequencer_at(url)));
             let sender = || client.sender_of(transaction).ok().flatten();
             head.map_or_else(|| CompetingSequencer::Account(sender()), CompetingSequencer::Peer)
@@ -75,7 +75,7 @@ impl Competitors {
     /// account (`account`) posted.
     pub(super) fn peer(&mut self, account: Option<Address>) -> Option<u64> {
         let (transaction, probe) = self.pending.as_ref()?;
-        let (transaction, competitor) = (*transaction, probe.answer()?);
+        let (transaction, competitor) = (*transaction, probe.response()?);
         self.pending = None;
         match (competitor, account) {
             (Ok(CompetingSequencer::Peer(head)), _) => return Some(head),

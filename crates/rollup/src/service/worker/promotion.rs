@@ -30,7 +30,7 @@ impl Promotion {
     /// Returns the channel for the result and the outcome of the checks, or the promotion while
     /// they are pending.
     pub(super) fn checked(self) -> Result<(Responder, Result<(), RoleError>), Self> {
-        match self.checks.0.answer() {
+        match self.checks.0.response() {
             None => Err(self),
             Some(Ok(outcome)) => Ok((self.responder, outcome)),
             Some(Err(Unanswered)) => Ok((self.responder, Err(RoleError::Silent))),
@@ -62,7 +62,7 @@ impl PromotionChecks {
         // Use a block that most L1 nodes have, so that their responses are equal.
         let at = view.head().map_or(BlockId::latest(), |head| head.hash.into());
         let rollup = view.deployment().rollup;
-        let probe = Probe::ask(move || {
+        let probe = Probe::spawn(move || {
             if let Some(url) = peer
                 && let Some(head) = runtime.block_on(sequencer_at(&url))
             {
@@ -72,7 +72,7 @@ impl PromotionChecks {
             if used != with_waiting && !force {
                 return Err(RoleError::Nonce { got: used, expected: with_waiting });
             }
-            let admission = client.most(Quorum::Answering, |provider| {
+            let admission = client.majority(Quorum::Responding, |provider| {
                 rollup_contracts::admission(provider, rollup, account, rules, at)
             });
             admission?.fee_recipient(time)?;

@@ -26,7 +26,7 @@ pub(super) fn publish_status(
     status.l1_head = l1_head.map(num_hash);
     status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
     status.l1_finalized = view.finalized();
-    status.l1_entries = view.held() as u64;
+    status.l1_entries = view.entries() as u64;
     status.overtaken = overtaken;
     status.unsafe_head = num_hash(head.num_hash());
     status.safe_head = num_hash(view.advanced_head().unwrap_or(genesis));
@@ -36,14 +36,14 @@ pub(super) fn publish_status(
     status.submitter = role.submitter_status();
     drop(status);
     let waiting = role.requeued();
-    let hash = |it: &RecoveredTransaction| *it.transaction.hash();
+    let hash = |tx: &RecoveredTransaction| *tx.transaction.hash();
     let mut requeued = shared.requeued.lock();
     // Encode only when they have changed, rather than at each turn.
     if requeued.len() != waiting.len()
         || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
     {
-        let raw = |it: &RecoveredTransaction| Bytes::from(it.transaction.encoded_2718());
-        *requeued = waiting.iter().map(|it| (hash(it), raw(it))).collect();
+        let raw = |tx: &RecoveredTransaction| Bytes::from(tx.transaction.encoded_2718());
+        *requeued = waiting.iter().map(|tx| (hash(tx), raw(tx))).collect();
     }
     drop(requeued);
 }

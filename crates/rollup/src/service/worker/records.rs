@@ -33,8 +33,8 @@ impl PendingRecords {
     /// [`RoleError::Unready`] if the operating system cannot create a thread.
     pub(super) fn start(lease: &Lease) -> Result<Self, RoleError> {
         let records = SharedRecords::of(lease);
-        let asked = records.clone();
-        let probe = Probe::ask(move || asked.read(0)).map_err(BatcherError::NoThread)?;
+        let log = records.clone();
+        let probe = Probe::spawn(move || log.read(0)).map_err(BatcherError::NoThread)?;
         Ok(Self { records, probe })
     }
 
@@ -45,9 +45,9 @@ impl PendingRecords {
 
     /// Returns the records, or `self` while they are being read.
     pub(super) fn read(self) -> Result<Result<TermRecords, RoleError>, Self> {
-        let Some(answer) = self.probe.answer() else { return Err(self) };
+        let Some(result) = self.probe.response() else { return Err(self) };
         let records = self.records;
-        Ok(match answer {
+        Ok(match result {
             Ok(Ok(read)) => Ok(TermRecords { records, read: Mutex::new(Some(read)) }),
             Ok(Err(error)) => Err(PrefixError::NotShared(error).into()),
             Err(Unanswered) => Err(RoleError::Silent),

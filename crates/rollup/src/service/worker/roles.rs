@@ -11,7 +11,7 @@ use crate::{
     batcher::{Batcher, BatcherError, BatcherHandle},
     l1::sync_state::L1SyncState,
     l2::{
-        pool_log::{KeptPool, PoolLog},
+        pool_log::{LoadedPool, PoolLog},
         signed_blocks::BlockSigning,
         syncer::L2Syncer,
     },
@@ -60,8 +60,8 @@ pub(crate) struct RoleManager {
 impl RoleManager {
     /// Creates the manager of a node without a role, which [`Self::lead`] or [`Self::follow`] sets.
     pub(super) fn new(mut start: Start, client: Arc<L1Client>, reads_blobs: bool) -> Self {
-        let (pool_log, deferred) = match start.kept_pool.take() {
-            Some(KeptPool { log, refused }) => (Some(log), refused),
+        let (pool_log, deferred) = match start.loaded_pool.take() {
+            Some(LoadedPool { log, refused }) => (Some(log), refused),
             None => (None, Vec::new()),
         };
         Self {
@@ -124,7 +124,7 @@ impl RoleManager {
 
     /// Returns the account that posts blocks, if this node has its key.
     fn account(&self) -> Option<Address> {
-        self.start.sequencing.as_ref().map(|it| it.advance_key.address())
+        self.start.sequencing.as_ref().map(|sequencing| sequencing.advance_key.address())
     }
 
     /// Returns the fault of a sequencer whose keys another node also uses.
@@ -293,9 +293,9 @@ impl RoleManager {
         let view = &follower.sync().view;
         let fault = l1_sync.fault();
         if !l1_sync.is_synced || fault.is_some() {
-            let seen = (view.head().map_or(0, |head| head.number), view.latest());
+            let progress = (view.head().map_or(0, |head| head.number), view.latest());
             let failed = l1_sync.unread.as_ref().map(|failed| (failed.read, failed.latest));
-            let (got, expected) = failed.unwrap_or(seen);
+            let (got, expected) = failed.unwrap_or(progress);
             return Err(RoleError::NotSynced { got, expected, fault });
         }
         Ok(config)
@@ -334,7 +334,7 @@ impl RoleManager {
         else {
             return self.promote(None).map(Some);
         };
-        let pending = match self.pending_records.take().filter(|it| it.is_of(lease)) {
+        let pending = match self.pending_records.take().filter(|records| records.is_of(lease)) {
             Some(pending) => pending,
             None => PendingRecords::start(lease)?,
         };
@@ -387,7 +387,7 @@ impl RoleManager {
             return Err(PrefixError::NotShared(LeaseError::NotHeld { token }).into());
         }
         let is_own = |block: BlockNumHash| {
-            chain.canonical_hash(block.number).is_ok_and(|it| it == Some(block.hash))
+            chain.canonical_hash(block.number).is_ok_and(|hash| hash == Some(block.hash))
         };
         Ok(signer.join(records, chain.head().num_hash(), &view, is_own)?)
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     L1Profile, RollupRules, SequencerConfig,
-    l2::{pool_log::KeptPool, unsafe_block_client::UnsafeBlockClient},
+    l2::{pool_log::LoadedPool, unsafe_block_client::UnsafeBlockClient},
     lease::Lease,
     sequencer::Preconfirmations,
     service::node_handle::NodeHandle,
@@ -22,7 +22,7 @@ pub(crate) struct Start {
     pub(crate) shared: Arc<NodeHandle>,
     pub(crate) data_dir: Option<PathBuf>,
     /// The pool file. Once this node is the sequencer, it includes the acknowledged transactions.
-    pub(crate) kept_pool: Option<KeptPool>,
+    pub(crate) loaded_pool: Option<LoadedPool>,
     /// Configuration of a sequencer, if the node can be one.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
     /// Signer of prefixes, if the node signs them as sequencer.

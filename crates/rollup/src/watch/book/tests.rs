@@ -31,7 +31,7 @@ pub(in crate::watch) fn update_of(
     first: usize,
     is_sealed: bool,
 ) -> PrefixUpdate {
-    let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+    let put = |raw: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(raw);
     let header = Header {
         parent_hash: parent,
         number,
@@ -88,16 +88,16 @@ impl Book {
     }
 }
 
-fn keep(book: &mut Book, update: &PrefixUpdate) -> Result<bool, NotKept> {
+fn keep(book: &mut Book, update: &PrefixUpdate) -> Result<bool, NotStored> {
     let header = HeaderSummary::read(&update.header).unwrap();
     let signer = update.message.signer(&DOMAIN, update.signature.as_slice()).unwrap();
     book.keep(update, header, signer, header.parent == PARENT, &is_on_l1)
 }
 
 /// Returns the lengths of the stored blocks.
-fn kept(book: &Book) -> Vec<usize> {
-    let all = book.parents.values().flat_map(|it| &it.all);
-    let length = |it: &Arc<Watched>| match &it.body {
+fn lengths(book: &Book) -> Vec<usize> {
+    let all = book.parents.values().flat_map(|parent| &parent.all);
+    let length = |watched: &Arc<Watched>| match &watched.body {
         Body::Own(all) => all.len(),
         Body::InBlock { count, .. } => *count,
     };
@@ -112,13 +112,13 @@ fn longest_prefix_and_sealed_block_are_kept() {
     }
     assert_eq!(keep(&mut book, &update(PARENT, "abc", 3, false)), Ok(false), "known");
     assert_eq!(keep(&mut book, &update(PARENT, "abcd", 3, true)), Ok(true));
-    assert_eq!(kept(&book), [3, 4]);
+    assert_eq!(lengths(&book), [3, 4]);
     assert!(book.conflicting().is_empty());
     // Once L1 includes the block, its prefix adds no evidence, and the chain has the transactions.
     let hash = update(PARENT, "abcd", 0, true).message.block_hash;
     let before = book.bytes();
     book.checked(&(NUMBER, PARENT), hash);
-    assert_eq!(kept(&book), [4]);
+    assert_eq!(lengths(&book), [4]);
     assert!(book.bytes() < before / 2);
     assert!(book.to_check(NUMBER, |_| Some(hash)).is_empty());
     assert_eq!(book.to_check(NUMBER, |_| Some(PARENT)).len(), 1, "after an L1 reorg");
@@ -152,7 +152,7 @@ fn dropped_places_never_hide_later_conflicts() {
     }
     // Even if there are more of them than are checked at once.
     let missing = (0..=MAX_CHECKED as u64).map(|number| (number, B256::ZERO));
-    book.conflicts.extend(missing.filter(|it| it.0 != NUMBER));
+    book.conflicts.extend(missing.filter(|key| key.0 != NUMBER));
     for letters in ["a", "b"] {
         keep(&mut book, &update(B256::repeat_byte(9), letters, 0, true)).unwrap();
     }
@@ -206,16 +206,16 @@ fn registered_signer_is_checked_again() {
 fn updates_need_their_transactions() {
     let mut book = Book::default();
     let gap = keep(&mut book, &update(PARENT, "ab", 1, false));
-    assert_eq!(gap, Err(NotKept::Gap { first: 1, known: 0 }));
+    assert_eq!(gap, Err(NotStored::Gap { first: 1, known: 0 }));
     keep(&mut book, &update(PARENT, "a", 0, false)).unwrap();
     assert_eq!(keep(&mut book, &update(PARENT, "ab", 1, false)), Ok(true));
     let mut other = update(PARENT, "abc", 0, false);
     other.transactions.pop();
-    assert_eq!(keep(&mut book, &other), Err(NotKept::Garbage));
+    assert_eq!(keep(&mut book, &other), Err(NotStored::Garbage));
     // None of these parents is in the chain, so the number of them is limited.
     let foreign = |index: u8| update(B256::repeat_byte(index), "a", 0, false);
     for index in 2..20 {
-        let expected = if index < 9 { Ok(true) } else { Err(NotKept::Garbage) };
+        let expected = if index < 9 { Ok(true) } else { Err(NotStored::Garbage) };
         assert_eq!(keep(&mut book, &foreign(index)), expected, "{index}");
     }
 }
@@ -242,7 +242,7 @@ fn void_copies_never_displace_evidence() {
         let all: Vec<_> = book.parents[&(NUMBER, PARENT)].all.iter().collect();
         assert_eq!(all.len(), count);
         for update in [&sealed, &on_l1] {
-            assert!(all.iter().any(|it| it.signed.message == update.message), "{count}");
+            assert!(all.iter().any(|watched| watched.signed.message == update.message), "{count}");
         }
     };
     require_both(&book, MAX_FOR_PARENT);
@@ -271,11 +271,11 @@ fn foreign_parents_never_displace_evidence() {
     }
     let is_foreign = |(place, _): &(&Place, &Parent)| place.1 != PARENT;
     let bytes = |book: &Book| -> usize {
-        book.parents.iter().filter(is_foreign).map(|(_, it)| it.bytes()).sum()
+        book.parents.iter().filter(is_foreign).map(|(_, parent)| parent.bytes()).sum()
     };
     assert!((1..=MAX_ORPHAN_BYTES).contains(&bytes(&book)), "{}", bytes(&book));
     assert!(book.parents.contains_key(&(NUMBER, PARENT)));
-    assert!(book.unchecked.iter().any(|it| it.watched.signed.message == lie.message));
+    assert!(book.unchecked.iter().any(|entry| entry.watched.signed.message == lie.message));
     assert_eq!(book.unchecked.len(), MAX_UNCHECKED);
     drop(book);
     let mut book = open(&path);
@@ -284,7 +284,7 @@ fn foreign_parents_never_displace_evidence() {
     assert!(book.parents.contains_key(&(NUMBER, PARENT)));
     // Blocks in the chain are not limited.
     book.find_parents(|_| true);
-    assert!(book.parents.values().all(|it| !it.is_orphan));
+    assert!(book.parents.values().all(|parent| !parent.is_orphan));
     // Even if its parent cannot be found later.
     let (place, number) = book.parents.keys().map(|place| (*place, place.0)).next_back().unwrap();
     let more = update_of(number, place.1, &transactions("z"), 0, true);
@@ -296,7 +296,7 @@ fn foreign_parents_never_displace_evidence() {
 fn blocks_longer_than_blobs_are_refused() {
     let mut book = Book::default();
     let long = |len: usize| update_of(NUMBER, PARENT, &[vec![7; len].into()], 0, true);
-    assert_eq!(keep(&mut book, &long(MAX_BLOCK_BYTES + 1)), Err(NotKept::Garbage));
+    assert_eq!(keep(&mut book, &long(MAX_BLOCK_BYTES + 1)), Err(NotStored::Garbage));
     assert_eq!(keep(&mut book, &long(MAX_BLOCK_BYTES)), Ok(true));
 }
 
@@ -311,18 +311,18 @@ fn messages_survive_restarts_and_damage() {
     }
     drop(book);
     let mut book = open(&path);
-    assert_eq!((kept(&book), book.conflicting().len()), (vec![3, 4, 1], 1));
+    assert_eq!((lengths(&book), book.conflicting().len()), (vec![3, 4, 1], 1));
     // The rewritten file only has the stored messages.
     let file = book.file.as_mut().unwrap();
-    file.rewrite(book.parents.values().flat_map(|it| &it.all));
+    file.rewrite(book.parents.values().flat_map(|parent| &parent.all));
     drop(book);
     let whole = fs::read(&path).unwrap();
-    assert_eq!(kept(&open(&path)), [3, 4, 1]);
+    assert_eq!(lengths(&open(&path)), [3, 4, 1]);
     for at in (0..whole.len()).step_by(7) {
         let mut flipped = whole.clone();
         flipped[at] ^= 0x40;
         fs::write(&path, &flipped).unwrap();
-        let kept = kept(&open(&path));
-        assert!([3, 4, 1].starts_with(&kept), "{at}: {kept:?}");
+        let stored = lengths(&open(&path));
+        assert!([3, 4, 1].starts_with(&stored), "{at}: {stored:?}");
     }
 }

@@ -61,7 +61,7 @@ impl Test {
             let input = params[0]["input"].as_str().filter(|_| method == "eth_call")?;
             let input: Bytes = input.parse().unwrap();
             let bond_of = |account: Address| if account == l1.account { l1.bond } else { 0 };
-            let answer = match input[..4].try_into().unwrap() {
+            let output = match input[..4].try_into().unwrap() {
                 accountOfCall::SELECTOR => l1.account.abi_encode(),
                 bondsCall::SELECTOR => {
                     let call = bondsCall::abi_decode(&input).unwrap();
@@ -70,7 +70,7 @@ impl Test {
                 commitmentsCall::SELECTOR => U256::from(u8::from(l1.is_committed)).abi_encode(),
                 selector => panic!("{selector:?}"),
             };
-            Some(Ok(json!(Bytes::from(answer))))
+            Some(Ok(json!(Bytes::from(output))))
         });
         let sender = has_key.then(|| {
             let key = Signer::new("key", Key::named("alice").secret()).unwrap();
@@ -84,7 +84,7 @@ impl Test {
 
     fn add(&mut self, index: u64) -> Option<u64> {
         let dropped = self.reporter.add(found(index), &self.fixture.view);
-        dropped.map(|it| it.offence.number)
+        dropped.map(|dropped| dropped.offence.number)
     }
 
     fn step(&mut self) {
@@ -171,7 +171,7 @@ fn accusation_is_kept_until_final() {
         let mut test = Test::new(true);
         test.add(1);
         test.reporter.cases[0].stage = Stage::Accusing;
-        test.fixture.view.take(header(2), Default::default());
+        test.fixture.view.apply(header(2), Default::default());
         test.include(true);
         test.l1.lock().reverts = true;
         test.step();
@@ -179,7 +179,7 @@ fn accusation_is_kept_until_final() {
         if is_reorganized {
             test.fixture.view.cut_back(Some(1));
             let other = L1Header { hash: B256::repeat_byte(0xee), ..header(2) };
-            test.fixture.view.take(other, Default::default());
+            test.fixture.view.apply(other, Default::default());
             test.step();
             assert_eq!(test.reporter.cases[0].stage, Stage::Found);
             continue;

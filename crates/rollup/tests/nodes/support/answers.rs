@@ -30,19 +30,20 @@ impl Service<RequestPacket> for Checked {
     }
 
     fn call(&mut self, packet: RequestPacket) -> Self::Future {
-        let method =
-            |it: &alloy_json_rpc::SerializedRequest| (it.id().clone(), it.method().to_owned());
+        let method = |request: &alloy_json_rpc::SerializedRequest| {
+            (request.id().clone(), request.method().to_owned())
+        };
         let methods: HashMap<Id, String> = packet.requests().iter().map(method).collect();
         let answers = self.0.call(packet);
         Box::pin(async move {
             let answers = answers.await?;
-            for answer in answers.responses() {
-                let Some(method) = methods.get(&answer.id) else { continue };
-                if let ResponsePayload::Success(answer) = &answer.payload
+            for response in answers.responses() {
+                let Some(method) = methods.get(&response.id) else { continue };
+                if let ResponsePayload::Success(response) = &response.payload
                     && let Some(schema) = schema_of(&DOCUMENT, method)
                 {
-                    let answer: Value = serde_json::from_str(answer.get()).unwrap();
-                    assert_eq!(mismatch(&DOCUMENT, schema, &answer), None, "{method}");
+                    let response: Value = serde_json::from_str(response.get()).unwrap();
+                    assert_eq!(mismatch(&DOCUMENT, schema, &response), None, "{method}");
                 }
             }
             Ok(answers)

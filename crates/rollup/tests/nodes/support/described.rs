@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let Value::Object(keywords) = schema else { return None };
     let object = value.as_object();
-    let texts = |it: &Value| -> Vec<String> {
-        let texts = it.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let texts = |value: &Value| -> Vec<String> {
+        let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
         texts.map(str::to_owned).collect()
     };
     let wrong = |what: &str| Some(format!("{value}: {what}"));
@@ -59,7 +59,7 @@ pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Optio
                     Value::Array(_) => "array",
                     Value::Object(_) => "object",
                 };
-                match argument == kind || texts(argument).iter().any(|it| it == kind) {
+                match argument == kind || texts(argument).iter().any(|text| text == kind) {
                     true => None,
                     false => wrong(&argument.to_string()),
                 }
@@ -71,7 +71,8 @@ pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Optio
                 })
             }
             "required" => {
-                let missing = |name: &String| object.is_some_and(|it| !it.contains_key(name));
+                let missing =
+                    |name: &String| object.is_some_and(|fields| !fields.contains_key(name));
                 let missing = texts(argument).into_iter().find(missing);
                 missing.map(|name| format!("{name} is missing"))
             }
@@ -94,7 +95,7 @@ pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Optio
 /// Returns the schema of a method's answer, if the document has the method.
 pub(crate) fn schema_of<'d>(document: &'d Value, method: &str) -> Option<&'d Value> {
     let mut methods = document["methods"].as_array().into_iter().flatten();
-    methods.find(|it| it["name"] == method).map(|it| &it["result"]["schema"])
+    methods.find(|entry| entry["name"] == method).map(|method| &method["result"]["schema"])
 }
 
 /// Returns the example answers in `docs/methods.md` by method.
@@ -113,10 +114,10 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Value> {
 }
 
 /// Returns the place in an answer that has other fields, or other kinds of values, than an example.
-/// What is absent in one of the two is not compared, nor are variants of other names.
-pub(crate) fn other_form(example: &Value, answer: &Value) -> Option<String> {
+/// Fields that are absent in one of the two are not compared, nor are variants with other names.
+pub(crate) fn other_form(example: &Value, response: &Value) -> Option<String> {
     let is_hex = |text: &str| text.starts_with("0x");
-    match (example, answer) {
+    match (example, response) {
         (Value::Null, _) | (_, Value::Null) | (Value::Bool(_), Value::Bool(_)) => None,
         (Value::String(one), Value::String(other)) if is_hex(one) == is_hex(other) => None,
         (Value::Array(examples), Value::Array(items)) => {
@@ -130,10 +131,10 @@ pub(crate) fn other_form(example: &Value, answer: &Value) -> Option<String> {
             }
             let names = fields.keys().chain(others.keys());
             names.into_iter().find_map(|name| match (fields.get(name), others.get(name)) {
-                (Some(example), Some(answer)) => other_form(example, answer),
+                (Some(example), Some(response)) => other_form(example, response),
                 _ => Some(format!("only one of the two has {name}")),
             })
         }
-        _ => Some(format!("{answer}, in the example {example}")),
+        _ => Some(format!("{response}, in the example {example}")),
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn start(program: &Path, genesis: &Genesis) -> Result<DrivenCli
     DrivenClient::start("ethrex", &genesis, |places| {
         let mut command = Command::new(program);
         command.arg(&places.genesis).arg(&places.secret);
-        command.args([places.rpc, places.engine].map(|it| it.to_string()));
+        command.args([places.rpc, places.engine].map(|port| port.to_string()));
         command
     })
     .await

@@ -53,7 +53,12 @@ impl Setup {
     /// A rollup that anyone may advance, on a new devnet.
     pub(crate) fn new() -> Self {
         let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self { l1: Devnet::builder(), forks, accounts: Vec::new(), change: Box::new(|it| it) }
+        Self {
+            l1: Devnet::builder(),
+            forks,
+            accounts: Vec::new(),
+            change: Box::new(|rollup| rollup),
+        }
     }
 
     /// A rollup with blobs whose L1 starts at Prague at `time` and activates later forks after
@@ -120,7 +125,7 @@ impl Setup {
 
     /// Only this account may advance the rollup.
     pub(crate) fn sequencer(self, sequencer: Address) -> Self {
-        self.change(move |it| it.sequenced_by(sequencer))
+        self.change(move |rollup| rollup.sequenced_by(sequencer))
     }
 
     pub(crate) async fn deploy(self) -> Result<DevnetRollup> {
@@ -264,7 +269,7 @@ impl DevnetRollup {
     }
 
     pub(crate) async fn follower(&self, sequencer: Option<&RollupNode>) -> Result<RollupNode> {
-        let sequencer = sequencer.map(|it| format!("ws://{}", it.server().addresses()[0]));
+        let sequencer = sequencer.map(|node| format!("ws://{}", node.server().addresses()[0]));
         Ok(RollupNode::start(self.config(Role::Follower { sequencer })).await?)
     }
 
@@ -381,7 +386,7 @@ pub(crate) fn admin_of(node: &RollupNode) -> Result<RootProvider> {
 }
 
 /// Returns a JSON-RPC response to a request with this text as the result.
-pub(crate) fn answer(request: &str, result: impl core::fmt::Display) -> String {
+pub(crate) fn json_response(request: &str, result: impl core::fmt::Display) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{result}"}}"#, id_of(request))
 }
 
@@ -421,6 +426,13 @@ pub(crate) async fn until_synced(node: &RollupNode) -> Result<()> {
     until_status("L1", node, |status| status.synced).await
 }
 
+/// Waits until a node has read L1's current head.
+pub(crate) async fn until_l1_head(rollup: &DevnetRollup, node: &RollupNode) -> Result<()> {
+    let head = rollup.provider.get_block_number().await?;
+    until_status("L1's head", node, |status| status.l1_head.is_some_and(|l1| l1.number >= head))
+        .await
+}
+
 /// Waits until L1 has all blocks of a node.
 pub(crate) async fn until_settled(what: &str, node: &RollupNode) -> Result<()> {
     until_status(what, node, |status| status.safe_head == status.unsafe_head).await
@@ -429,7 +441,7 @@ pub(crate) async fn until_settled(what: &str, node: &RollupNode) -> Result<()> {
 /// Waits until a node reports a fault that contains this text.
 pub(crate) async fn until_fault(node: &RollupNode, text: &str) -> Result<()> {
     let what = format!("a fault with: {text}");
-    until_status(&what, node, |status| status.fault.is_some_and(|it| it.contains(text))).await
+    until_status(&what, node, |status| status.fault.is_some_and(|fault| fault.contains(text))).await
 }
 
 /// Waits until an account has this balance on the L2 of a node.
@@ -475,7 +487,8 @@ pub(crate) async fn until_included(what: &str, node: &RollupNode, hash: B256) ->
 pub(crate) async fn until_posted(what: &str, node: &RollupNode, hash: B256) -> Result<()> {
     let l2 = provider_of(node)?;
     until(what, node, || async {
-        let number = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_number);
+        let number =
+            l2.get_transaction_receipt(hash).await?.and_then(|receipt| receipt.block_number);
         Ok(number.is_some_and(|number| node.status().safe_head.number >= number))
     })
     .await

@@ -110,11 +110,12 @@ async fn l1_reorg_voids_first_of_two_messages() -> Result<()> {
             until("another prefix", &sequencer, || async {
                 rollup.provider.anvil_mine(Some(1), None).await?;
                 let newest = first_prefix(&sequencer).await.ok();
-                Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
+                Ok(newest
+                    .is_some_and(|update| update.message.block_hash != first.message.block_hash))
             })
             .await?;
             let second = first_prefix(&sequencer).await?;
-            let [a, b] = [&first, &second].map(|it| HeaderSummary::read(&it.header));
+            let [a, b] = [&first, &second].map(|update| HeaderSummary::read(&update.header));
             let (a, b) = (a?, b?);
             assert_eq!((a.number, a.parent), (b.number, b.parent));
             assert_ne!(a.environment, b.environment);
@@ -193,7 +194,7 @@ async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
     until("another prefix", &sequencer, || async {
         rollup.provider.anvil_mine(Some(1), None).await?;
         let newest = first_prefix(&sequencer).await.ok();
-        Ok(newest.is_some_and(|it| it.message.block_hash != first.message.block_hash))
+        Ok(newest.is_some_and(|update| update.message.block_hash != first.message.block_hash))
     })
     .await?;
     assert!(first_prefix(&sequencer).await?.message.l1_block >= first.message.l1_block);
@@ -201,14 +202,14 @@ async fn shorter_l1_repeats_no_preconfirmed_block() -> Result<()> {
     Ok(())
 }
 
-/// It rebuilds a block after an L1 reorg, and goes on after a restart.
+/// It rebuilds a block after an L1 reorg, and continues after a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     let bonded = Bonded::new(&["alice", "bob"]).await?;
-    let (folder, kept) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (folder, data) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let (rollup, mut updates) = (&bonded.rollup, Vec::new());
     let sequencer = bonded.sequencer(folder.path()).await?;
-    let mut watching = bonded.watch(&sequencer, Some(kept.path())).await?;
+    let mut watching = bonded.watch(&sequencer, Some(data.path())).await?;
     let recording = Recording::start(&sequencer).await?;
     let _sent = rollup.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
     let first = send(&provider_of(&sequencer)?, "alice", 0).await?;
@@ -234,18 +235,18 @@ async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     assert_eq!(watching.reports(), []);
     watching.node.stop().await;
     let sequencer = bonded.sequencer(folder.path()).await?;
-    let mut watching = bonded.watch(&sequencer, Some(kept.path())).await?;
+    let mut watching = bonded.watch(&sequencer, Some(data.path())).await?;
     let recording = Recording::start(&sequencer).await?;
     until_included(&sequencer, third).await?;
     let fourth = send(&provider_of(&sequencer)?, "bob", 1).await?;
     until_preconfirmed(&watching.node, fourth).await?;
     updates.extend(recording.end().await);
     // A recording can start within a block, whose first transactions it lacks.
-    let mut known = 0;
+    let mut count = 0;
     updates.retain(|update| {
-        let is_whole = update.first <= known;
+        let is_whole = update.first <= count;
         if is_whole {
-            known = update.first + update.transactions.len() as u32;
+            count = update.first + update.transactions.len() as u32;
         }
         is_whole
     });
@@ -253,8 +254,8 @@ async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     until("settlement", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
     let refusals = require_all_refused(&bonded, &updates, &sequencer).await?;
     for (error, was_seen) in [
-        ("kept", refusals.iter().any(|it| matches!(it, Refused::NotInConflict(_)))),
-        ("true", refusals.iter().any(|it| matches!(it, Refused::OutcomesEqual(_)))),
+        ("kept", refusals.iter().any(|refusal| matches!(refusal, Refused::NotInConflict(_)))),
+        ("true", refusals.iter().any(|refusal| matches!(refusal, Refused::OutcomesEqual(_)))),
     ] {
         ensure!(was_seen, "nothing was refused as {error}: {refusals:?}");
     }

@@ -31,16 +31,16 @@ impl Simulation {
     /// Returns the heads of the L1 chains that two L1 blocks can be on. The later block decides
     /// whether both are.
     fn heads(&self, a: B256, b: B256) -> BTreeSet<B256> {
-        let known = [a, b].into_iter().filter(|hash| self.l1.contains_key(hash));
-        let heads: BTreeSet<_> = known.collect();
+        let canonical = [a, b].into_iter().filter(|hash| self.l1.contains_key(hash));
+        let heads: BTreeSet<_> = canonical.collect();
         if heads.is_empty() { self.canonical.last().copied().into_iter().collect() } else { heads }
     }
 
     pub(super) fn verdicts(&self) -> Verdicts {
         let mut verdicts = Verdicts::default();
         let mut by_number = BTreeMap::<u64, Vec<&Shown>>::new();
-        for shown in &self.shown {
-            by_number.entry(shown.prefix.promised.header.number).or_default().push(shown);
+        for published in &self.shown {
+            by_number.entry(published.prefix.promised.header.number).or_default().push(published);
         }
         let mut posted = BTreeMap::<u64, Vec<(B256, B256)>>::new();
         for (l1_hash, l1_block) in &self.l1 {
@@ -68,8 +68,8 @@ impl Simulation {
         let (first, second) = (a.signed(), b.signed());
         let proof = first_difference(&a.prefix.transactions, &b.prefix.transactions);
         for head in self.heads(first.message.l1_hash, second.message.l1_hash) {
-            let checked = self.check(head, |it| {
-                equivocation(&first.as_signed(), &second.as_signed(), &proof, it)
+            let checked = self.check(head, |context| {
+                equivocation(&first.as_signed(), &second.as_signed(), &proof, context)
             });
             verdicts.add("equivocation", checked, || format!("{a:?}\n{b:?}"));
         }
@@ -84,8 +84,8 @@ impl Simulation {
             // On other chains the rollup does not include the block.
             if self.ancestor(head, self.l1[&l1_hash].number) == Some(l1_hash) {
                 verdicts.posted += 1;
-                let checked =
-                    self.check(head, |it| broken(&signed.as_signed(), canonical, &proof, it));
+                let checked = self
+                    .check(head, |context| broken(&signed.as_signed(), canonical, &proof, context));
                 verdicts.add("broken", checked, || format!("{a:?}\n{block:?}"));
             }
         }
@@ -98,7 +98,7 @@ impl Simulation {
         let Some(last) = before.checked_sub(1).map(|at| self.canonical[at]) else { return };
         let (head, now) = (number_at(&last), self.l1[&last].timestamp);
         let signed = a.signed();
-        let checked = self.check(last, |it| late(&signed.as_signed(), head, now, 0, it));
+        let checked = self.check(last, |context| late(&signed.as_signed(), head, now, 0, context));
         verdicts.late += u64::from(checked.is_ok());
     }
 }
@@ -140,6 +140,10 @@ impl Verdicts {
     }
 
     pub(super) fn refused(&self, reason: &str) -> u64 {
-        self.refusals.iter().filter(|((_, it), _)| it == reason).map(|(_, count)| count).sum()
+        self.refusals
+            .iter()
+            .filter(|((_, refusal), _)| refusal == reason)
+            .map(|(_, count)| count)
+            .sum()
     }
 }

@@ -7,9 +7,9 @@ use alloy_primitives::B256;
 impl Simulation {
     pub(super) fn reorganise(&mut self) {
         let depth = 1 + self.random.below(DEEPEST);
-        let kept = self.canonical.len().saturating_sub(depth as usize).max(1);
+        let remaining = self.canonical.len().saturating_sub(depth as usize).max(1);
         let old = *self.canonical.last().unwrap();
-        let replaced = self.canonical.split_off(kept);
+        let replaced = self.canonical.split_off(remaining);
         for old in replaced {
             let hash = self.fresh();
             let parent = *self.canonical.last().unwrap();
@@ -58,7 +58,8 @@ impl Simulation {
         let is_censored = self.time < self.censored_until;
         if !is_censored && !self.random.one_in(4) {
             // The other node may have transactions in flight, too.
-            let poster = self.nodes.iter().find(|node| node.leads).map_or(self.feed, |it| it.head);
+            let poster =
+                self.nodes.iter().find(|node| node.leads).map_or(self.feed, |node| node.head);
             let of = if self.random.one_in(8) { self.feed } else { poster };
             let mut chain = self.chain_after(head, of).unwrap_or_default();
             chain.truncate(1 + self.random.below(64) as usize);

@@ -323,8 +323,8 @@ impl Simulation {
             self.counts.jumps += 1;
         }
         if self.time >= self.censored_until && self.comes_every(1_800) {
-            let most = if self.random.one_in(6) { 3 * 3_600 } else { 1_800 };
-            self.censored_until = self.time + self.random.below(most);
+            let max_seconds = if self.random.one_in(6) { 3 * 3_600 } else { 1_800 };
+            self.censored_until = self.time + self.random.below(max_seconds);
             self.counts.censored += 1;
         }
         if self.comes_every(300) {
@@ -350,8 +350,8 @@ impl Simulation {
 
 /// Signs a block whose timestamp differs from that of a message about the same parent.
 fn forge(simulation: &Simulation) -> Shown {
-    let holds = |it: &&Shown| {
-        let message = &it.prefix.promised.message;
+    let holds = |published: &&Shown| {
+        let message = &published.prefix.promised.message;
         message.is_unconditional() || simulation.is_on_l1((message.l1_block, message.l1_hash))
     };
     let last = simulation.shown.iter().rev().find(holds);
@@ -368,7 +368,7 @@ fn forge(simulation: &Simulation) -> Shown {
 
 #[test]
 fn day_of_honest_signers_has_no_fault() {
-    let setting = |name, default| env::var(name).map_or(default, |it| it.parse().unwrap());
+    let setting = |name, default| env::var(name).map_or(default, |value| value.parse().unwrap());
     let (hours, seed) = (setting("ENSHRINE_MODEL_HOURS", 3), setting("ENSHRINE_MODEL_SEED", 50));
     let mut simulation = Simulation::new(seed);
     while simulation.time < BEGIN + hours * 3_600 {

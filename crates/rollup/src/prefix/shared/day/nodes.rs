@@ -33,8 +33,8 @@ impl Simulation {
                 node.start(true);
             }
             // Signed before the suspension.
-            if let Some(shown) = self.nodes[at].unseen.take() {
-                self.show(shown);
+            if let Some(published) = self.nodes[at].unseen.take() {
+                self.show(published);
             }
             if let Some(block) = self.nodes[at].unsealed.take() {
                 self.commit(at, block, None);
@@ -147,7 +147,7 @@ impl Simulation {
             let events = Events { advanced: advanced.collect(), ..Events::default() };
             let (number, parent, timestamp) = (block.number, block.parent, block.timestamp);
             let header = L1Header { number, hash: *hash, parent, timestamp, base_fee: 7 };
-            node.view.take(header, events);
+            node.view.apply(header, events);
             node.read.push(*hash);
         }
         let finalized = (node.read.len() as u64).saturating_sub(FINAL);
@@ -228,16 +228,16 @@ impl Simulation {
         {
             return self.seal_again(at, block, &recorded, stop);
         }
-        let least = signer.least_anchor(parent.header.number + 1, parent.hash, time);
+        let minimum = signer.min_anchor(parent.header.number + 1, parent.hash, time);
         if parent.header.timestamp >= time {
             return;
         }
         let mut anchor = parent.anchor;
         let depth = self.random.below(4);
-        let newest = node.view.head().map(|it| it.number.saturating_sub(depth).max(least));
+        let newest = node.view.head().map(|head| head.number.saturating_sub(depth).max(minimum));
         if let Some(header) = newest.and_then(|number| node.view.header(number))
             && header.number > anchor.0
-            && (least > 0 || self.random.one_in(2))
+            && (minimum > 0 || self.random.one_in(2))
         {
             anchor = (header.number, header.hash);
         }
@@ -249,8 +249,8 @@ impl Simulation {
         let signer = node.signer.as_ref().unwrap();
         let is_own = |number, hash| signer.has_sealed(number, hash);
         let number = block.header.number;
-        let least = signer.least_condition(number, parent.hash, time, &node.view);
-        let named = condition(&node.view, anchor.0, least, is_own);
+        let minimum = signer.min_condition(number, parent.hash, time, &node.view);
+        let named = condition(&node.view, anchor.0, minimum, is_own);
         if let Some(named) = named.filter(|_| may)
             && self.sign(at, &block, false, named, stop).is_ok()
         {
@@ -262,7 +262,7 @@ impl Simulation {
 
     fn may_preconfirm(&mut self, at: usize, parent: &L2Block) -> bool {
         let safe = self.safe(at);
-        let oldest = self.chain_after(safe, parent.hash).and_then(|it| it.first().copied());
+        let oldest = self.chain_after(safe, parent.hash).and_then(|blocks| blocks.first().copied());
         let oldest = oldest.map_or(self.time, |oldest| self.l2[&oldest].header.timestamp);
         let node = &mut self.nodes[at];
         let signer = node.signer.as_mut().unwrap();
@@ -283,9 +283,9 @@ impl Simulation {
         block
     }
 
-    fn seal_again(&mut self, at: usize, block: L2Block, it: &Recorded, stop: Option<Stop>) {
-        if it.is_signed {
-            let message = &it.prefix.promised.message;
+    fn seal_again(&mut self, at: usize, block: L2Block, record: &Recorded, stop: Option<Stop>) {
+        if record.is_signed {
+            let message = &record.prefix.promised.message;
             let named = L1Condition { number: message.l1_block, hash: message.l1_hash };
             // The block is sealed with or without the signature.
             let _ = self.sign(at, &block, true, named, stop);
@@ -330,11 +330,11 @@ impl Simulation {
             node.leads = self.store.lock().term == node.term;
         }
         let published = signed?;
-        let shown = Shown { prefix: published.prefix, signature: published.signature };
+        let update = Shown { prefix: published.prefix, signature: published.signature };
         self.l2.entry(block.hash).or_insert_with(|| block.clone());
         match stop {
-            Some(Stop::Recorded) => self.nodes[at].unseen = Some(shown),
-            _ => self.show(shown),
+            Some(Stop::Recorded) => self.nodes[at].unseen = Some(update),
+            _ => self.show(update),
         }
         Ok(())
     }
@@ -349,13 +349,13 @@ impl Simulation {
         self.store.lock().fate = Some(fate);
     }
 
-    fn show(&mut self, shown: Shown) {
-        let message = &shown.prefix.promised.message;
+    fn show(&mut self, update: Shown) {
+        let message = &update.prefix.promised.message;
         if message.is_sealed {
             let named = L1Condition { number: message.l1_block, hash: message.l1_hash };
             self.sealed.push((message.block_hash, named));
         }
-        self.shown.push(shown);
+        self.shown.push(update);
     }
 
     /// Makes a block the head, unless the node stops first.

@@ -16,7 +16,7 @@ const CHECKS: u32 = 200;
 /// Returns the CPU time of this thread, or zero without Linux's `/proc`.
 fn cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or_default())
 }
 
@@ -24,7 +24,7 @@ fn cpu() -> Duration {
 fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kilobytes.unwrap_or_default() / 1_000
 }
 
@@ -38,10 +38,11 @@ fn block(number: u64, parent: B256) -> Vec<PrefixUpdate> {
         })
         .map(Bytes::from)
         .collect();
-    let lengths = (1..=PREFIXES).map(|it| (it * TRANSACTIONS, it * TRANSACTIONS - TRANSACTIONS));
+    let lengths =
+        (1..=PREFIXES).map(|count| (count * TRANSACTIONS, count * TRANSACTIONS - TRANSACTIONS));
     let ends = lengths.map(|(end, first)| (end, first, false)).chain([(length, length, true)]);
     ends.map(|(end, first, is_sealed)| {
-        let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+        let put = |raw: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(raw);
         let header = Header {
             parent_hash: parent,
             number,
@@ -73,24 +74,24 @@ fn block(number: u64, parent: B256) -> Vec<PrefixUpdate> {
 /// `ENSHRINE_WATCHED_BLOCKS=98292` tests 27 hours of blocks.
 #[test]
 fn book_of_posted_blocks_stays_small() {
-    let count = env::var("ENSHRINE_WATCHED_BLOCKS").ok().and_then(|it| it.parse().ok());
+    let count = env::var("ENSHRINE_WATCHED_BLOCKS").ok().and_then(|value| value.parse().ok());
     let count: u64 = count.unwrap_or(240);
     let (mut book, mut parent, mut posted) = (Book::default(), PARENT, vec![PARENT]);
-    let (before, mut most) = (resident(), 0);
+    let (before, mut peak) = (resident(), 0);
     let (mut keeping, mut checking) = (Duration::ZERO, Duration::ZERO);
     for number in 1..=count {
         let updates = block(number, parent);
         let begun = cpu();
         for update in &updates {
             let header = HeaderSummary::read(&update.header).unwrap();
-            let kept = book.keep(update, header, Address::ZERO, true, &is_on_l1);
-            assert_eq!(kept, Ok(true));
+            let stored = book.keep(update, header, Address::ZERO, true, &is_on_l1);
+            assert_eq!(stored, Ok(true));
             book.executed(&header.hash);
         }
         keeping += cpu() - begun;
         parent = updates[PREFIXES].message.block_hash;
         posted.push(parent);
-        most = most.max(book.bytes());
+        peak = peak.max(book.bytes());
         if number.is_multiple_of(POSTED) {
             let begun = cpu();
             check(&mut book, number, &posted);
@@ -105,12 +106,12 @@ fn book_of_posted_blocks_stays_small() {
     let check_time = (cpu() - begun) / CHECKS;
     let update = keeping / (count as u32 * (PREFIXES as u32 + 1));
     eprintln!(
-        "{count} blocks: at most {most} bytes, {blocks} blocks are kept, {before} to {after} MB of the process; \
+        "{count} blocks: at most {peak} bytes, {blocks} blocks are kept, {before} to {after} MB of the process; \
          {update:?} per prefix, {checking:?} for all posted blocks, {check_time:?} per check at the end"
     );
     assert!(
-        blocks as u64 <= PROVABLE + POSTED && most <= MAX_BYTES,
-        "{blocks} blocks, {most} bytes"
+        blocks as u64 <= PROVABLE + POSTED && peak <= MAX_BYTES,
+        "{blocks} blocks, {peak} bytes"
     );
     // All posted blocks were checked, and refer to the transactions in the chain.
     let length = PREFIXES * TRANSACTIONS * TRANSACTION_BYTES;
