@@ -33,26 +33,26 @@ impl Pool {
         }
         // Once applied, the delegated code can spend the balance that the account's other
         // transactions need.
-        let reserved = |it: &&Address| {
-            let own = usize::from(**it == sender && old.is_none());
-            self.count_of(**it) + own > 1
+        let reserved = |account: &&Address| {
+            let own = usize::from(**account == sender && old.is_none());
+            self.count_of(**account) + own > 1
         };
         if let Some(authority) = context.authorities.iter().find(reserved) {
             return Err(Rejected::AuthorityReserved(*authority));
         }
-        let held =
-            self.by_sender.get(&sender).map_or(U320::ZERO, |it| it.cost_without(new.nonce()));
+        let pending_cost =
+            self.by_sender.get(&sender).map_or(U320::ZERO, |queue| queue.cost_without(new.nonce()));
         let (balance, cost) = (context.balance, new.cost());
-        if held + U320::from(cost) > U320::from(balance) {
-            let held = U256::saturating_from(held);
-            return Err(Rejected::Overdraft { sender, balance, pending_cost: held, cost });
+        if pending_cost + U320::from(cost) > U320::from(balance) {
+            let pending_cost = U256::saturating_from(pending_cost);
+            return Err(Rejected::Overdraft { sender, balance, pending_cost, cost });
         }
         Ok(())
     }
 
     /// Evicts transactions until a new one fits, or evicts none and fails. In a pool above its
     /// limits, only evicts enough to keep the current size.
-    pub(super) fn make_room(
+    pub(super) fn evict_for(
         &mut self,
         new: &PoolTransaction,
         old: Option<&PoolTransaction>,
@@ -69,53 +69,45 @@ impl Pool {
         let is_gapped = self.next_nonce(sender, context.nonce) < new.nonce();
         let mut victims = Vec::<(Arc<PoolTransaction>, DropReason)>::new();
         if is_gapped && replaced.is_none() {
-            let own = self.by_sender.get(&sender).map_or(0, Queue::gapped);
-            if own >= limits.gapped_per_sender {
-                let limit = limits.gapped_per_sender;
-                return Err(Rejected::GappedLimit { sender, limit });
-            }
-            if self.counted_gapped().count() >= limits.gapped {
-                let oldest = self.oldest_gapped(|it| self.counts(it));
-                let Some(oldest) = oldest else {
-                    return Err(Rejected::GappedLimit { sender, limit: limits.gapped });
-                };
-                victims.push((oldest, DropReason::TooManyGapped));
-            }
+            let victim = self.gapped_victim(sender, limits)?;
+            victims.extend(victim.map(|victim| (victim, DropReason::TooManyGapped)));
         }
-        let gone = victims.first().map_or(0, |it| it.0.raw.len());
+        let freed = victims.first().map_or(0, |(victim, _)| victim.raw.len())
+            + replaced.map_or(0, |old| old.raw.len());
         let mut count = self.by_worth.len() + self.gapped.len() + 1
             - usize::from(replaced.is_some())
             - victims.len();
-        let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
+        let mut bytes = self.bytes + new.raw.len() - freed;
         // After the limits are lowered, a single better-paying transaction must not evict
         // everything above the new limits.
-        let most = limits.transactions.max(self.by_worth.len() + self.gapped.len());
-        let most_bytes = limits.bytes.max(self.bytes);
-        if count > most || bytes > most_bytes {
+        let max_count = limits.transactions.max(self.by_worth.len() + self.gapped.len());
+        let max_bytes = limits.bytes.max(self.bytes);
+        if count > max_count || bytes > max_bytes {
             self.reprice(context.base_fee);
         }
         let worth = new.worth(self.base_fee);
-        let full = |least: Option<u128>| Rejected::PoolFull {
+        let full = |minimum: Option<u128>| Rejected::PoolFull {
             got: worth.0.unwrap_or_default(),
-            minimum: least.unwrap_or_default(),
+            minimum: minimum.unwrap_or_default(),
         };
         let mut cheapest = self.by_worth.iter();
-        while count > most || bytes > most_bytes {
-            let is_free = |it: &PoolTransaction| {
-                replaced.is_none_or(|old| old.hash() != it.hash())
-                    && victims.iter().all(|(gone, _)| gone.hash() != it.hash())
+        while count > max_count || bytes > max_bytes {
+            let is_free = |tx: &PoolTransaction| {
+                replaced.is_none_or(|old| old.hash() != tx.hash())
+                    && victims.iter().all(|(victim, _)| victim.hash() != tx.hash())
             };
-            let victim = match self.oldest_gapped(|it| is_free(it)) {
+            let victim = match self.oldest_gapped(is_free) {
                 Some(gapped) => gapped,
                 None => {
                     let Some(cheap) = cheapest.next() else { return Err(full(Some(u128::MAX))) };
                     if is_gapped || cheap.0 >= worth.0 {
                         return Err(full(cheap.0));
                     }
-                    let of = self.by_hash.get(&cheap.2).map(|it| it.sender());
+                    let owner = self.by_hash.get(&cheap.2).map(|tx| tx.sender());
                     // Evict the sender's last transaction instead, since evicting this one would
                     // make all later ones gapped.
-                    let last = self.of(of.unwrap_or_default()).rev().find(|it| is_free(it));
+                    let mut newest_first = self.of(owner.unwrap_or_default()).rev();
+                    let last = newest_first.find(|tx| is_free(tx));
                     let Some(last) = last.map(Arc::clone) else { continue };
                     if last.sender() == sender && last.nonce() < new.nonce() {
                         return Err(full(cheap.0));
@@ -133,6 +125,24 @@ impl Pool {
         Ok(())
     }
 
+    /// Checks the limits for another gapped transaction of a sender. Returns the oldest gapped
+    /// transaction if it must be evicted for that.
+    fn gapped_victim(
+        &self,
+        sender: Address,
+        limits: &PoolLimits,
+    ) -> Result<Option<Arc<PoolTransaction>>, Rejected> {
+        let own = self.by_sender.get(&sender).map_or(0, Queue::gapped);
+        if own >= limits.gapped_per_sender {
+            return Err(Rejected::GappedLimit { sender, limit: limits.gapped_per_sender });
+        }
+        if self.counted_gapped().count() < limits.gapped {
+            return Ok(None);
+        }
+        let oldest = self.oldest_gapped(|tx| self.counts(tx));
+        oldest.map(Some).ok_or(Rejected::GappedLimit { sender, limit: limits.gapped })
+    }
+
     /// Drops transactions that a new head has invalidated: used nonces, and transactions that the
     /// sender's balance no longer covers.
     pub fn settle(&mut self, sender: Address, nonce: u64, balance: U256, limits: &PoolLimits) {
@@ -140,14 +150,14 @@ impl Pool {
         if !limits.holds_balances || limits.local.contains(&sender) {
             return;
         }
-        let mut held = U256::ZERO;
+        let mut total_cost = U256::ZERO;
         let unfunded: Vec<_> = self
             .of(sender)
-            .filter(|it| {
-                held = held.saturating_add(it.cost());
-                held > balance
+            .filter(|tx| {
+                total_cost = total_cost.saturating_add(tx.cost());
+                total_cost > balance
             })
-            .map(|it| *it.hash())
+            .map(|tx| *tx.hash())
             .collect();
         for hash in unfunded.iter().rev() {
             self.drop_transaction(hash, DropReason::Unfunded { balance });
@@ -163,7 +173,7 @@ impl Pool {
         let expired: Vec<_> = self
             .gapped
             .iter()
-            .filter(|(_, it)| it.since.saturating_add(lifetime) <= block)
+            .filter(|(_, gapped)| gapped.since.saturating_add(lifetime) <= block)
             .map(|(hash, _)| *hash)
             .collect();
         for hash in expired {
@@ -178,14 +188,14 @@ impl Pool {
         }
         for (sender, count) in counts {
             let surplus = count.saturating_sub(limits.gapped_per_sender);
-            let counted = self.of(sender).rev().filter(|it| self.counts(it));
-            let last: Vec<_> = counted.take(surplus).map(|it| *it.hash()).collect();
+            let counted = self.of(sender).rev().filter(|tx| self.counts(tx));
+            let last: Vec<_> = counted.take(surplus).map(|tx| *tx.hash()).collect();
             for hash in last {
                 self.drop_transaction(&hash, DropReason::TooManyGapped);
             }
         }
         while self.counted_gapped().count() > limits.gapped
-            && let Some(oldest) = self.oldest_gapped(|it| self.counts(it))
+            && let Some(oldest) = self.oldest_gapped(|tx| self.counts(tx))
         {
             self.drop_transaction(oldest.hash(), DropReason::TooManyGapped);
         }
@@ -193,12 +203,12 @@ impl Pool {
 
     /// Iterates over the hashes of gapped transactions that count against the limits.
     fn counted_gapped(&self) -> impl Iterator<Item = &B256> {
-        self.gapped.iter().filter(|(_, it)| !it.is_displaced).map(|(hash, _)| hash)
+        self.gapped.iter().filter(|(_, gapped)| !gapped.is_displaced).map(|(hash, _)| hash)
     }
 
     /// Returns `true` for a gapped transaction that counts against the limits.
     fn counts(&self, transaction: &PoolTransaction) -> bool {
-        self.gapped.get(transaction.hash()).is_some_and(|it| !it.is_displaced)
+        self.gapped.get(transaction.hash()).is_some_and(|gapped| !gapped.is_displaced)
     }
 
     fn oldest_gapped(
@@ -207,8 +217,8 @@ impl Pool {
     ) -> Option<Arc<PoolTransaction>> {
         let gapped =
             self.gapped.iter().filter_map(|(hash, age)| Some((age, self.by_hash.get(hash)?)));
-        let free = gapped.filter(|(_, it)| is_free(it));
-        free.min_by_key(|(age, _)| **age).map(|(_, it)| Arc::clone(it))
+        let free = gapped.filter(|(_, transaction)| is_free(transaction));
+        free.min_by_key(|(age, _)| **age).map(|(_, transaction)| Arc::clone(transaction))
     }
 
     /// Adds a transaction to the executable or the gapped subpool.
@@ -240,12 +250,12 @@ impl Pool {
     }
 
     /// Removes a transaction from the eviction indexes, but not from the queue of its sender.
-    pub(super) fn forget(&mut self, gone: &PoolTransaction) {
-        self.by_hash.remove(gone.hash());
-        self.unplace(gone);
-        for authority in &gone.authorities {
+    pub(super) fn forget(&mut self, transaction: &PoolTransaction) {
+        self.by_hash.remove(transaction.hash());
+        self.unplace(transaction);
+        for authority in &transaction.authorities {
             if let Some(carriers) = self.authorities.get_mut(authority) {
-                carriers.remove(gone.hash());
+                carriers.remove(transaction.hash());
                 if carriers.is_empty() {
                     self.authorities.remove(authority);
                 }
@@ -289,7 +299,8 @@ impl Pool {
         let (all, is_local): (Vec<_>, _) =
             (queue.nonces().values().map(Arc::clone).collect(), queue.is_local);
         for transaction in all {
-            let before = self.gapped.get(transaction.hash()).is_some_and(|it| it.is_displaced);
+            let before =
+                self.gapped.get(transaction.hash()).is_some_and(|gapped| gapped.is_displaced);
             self.place(&transaction, false, is_local);
             if let Some(placed) = self.gapped.get_mut(transaction.hash()) {
                 placed.is_displaced = before || displaced.contains(&transaction.nonce());

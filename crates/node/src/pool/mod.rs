@@ -116,7 +116,7 @@ impl Pool {
         new.authorities.clone_from(&context.authorities);
         if !is_local {
             self.check_sender(&new, old.as_deref(), context, limits)?;
-            self.make_room(&new, old.as_deref(), context, limits)?;
+            self.evict_for(&new, old.as_deref(), context, limits)?;
         }
         if let Some(old) = old {
             self.forget(&old);
@@ -249,30 +249,30 @@ impl Pool {
 
     /// Removes a transaction. Later ones of its sender become gapped.
     pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
-        let gone = self.by_hash.get(hash).map(Arc::clone)?;
+        let removed = self.by_hash.get(hash).map(Arc::clone)?;
         self.version += 1;
-        self.forget(&gone);
-        let (sender, nonce) = (gone.sender(), gone.nonce());
+        self.forget(&removed);
+        let (sender, nonce) = (removed.sender(), removed.nonce());
         let queue = self.by_sender.get_mut(&sender)?;
         queue.remove(nonce);
         if queue.nonces().is_empty() {
             self.by_sender.remove(&sender);
         } else if (queue.next..queue.end).contains(&nonce) {
             let (end, is_local) = (core::mem::replace(&mut queue.end, nonce), queue.is_local);
-            let behind: Vec<_> =
-                queue.nonces().range(nonce..end).map(|it| Arc::clone(it.1)).collect();
-            for transaction in behind {
+            let later: Vec<_> =
+                queue.nonces().range(nonce..end).map(|entry| Arc::clone(entry.1)).collect();
+            for transaction in later {
                 self.place(&transaction, false, is_local);
             }
         }
-        Some(gone)
+        Some(removed)
     }
 
     /// Removes all transactions of a sender.
     pub fn remove_sender(&mut self, sender: Address) {
         self.version += 1;
         if let Some(queue) = self.by_sender.remove(&sender) {
-            queue.nonces().values().for_each(|gone| self.forget(gone));
+            queue.nonces().values().for_each(|transaction| self.forget(transaction));
         }
     }
 

@@ -9,8 +9,8 @@ use crate::{
     rpc::MAX_INPUT_BYTES,
     service::node_handle::NodeHandle,
 };
-use alloy_primitives::Bytes;
-use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
+use alloy_primitives::{B256, Bytes};
+use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
 use client::RedactedUrl;
 use node::Node;
@@ -139,11 +139,22 @@ async fn with_timeout<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {
     match timeout(ANSWER_TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(FeedError::request),
+        Ok(result) => result.map_err(FeedError::request),
         Err(_) => Err(FeedError::Silent(ANSWER_TIMEOUT.as_secs())),
     }
 }
 
+/// Connects to a node over WebSocket. The length of its messages is bounded.
+async fn connect(url: &str) -> Result<RootProvider, FeedError> {
+    let bounded = WsConnect::new(url).with_config(
+        alloy_provider::WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE)),
+    );
+    with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await
+}
+
+/// Passes the unsafe blocks of a node to `inputs` until the connection ends.
 async fn listen(
     url: &str,
     node: &Node,
@@ -151,13 +162,7 @@ async fn listen(
     trust: &Arc<FeedTrust>,
     inputs: &Sender<Vec<Bytes>>,
 ) -> Result<(), FeedError> {
-    let bounded = WsConnect::new(url).with_config(
-        alloy_provider::WebSocketConfig::default()
-            .max_message_size(Some(MAX_MESSAGE))
-            .max_frame_size(Some(MAX_MESSAGE)),
-    );
-    let provider =
-        with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
+    let provider = connect(url).await?;
     // Subscribe before the first request, so that no block in between is missed. If the other node
     // has no subscription left, poll it: receiving its blocks late is better than not at all.
     // Of the heads that arrive during a request, one is enough to continue, and a node may send
@@ -178,13 +183,10 @@ async fn listen(
     loop {
         // Read in each round, since an L1 reorg may have changed the head meanwhile.
         let own = node.read(|node| Arc::clone(node.chain.head()));
-        let theirs: Option<Block> =
-            with_timeout(provider.get_block_by_number(own.header.number.into()).into_future())
-                .await?;
         // Request the blocks after the common head; if theirs differs, those after the safe head.
-        let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
+        let is_common = has_block(&provider, own.header.number, own.hash).await?;
         let safe = shared.status.lock().safe_head.number;
-        let from = match agreed {
+        let from = match is_common {
             false => safe,
             true if shared.signed.has(&own.hash) => own.header.number,
             // Blocks from before the last start are requested again: without their signatures this
@@ -193,20 +195,9 @@ async fn listen(
         };
         in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
         last = Some((own.hash, from));
-        let head = with_timeout(provider.get_block_number().into_future()).await?;
-        let method = SIGNED_INPUTS_AFTER.name.into();
-        let answer: Vec<SignedInput> =
-            with_timeout(provider.raw_request(method, (format!("{from:#x}"),))).await?;
-        if answer.is_empty() {
-            // `head` was requested before the blocks, so the node withholds them.
-            if head > from {
-                return Err(FeedError::Withheld { from, head });
-            }
-            // This node derives blocks from L1 in any case. A peer that is behind L1 withholds
-            // blocks or is still syncing.
-            if head < safe {
-                return Err(FeedError::Behind { got: head, expected: safe });
-            }
+        let (head, served) = request_inputs(&provider, from).await?;
+        if served.is_empty() {
+            check_idle(head, from, safe)?;
             *shared.feed_fault.lock() = None;
             in_vain = 0;
             let Some(heads) = &mut heads else {
@@ -226,7 +217,7 @@ async fn listen(
         // Runs on a blocking thread, since the check may request the policy from L1.
         let (trust, own) = (Arc::clone(trust), Arc::clone(shared));
         let checked = tokio::task::spawn_blocking(move || {
-            trust.check(&own.signed, from, MAX_INPUTS as usize, answer)
+            trust.check(&own.signed, from, MAX_INPUTS as usize, served)
         });
         let checked = checked.await.map_err(FeedError::request)?;
         if matches!(checked, Err(FeedError::Unsigned { .. })) {
@@ -247,4 +238,37 @@ async fn listen(
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Returns `true` if the node has our block at this height.
+async fn has_block(provider: &RootProvider, number: u64, hash: B256) -> Result<bool, FeedError> {
+    let request = provider.get_block_by_number(number.into()).into_future();
+    let theirs: Option<Block> = with_timeout(request).await?;
+    Ok(theirs.is_some_and(|theirs| theirs.header.hash == hash))
+}
+
+/// Requests the node's head, and then its signed blocks after `from`.
+async fn request_inputs(
+    provider: &RootProvider,
+    from: u64,
+) -> Result<(u64, Vec<SignedInput>), FeedError> {
+    let head = with_timeout(provider.get_block_number().into_future()).await?;
+    let method = SIGNED_INPUTS_AFTER.name.into();
+    let inputs = with_timeout(provider.raw_request(method, (format!("{from:#x}"),))).await?;
+    Ok((head, inputs))
+}
+
+/// Checks that a node with this head may have no blocks after `from`. `safe` is the number of this
+/// node's safe head.
+const fn check_idle(head: u64, from: u64, safe: u64) -> Result<(), FeedError> {
+    // The head was requested before the blocks, so the node withholds them.
+    if head > from {
+        return Err(FeedError::Withheld { from, head });
+    }
+    // This node derives blocks from L1 in any case. A peer that is behind L1 withholds blocks or is
+    // still syncing.
+    if head < safe {
+        return Err(FeedError::Behind { got: head, expected: safe });
+    }
+    Ok(())
 }

@@ -350,12 +350,7 @@ impl Sequencer {
             let sealed = promises.continue_block(&self.sealer, &self.sync, terms, now)?;
             return sealed.map(|sealed| self.commit(sealed)).transpose();
         }
-        let (silent, limit) = (self.clock.age(now), self.longest_silence());
-        // A block sealed now might become too old before L1 can include it, and would be reverted.
-        if silent > limit {
-            let (silent, limit) = (silent.as_secs(), limit.as_secs());
-            return Err(SequencerError::L1Silent { silent, limit });
-        }
+        self.check_silence(now)?;
         let Some(terms) = self.terms.clone() else { return Ok(None) };
         let head = Arc::clone(self.chain().head());
         let lead = self.lead_time(&head, &terms, now);
@@ -364,11 +359,7 @@ impl Sequencer {
         if let Some(difference) = unknown_fork.filter(|difference| time >= difference.at()) {
             return Err(SequencerError::UnknownFork { reason: difference.to_string() });
         }
-        if self.lost.is_ahead() {
-            let (number, got) = (head.header.number, head.header.timestamp);
-            let expected = self.clock.next_block(now);
-            return Err(SequencerError::AheadOfL1 { number, got, expected });
-        }
+        self.check_head(&head, now)?;
         // The search replaces the block, because L1 rejects it.
         if self.isolation.limit().is_none()
             && let Some(promises) = &mut self.preconfirmations
@@ -385,6 +376,43 @@ impl Sequencer {
         if self.sealer.since_last_block() < wait || time <= head.header.timestamp {
             return Ok(None);
         }
+        let sealed = self.seal_next(&head, &terms, size, lead, due)?;
+        sealed.map(|sealed| self.commit(sealed)).transpose()
+    }
+
+    /// Checks that L1 has responded recently: otherwise a block sealed now might become too old
+    /// before L1 can include it, and would be reverted.
+    fn check_silence(&self, now: Instant) -> Result<(), SequencerError> {
+        let (silent, limit) = (self.clock.age(now), self.longest_silence());
+        if silent > limit {
+            let (silent, limit) = (silent.as_secs(), limit.as_secs());
+            return Err(SequencerError::L1Silent { silent, limit });
+        }
+        Ok(())
+    }
+
+    /// Checks that the head is not ahead of L1's time after a reorg.
+    fn check_head(&self, head: &Block, now: Instant) -> Result<(), SequencerError> {
+        if self.lost.is_ahead() {
+            let (number, got) = (head.header.number, head.header.timestamp);
+            let expected = self.clock.next_block(now);
+            return Err(SequencerError::AheadOfL1 { number, got, expected });
+        }
+        Ok(())
+    }
+
+    /// Seals the next block, or opens it for further prefixes, in which case it is not complete
+    /// yet. `size` is its share of the gas limit in parts of [`backlog::WHOLE`], and `lead` the
+    /// time until it is `due` if its prefixes are signed.
+    fn seal_next(
+        &mut self,
+        head: &Block,
+        terms: &Terms,
+        size: u64,
+        lead: Option<Duration>,
+        due: Instant,
+    ) -> Result<Option<BlockCandidate>, SequencerError> {
+        let time = self.clock.for_block(due);
         // The first transaction of the pool is included even if it exceeds `pool_gas`.
         let gas_limit = head.header.gas_limit;
         let whole = gas_limit / backlog::WHOLE * size;
@@ -397,11 +425,11 @@ impl Sequencer {
             &self.sync,
             SealRequest {
                 time,
-                terms: &terms,
+                terms,
                 pool_gas,
                 requeued: &self.requeued,
                 max_users: self.isolation.limit(),
-                min_anchor: promises.map_or(0, |it| it.min_anchor(&head, time)),
+                min_anchor: promises.map_or(0, |promises| promises.min_anchor(head, time)),
             },
         );
         let sealed = match sealed {
@@ -411,13 +439,12 @@ impl Sequencer {
                 return nothing.map(|_| None);
             }
         };
-        let sealed = match (&mut self.preconfirmations, lead) {
+        match (&mut self.preconfirmations, lead) {
             (Some(promises), Some(lead)) => {
-                promises.open_block(&self.sync, sealed, due, lead, whole)?
+                promises.open_block(&self.sync, sealed, due, lead, whole)
             }
-            _ => Some(sealed),
-        };
-        sealed.map(|sealed| self.commit(sealed)).transpose()
+            _ => Ok(Some(sealed)),
+        }
     }
 
     /// Makes a block the head, and passes it to the batcher.
@@ -452,14 +479,14 @@ impl Sequencer {
         let gas_target = self.terms.as_ref().map(|terms| terms.gas_target);
         let plain =
             MineRequest { gas_target, parent_beacon_block_root: anchor, ..MineRequest::default() };
-        let asked = self.sync.node.read(|node| {
-            let it = &node.attributes;
-            it.timestamp.is_none()
-                && it.transactions.is_empty()
-                && it.gas_target == gas_target
-                && it.parent_beacon_block_root == anchor
+        let is_reset = self.sync.node.read(|node| {
+            let attributes = &node.attributes;
+            attributes.timestamp.is_none()
+                && attributes.transactions.is_empty()
+                && attributes.gas_target == gas_target
+                && attributes.parent_beacon_block_root == anchor
         });
-        if !asked {
+        if !is_reset {
             self.sync.node.execute(SetAttributes(plain));
         }
     }

@@ -31,10 +31,10 @@ use std::{
 
 /// Outcome of the check of a sealed block's duties.
 pub(super) enum DutyCheck {
-    /// The block meets its duties. `other_calldata` is the length of its other calldata on L1 without the
-    /// input, in bytes.
+    /// The block meets its duties.
     Met {
         sealed: BlockCandidate,
+        /// Length of its calldata on L1 without the input, in bytes.
         other_calldata: usize,
     },
     Failed {
@@ -139,15 +139,15 @@ impl BlockSealer {
     pub(super) fn seal(
         &mut self,
         sync: &L2Syncer,
-        asked: SealRequest<'_>,
+        request: SealRequest<'_>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
-        let SealRequest { time, terms, pool_gas, requeued, max_users, min_anchor } = asked;
-        let (chain, known) = (&sync.chain(), terms.duties);
+        let SealRequest { time, terms, pool_gas, requeued, max_users, min_anchor } = request;
+        let (chain, duties) = (&sync.chain(), terms.duties);
         let head = chain.head();
         let confirmations = self.config.confirmations;
         let mut l1_inputs =
-            L1Inputs::next(&sync.view, chain, confirmations, known.relayed, min_anchor)?;
-        let forced = self.forced(sync).includable(chain, known.forced_next, time)?;
+            L1Inputs::next(&sync.view, chain, confirmations, duties.relayed, min_anchor)?;
+        let forced = self.forced(sync).includable(chain, duties.forced_next, time)?;
         let offered = Offered::of(head.hash, &sync.node, &forced, requeued);
         let has_users =
             offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
@@ -164,9 +164,10 @@ impl BlockSealer {
         // then half of the messages, and finally defers the delivery of a single message. An
         // omitted duty adds a forced transaction or a deferred message, whose number per block is
         // bounded.
-        let (mut most, mut reserved) = (usize::MAX, 0);
+        let (mut max_messages, mut reserved) = (usize::MAX, 0);
         loop {
-            let system = match self.system_transactions(sync, chain, &l1_inputs, most, time) {
+            let system = match self.system_transactions(sync, chain, &l1_inputs, max_messages, time)
+            {
                 // User transactions do not wait for the operator's signer, but a block that must
                 // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
@@ -201,30 +202,23 @@ impl BlockSealer {
                     if !system.transactions.is_empty() {
                         self.operator_refused = None;
                     }
-                    let (sealed, other_calldata) = match self.check_duties(sync, sealed, known)? {
+                    let (sealed, other_calldata) = match self.check_duties(sync, sealed, duties)? {
                         DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
                         DutyCheck::Failed { sealed, error } => {
-                            let is_remedied = match error {
-                                DutyError::ForcedOmitted { index, .. } => {
-                                    self.forced(sync).get(index).is_some_and(|omitted| {
-                                        let all = RecoveredTransaction::of_block(&sealed.new.block);
-                                        let own = system.transactions.len();
-                                        users.demand(omitted, all.skip(own).collect())
-                                    })
-                                }
-                                DutyError::MessagesOverdue { .. } => {
-                                    // No more than required, since only these are parked, and a
-                                    // later one may be too large.
-                                    most = RELAYS as usize;
-                                    self.park_next(sync, chain, &l1_inputs)?
-                                }
-                                DutyError::AnchorUnknown { .. } => false,
-                            };
-                            if !is_remedied {
+                            if matches!(error, DutyError::MessagesOverdue { .. }) {
+                                // No more than required, since only these are parked, and a later
+                                // one may be too large.
+                                max_messages = RELAYS as usize;
+                            }
+                            let all = RecoveredTransaction::of_block(&sealed.new.block);
+                            let included = all.skip(system.transactions.len()).collect();
+                            if !self
+                                .remedy(sync, chain, &error, included, &l1_inputs, &mut users)?
+                            {
                                 return Err(error.into());
                             }
                             // Relays that are not due yet leave their space to overdue duties.
-                            if users.is_duties_only() && time < known.relay_due {
+                            if users.is_duties_only() && time < duties.relay_due {
                                 l1_inputs.leave_out();
                             }
                             continue;
@@ -274,15 +268,17 @@ impl BlockSealer {
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
                     match system.relayed - index {
-                        0 => return Err(too_large(&sealed, &self.capacity())),
-                        1 if !self.deferred.insert(index) => {
-                            return Err(too_large(&sealed, &self.capacity()));
+                        2.. => {
+                            let count = (system.relayed - index) / 2;
+                            max_messages = usize::try_from(count).unwrap_or(usize::MAX);
                         }
-                        1 => tracing::warn!(
-                            index,
-                            "deferred message, its delivery exceeds L1's limits"
-                        ),
-                        count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
+                        1 if self.deferred.insert(index) => {
+                            tracing::warn!(
+                                index,
+                                "deferred message, its delivery exceeds L1's limits"
+                            );
+                        }
+                        _ => return Err(too_large(&sealed, &self.capacity())),
                     }
                 }
             }
@@ -304,12 +300,34 @@ impl BlockSealer {
         sync: &L2Syncer,
         chain: &ChainReader,
         l1_inputs: &L1Inputs,
-        most: usize,
+        max_messages: usize,
         time: u64,
     ) -> Result<SystemTransactions, SequencerError> {
         let mut operator = Operator::at(&self.config.operator_key, chain, time)?;
         let deferred = |index| self.deferred.contains(&index);
-        Ok(l1_inputs.transactions(&sync.view, &mut operator, most, deferred)?)
+        Ok(l1_inputs.transactions(&sync.view, &mut operator, max_messages, deferred)?)
+    }
+
+    /// Changes the content of the next attempt so that it meets a duty that a trial block does not
+    /// meet. `included` are the user transactions of that block. Returns `false` if nothing is left
+    /// to try.
+    fn remedy(
+        &mut self,
+        sync: &L2Syncer,
+        chain: &ChainReader,
+        error: &DutyError,
+        included: Vec<RecoveredTransaction>,
+        l1_inputs: &L1Inputs,
+        users: &mut UserOffer,
+    ) -> Result<bool, SequencerError> {
+        match *error {
+            DutyError::ForcedOmitted { index, .. } => {
+                let omitted = self.forced(sync).get(index);
+                Ok(omitted.is_some_and(|omitted| users.demand(omitted, included)))
+            }
+            DutyError::MessagesOverdue { .. } => self.park_next(sync, chain, l1_inputs),
+            DutyError::AnchorUnknown { .. } => Ok(false),
+        }
     }
 
     /// Parks the last message, of those that an overdue block must relay, that is not parked yet,
@@ -342,7 +360,7 @@ impl BlockSealer {
         &self,
         sync: &L2Syncer,
         sealed: BlockCandidate,
-        known: Duties,
+        duties: Duties,
     ) -> Result<DutyCheck, SequencerError> {
         // Append to a copy of the chain that shares its state, because readers must not see the
         // block before its duties are checked.
@@ -352,14 +370,14 @@ impl BlockSealer {
         let last = blocks.len() as u64;
         blocks.push(block);
         let (book, reader) = (&self.evidence, after.reader());
-        let evidence = match evidence(book, reader, &sync.view, &self.rules, known, &blocks)? {
+        let evidence = match evidence(book, reader, &sync.view, &self.rules, duties, &blocks)? {
             Ok((evidence, _)) => evidence,
             Err(error) => return Ok(DutyCheck::Failed { sealed, error }),
         };
         let Evidence { mut updates, mut forced, mut relays } = evidence;
-        updates.retain(|it| it.index == last);
-        forced.retain(|it| it.index == last);
-        relays.retain(|it| it.index == last);
+        updates.retain(|update| update.index == last);
+        forced.retain(|forced| forced.index == last);
+        relays.retain(|relay| relay.index == last);
         let own = Evidence { updates, forced, relays };
         let other_calldata = advanceCall { inputs: Vec::new(), evidence: own }.abi_encoded_size();
         Ok(DutyCheck::Met { sealed, other_calldata })
@@ -374,7 +392,7 @@ fn system_outcome(
     limits: &Capacity,
 ) -> SystemOutcome {
     let block = &sealed.new.block;
-    let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
+    let is_own = |hash| system.transactions.iter().any(|tx| tx.transaction.hash() == hash);
     // Only an invalid transaction is the operator's fault, e.g. because of an empty account.
     // Otherwise the block is too large.
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));

@@ -11,6 +11,7 @@ pub(crate) mod metrics;
 pub(crate) mod node_handle;
 mod preconfirming;
 pub(crate) mod preflight;
+mod setup;
 pub(crate) mod snapshot;
 pub(crate) mod supervisor;
 mod watching;
@@ -18,12 +19,11 @@ pub(crate) mod worker;
 
 use crate::{
     BatcherError, Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
-    l1::{BlobClient, execute_rate::PricedLimits},
+    l1::BlobClient,
     l2::{
-        heads::Heads, message_index::MessageIndex, pool_log::LoadedPool, signed_blocks::trust,
+        heads::Heads, pool_log::LoadedPool, signed_blocks::trust,
         unsafe_block_client::UnsafeBlockClient,
     },
-    lease::{Lease, LeaseName},
     prefix::PrefixClient,
     rpc::{
         RollupApi,
@@ -32,7 +32,7 @@ use crate::{
         registry,
     },
     service::{
-        data_dir::{DataDir, L1_LOG, MESSAGES},
+        data_dir::DataDir,
         error::ServiceError,
         latency::Latencies,
         metrics::{ActorLevels, Levels, Readiness},
@@ -42,13 +42,10 @@ use crate::{
     },
     watch::{WatchLevels, Watcher},
 };
-use alloy_primitives::B256;
 use connect::{Checked, Connected, connect, open_chain};
 use contracts::Deployment;
-use disk::DiskOptions;
-use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
-use node::{Clock, Mining, Node, Settings};
+use node::{Clock, Node};
 use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
 use rpc::{
     Api, ErrorStyle, Pages, RpcOptions, RunningServer, SubscriptionNames, Telemetry, WorkerOptions,
@@ -131,7 +128,7 @@ impl RollupNode {
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
         let beacon = || BlobClient::new(&config.l1_beacon, timeout);
-        let (blobs, asked_beacon) = match has_beacon {
+        let (blobs, checked_beacon) = match has_beacon {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
@@ -141,44 +138,17 @@ impl RollupNode {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),
             sequencing: preflight::sequencing(&config).cloned(),
-            beacon: asked_beacon,
+            beacon: checked_beacon,
             domain: preconfirming::domain(&config, &deployment).contract,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
         let Connected { rules, profile, warnings, config: rollup_config, unknown_fork } = connected;
         let chain = open_chain(&config, &deployment)?;
-        let coinbase = match &config.role {
-            Role::Sequencer(it) => it.operator_key.address(),
-            Role::Follower { .. } => Default::default(),
-        };
-        let sequencing = preflight::sequencing(&config);
-        let operator = sequencing.as_ref().map(|it| it.operator_key.address());
-        let prices = sequencing.map(|it| it.prices).unwrap_or_default();
+        let operator =
+            preflight::sequencing(&config).map(|sequencing| sequencing.operator_key.address());
         let shared = Arc::<NodeHandle>::default();
-        config.observer.take().into_iter().for_each(|it| shared.supervisor.observe(it));
-        let settings = Settings {
-            mining: Mining::Manual,
-            coinbase,
-            pool_limits: config.pool.clone(),
-            history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
-            min_tip: prices.gas,
-            suggested_tip: prices.gas.max(1_000_000),
-            // A transaction below the base fee could block its nonce indefinitely, so it is
-            // rejected while the wallet can still inform the user.
-            refuse_below_base_fee: true,
-            // Followers have the same limits, because they may be promoted with the transactions in
-            // their pool.
-            budget: Arc::new(PricedLimits {
-                limits: profile.input_limits(prices.byte),
-                rate: shared.rate.clone(),
-                byte_price: shared.byte_price.clone(),
-            }),
-            execute_gas: profile.execute,
-            // Every verifier would reject a block built on stale state, and L1 would never accept
-            // its descendants.
-            verify_blocks: Some(ExecuteRules::default()),
-            ..Settings::default()
-        };
+        config.observer.take().into_iter().for_each(|observer| shared.supervisor.observe(observer));
+        let settings = setup::settings(&config, &profile, &shared);
         let node = Node::new(chain, Clock::default(), settings);
         let (mut data_dir, notices) =
             match config.data_dir.as_deref().map(DataDir::open).transpose()? {
@@ -193,7 +163,7 @@ impl RollupNode {
         };
         let mut telemetry = Telemetry::default();
         let levels = Levels::new(&mut telemetry);
-        let room_levels = ActorLevels::new(&mut telemetry);
+        let actor_levels = ActorLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
         let watch_levels = WatchLevels::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
@@ -214,27 +184,10 @@ impl RollupNode {
             answered: client.answered().clone(),
             longest_silence: Readiness::LONGEST_SILENCE.max(2 * config.poll_interval),
         };
-        let lease = match config.lease.take() {
-            Some(config) => {
-                let name = LeaseName::of_rollup(deployment.l1_chain_id, deployment.rollup);
-                let lease = Lease::new(name, config)?;
-                Some(shared.lease.get_or_init(|| lease).clone())
-            }
-            None => None,
-        };
-        let key = preflight::sequencing(&config).map(|it| it.advance_key.clone());
+        let lease = setup::open_lease(&mut config, &deployment, &shared)?;
+        let key = preflight::sequencing(&config).map(|sequencing| sequencing.advance_key.clone());
         shared.signed.open(&deployment, key);
-        let mut reader = L1Reader::new(client, deployment.clone()).with_blobs(blobs);
-        if let Some(folder) = &config.data_dir {
-            let chain = node.read(|node| node.chain.reader().clone());
-            // After an error the block counts as unknown, so L1 is read again, which is slower but
-            // correct.
-            let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-            let first = chain.first_number();
-            reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
-            reader.posted().into_iter().for_each(|it| shared.costs.open(Arc::clone(it)));
-            *shared.messages.lock() = MessageIndex::open(&folder.join(MESSAGES), &chain);
-        }
+        let reader = setup::open_reader(&config, &deployment, (client, blobs), &node, &shared)?;
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
         let watch =
             watching::open(&config, &deployment, preconfirming::domain(&config, &deployment))?;
@@ -245,7 +198,7 @@ impl RollupNode {
             domain: preconfirming::domain(&config, &deployment),
             watch: watch.clone(),
         };
-        let (orders, asked) = AdminHandle::new(Arc::clone(&shared));
+        let (commands, requests) = AdminHandle::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::new(config.feeds.clone());
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
@@ -271,7 +224,7 @@ impl RollupNode {
         let mut tasks = Tasks(vec![
             latency::start(latencies, node.subscribe(), &shared),
             checked.recheck(reader.client(), rules, &shared),
-            room_levels.follow(&shared),
+            actor_levels.follow(&shared),
             message_indexer::start(&node, &shared),
         ]);
         tasks.0.extend(start.lease.as_ref().map(|lease| lease.start()));
@@ -289,22 +242,17 @@ impl RollupNode {
         }
         let offers = Arc::clone(&forwarder);
         let mut actors =
-            Actors::start(&mut config, start, reader, levels, asked, offers, prefixes).await?;
-        if let Some(watcher) = watcher {
-            let (own, stop) = (Arc::clone(&shared), Arc::clone(&actors.stop));
-            let work = move || watcher.work(&own, &stop);
-            match spawn(&shared, Actor::Watcher, work) {
-                Ok(thread) => actors.watcher = Some(thread),
-                Err(error) => {
-                    actors.end().await;
-                    return Err(ServiceError::NoThread(error).into());
-                }
-            }
+            Actors::start(&mut config, start, reader, levels, requests, offers, prefixes).await?;
+        if let Some(watcher) = watcher
+            && let Err(error) = actors.start_watcher(watcher, &shared)
+        {
+            actors.end().await;
+            return Err(ServiceError::NoThread(error).into());
         }
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
-        match Ports::open(&config, &node, &shared, telemetry, health, orders, forwarder).await {
+        match Ports::open(&config, &node, &shared, telemetry, health, commands, forwarder).await {
             Ok(ports) => Ok(Self { node, shared, actors, ports, tasks }),
             Err(error) => {
                 actors.end().await;
@@ -392,7 +340,7 @@ impl Actors {
         mut start: Start,
         reader: L1Reader,
         levels: Levels,
-        asked: Receiver<AdminRequest>,
+        requests: Receiver<AdminRequest>,
         forwarder: Arc<Forwarder>,
         prefixes: PrefixClient,
     ) -> Result<Self, RollupError> {
@@ -423,7 +371,7 @@ impl Actors {
         };
         let own = Arc::clone(&shared);
         let worker = spawn(&shared, Actor::Blocks, move || {
-            worker.work(&own, &levels, &receiver, &asked);
+            worker.work(&own, &levels, &receiver, &requests);
         });
         let worker = worker.map_err(ended)?;
         let read = client.read(prefixes, inputs);
@@ -435,6 +383,12 @@ impl Actors {
         spawn(&shared, Actor::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
         let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
         Ok(Self { stop, worker, feed, driver, watcher: None })
+    }
+
+    fn start_watcher(&mut self, watcher: Watcher, shared: &Arc<NodeHandle>) -> io::Result<()> {
+        let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop));
+        self.watcher = Some(spawn(shared, Actor::Watcher, move || watcher.work(&own, &stop))?);
+        Ok(())
     }
 
     async fn end(self) {
@@ -469,7 +423,7 @@ impl Ports {
         shared: &Arc<NodeHandle>,
         telemetry: Arc<Telemetry>,
         health: Readiness,
-        orders: AdminHandle,
+        commands: AdminHandle,
         forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         let elsewhere = Some(forwarder as _);
@@ -498,7 +452,7 @@ impl Ports {
         debug_assert!(added.is_ok(), "rollup_subscribe is registered twice");
         let engine = serve_engine(config, &api, shared).await?;
         let admin = match &config.admin {
-            Some(admin) => Some(admin::serve(admin, orders, Arc::clone(&workers)).await?),
+            Some(admin) => Some(admin::serve(admin, commands, Arc::clone(&workers)).await?),
             None => None,
         };
         let explorer = rpc::explorer::methods(api.clone(), Arc::clone(&workers), ErrorStyle::Geth);
