@@ -1,12 +1,12 @@
-//! What single logs and data of L1 mean for the L2.
+//! Derivation of events and inputs from single logs and data of L1.
 
-use alloy_primitives::{Address, B256, Bytes, Log, U256};
-use alloy_sol_types::{SolCall as _, SolEvent};
+use alloy_primitives::{Address, B256, Bytes, Log};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
 use contracts::{
     Deployment,
     bindings::{
         IForcedInbox::ForcedDischarged,
-        INativeRollup::{Advanced, BlockAdded, Evidence, Forwarded, Outcome, advanceCall},
+        INativeRollup::{BlockAdded, Evidence, Forwarded, Outcome, advanceCall},
     },
     code_reference::MAGIC,
 };
@@ -14,7 +14,7 @@ use enshrine_derive::{
     DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need, derive, hashes_in,
 };
 use std::collections::BTreeMap;
-use testkit::{ETHER, Forgery, bare_deployment, rich_genesis};
+use testkit::{ETHER, Forgery, advance_logs, bare_deployment, rich_genesis};
 use wire::ProtocolFork;
 
 const ROLLUP: Address = Address::repeat_byte(1);
@@ -25,15 +25,15 @@ fn deployment() -> Deployment {
     bare_deployment(ROLLUP, FORCED)
 }
 
-/// A transaction to the rollup with one log and no input.
-fn transaction_with(log: Log) -> L1Transaction {
+/// A transaction to the rollup without input and logs.
+fn transaction_to_rollup() -> L1Transaction {
     L1Transaction {
         hash: B256::repeat_byte(4),
         to: Some(ROLLUP),
         input: Bytes::new(),
         blob_hashes: Vec::new(),
         execute: None,
-        logs: vec![log],
+        logs: Vec::new(),
         cost: L1Cost::default(),
     }
 }
@@ -41,8 +41,8 @@ fn transaction_with(log: Log) -> L1Transaction {
 fn derived(deployment: &Deployment, log: Log) -> Result<Derived, DataMissing> {
     let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
     let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
-    let transactions = [transaction_with(log)];
-    derive(deployment, &header, &transactions, &FetchedData::default(), |_, _| false)
+    let transaction = L1Transaction { logs: vec![log], ..transaction_to_rollup() };
+    derive(deployment, &header, &[transaction], &FetchedData::default(), |_, _| false)
 }
 
 #[test]
@@ -66,43 +66,33 @@ fn forced_transaction_without_room_stays_queued() {
         let log = Log { address: FORCED, data: event.encode_log_data() };
         let Ok(Derived::Whole(events)) = derived(&deployment(), log) else { panic!("{outcome}") };
         let stays = outcome == Outcome::NoRoom as u8;
-        let discharged: Vec<_> =
-            events.discharged.iter().map(|it| (it.index, it.outcome)).collect();
+        let discharged: Vec<_> = events
+            .discharged
+            .iter()
+            .map(|discharged| (discharged.index, discharged.outcome))
+            .collect();
         assert_eq!(discharged, if stays { vec![] } else { vec![(3, outcome)] }, "{outcome}");
     }
-}
-
-/// Returns the log of the rollup for an event.
-fn logged(event: &impl SolEvent) -> Log {
-    Log { address: ROLLUP, data: event.encode_log_data() }
 }
 
 /// Returns a transaction to another contract that has called `advance` with these inputs, which
 /// added a block with this hash.
 fn forwarding(inputs: Vec<Bytes>, added: B256) -> L1Transaction {
     let data = advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into();
-    let mut transaction = transaction_with(logged(&BlockAdded {
-        number: 1,
-        blockHash: added,
-        stateRoot: B256::ZERO,
-    }));
-    transaction.to = Some(Address::repeat_byte(9));
-    let advanced = Advanced {
-        first: 1,
-        last: 1,
-        caller: Address::repeat_byte(9),
-        inputsHash: B256::ZERO,
-        blobs: U256::ZERO,
-    };
-    transaction.logs.extend([logged(&Forwarded { data }), logged(&advanced)]);
-    transaction
+    let mut logs = advance_logs(1, [added]);
+    logs.insert(1, Forwarded { data }.encode_log_data());
+    let logs = logs.into_iter().map(|data| Log { address: ROLLUP, data }).collect();
+    L1Transaction { to: Some(Address::repeat_byte(9)), logs, ..transaction_to_rollup() }
 }
 
-fn derived_from(transaction: L1Transaction, known: Option<B256>) -> Result<Derived, DataMissing> {
+fn derived_from(
+    transaction: L1Transaction,
+    known_block: Option<B256>,
+) -> Result<Derived, DataMissing> {
     let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
     let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
-    let known = |_: u64, hash: &B256| known == Some(*hash);
-    derive(&deployment(), &header, &[transaction], &FetchedData::default(), known)
+    let is_known = |_: u64, hash: &B256| known_block == Some(*hash);
+    derive(&deployment(), &header, &[transaction], &FetchedData::default(), is_known)
 }
 
 /// Returns an EXECUTE input of one block.

@@ -7,13 +7,15 @@ use crate::{
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
+use alloy_primitives::{Address, B256, Bytes, LogData, TxKind, U64, U256, hex};
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
-use alloy_sol_types::SolValue as _;
+use alloy_sol_types::{SolEvent as _, SolValue as _};
 use chain::{Chain, ChainConfig, spec_of};
 use client::{Client, ClientError};
 use contracts::{
-    Deployment, RollupConfig, Verification, l2_chain_config, l2_chain_config_following, l2_genesis,
+    Deployment, RollupConfig, Verification,
+    bindings::INativeRollup::{Advanced, BlockAdded},
+    l2_chain_config, l2_chain_config_following, l2_genesis,
 };
 use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure};
@@ -410,6 +412,24 @@ pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBu
     let path = folder.join("deployment.json");
     fs::write(&path, text.to_string())?;
     Ok(path)
+}
+
+/// Returns the data of the rollup's logs for an `advance` that adds these blocks, the first of which
+/// has the number `first`.
+pub fn advance_logs(first: u64, hashes: impl IntoIterator<Item = B256>) -> Vec<LogData> {
+    let added = (first..).zip(hashes).map(|(number, hash)| {
+        BlockAdded { number, blockHash: hash, stateRoot: B256::ZERO }.encode_log_data()
+    });
+    let mut logs: Vec<_> = added.collect();
+    let advanced = Advanced {
+        first,
+        last: first + logs.len() as u64 - 1,
+        caller: Address::ZERO,
+        inputsHash: B256::ZERO,
+        blobs: U256::ZERO,
+    };
+    logs.push(advanced.encode_log_data());
+    logs
 }
 
 /// Returns a deployment of contracts that do not exist, besides these addresses.

@@ -13,13 +13,15 @@ use contracts::{
     Deployment,
     bindings::{
         IForcedInbox::{ForcedSubmitted, ForcedTransaction},
-        INativeRollup::{Advanced, BlockAdded, Evidence, Forwarded, advanceCall},
+        INativeRollup::{Evidence, Forwarded, advanceCall},
     },
 };
 use derive::{Derived, Events, FetchedData, Need, derive, hashes_in};
 use executor::ChainSpec;
 use std::sync::Arc;
-use testkit::{CHAIN_ID, ETHER, Random, bare_deployment, execute_tx_of, rich_genesis};
+use testkit::{
+    CHAIN_ID, ETHER, Random, advance_logs, bare_deployment, execute_tx_of, rich_genesis,
+};
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -70,15 +72,7 @@ impl ScriptedL1 {
     fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
         let (of_block, input) = self.l2[next].clone();
         let number = next as u64 + 1;
-        let added = BlockAdded { number, blockHash: of_block, stateRoot: B256::ZERO };
-        let advanced = Advanced {
-            first: number,
-            last: number,
-            caller: Address::ZERO,
-            inputsHash: B256::ZERO,
-            blobs: U256::ZERO,
-        };
-        let mut data = vec![added.encode_log_data(), advanced.encode_log_data()];
+        let mut data = advance_logs(number, [of_block]);
         let mut transaction = L1Transaction {
             hash,
             to: Some(ROLLUP),
@@ -101,15 +95,15 @@ impl ScriptedL1 {
             }
             2 | 3 => {
                 let tx = execute_tx_of(&input).unwrap();
-                let given = call(tx.input.clone());
+                let calldata = call(tx.input.clone());
                 let signature = Signature::new(U256::from(1), U256::from(1), false);
                 let signed = SignedExecuteTx { tx, signature };
                 transaction.execute = Some(Arc::new(Sealed::new_unchecked(signed, hash)));
                 if random.in_range(0..2) == 0 {
-                    transaction.input = given;
+                    transaction.input = calldata;
                 } else {
                     transaction.to = Some(Address::repeat_byte(9));
-                    data.insert(1, Forwarded { data: given }.encode_log_data());
+                    data.insert(1, Forwarded { data: calldata }.encode_log_data());
                 }
             }
             _ => {
@@ -129,11 +123,11 @@ impl ScriptedL1 {
 
     /// Returns a random child block.
     fn block_behind(&mut self, random: &mut Random, parent: Option<&L1Block>) -> L1Block {
-        let number = parent.map_or(self.deployment.l1_block, |it| it.header.number + 1);
-        let mut next = parent.map_or((0, 0), |it| it.next);
+        let number = parent.map_or(self.deployment.l1_block, |block| block.header.number + 1);
+        let mut next = parent.map_or((0, 0), |block| block.next);
         let salt = random.bytes(32);
         let (hash, timestamp) = (keccak256(&salt), 1_000 + 12 * number);
-        let parent = parent.map_or(B256::ZERO, |it| it.header.hash);
+        let parent = parent.map_or(B256::ZERO, |block| block.header.hash);
         let header = L1Header { number, hash, parent, timestamp, base_fee: 7 };
         let mut transactions = Vec::new();
         for position in 0..random.in_range(0..3) {
@@ -153,8 +147,8 @@ impl ScriptedL1 {
     fn derived(&self, block: &L1Block) -> Events {
         let mut data = FetchedData::default();
         for _ in 0..100 {
-            let known = |_: u64, _: &B256| false;
-            match derive(&self.deployment, &block.header, &block.transactions, &data, known)
+            let is_known = |_: u64, _: &B256| false;
+            match derive(&self.deployment, &block.header, &block.transactions, &data, is_known)
                 .unwrap()
             {
                 Derived::Whole(events) => return events,
@@ -203,23 +197,24 @@ impl Node {
         Self { view: L1View::new(l1.deployment.clone()), handed_on: Vec::new() }
     }
 
-    fn take(&mut self, block: &L1Block, events: Events) {
+    fn apply(&mut self, block: &L1Block, events: Events) {
         self.view.accepts(&block.header, &events).unwrap();
         self.handed_on.extend(events.advanced.iter().cloned());
         self.view.apply(block.header.clone(), events);
     }
 
-    fn go_back(&mut self, stayed: Option<u64>) {
-        self.view.cut_back(stayed);
-        self.handed_on.retain(|it| stayed.is_some_and(|stayed| it.l1_block <= stayed));
+    fn go_back(&mut self, common: Option<u64>) {
+        self.view.cut_back(common);
+        self.handed_on.retain(|block| common.is_some_and(|common| block.l1_block <= common));
     }
 
     /// Returns everything that was derived from L1.
     fn result(&self) -> impl PartialEq + core::fmt::Debug {
-        let advanced =
-            |it: &PostedBlock| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);
+        let advanced = |block: &PostedBlock| {
+            (block.number, block.hash, block.input.clone(), block.l1_block, block.transaction)
+        };
         let forced: Vec<_> =
-            self.view.forced_from(0).map(|it| (it.index, it.raw.clone())).collect();
+            self.view.forced_from(0).map(|forced| (forced.index, forced.raw.clone())).collect();
         let head = self.view.head().cloned();
         (
             head,
@@ -244,9 +239,9 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
         }
         let mut straight = Node::new(&l1);
         for block in &main {
-            straight.take(block, l1.derived(block));
+            straight.apply(block, l1.derived(block));
         }
-        inputs += straight.handed_on.iter().filter(|it| it.input.is_some()).count();
+        inputs += straight.handed_on.iter().filter(|block| block.input.is_some()).count();
 
         // The same history, read in chunks, with reorgs to a branch and back in between.
         let mut node = Node::new(&l1);
@@ -254,31 +249,35 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
         while read < main.len() {
             let chunk = random.in_range(1..5).min(main.len() - read);
             for block in &main[read..read + chunk] {
-                node.take(block, l1.derived(block));
+                node.apply(block, l1.derived(block));
             }
             read += chunk;
             if random.in_range(0..2) == 0 {
                 let stays = random.in_range(0..read + 1);
-                let stayed = stays.checked_sub(1).map(|last| main[last].header.number);
-                node.go_back(stayed);
+                let common = stays.checked_sub(1).map(|last| main[last].header.number);
+                node.go_back(common);
                 let mut branch: Vec<L1Block> = main[..stays].to_vec();
                 for _ in 0..random.in_range(1..4) {
                     let block = l1.block_behind(&mut random, branch.last());
-                    node.take(&block, l1.derived(&block));
+                    node.apply(&block, l1.derived(&block));
                     branch.push(block);
                 }
-                node.go_back(stayed);
+                node.go_back(common);
                 (read, detours) = (stays, detours + 1);
             }
         }
         assert_eq!(node.result(), straight.result(), "seed {seed}");
         // Each input contains the block that the rollup has logged.
-        for it in &node.handed_on {
-            let input = it.input.as_ref().unwrap();
-            assert_eq!(hashes_in(input), [it.hash], "seed {seed}");
+        for block in &node.handed_on {
+            let input = block.input.as_ref().unwrap();
+            assert_eq!(hashes_in(input), [block.hash], "seed {seed}");
             // The view keeps the block for as long as its L1 headers, but not its input.
-            let kept = node.view.posted(it.number).unwrap();
-            assert_eq!((kept.num_hash(), &kept.input), (it.num_hash(), &None), "seed {seed}");
+            let posted = node.view.posted(block.number).unwrap();
+            assert_eq!(
+                (posted.num_hash(), &posted.input),
+                (block.num_hash(), &None),
+                "seed {seed}"
+            );
         }
     }
     assert!(inputs > 200 && detours > 200, "{inputs} inputs, {detours} detours");

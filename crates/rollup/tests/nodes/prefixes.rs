@@ -1,11 +1,11 @@
 //! The L2 of a rollup whose inputs on L1 end where their witness would start.
 
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
+use alloy_sol_types::SolCall as _;
 use codec::{Encode as _, batch_of, prefix};
 use contracts::{
     Deployment, Verification,
-    bindings::INativeRollup::{Advanced, BlockAdded, Evidence, advanceCall},
+    bindings::INativeRollup::{Evidence, advanceCall},
 };
 use derive::{
     DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, PostedBlock, derive,
@@ -13,7 +13,7 @@ use derive::{
 use enshrine_rollup::import;
 use eyre::{Result, bail};
 use std::slice;
-use testkit::{CHAIN_ID, ETHER, Key, L2, bare_deployment, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Key, L2, advance_logs, bare_deployment, rich_genesis};
 use wire::{BatchWitness, ProtocolFork, StatelessInput};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -50,18 +50,8 @@ fn derived(
     blocks: &[Sealed],
     input: Vec<u8>,
 ) -> Result<Result<Vec<PostedBlock>, DataMissing>> {
-    let added = (number..).zip(blocks).map(|(number, (hash, _))| {
-        BlockAdded { number, blockHash: *hash, stateRoot: B256::ZERO }.encode_log_data()
-    });
-    let advanced = Advanced {
-        first: number,
-        last: number + blocks.len() as u64 - 1,
-        caller: Address::ZERO,
-        inputsHash: B256::ZERO,
-        blobs: U256::ZERO,
-    };
-    let logs = added.chain([advanced.encode_log_data()]);
-    let logs = logs.map(|data| Log { address: ROLLUP, data });
+    let logs = advance_logs(number, blocks.iter().map(|(hash, _)| *hash));
+    let logs = logs.into_iter().map(|data| Log { address: ROLLUP, data });
     let call = advanceCall { inputs: vec![input.into()], evidence: Evidence::default() };
     let transaction = L1Transaction {
         hash: B256::repeat_byte(4),
@@ -130,7 +120,7 @@ fn complete_inputs_are_derived_unchanged() -> Result<()> {
     for verification in [Verification::Native, Verification::Verified] {
         let deployment = Deployment { verification, ..native.clone() };
         let advanced = derived(&deployment, 1, slice::from_ref(&sealed), input.clone())??;
-        assert_eq!(advanced[0].input.as_ref().map(|it| &it[..]), Some(&input[..]));
+        assert_eq!(advanced[0].input.as_ref().map(|input| &input[..]), Some(&input[..]));
     }
     Ok(())
 }
