@@ -214,8 +214,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
             uint64 due = _dueOf(t.submittedAt);
             if (facts.timestamp < due) revert IRollup.NotDue(index, due);
             if (outcome == IRollup.Outcome.Invalid) {
-                // A repeated proof of the same account does not use more of the budget.
-                if (!_isShown(judgement, t.sender)) length += Capacity.PROOF_BYTES;
+                // A proof that is not needed does not use more of the budget.
+                if (!_isShown(judgement, t)) length += Capacity.PROOF_BYTES;
                 if (!_isRuledOut(facts.stateRoot, given, judgement)) {
                     revert IRollup.StillValid(index);
                 }
@@ -289,10 +289,16 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return Known(account, a.nonce, false, hasCode, a.balance);
     }
 
-    /// @dev Returns `true` if an earlier discharge of the batch shows the account.
-    function _isShown(Judgement memory judgement, address account) private pure returns (bool) {
+    /// @dev Returns `true` if an earlier discharge of the batch shows enough of the sender's account.
+    /// An inclusion shows only that the nonces up to its own are used.
+    function _isShown(Judgement memory judgement, IRollup.ForcedTransaction calldata t)
+        private
+        pure
+        returns (bool)
+    {
         for (uint256 i = 0; i < judgement.judged; ++i) {
-            if (judgement.known[i].account == account) return true;
+            Known memory known = judgement.known[i];
+            if (known.account == t.sender && (!known.used || t.nonce < known.nonce)) return true;
         }
         return false;
     }

@@ -165,6 +165,65 @@ contract ForcedBudgetTest is RealRollup {
     }
 }
 
+/// @dev An inclusion shows only that the nonces up to its own are used, so a later nonce of its
+/// sender needs a proof, which uses the budget.
+contract ForcedProofBudgetTest is RealRollup {
+    using L2 for L2.Chain;
+
+    string[5] private senders = ["alice", "bob", "carol", "dave", "erin"];
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        for (uint256 i = 2; i < 5; ++i) {
+            L2.fund(g, senders[i], 1000 ether);
+        }
+    }
+
+    /// @dev For each of `count` senders, includes the transaction with nonce zero, and discharges
+    /// one with another nonce by a proof. Defers the transaction of one more sender.
+    function deferred(uint256 count, uint64 nonce)
+        private
+        returns (bytes memory input, IRollup.Evidence memory e)
+    {
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](2 * count + 1);
+        for (uint256 i = 0; i < count; ++i) {
+            bytes memory raw = signedTransfer(senders[i], 0, 100 gwei);
+            l2.raw(raw);
+            t[2 * i] = submit(raw);
+            t[2 * i + 1] = submit(signedTransfer(senders[i], nonce, 100 gwei));
+        }
+        t[2 * count] = submit(signedTransfer(senders[count], 0, 100 gwei));
+        skip(FORCED_DELAY + FORCED_GRACE);
+        input = l2.seal();
+        IRollup.Discharge[] memory all = new IRollup.Discharge[](t.length);
+        for (uint64 i = 0; i < count; ++i) {
+            all[2 * i] = discharge(t[2 * i], IRollup.Outcome.Included);
+            all[2 * i].position = i;
+            all[2 * i + 1] = discharge(t[2 * i + 1], IRollup.Outcome.Invalid);
+        }
+        all[2 * count] = discharge(t[2 * count], IRollup.Outcome.NoRoom);
+        e.forced = new IRollup.ForcedBatch[](1);
+        e.forced[0].discharges = all;
+    }
+
+    function test_proof_after_an_inclusion_uses_the_budget() public {
+        (bytes memory input, IRollup.Evidence memory e) = deferred(4, 5);
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedNext, 8);
+    }
+
+    function test_three_such_proofs_leave_room() public {
+        (bytes memory input, IRollup.Evidence memory e) = deferred(3, 5);
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 6));
+    }
+
+    /// @dev Each inclusion rules out the copy after it.
+    function test_needless_proof_after_an_inclusion_uses_none() public {
+        (bytes memory input, IRollup.Evidence memory e) = deferred(4, 0);
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 8));
+    }
+}
+
 /// @dev The required gas is at most 8 million, or the gas limit of the block if it is lower. Only
 /// the gas limits of the queue's transactions count, no other content of the block.
 contract ForcedGasBudgetTest is RealRollup {

@@ -90,14 +90,13 @@ abstract contract ForcedBuilder is RealRollup {
     /// proving it again. Returns whether there is one.
     function _reuse(IRollup.Discharge memory d, IRollup.Discharge[] memory before, uint256 count)
         internal
-        returns (bool shown)
+        returns (bool)
     {
         for (uint64 i = 0; i < count; ++i) {
             IRollup.Discharge memory b = before[i];
             bool isIn = b.outcome == IRollup.Outcome.Included;
             if (b.transaction.sender != d.transaction.sender) continue;
             if (!isIn && b.outcome != IRollup.Outcome.Invalid) continue;
-            shown = true;
             if (isIn && b.transaction.nonce < d.transaction.nonce) continue;
             if (!isIn && b.accountProof.length == 0) continue;
             d.accountProof = new bytes[](0);
@@ -105,6 +104,7 @@ abstract contract ForcedBuilder is RealRollup {
             ++reused;
             return true;
         }
+        return false;
     }
 
     function _outcome(IRollup.ForcedTransaction memory t, bytes32[] memory hashes)
