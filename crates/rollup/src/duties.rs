@@ -264,8 +264,8 @@ impl<'j> ForcedInclusionCheck<'j> {
             self.proven.push(ProvenAccount { account: t.sender, position, used });
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
-        // The branches below mirror the contract's, in the same order: a block that passes here and
-        // fails there wastes the gas of an `advance`.
+        // The branches below mirror the contract's: a block that passes here and fails there wastes
+        // the gas of an `advance`.
         let due = t.submittedAt.saturating_add(self.rules.forced_delay);
         if header.timestamp < due {
             return Ok(ForcedResolution::NotDue);
@@ -281,6 +281,10 @@ impl<'j> ForcedInclusionCheck<'j> {
             self.length += ENTRY_BYTES;
             return Ok(plain(Outcome::Underpriced));
         }
+        // L1 lets a block defer any entry for which its budget has no room. Unless such entries are
+        // deferred, the proofs of many accounts do not fit into a transaction.
+        let max_gas = header.gas_limit.min(DUTY_GAS);
+        let fits = self.gas + t.gasLimit <= max_gas && self.length + t.footprint <= DUTY_BYTES;
         let account = self.facts.account(self.chain, self.block, t.sender)?;
         let code = account.code;
         // An account with a delegation (EIP-7702) may still send transactions; one with other code
@@ -288,15 +292,19 @@ impl<'j> ForcedInclusionCheck<'j> {
         let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
         let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
-            self.length += ENTRY_BYTES;
             // One proof serves all entries of an account, so that many entries of one sender do not
             // fill the calldata. An included transaction only invalidates entries with used nonces;
             // the others need a proof, whose length is not counted.
             let proven = || self.proven.iter().filter(|proven| proven.account == t.sender);
             let rules_out = |proven: &&ProvenAccount| proven.used.is_none_or(|next| t.nonce < next);
             if let Some(ProvenAccount { position, .. }) = proven().find(rules_out) {
+                self.length += ENTRY_BYTES;
                 return Ok(discharge(entry, Outcome::Invalid, *position, Vec::new(), Bytes::new()));
             }
+            if !fits {
+                return Ok(plain(Outcome::NoRoom));
+            }
+            self.length += ENTRY_BYTES;
             if proven().next().is_none() {
                 self.length += PROOF_BYTES;
             }
@@ -309,6 +317,9 @@ impl<'j> ForcedInclusionCheck<'j> {
             Ok::<_, ChainError>(!self.facts.account(self.chain, self.block, to)?.code.is_empty())
         };
         if !t.bounded && has_code(t.to)? {
+            if !fits {
+                return Ok(plain(Outcome::NoRoom));
+            }
             self.length += ENTRY_BYTES + PROOF_BYTES;
             let proof = self.proof_of(t.to)?;
             return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
@@ -317,8 +328,6 @@ impl<'j> ForcedInclusionCheck<'j> {
         // stuffing can buy.
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
-        let max_gas = header.gas_limit.min(DUTY_GAS);
-        let fits = self.gas + t.gasLimit <= max_gas && self.length + t.footprint <= DUTY_BYTES;
         if full || !fits { Ok(plain(Outcome::NoRoom)) } else { Ok(ForcedResolution::Owed) }
     }
 }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
 use contracts::bindings::IL1MessageQueue;
@@ -93,6 +93,24 @@ async fn invalid_forced_transactions_use_no_room() -> Result<()> {
     for _ in 0..9 {
         // Its nonce is far in the future.
         let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), 290_000);
+        rollup.force(invalid.encoded_2718()).await?;
+    }
+    let owed = transfer("eve", 0);
+    rollup.force(owed.encoded_2718()).await?;
+    is_forced_in_time(&rollup, sequencer, &owed).await
+}
+
+/// The proofs of all their senders do not fit into a transaction on L1.
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_forced_transactions_of_many_senders() -> Result<()> {
+    // With as many accounts, a proof has some 1,500 bytes.
+    let others = (0..4_096_u64).map(|it| Address::from_word(keccak256(it.to_be_bytes())));
+    let accounts = [Key::named("alice").address(), Key::named("eve").address()];
+    let accounts = accounts.into_iter().chain(others).map(|it| (it, rich(ETHER)));
+    let rollup = DevnetRollup::with(accounts.collect()).await?;
+    let sequencer = rollup.sequencer().await?;
+    for number in 0..64 {
+        let invalid = transfer(&format!("stranger {number}"), 0);
         rollup.force(invalid.encoded_2718()).await?;
     }
     let owed = transfer("eve", 0);
