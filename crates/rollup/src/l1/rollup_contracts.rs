@@ -309,6 +309,9 @@ pub(crate) struct Admission {
     account: Address,
     /// L1 timestamp from which anyone may advance; 0 without a policy.
     open_at: u64,
+    /// Number of the L1 block in the anchor of the rollup's head. The next anchor must not name an
+    /// earlier one.
+    pub(crate) anchor_number: u64,
     /// Fee recipient that the policy requires, or its reason for rejecting the account.
     policy: Result<Option<Address>, String>,
 }
@@ -319,6 +322,7 @@ impl PartialEq for Admission {
         let policy = |admission: &Self| admission.policy.as_ref().ok().copied();
         self.account == other.account
             && self.open_at == other.open_at
+            && self.anchor_number == other.anchor_number
             && policy(self) == policy(other)
     }
 }
@@ -384,9 +388,10 @@ pub(crate) async fn admission(
     let (policy, head) = (contract.policy().block(at), contract.head().block(at));
     let (policy, head) = (async { policy.call().await }, async { head.call().await });
     let (policy, head) = tokio::try_join!(policy, head)?;
+    let anchor_number = head.anchorNumber;
     // Without a policy anyone may advance at any time.
     if policy.is_zero() {
-        return Ok(Admission { account, open_at: 0, policy: Ok(None) });
+        return Ok(Admission { account, open_at: 0, anchor_number, policy: Ok(None) });
     }
     let open_at = head.timestamp.saturating_add(rules.open_after);
     let policy = ISequencing::new(policy, &provider);
@@ -400,5 +405,5 @@ pub(crate) async fn admission(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(Admission { account, open_at, policy })
+    Ok(Admission { account, open_at, anchor_number, policy })
 }

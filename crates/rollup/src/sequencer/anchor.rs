@@ -127,12 +127,17 @@ impl L1Inputs {
     /// Returns the L1 inputs of the block after the chain's head. It has a new anchor if there are
     /// newer messages and the last anchor covers fewer than an overdue block must relay
     /// ([`RELAYS`]), or if it replaces a promised block, in which case the anchor must name the L1
-    /// block `least` or a later one. `known` messages are proven to be relayed.
+    /// block `min_anchor` or a later one. `known_relayed` messages are proven to be relayed.
+    ///
+    /// L1 rejects an anchor that names an earlier L1 block than `in_force`, that of the rollup's
+    /// head. The L2 state may not have that number: a block of another account need not prove its
+    /// anchor there.
     pub(super) fn next(
         view: &L1View,
         chain: &ChainReader,
         confirmations: u64,
         known_relayed: u64,
+        in_force: u64,
         min_anchor: u64,
     ) -> Result<Self, ChainError> {
         let head = chain.head();
@@ -141,7 +146,7 @@ impl L1Inputs {
         let named = view.head().and_then(|head| head.number.checked_sub(confirmations));
         let anchor = named
             .filter(|_| min_anchor > 0 || covered.saturating_sub(relayed) < RELAYS)
-            .and_then(|named| newest(view, named.max(min_anchor), known_relayed))
+            .and_then(|named| newest(view, named.max(min_anchor).max(in_force), known_relayed))
             .filter(|anchor| {
                 let count = anchor.message_count;
                 count > covered || min_anchor > 0 && count == covered

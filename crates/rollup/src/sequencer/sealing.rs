@@ -145,8 +145,9 @@ impl BlockSealer {
         let (chain, duties) = (&sync.chain(), terms.duties);
         let head = chain.head();
         let confirmations = self.config.confirmations;
+        let in_force = terms.admission.anchor_number;
         let mut l1_inputs =
-            L1Inputs::next(&sync.view, chain, confirmations, duties.relayed, min_anchor)?;
+            L1Inputs::next(&sync.view, chain, confirmations, duties.relayed, in_force, min_anchor)?;
         let forced = self.forced(sync).includable(chain, duties.forced_next, time)?;
         let offered = Offered::of(head.hash, &sync.node, &forced, requeued);
         let has_users =

@@ -1,19 +1,26 @@
-//! Forced transactions and messages that are chosen so that no block could meet the duties.
+//! Forced transactions, messages and anchors, chosen so that L1 would reject a sequencer's blocks.
 
 use crate::support::{
     DevnetRollup, L2_CHAIN, is_settled, one_wei, provider_of, signed_with, submit, until,
-    until_l1_head, with_much_code,
+    until_balance, until_l1_head, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
-use contracts::bindings::IL1MessageQueue;
-use enshrine_rollup::RollupNode;
-use eyre::Result;
+use chain::{ChainConfig, spec_of};
+use contracts::{
+    Anchor, Deployment,
+    bindings::{
+        IL1MessageQueue,
+        INativeRollup::{Checkpoint, Evidence, advanceCall},
+    },
+};
+use enshrine_rollup::{RollupNode, SequencerConfig};
+use eyre::{OptionExt as _, Result};
 use serde_json::Value;
-use testkit::{ETHER, Key, Transaction, rich};
+use testkit::{ETHER, Key, L2, Transaction, rich};
 
 const DAY: u64 = 86_400;
 const BOB: Address = Address::repeat_byte(0xb0);
@@ -174,6 +181,46 @@ async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
         Ok(*last != "sent" && *last != "anchored" && is_settled(&sequencer))
     })
     .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Adds a block whose anchor names the newest L1 block and no messages, and is not proven on the
+/// L2.
+async fn add_unproven_anchor(rollup: &DevnetRollup) -> Result<()> {
+    let deployment = Deployment::read(&rollup.deployment())?;
+    let newest = rollup.provider.get_block_by_number(Default::default()).await?;
+    let newest = newest.ok_or_eyre("no head")?.header;
+    let anchor = Anchor {
+        l1_block_number: newest.number,
+        l1_block_hash: newest.hash,
+        message_count: 0,
+        message_root: B256::ZERO,
+    };
+    let spec = spec_of(&deployment.genesis.config);
+    let l2 = L2::configured(&deployment.genesis, ChainConfig::new(spec))?;
+    let input = l2.seal_all(newest.timestamp, anchor.hash(), Vec::new())?.input()?;
+    let nothing = Checkpoint { id: 0, count: 0, l1Block: 0, timestamp: 0, root: B256::ZERO };
+    let evidence = Evidence { updates: vec![anchor.update(0, &nothing)], ..Evidence::default() };
+    let call = advanceCall { inputs: vec![input.into()], evidence };
+    rollup.l1_call(deployment.rollup, U256::ZERO, call.abi_encode()).await?;
+    Ok(())
+}
+
+/// L1 rejects an anchor with an earlier L1 block, which a node with confirmations would choose.
+#[tokio::test(flavor = "multi_thread")]
+async fn unproven_anchor_of_stranger_stops_no_sequencer() -> Result<()> {
+    const CONFIRMATIONS: u64 = 8;
+    let rollup = rollup().await?;
+    let (to, value) = (Address::repeat_byte(0xbd), U256::from(ETHER));
+    rollup.deposit(to, value).await?;
+    rollup.provider.anvil_mine(Some(CONFIRMATIONS), None).await?;
+    add_unproven_anchor(&rollup).await?;
+    let config = rollup.sequencer_config()?;
+    let config = SequencerConfig { confirmations: CONFIRMATIONS, ..config };
+    let sequencer = rollup.start(config).await?;
+    until_balance("the deposit", &sequencer, to, value).await?;
+    users_are_served(&rollup, &sequencer, 0).await?;
     sequencer.stop().await;
     Ok(())
 }
