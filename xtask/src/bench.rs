@@ -25,11 +25,11 @@ pub(crate) fn methods(root: &Path) -> Result<()> {
 /// Makes, checks or measures the report; measurements call `sim`. A check also needs the tests that
 /// documents name.
 pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|it| it == "--check") {
+    if arguments.iter().any(|argument| argument == "--check") {
         citations::require(root)?;
     }
     Toolchain::ensure(&progress_to_stderr)?;
-    let has = |flag: &str| arguments.iter().any(|it| it == flag);
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     // Times of programs without optimisation would say nothing.
     let profile = if has("--measure") && !has("--quick") { "release" } else { built::CHECKS };
     let mut programs = vec!["--bin", "sim"];

@@ -79,9 +79,10 @@ mod tests {
         all.extend(["enshrine-crypto", "enshrine-keccak", "enshrine-trie"].map(str::to_owned));
         all.sort();
         let root = find_root().unwrap();
-        let crates = fs::read_dir(root.join("crates")).unwrap().map(|it| it.unwrap().file_name());
         let crates =
-            crates.chain(["examples".into()]).map(|it| format!("enshrine-{}", it.display()));
+            fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().file_name());
+        let crates =
+            crates.chain(["examples".into()]).map(|name| format!("enshrine-{}", name.display()));
         let mut members: Vec<_> = crates.chain(["xtask".to_owned()]).collect();
         members.sort();
         assert_eq!(all, members);

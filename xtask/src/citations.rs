@@ -11,12 +11,14 @@ use std::{
 /// is no test or is ignored. The file may be given by the end of its path.
 pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for document in files.iter().filter(|file| file.extension().is_some_and(|it| it == "md")) {
+    for document in
+        files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md"))
+    {
         let Ok(text) = fs::read_to_string(root.join(document)) else { continue };
         for cited in text.split('`').skip(1).step_by(2) {
             let Some((file, name)) = citation(cited) else { continue };
             let mut faults = Vec::new();
-            for source in files.iter().filter(|it| it.ends_with(file)) {
+            for source in files.iter().filter(|path| path.ends_with(file)) {
                 let text = fs::read_to_string(root.join(source));
                 let text = text.wrap_err_with(|| format!("cannot read {}", source.display()))?;
                 faults.extend(fault_of(&text, name));
@@ -40,14 +42,14 @@ fn fault_of(source: &str, name: &str) -> Option<Option<&'static str>> {
     };
     if line_of("function").is_some() {
         // Forge runs the first two, halmos the last.
-        let is_run = ["test", "invariant_", "check_"].iter().any(|it| name.starts_with(it));
+        let is_run = ["test", "invariant_", "check_"].iter().any(|prefix| name.starts_with(prefix));
         return Some((!is_run).then_some("is no test"));
     }
     // Attributes and comments stand directly above the function.
     let above = lines[..line_of("fn")?].iter().rev().map(|line| line.trim_start());
     let above = above.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
     let attributes: Vec<_> = above.filter(|line| line.starts_with("#[")).collect();
-    let has = |word: &str| attributes.iter().any(|it| it.contains(word));
+    let has = |word: &str| attributes.iter().any(|attribute| attribute.contains(word));
     Some(match (has("test"), has("ignore")) {
         (false, _) => Some("is no test"),
         (true, true) => Some("is ignored"),
@@ -67,7 +69,7 @@ fn citation(cited: &str) -> Option<(&str, &str)> {
     let (file, name) = cited.split_once("::")?;
     let is_source = file.ends_with(".rs") || file.ends_with(".sol");
     let name = name.rsplit("::").next()?;
-    let is_name = name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (is_source && is_name && !name.is_empty()).then_some((file, name))
 }
 
@@ -87,7 +89,10 @@ mod tests {
             "`a/tests/b.rs::there` and `b.rs::absent`, `tests/b.rs::there`, `x/b.rs::there`\n",
         );
         let absent = ["b.rs::absent", "x/b.rs::there"];
-        assert_eq!(findings, absent.map(|it| format!("docs/c.md: the test {it} does not exist")));
+        assert_eq!(
+            findings,
+            absent.map(|test| format!("docs/c.md: the test {test} does not exist"))
+        );
     }
 
     #[test]

@@ -60,7 +60,11 @@ fn graph(texts: &BTreeMap<String, String>) -> Uses {
     // the module that defines it.
     let mut exported = BTreeMap::new();
     for (module, text) in texts {
-        for statement in text.split(';').filter_map(|it| it.split_once("use ")).map(|it| it.1) {
+        for statement in text
+            .split(';')
+            .filter_map(|statement| statement.split_once("use "))
+            .map(|statement| statement.1)
+        {
             for path in expand(statement) {
                 let path = absolute(module, path.strip_prefix("self::").unwrap_or(&path));
                 if let (Some(owner), Some(item)) = (owner(texts, &path), path.rsplit("::").next()) {
@@ -73,10 +77,13 @@ fn graph(texts: &BTreeMap<String, String>) -> Uses {
         let mut used = BTreeSet::new();
         for path in paths(module, text) {
             let outer = path.rmatch_indices("::").map(|(at, _)| &path[..at]);
-            let owner = [&*path].into_iter().chain(outer).find_map(|it| exported.get(it)).cloned();
+            let owner =
+                [&*path].into_iter().chain(outer).find_map(|path| exported.get(path)).cloned();
             used.extend(owner.or_else(|| owner_of_path(texts, &path)));
         }
-        used.retain(|it| !it.is_empty() && !is_inside(it, module) && !is_inside(module, it));
+        used.retain(|path| {
+            !path.is_empty() && !is_inside(path, module) && !is_inside(module, path)
+        });
         uses.insert(module.clone(), used);
     }
     uses
@@ -122,8 +129,8 @@ fn expand(text: &str) -> Vec<String> {
     match text[end..].strip_prefix("::") {
         Some(rest) => {
             let rest = expand(rest);
-            let rest = rest.iter().filter(|it| !it.is_empty());
-            let mut found: Vec<_> = rest.map(|it| format!("{name}::{it}")).collect();
+            let rest = rest.iter().filter(|part| !part.is_empty());
+            let mut found: Vec<_> = rest.map(|part| format!("{name}::{part}")).collect();
             if found.is_empty() {
                 found.push(name.to_owned());
             }
@@ -161,7 +168,7 @@ fn is_inside(module: &str, outer: &str) -> bool {
 fn cycles(uses: &Uses) -> BTreeSet<BTreeSet<String>> {
     let back = |module: &String| -> BTreeSet<_> {
         let reached = reach(uses, module).into_iter();
-        reached.filter(|it| reach(uses, it).contains(module)).collect()
+        reached.filter(|other| reach(uses, other).contains(module)).collect()
     };
     uses.keys().map(back).filter(|cycle| !cycle.is_empty()).collect()
 }

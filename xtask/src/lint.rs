@@ -164,7 +164,9 @@ fn npm_error(text: &str) -> Option<String> {
         .iter()
         .filter_map(|section| manifest[section].as_object())
         .flatten()
-        .find(|(_, version)| version.as_str().is_none_or(|it| semver::Version::parse(it).is_err()))
+        .find(|(_, version)| {
+            version.as_str().is_none_or(|version| semver::Version::parse(version).is_err())
+        })
         .map(|(name, version)| format!("{name} is not pinned to an exact version ({version})"))
 }
 
@@ -187,7 +189,7 @@ mod tests {
         let paths = ["crates", "crates/a", "crates/a/b.rs"].map(PathBuf::from);
         let folders = ["/people/alice/enshrine", "/srv/a/b", "/", "/var"];
         let context = Context {
-            machine_paths: machine_paths(folders.map(|it| Some(it.into()))),
+            machine_paths: machine_paths(folders.map(|folder| Some(folder.into()))),
             known: paths.into(),
         };
         // For folders that every machine has, the prefix includes the next component.

@@ -35,7 +35,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let mut programs = programs(&String::from_utf8(built.stdout)?)?;
     ensure!(!programs.is_empty(), "cargo has built no tests");
     // The largest programs start nodes and take longest, so they run first.
-    programs.sort_by_key(|it| core::cmp::Reverse(fs::metadata(&it.0).map_or(0, |it| it.len())));
+    programs.sort_by_key(|program| {
+        core::cmp::Reverse(fs::metadata(&program.0).map_or(0, |metadata| metadata.len()))
+    });
     let failed = run_all(&programs)?;
     let doctests = ["test", "--workspace", "--profile", CHECKS, "--no-fail-fast", "--doc"];
     let doctests = command::cargo(root, &doctests);
@@ -87,8 +89,8 @@ fn run_all(programs: &[Program]) -> Result<Vec<String>> {
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        let failed = workers.into_iter().map(|it| {
-            it.join().map_err(|_| eyre::eyre!("a thread that runs tests has panicked"))?
+        let failed = workers.into_iter().map(|worker| {
+            worker.join().map_err(|_| eyre::eyre!("a thread that runs tests has panicked"))?
         });
         Ok(failed.collect::<Result<Vec<_>>>()?.concat())
     })

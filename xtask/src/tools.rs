@@ -140,7 +140,10 @@ mod tests {
         assert!(!DENY.is_installed("0.20", list));
         assert!(!TYPOS.is_installed("0.20.2", list));
         for tool in [DENY, SHEAR, TYPOS, RUMDL, MDBOOK] {
-            assert!(tool.version().is_some_and(|it| it.split('.').count() == 3), "{tool:?}");
+            assert!(
+                tool.version().is_some_and(|version| version.split('.').count() == 3),
+                "{tool:?}"
+            );
         }
     }
 }

@@ -92,7 +92,7 @@ fn counts(root: &Path) -> Result<Vec<Count>> {
         for path in files::below(&sources)? {
             let inside = path.strip_prefix(&sources)?;
             let is_test = inside.iter().any(|part| part == "tests" || part == "tests.rs");
-            if path.extension().is_some_and(|it| it == "rs") && !is_test {
+            if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
                 let text = fs::read_to_string(&path);
                 lines += code_lines(&text.wrap_err_with(|| path.display().to_string())?);
             }
@@ -136,7 +136,8 @@ mod tests {
     fn only_crates_of_workspace_are_counted() {
         let tree = "enshrine-execute v0.1.0 (/a/execute)\nsha2 v0.11.1\nserde v1.0.0 (proc-macro)\n\
                     enshrine-wire v0.1.0 (/a/wire)\nenshrine-wire v0.1.0 (/a/wire) (*)\n";
-        let expected = ["execute", "wire"].map(|it| (it.to_owned(), format!("/a/{it}").into()));
+        let expected =
+            ["execute", "wire"].map(|name| (name.to_owned(), format!("/a/{name}").into()));
         assert_eq!(linked(tree), BTreeSet::from(expected));
     }
 

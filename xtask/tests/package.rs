@@ -161,7 +161,7 @@ fn what_packed_files_import_is_packed_or_declared() {
         remappings.iter().map(|one| one.as_str().unwrap().split('/').next().unwrap()).collect();
     let mut needed = BTreeSet::new();
     let files = WalkDir::new(package).into_iter().map(|file| file.unwrap().into_path());
-    for file in files.filter(|file| file.extension().is_some_and(|it| it == "sol")) {
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "sol")) {
         let source = fs::read_to_string(&file).unwrap();
         for import in imports(&source) {
             let name = file.strip_prefix(package).unwrap().display();

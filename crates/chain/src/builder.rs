@@ -214,7 +214,8 @@ impl<'s> BlockBuilder<'s> {
                         let out: HashSet<usize> =
                             all_rejected.iter().map(|(index, _)| *index).collect();
                         in_vain.retain(|index| out.contains(index));
-                        offered = all.iter().copied().filter(|(it, _)| !out.contains(it)).collect();
+                        offered =
+                            all.iter().copied().filter(|(index, _)| !out.contains(index)).collect();
                         cut = false;
                     } else {
                         offered.clear();
@@ -319,13 +320,13 @@ impl<'s> BlockBuilder<'s> {
 /// Removes the rejected transactions from the offered ones. Thousands may be offered for a block
 /// that can include a few dozen.
 fn remove_rejected(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
-    let removed: HashSet<usize> = rejected.iter().map(|it| it.index).collect();
+    let removed: HashSet<usize> = rejected.iter().map(|rejection| rejection.index).collect();
     offered.retain(|(index, _)| !removed.contains(index));
 }
 
 /// Returns the positions of the transactions that were executed but not included.
 fn executed_and_rejected(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
-    rejected.iter().filter(|it| it.executed).map(|it| it.index)
+    rejected.iter().filter(|rejection| rejection.executed).map(|rejection| rejection.index)
 }
 
 /// Performs the reads that are due at the end of every block before the transactions, so that they
@@ -334,7 +335,9 @@ fn prefetch_contracts<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
 ) -> Result<(), BlockError> {
-    let called = |it: &&SystemContract| !it.optional && fork.is_some_and(|fork| fork >= it.since);
+    let called = |contract: &&SystemContract| {
+        !contract.optional && fork.is_some_and(|fork| fork >= contract.since)
+    };
     for contract in SYSTEM_CONTRACTS.iter().filter(called) {
         if let Some(account) = state.basic(contract.address)? {
             state.code_by_hash(account.code_hash)?;

@@ -157,7 +157,7 @@ impl ChainConfig {
         transaction: &crate::store::Transaction,
     ) -> Option<(&ExecuteMarket, Allowance)> {
         let market = self.execute_tx.as_ref().and_then(ExecuteTxPrecompile::market);
-        market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))
+        market.zip(transaction.as_execute().and_then(|execute_tx| execute_tx.tx.allowance()))
     }
 
     /// Creates the parameters of a chain with these rules, without extensions.
@@ -189,9 +189,9 @@ impl ChainConfig {
 
     /// Adds an extension after the others. It replaces one of the same type in its position.
     pub fn set_extension(&mut self, extension: Arc<dyn Extension>) {
-        let kind = |it: &dyn Extension| (it as &dyn Any).type_id();
+        let kind = |extension: &dyn Extension| (extension as &dyn Any).type_id();
         let mut all = self.extensions.to_vec();
-        match all.iter_mut().find(|it| kind(&***it) == kind(&*extension)) {
+        match all.iter_mut().find(|existing| kind(&***existing) == kind(&*extension)) {
             Some(present) => *present = extension,
             None => all.push(extension),
         }
@@ -200,7 +200,7 @@ impl ChainConfig {
 
     /// Returns the extension of this type, if the chain has one.
     pub fn extension<T: Extension>(&self) -> Option<&T> {
-        self.extensions.iter().find_map(|it| (&**it as &dyn Any).downcast_ref())
+        self.extensions.iter().find_map(|extension| (&**extension as &dyn Any).downcast_ref())
     }
 }
 

@@ -175,7 +175,8 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             return Ok(Some(reason));
         }
         let size = self.size();
-        if let Some(reason) = self.bounds.and_then(|it| it.budget.before(index, transaction, size))
+        if let Some(reason) =
+            self.bounds.and_then(|bounds| bounds.budget.before(index, transaction, size))
         {
             self.waiting.insert(*sender);
             return Ok(Some(reason));

@@ -36,7 +36,7 @@ where
         let (environment, config) = (parent.environment(child), parent.config());
         let mut execution = BlockExecution::begin_inspected(state, environment, config, inspector)?;
         // The chain may have had another chain id when the block was built.
-        if let Some(id) = child.transactions.iter().find_map(|it| it.chain_id()) {
+        if let Some(id) = child.transactions.iter().find_map(|tx| tx.chain_id()) {
             execution.evm_mut().ctx_mut().cfg.chain_id = id;
         }
         Ok(Self { execution, config, block: child, next: 0 })

@@ -42,8 +42,8 @@ pub fn accuse_calldata(accusation: Accusation, salt: B256) -> Vec<u8> {
     }
 }
 
-fn signed(it: SignedHeader) -> Signed {
-    let SignedHeader { message, signature, header } = it;
+fn signed(header: SignedHeader) -> Signed {
+    let SignedHeader { message, signature, header } = header;
     Signed { message: preconfirmation(&message), signature: signature.into(), header }
 }
 
@@ -59,8 +59,8 @@ pub const fn preconfirmation(message: &preconf::Preconfirmation) -> Preconfirmat
     }
 }
 
-fn proof(it: TransactionEvidence) -> TxProof {
-    let TransactionEvidence { index, ours, theirs } = it;
+fn proof(evidence: TransactionEvidence) -> TxProof {
+    let TransactionEvidence { index, ours, theirs } = evidence;
     TxProof { index, ours, theirs }
 }
 

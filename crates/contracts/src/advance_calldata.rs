@@ -98,14 +98,14 @@ mod tests {
             let at = random.below(changed.len() as u64) as usize;
             changed[at] = random.byte();
             let read = advance_inputs(&changed.into()).unwrap_or_default();
-            assert!(read.iter().all(|it| it.len() < calldata.len()));
+            assert!(read.iter().all(|bytes| bytes.len() < calldata.len()));
         }
     }
 
     #[test]
     fn impossible_calldata_has_no_inputs() {
         let calldata = |words: &[U256]| -> Bytes {
-            let words: Vec<_> = words.iter().flat_map(|it| word(*it)).collect();
+            let words: Vec<_> = words.iter().flat_map(|value| word(*value)).collect();
             [&advanceCall::SELECTOR[..], &words].concat().into()
         };
         let [two, many] = [U256::from(64), U256::from(u64::MAX)];

@@ -287,7 +287,7 @@ impl AdvancePlan {
     /// `kept`, and with references only to codes that are long enough to save gas in every case.
     pub fn ways_in_calldata(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Vec<Self> {
         let long: Vec<_> =
-            kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
+            kept.iter().filter(|code| code.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
         let mut ways = vec![Self::in_calldata(inputs)];
         ways.extend(Self::with_kept(inputs, kept));
         ways.extend(Self::with_kept(inputs, &long).filter(|_| long.len() < kept.len()));

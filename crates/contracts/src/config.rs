@@ -119,8 +119,9 @@ impl RollupConfig {
     /// Returns the constructor arguments of `L1MessageQueue` for the rollup at this address.
     /// `exit` is the address of its `RollupExit`, or zero for none.
     pub fn message_queue_arguments(&self, rollup: Address, exit: Address) -> Vec<u8> {
-        let (account, pause, limit) =
-            self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
+        let (account, pause, limit) = self.guardian.map_or_else(Default::default, |guardian| {
+            (guardian.account, guardian.pause, guardian.limit)
+        });
         let caps = (self.message_gas, self.message_data, self.fee_percent, self.checkpoints);
         // The guardian is a struct of static fields, so it is encoded like the list of its fields.
         ((rollup, exit, caps), (account, pause, limit)).abi_encode_params()

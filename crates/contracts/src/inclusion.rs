@@ -22,7 +22,9 @@ pub fn prove_inclusions<'b>(evidence: &mut Evidence, blocks: impl Fn(u64) -> Opt
     for batch in &mut evidence.forced {
         let Some(block) = blocks(batch.index) else { continue };
         let transactions = block.raw_transactions();
-        for discharge in batch.discharges.iter_mut().filter(|it| it.outcome == Outcome::Included) {
+        for discharge in
+            batch.discharges.iter_mut().filter(|discharge| discharge.outcome == Outcome::Included)
+        {
             let index = usize::try_from(discharge.position).unwrap_or(usize::MAX);
             discharge.accountProof = prove_transaction(&transactions, index);
             discharge.code = alloy_rlp::encode(&block.header).into();
@@ -46,7 +48,7 @@ mod tests {
     fn every_transaction_is_proven() {
         for count in [1, 2, 15, 16, 17, 127, 128, 129, 256, 257, 300] {
             let all = transactions(count);
-            let root = ordered_trie_root_with_encoder(&all, |it, out| out.extend_from_slice(it));
+            let root = ordered_trie_root_with_encoder(&all, |raw, out| out.extend_from_slice(raw));
             for (index, transaction) in all.iter().enumerate() {
                 let proof = prove_transaction(&all, index);
                 assert_eq!(keccak256(&proof[0]), root, "{count}");

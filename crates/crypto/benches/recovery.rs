@@ -22,7 +22,8 @@ fn main() {
         let signatures = &signatures[..count];
         let (mut one_by_one, mut batch) = (Duration::MAX, Duration::MAX);
         for _ in 0..ROUNDS {
-            let keys = || signatures.iter().map(|it| reference(black_box(it))).collect();
+            let keys =
+                || signatures.iter().map(|signature| reference(black_box(signature))).collect();
             one_by_one = one_by_one.min(time(keys));
             batch = batch.min(time(|| recover(black_box(signatures))));
         }

@@ -10,7 +10,8 @@ use keccak::keccak256_batch_by;
 pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address>>> {
     // A vector of signatures takes as long as 1.7 single ones.
     let alone = usize::from(transactions.len() % LANES == 1);
-    let together = transactions.get(..transactions.len() - alone).filter(|it| !it.is_empty())?;
+    let together =
+        transactions.get(..transactions.len() - alone).filter(|batch| !batch.is_empty())?;
     if !recovery::is_available() {
         return None;
     }
@@ -32,11 +33,11 @@ fn signatures(transactions: &[Transaction]) -> Vec<Signature> {
     let (mut payloads, mut ends) = (Vec::new(), Vec::with_capacity(transactions.len()));
     for transaction in transactions {
         match transaction {
-            EthereumTxEnvelope::Legacy(it) => it.tx().encode_for_signing(&mut payloads),
-            EthereumTxEnvelope::Eip2930(it) => it.tx().encode_for_signing(&mut payloads),
-            EthereumTxEnvelope::Eip1559(it) => it.tx().encode_for_signing(&mut payloads),
-            EthereumTxEnvelope::Eip4844(it) => it.tx().encode_for_signing(&mut payloads),
-            EthereumTxEnvelope::Eip7702(it) => it.tx().encode_for_signing(&mut payloads),
+            EthereumTxEnvelope::Legacy(signed) => signed.tx().encode_for_signing(&mut payloads),
+            EthereumTxEnvelope::Eip2930(signed) => signed.tx().encode_for_signing(&mut payloads),
+            EthereumTxEnvelope::Eip1559(signed) => signed.tx().encode_for_signing(&mut payloads),
+            EthereumTxEnvelope::Eip4844(signed) => signed.tx().encode_for_signing(&mut payloads),
+            EthereumTxEnvelope::Eip7702(signed) => signed.tx().encode_for_signing(&mut payloads),
         }
         ends.push(payloads.len());
     }

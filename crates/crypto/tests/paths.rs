@@ -66,7 +66,8 @@ struct Answer {
 
 impl From<&Executed> for Answer {
     fn from(executed: &Executed) -> Self {
-        let blocks = executed.verdicts().map(|it| (it.block_hash, it.header.state_root));
+        let blocks =
+            executed.verdicts().map(|verdict| (verdict.block_hash, verdict.header.state_root));
         Self {
             result: executed.result.encode().to_vec(),
             gas: [executed.gas, executed.reserve, executed.work.spent],
@@ -154,7 +155,8 @@ fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
     let attributes = BlockAttributes { timestamp, ..Default::default() };
     let (block, rejected) = chain.build(&attributes, transactions.collect())?;
     assert!(rejected.is_empty(), "{rejected:?}");
-    let successes: Vec<_> = block.block.executed.receipts.iter().map(|it| it.success).collect();
+    let successes: Vec<_> =
+        block.block.executed.receipts.iter().map(|receipt| receipt.success).collect();
     assert_eq!(successes, [true, true, true, true, false]);
     let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
     let mut input = block.input()?;

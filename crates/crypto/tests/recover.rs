@@ -68,7 +68,7 @@ fn power_of_two(exponent: usize) -> Scalar {
 }
 
 fn valid() -> impl Strategy<Value = Signature> {
-    let scalar = || any::<[u8; 32]>().prop_map(|it| Scalar::reduce(U256::from_be_slice(&it)));
+    let scalar = || any::<[u8; 32]>().prop_map(|bytes| Scalar::reduce(U256::from_be_slice(&bytes)));
     (scalar(), scalar(), scalar()).prop_map(|(nonce, ours, other)| crafted(nonce, ours, other))
 }
 

@@ -40,11 +40,11 @@ fn signed(transaction: &Transaction, signature: Signature) -> Transaction {
         transaction.tx().clone().into_signed(signature)
     }
     match transaction {
-        Transaction::Legacy(it) => with(it, signature).into(),
-        Transaction::Eip2930(it) => with(it, signature).into(),
-        Transaction::Eip1559(it) => with(it, signature).into(),
-        Transaction::Eip4844(it) => with(it, signature).into(),
-        Transaction::Eip7702(it) => with(it, signature).into(),
+        Transaction::Legacy(tx) => with(tx, signature).into(),
+        Transaction::Eip2930(tx) => with(tx, signature).into(),
+        Transaction::Eip1559(tx) => with(tx, signature).into(),
+        Transaction::Eip4844(tx) => with(tx, signature).into(),
+        Transaction::Eip7702(tx) => with(tx, signature).into(),
     }
 }
 

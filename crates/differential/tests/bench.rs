@@ -33,8 +33,8 @@ fn run_reports_all_figures() -> Result<()> {
                 "{name}: {ratio} is {got:?}"
             );
         }
-        let [least, usual] =
-            ["minimum", "median"].map(|it| document["blocks"][0]["single"][it]["onCore"].as_f64());
+        let [least, usual] = ["minimum", "median"]
+            .map(|statistic| document["blocks"][0]["single"][statistic]["onCore"].as_f64());
         ensure!(least > Some(0.0) && least <= usual, "{least:?}, {usual:?}");
         ensure!(document["worst"]["peak_over_input"].as_f64() > Some(1.0));
     }

@@ -233,7 +233,7 @@ impl DiskError {
             Self::State(fjall::Error::Io(error)) => is_content(error),
             Self::State(fjall::Error::Storage(error)) => {
                 let source = core::error::Error::source(error);
-                source.and_then(|it| it.downcast_ref()).is_none_or(is_content)
+                source.and_then(|error| error.downcast_ref()).is_none_or(is_content)
             }
             Self::State(fjall::Error::Poisoned | fjall::Error::Locked) => false,
             // A store of a later release stays usable by that release.

@@ -212,7 +212,7 @@ fn flipped_byte(difference: u32, length: usize) -> Option<usize> {
 /// Returns the CRC-32 register after another byte of zero.
 fn divided(register: u32) -> u32 {
     const POLYNOMIAL: u32 = 0xedb8_8320;
-    (0..8).fold(register, |it, _| (it >> 1) ^ (POLYNOMIAL & (it & 1).wrapping_neg()))
+    (0..8).fold(register, |crc, _| (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg()))
 }
 
 /// Returns the bodies of all intact records of a file starting at `offset`, skipping corrupted

@@ -45,7 +45,9 @@ impl Commit {
     pub(crate) fn witnessed(&self) -> impl Iterator<Item = (B256, Position)> {
         let position = self.record.filter(|_| self.has_witness).map(|(start, _)| start);
         let hashes = self.changes.blocks.iter().map(|block| block.hash);
-        position.into_iter().flat_map(move |position| hashes.clone().map(move |it| (it, position)))
+        position
+            .into_iter()
+            .flat_map(move |position| hashes.clone().map(move |hash| (hash, position)))
     }
 }
 

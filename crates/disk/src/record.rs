@@ -148,7 +148,8 @@ mod tests {
             assert_eq!(record.preimages, changes.preimages);
             assert_eq!(record.forgotten, changes.forgotten);
             assert_eq!(record.blocks[0].hash, changes.blocks[0].hash);
-            let canonical = changes.canonical.map(|it| (it.from, vec![it.blocks[0].hash]));
+            let canonical =
+                changes.canonical.map(|canonical| (canonical.from, vec![canonical.blocks[0].hash]));
             assert_eq!(record.canonical, canonical);
             // With a witness, the data that executing the block reproduces is omitted.
             let nodes: Vec<_> = changes.nodes.iter().map(|(_, node)| node.clone()).collect();

@@ -71,7 +71,10 @@ fn truncated_file_is_cut_to_whole_records() {
             let (_, found, cut) = open(&path);
             let next = Bytes::from_static(b"next");
             assert!(
-                found.into_iter().map(|it| it.1).eq(bodies[..kept].iter().cloned().chain([next]))
+                found
+                    .into_iter()
+                    .map(|record| record.1)
+                    .eq(bodies[..kept].iter().cloned().chain([next]))
             );
             assert!(cut.is_none());
         }
@@ -91,7 +94,7 @@ fn records_after_flipped_bit_are_dropped() {
             fs::write(&path, &flipped).unwrap();
             let (_, found, cut) = open(&path);
             let kept = at[1..].iter().filter(|end| **end <= byte as u64).count();
-            assert!(found.into_iter().map(|it| it.1).eq(bodies[..kept].iter().cloned()));
+            assert!(found.into_iter().map(|record| record.1).eq(bodies[..kept].iter().cloned()));
             let cut = cut.unwrap();
             assert!(!matches!(cut.reason, DiskError::Io { .. }), "{:?}", cut.reason);
             assert_eq!(cut.offset, if (byte as u64) < at[0] { 0 } else { at[kept] });
@@ -112,9 +115,9 @@ fn salvage_skips_only_damaged_record() {
         let (_, found, cut) = open(&path);
         let salvaged = RecordFile::salvage(&flipped, cut.unwrap().offset);
         let damaged = at[1..].iter().position(|end| byte as u64 >= at[0] && (byte as u64) < *end);
-        let whole_ones = bodies.iter().enumerate().filter(|(it, _)| Some(*it) != damaged);
-        let got: Vec<_> = found.into_iter().map(|it| it.1).chain(salvaged).collect();
-        assert_eq!(got, whole_ones.map(|it| it.1.clone()).collect::<Vec<_>>(), "{byte}");
+        let whole_ones = bodies.iter().enumerate().filter(|(index, _)| Some(*index) != damaged);
+        let got: Vec<_> = found.into_iter().map(|record| record.1).chain(salvaged).collect();
+        assert_eq!(got, whole_ones.map(|record| record.1.clone()).collect::<Vec<_>>(), "{byte}");
     }
     assert_eq!(RecordFile::salvage(&whole, 0), bodies);
     assert!(RecordFile::salvage(&whole[..at[0] as usize], 0).is_empty());
@@ -131,7 +134,7 @@ fn replaced_file_accepts_further_records() {
     file.append(b"last").unwrap();
     let (_, found, cut) = open(&path);
     let expected = [&bodies[1][..], b"new", b"more", b"and more", b"last"];
-    assert!(cut.is_none() && found.iter().map(|it| &it.1[..]).eq(expected));
+    assert!(cut.is_none() && found.iter().map(|record| &record.1[..]).eq(expected));
     assert_eq!(file.length(), fs::metadata(&path).unwrap().len());
     // A failed replacement does not change the file.
     let too_long = vec![0; (256 << 20) + 1];
@@ -188,7 +191,9 @@ fn refused_record_is_truncated_with_all_later_ones() {
     let (_, cut) = RecordFile::open(&path, SUBJECT, refuse).unwrap();
     assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), Some((at[1], at[3] - at[1])));
     let (mut file, found, cut) = open(&path);
-    assert!(cut.is_none() && found.into_iter().map(|it| it.1).eq(bodies[..1].iter().cloned()));
+    assert!(
+        cut.is_none() && found.into_iter().map(|record| record.1).eq(bodies[..1].iter().cloned())
+    );
     // The caller can also truncate the file.
     file.append(b"more").unwrap();
     file.cut_back(at[1]).unwrap();

@@ -179,7 +179,10 @@ impl Crossing<'_> {
         until("a block of the fork on L1", || Ok(status(l2)?.safe_head.number >= first))?;
         let after = blocks(l2)?;
         ensure!(after.starts_with(&before), "a block from before {fork} is lost");
-        ensure!(after.last().is_some_and(|(_, it)| *it >= time), "no block is at {fork}");
+        ensure!(
+            after.last().is_some_and(|(_, timestamp)| *timestamp >= time),
+            "no block is at {fork}"
+        );
         claim(rollup, l2, alice, index)?;
         let paid = balance(l1, receiver)?;
         ensure!(paid == U256::from(WITHDRAWN), "the withdrawal has paid {paid} wei");

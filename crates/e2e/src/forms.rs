@@ -127,7 +127,7 @@ impl TwoRollups {
     fn return_headers(&mut self, report: &mut Report) -> Result<()> {
         let block = self.block()?;
         let input = block.input()?;
-        let forged = resealed(&input, |it| it.request.payload.state_root = B256::ZERO);
+        let forged = resealed(&input, |block| block.request.payload.state_root = B256::ZERO);
         let forged = forged.ok_or_eyre("a forged block has a header")?;
         let (from, to) = (self.operator.address(), Headers::ADDRESS);
         let answer = self.l1.try_call(from, to, U256::ZERO, forged.into())?;

@@ -181,7 +181,8 @@ fn price(
 ) -> u64 {
     let Items { base, request_byte, witness_byte, item } = Items::DEFAULT;
     let request: usize = requests.iter().map(|request| request.encoded_len(fork)).sum();
-    let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
+    let transactions: usize =
+        requests.iter().map(|request| request.payload.transactions.len()).sum();
     base + request as u64 * request_byte
         + (bytes - request) as u64 * witness_byte
         + (items + transactions) as u64 * item

@@ -36,7 +36,8 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Formats the URLs of the nodes, and commands to try.
     pub(crate) fn what_to_try(&self) -> String {
-        let urls = [&self.rollup.l1, &self.sequencer, &self.follower].map(|it| it.client().url());
+        let urls =
+            [&self.rollup.l1, &self.sequencer, &self.follower].map(|node| node.client().url());
         let [l1, l2, follower] = urls;
         let commands = to_try(l2, follower, &Key::named("alice"));
         format!(
@@ -222,14 +223,15 @@ mod tests {
         let words: Vec<_> = command.split(' ').collect();
         match &words[..] {
             ["curl", url] => {
-                let page = url.strip_prefix("http://127.0.0.1:").and_then(|it| it.split_once('/'));
+                let page =
+                    url.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once('/'));
                 page.is_some_and(|(port, page)| port.parse::<u16>().is_ok() && page == "metrics")
             }
             ["npx", "cast", name, rest @ ..] => {
                 let help = Command::new(tools.cast()).args([*name, "--help"]).output().unwrap();
                 let text = String::from_utf8(help.stdout).unwrap();
                 let is_there = |flag: &&str| {
-                    let mut known = text.split(|it: char| it != '-' && !it.is_alphanumeric());
+                    let mut known = text.split(|c: char| c != '-' && !c.is_alphanumeric());
                     !flag.starts_with("--") || known.any(|known| known == *flag)
                 };
                 let methods = include_str!("../../../docs/methods.md");

@@ -119,10 +119,10 @@ impl FromStr for Profile {
                 }
                 "dialect" => {
                     // Forge tests have neither blobs nor transactions of type `0x05`.
-                    let is_in_calldata = |it: &_| {
+                    let is_in_calldata = |item: &_| {
                         let elsewhere =
                             [DialectName::Blobs, DialectName::HeadersBlobs, DialectName::ExecuteTx];
-                        !elsewhere.contains(it)
+                        !elsewhere.contains(item)
                     };
                     dialect = value.parse().ok().filter(is_in_calldata).ok_or_else(unknown(
                         "dialect=specs, drake, nested, draft-8079 or headers",

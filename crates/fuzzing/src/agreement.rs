@@ -53,14 +53,15 @@ pub(crate) fn agree_with_chain(forked: &ForkedChain, calldata: &[u8]) -> bool {
 fn replay(chain: &mut Chain, input: &Input<'_>) -> Result<Vec<B256>, String> {
     let mut hashes = Vec::new();
     for request in input.requests() {
-        let raw: RawBlock = chain::block_of(request, input.fork()).map_err(|it| it.to_string())?;
+        let raw: RawBlock =
+            chain::block_of(request, input.fork()).map_err(|error| error.to_string())?;
         let parent = hashes.last().copied();
         if parent.is_some_and(|parent| parent != raw.header.parent_hash) {
             return Err("a block is not a child of the one before".to_owned());
         }
-        let new = chain.import(&raw).map_err(|it| it.to_string())?;
+        let new = chain.import(&raw).map_err(|error| error.to_string())?;
         hashes.push(new.block.hash);
-        chain.insert(new).map_err(|it| it.to_string())?;
+        chain.insert(new).map_err(|error| error.to_string())?;
     }
     Ok(hashes)
 }

@@ -54,7 +54,8 @@ fn changed_block(forked: &ForkedChain, choices: &mut Choices<'_>) -> Option<Vec<
 fn agree_with_batch(forked: &ForkedChain, calldata: &[u8], accepted: bool) {
     let Ok(input) = StatelessInput::decode(calldata) else { return };
     let witness = &input.witness;
-    let parent = witness.headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+    let parent =
+        witness.headers.last().and_then(|header| alloy_rlp::decode_exact::<Header>(header).ok());
     let Some(parent) = parent else { return };
     // Invalid nodes and duplicate codes have no compact form.
     let Some(state) = forked.compacted(parent.state_root, witness) else { return };
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn repairs_produce_valid_blocks() {
         let forked = &ForkedChain::all()[0];
-        let known: BTreeSet<_> = forked.blocks.iter().map(|it| it.block.hash).collect();
+        let known: BTreeSet<_> = forked.blocks.iter().map(|block| block.block.hash).collect();
         let (mut on_known, mut on_forged) = (BTreeSet::new(), BTreeSet::new());
         for seed in 0..1_000 {
             let bytes = Random::new(seed).bytes(120);

@@ -53,7 +53,16 @@ pub(crate) fn is_in_sample(calldata: &[u8]) -> bool {
 
 /// Returns the part of a verdict that callers and chains can observe.
 fn seen(verdict: &Verdict) -> Result<impl PartialEq + Debug + use<'_>, &ExecuteError> {
-    verdict.as_ref().map(|it| (it.result, it.gas, it.reserve, it.work, &it.verdict, &it.earlier))
+    verdict.as_ref().map(|verdict| {
+        (
+            verdict.result,
+            verdict.gas,
+            verdict.reserve,
+            verdict.work,
+            &verdict.verdict,
+            &verdict.earlier,
+        )
+    })
 }
 
 /// Panics if the outcome is an internal error instead of a verdict.

@@ -122,7 +122,7 @@ fn compare(forked: &ForkedChain, dialect: DialectName, call: DialectCall, gas: u
         dialect => Dialects::usual(&[dialect]),
     };
     let mut dialects = installed.of(execute.clone(), &source).dialects;
-    dialects.retain(|it| it.address() == dialect.address());
+    dialects.retain(|known| known.address() == dialect.address());
     let own = dialects.remove(0);
     let full = forked.answers.get_or((dialect, &calldata, &blobs), || {
         let decoded = dialect.decode(&calldata, &blobs);

@@ -166,7 +166,12 @@ impl ForkedChain {
 
     /// Returns the inputs of all blocks, then those of all batches.
     pub(crate) fn inputs(&self) -> Vec<&[u8]> {
-        self.blocks.iter().map(|it| &it.input).chain(&self.batches).map(Vec::as_slice).collect()
+        self.blocks
+            .iter()
+            .map(|block| &block.input)
+            .chain(&self.batches)
+            .map(Vec::as_slice)
+            .collect()
     }
 }
 

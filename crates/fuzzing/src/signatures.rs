@@ -23,8 +23,8 @@ pub(crate) struct KnownSenders;
 
 impl Cryptography for KnownSenders {
     fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
-        let recovered = |it: &Transaction| ().senders(core::slice::from_ref(it)).pop().flatten();
-        let known = |it: &Transaction| SENDERS.get_or(it.hash(), || recovered(it));
+        let recovered = |tx: &Transaction| ().senders(core::slice::from_ref(tx)).pop().flatten();
+        let known = |tx: &Transaction| SENDERS.get_or(tx.hash(), || recovered(tx));
         transactions.iter().map(known).collect()
     }
 }

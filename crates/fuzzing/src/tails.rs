@@ -52,7 +52,10 @@ pub fn blob_tails(data: &[u8]) -> Outcome {
     if calldata == untouched.0 && are_same(&blobs, &untouched.1) {
         let is_own_cut = cut(&input).is_some_and(|(own, _)| own == head) || !is_batch(&input);
         let expected = whole.as_ref().ok().filter(|_| is_own_cut);
-        assert_eq!(answer.as_ref().ok().map(|it| &it.output), expected.map(|it| &it.output));
+        assert_eq!(
+            answer.as_ref().ok().map(|answer| &answer.output),
+            expected.map(|answer| &answer.output)
+        );
         if let (Ok(answer), Some(whole)) = (&answer, expected) {
             assert_eq!(answer.gas, whole.gas + 2 * Trailer::LEN as u64, "each byte is paid once");
         }
@@ -94,7 +97,7 @@ fn damage(calldata: &mut Vec<u8>, blobs: &mut Vec<Bytes>, tail: usize, choices: 
                 let from = calldata.len() - Trailer::LEN.min(calldata.len());
                 let at = from + choices.index(Trailer::LEN);
                 let byte = choices.byte();
-                calldata.iter_mut().skip(at).take(1).for_each(|it| *it = byte);
+                calldata.iter_mut().skip(at).take(1).for_each(|target| *target = byte);
             }
             2 if !blobs.is_empty() => _ = blobs.remove(at),
             3 if !blobs.is_empty() => blobs.insert(at, blobs[at].clone()),
@@ -148,7 +151,8 @@ fn ask(
     let call = PrecompileCall { calldata, blob_hashes: &hashes };
     let dialect = BlobTail::new(Arc::new(held));
     if !is_in_sample(calldata) && dialect.input(&call).is_ok_and(|joined| joined == input) {
-        let in_blobs = |it: Answer| Answer { gas: it.gas + 2 * Trailer::LEN as u64, ..it };
+        let in_blobs =
+            |answer: Answer| Answer { gas: answer.gas + 2 * Trailer::LEN as u64, ..answer };
         return whole.clone().map(in_blobs);
     }
     let answer = forked.priced.execute.answer(&dialect, call, PLENTY);
@@ -161,10 +165,11 @@ fn assert_is_canonical(forked: &ForkedChain, calldata: &[u8], blobs: &[Bytes], a
     let (head, trailer) = Trailer::split(calldata).expect("an accepted call");
     let used = &blobs[trailer.blobs()];
     // Decoded independently: the data of all elements, up to the length in the trailer.
-    let data = used.iter().flat_map(|blob| blob.chunks(ELEMENT)).flat_map(|it| &it[1..]);
+    let data = used.iter().flat_map(|blob| blob.chunks(ELEMENT)).flat_map(|element| &element[1..]);
     let tail: Vec<_> = data.copied().take(trailer.tail_len()).collect();
     assert_eq!(to_blobs(&tail), used, "the blobs are those of the tail");
-    let input = trailer.pieces(head).and_then(|it| it.join(used)).expect("an accepted call");
+    let input =
+        trailer.pieces(head).and_then(|pieces| pieces.join(used)).expect("an accepted call");
     if is_batch(&input) {
         assert_eq!(cut(&input), Some((head.to_vec(), tail)), "a batch has one cut");
     } else {

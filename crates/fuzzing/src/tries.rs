@@ -263,7 +263,7 @@ fn leaves_in_extension(proof: &[Bytes], key: &B256) -> bool {
                     .as_ref()
                     .children()
                     .find(|(at, _)| Some(*at) == index)
-                    .and_then(|it| it.1.cloned())
+                    .and_then(|entry| entry.1.cloned())
             }
             TrieNode::Leaf(_) | TrieNode::EmptyRoot => None,
         };

@@ -32,7 +32,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         .map(|entry| entry.expect("an entry").path())
         // libFuzzer adds its own files to the folder.
         .filter(|path| {
-            path.file_name().is_some_and(|it| it.as_encoded_bytes().starts_with(b"seed-"))
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"seed-"))
         })
         .collect();
     files.sort();
@@ -135,7 +135,8 @@ fn every_property_has_target_and_corpus() {
     for name in &names {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
     }
-    let lengths: Vec<_> = names.iter().flat_map(|name| seeds(name)).map(|it| it.len()).collect();
+    let lengths: Vec<_> =
+        names.iter().flat_map(|name| seeds(name)).map(|seed| seed.len()).collect();
     assert!(lengths.iter().all(|length| *length <= MAX_SEED), "{lengths:?}");
     assert!(lengths.iter().sum::<usize>() <= MAX_CORPUS, "{lengths:?}");
 }

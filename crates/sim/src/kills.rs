@@ -68,7 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let life = Duration::from_millis(random.below(LONGEST));
         shown.extend(live(&sequencer, &payers, life)?);
         let state = status(sequencer.client())?.preconfirming;
-        *reasons.entry(state.and_then(|it| it.reason).unwrap_or_default()).or_insert(0_u64) += 1;
+        *reasons
+            .entry(state.and_then(|state| state.reason).unwrap_or_default())
+            .or_insert(0_u64) += 1;
         sequencer.kill();
         sequencer = rollup.sequencer_with(&FLAGS)?;
         if kill % 10 == 9 {

@@ -16,7 +16,7 @@ pub(crate) fn payers(rollup: &Rollup, sequencer: &NodeProcess, count: usize) -> 
     }
     until("the deposits", || {
         let all = payers.iter().map(|key| balance(sequencer.client(), key.address()));
-        Ok(all.collect::<Result<Vec<_>>>()?.iter().all(|it| *it >= U256::from(ETHER)))
+        Ok(all.collect::<Result<Vec<_>>>()?.iter().all(|balance| *balance >= U256::from(ETHER)))
     })?;
     Ok(payers)
 }

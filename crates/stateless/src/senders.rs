@@ -28,7 +28,7 @@ impl<'t> Senders<'t> {
         known: &[Address],
         cryptography: &'t dyn Cryptography,
     ) -> Self {
-        let mut recovered: Vec<_> = known.iter().map(|it| OnceCell::from(Some(*it))).collect();
+        let mut recovered: Vec<_> = known.iter().copied().map(Some).map(OnceCell::from).collect();
         recovered.resize_with(transactions.len(), OnceCell::new);
         Self { transactions, cryptography, recovered, next: AtomicUsize::new(known.len()) }
     }
@@ -86,7 +86,7 @@ mod tests {
         fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
             use alloy_consensus::Transaction as _;
             self.0.lock().unwrap().push(transactions.len());
-            transactions.iter().map(|it| Some(sender(it.nonce()))).collect()
+            transactions.iter().map(|tx| Some(sender(tx.nonce()))).collect()
         }
     }
 

@@ -177,7 +177,7 @@ impl Artifact {
             let behind = &self.init_code[*place..];
             let near = &behind[..behind.len().min(BETWEEN)];
             near.starts_with(&PUSH_EXECUTE)
-                && near.windows(PUSH_BLOB_EXECUTE.len()).any(|it| it == PUSH_BLOB_EXECUTE)
+                && near.windows(PUSH_BLOB_EXECUTE.len()).any(|window| window == PUSH_BLOB_EXECUTE)
         };
         let mut places = (0..self.init_code.len()).filter(names_execute);
         let (place, another) = (places.next()?, places.next());

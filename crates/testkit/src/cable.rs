@@ -113,7 +113,7 @@ fn pump(
         };
         if !is_response && state.load(Ordering::SeqCst) == ARMED {
             let trigger = trigger.lock().unwrap_or_else(PoisonError::into_inner);
-            if bytes[..count].windows(trigger.len().max(1)).any(|it| it == &trigger[..]) {
+            if bytes[..count].windows(trigger.len().max(1)).any(|window| window == &trigger[..]) {
                 let _ = state.compare_exchange(
                     ARMED,
                     WITHOUT_RESPONSES,

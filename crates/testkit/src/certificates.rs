@@ -108,7 +108,7 @@ impl PublicKeyData for PrivateKey {
 impl SigningKey for PrivateKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let signature = self.0.sign(&SystemRandom::new(), message);
-        signature.map(|it| it.as_ref().to_vec()).map_err(|_| Error::RemoteKeyError)
+        signature.map(|signature| signature.as_ref().to_vec()).map_err(|_| Error::RemoteKeyError)
     }
 }
 

@@ -62,7 +62,7 @@ impl Etcd {
         tls: Option<(&Certificates, &Identity)>,
     ) -> Result<Option<Self>, HarnessError> {
         let version = Command::new("etcd").arg("--version").output();
-        if !version.is_ok_and(|it| it.status.success()) {
+        if !version.is_ok_and(|output| output.status.success()) {
             say_skipped(&format!("{what}: etcd is not installed (Debian's `etcd-server`)"));
             return Ok(None);
         }
@@ -94,7 +94,7 @@ impl Etcd {
 
     /// Port of each member for clients.
     pub fn ports(&self) -> Vec<u16> {
-        self.members.iter().map(|it| it.client).collect()
+        self.members.iter().map(|member| member.client).collect()
     }
 
     /// URL of each member for clients.
@@ -117,7 +117,7 @@ impl Etcd {
     /// without libc, so a preloaded library cannot delay them.
     pub fn slow_disk(&mut self, member: usize, delay: Duration, what: &str) -> bool {
         let version = Command::new("strace").arg("--version").output();
-        let is_installed = version.is_ok_and(|it| it.status.success());
+        let is_installed = version.is_ok_and(|output| output.status.success());
         if is_installed {
             self.members[member].disk_delay = delay;
         } else {
@@ -204,7 +204,7 @@ impl Etcd {
         let timeout = Timeout::begin();
         let is_healthy = |member: &Member| {
             let answer = request(member.health, "GET", "/health", "");
-            answer.is_some_and(|it| it["health"] == json!("true"))
+            answer.is_some_and(|health| health["health"] == json!("true"))
         };
         while !self.members.iter().all(is_healthy) {
             if !timeout.lasts() {
@@ -225,8 +225,8 @@ impl Etcd {
         let running = (0..self.members.len()).filter(|at| self.members[*at].process.is_some());
         running.into_iter().find(|at| {
             let status = self.post(*at, "/v3/maintenance/status", &json!({}));
-            status.is_some_and(|it| {
-                it["leader"].is_string() && it["leader"] == it["header"]["member_id"]
+            status.is_some_and(|status| {
+                status["leader"].is_string() && status["leader"] == status["header"]["member_id"]
             })
         })
     }

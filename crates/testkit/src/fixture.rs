@@ -92,9 +92,9 @@ impl RollupFixture {
         time: u64,
     ) -> Result<Self, HarnessError> {
         let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(first);
-        let mut it = Self::new(chain_id, newest, time)?;
-        it.genesis.config = l2_chain_config_following(chain_id, first, later);
-        Ok(Self::of(it.genesis))
+        let mut fixture = Self::new(chain_id, newest, time)?;
+        fixture.genesis.config = l2_chain_config_following(chain_id, first, later);
+        Ok(Self::of(fixture.genesis))
     }
 
     /// Returns a rollup whose L2 has this genesis.
@@ -231,7 +231,8 @@ impl RollupFixture {
         let Self { genesis, fork, mut config, sequencer, min_bond, execute, .. } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         let first = chain.head();
-        let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
+        let number =
+            |method: &str| l1.request::<_, U64>(method, ()).map(|number| number.to::<u64>());
         let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
         let mut creator = Creator { execute, ..Creator::new(l1, deployer, l1_chain_id, fork)? };
         let mut preconf_bonds = Address::ZERO;
@@ -401,13 +402,22 @@ pub fn enrich(
 ///
 /// If the file cannot be written.
 pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBuf> {
-    let it = deployment;
     let text = json!({
-        "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
-        "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
-        "deployer": it.deployer, "rollup": it.rollup, "messageQueue": it.message_queue, "forced": it.forced,
-        "exit": it.exit, "policy": it.policy, "preconfBonds": it.preconf_bonds,
-        "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge, "genesis": it.genesis,
+        "l1ChainId": deployment.l1_chain_id,
+        "l1Block": deployment.l1_block,
+        "l2ChainId": deployment.l2_chain_id,
+        "genesisHash": deployment.genesis_hash,
+        "genesisStateRoot": deployment.genesis_state_root,
+        "deployer": deployment.deployer,
+        "rollup": deployment.rollup,
+        "messageQueue": deployment.message_queue,
+        "forced": deployment.forced,
+        "exit": deployment.exit,
+        "policy": deployment.policy,
+        "preconfBonds": deployment.preconf_bonds,
+        "l1Bridge": deployment.l1_bridge,
+        "l2Bridge": deployment.l2_bridge,
+        "genesis": deployment.genesis,
     });
     let path = folder.join("deployment.json");
     fs::write(&path, text.to_string())?;

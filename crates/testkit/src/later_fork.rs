@@ -132,7 +132,7 @@ impl LaterFork {
     /// Checks that the fork is the one of L1 at the time of each block.
     fn check(&self, input: &[u8], is_later: bool) -> Result<(), ExecuteError> {
         let input = Input::decode(input)?;
-        let mut times = input.requests().iter().map(|it| it.payload.timestamp);
+        let mut times = input.requests().iter().map(|request| request.payload.timestamp);
         match times.find(|time| (*time >= self.since) != is_later) {
             None => Ok(()),
             Some(time) => Err(ExecuteError::Variant {
@@ -269,9 +269,9 @@ fn from_later(later: &[u8]) -> Option<Vec<u8>> {
     let mut part = Vec::new();
     if is_batch {
         let mut offset = OFFSET * requests.len();
-        for it in &requests {
+        for request in &requests {
             part.extend(u32::try_from(offset).ok()?.to_le_bytes());
-            offset += it.len();
+            offset += request.len();
         }
     } else if requests.len() != 1 {
         return None;

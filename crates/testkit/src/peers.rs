@@ -141,7 +141,7 @@ fn requested(client: &mut TcpStream) -> io::Result<(usize, u16)> {
     client.read_exact(&mut host)?;
     let port = u16::from_be_bytes(read(client)?);
     let host = String::from_utf8(host).map_err(|_| invalid())?;
-    let member = host.strip_suffix(SUFFIX).and_then(|it| it.parse().ok());
+    let member = host.strip_suffix(SUFFIX).and_then(|member| member.parse().ok());
     Ok((member.ok_or_else(invalid)?, port))
 }
 

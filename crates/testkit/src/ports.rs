@@ -52,7 +52,7 @@ mod tests {
         }
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
         if let Some(first) =
-            range.ok().and_then(|it| it.split_whitespace().next()?.parse::<u16>().ok())
+            range.ok().and_then(|range| range.split_whitespace().next()?.parse::<u16>().ok())
         {
             assert!(
                 FIRST + COUNT <= first,

@@ -107,7 +107,8 @@ impl NodeProcess {
         // The name, in parentheses, may contain spaces. Fields 14 and 15 are user and system time
         // in hundredths of a second.
         let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+        let ticks: u64 =
+            fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Ok(Duration::from_millis(10 * ticks))
     }
 
@@ -115,7 +116,7 @@ impl NodeProcess {
     pub fn resident_bytes(&self) -> Result<u64, HarnessError> {
         let text = self.proc("status")?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+        let kilobytes = line.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
         Ok(kilobytes.unwrap_or_default() << 10)
     }
 

@@ -217,9 +217,9 @@ fn claim_of(input: &[u8]) -> Result<Claim, NoForm> {
         Input::Block(block) => (&block.witness.headers, core::slice::from_ref(&block.request)),
         Input::Batch(batch) => (&batch.witness.headers, &batch.requests[..]),
     };
-    let parent = headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+    let parent = headers.last().and_then(|header| alloy_rlp::decode_exact::<Header>(header).ok());
     let pre = parent.ok_or(NoForm::NoParent)?.state_root;
     let post = requests.last().map_or(B256::ZERO, |last| last.payload.state_root);
-    let gas_used = requests.iter().map(|it| U256::from(it.payload.gas_used)).sum();
+    let gas_used = requests.iter().map(|request| U256::from(request.payload.gas_used)).sum();
     Ok(Claim { pre, post, gas_used })
 }

@@ -126,7 +126,7 @@ impl FromStr for DialectName {
     type Err = DialectsError;
 
     fn from_str(name: &str) -> Result<Self, DialectsError> {
-        let known = Self::ALL.into_iter().find(|it| it.name() == name);
+        let known = Self::ALL.into_iter().find(|dialect| dialect.name() == name);
         known.ok_or_else(|| DialectsError::Unknown { got: name.to_owned() })
     }
 }
@@ -187,10 +187,11 @@ impl Dialects {
     /// [`DialectName::Nested`] includes [`DialectName::Specs`].
     pub fn usual(names: &[DialectName]) -> Self {
         let nested = names.contains(&DialectName::Nested);
-        let is_meant =
-            |it: &DialectName| names.contains(it) && !(nested && *it == DialectName::Specs);
+        let is_meant = |dialect: &DialectName| {
+            names.contains(dialect) && !(nested && *dialect == DialectName::Specs)
+        };
         let all = DialectName::ALL.into_iter().filter(is_meant);
-        Self(all.map(|it| (it, it.address())).collect())
+        Self(all.map(|dialect| (dialect, dialect.address())).collect())
     }
 
     /// Adds a dialect.
@@ -235,7 +236,7 @@ impl Dialects {
 
     /// Returns the address of a dialect in the list.
     pub fn address(&self, dialect: DialectName) -> Option<Address> {
-        self.0.iter().find(|(it, _)| *it == dialect).map(|(_, address)| *address)
+        self.0.iter().find(|(installed, _)| *installed == dialect).map(|(_, address)| *address)
     }
 
     /// Returns `l1` with these dialects instead of its own, on a node with this source of blobs.

@@ -109,7 +109,7 @@ impl ExecuteTail {
     }
 
     pub(crate) fn transaction(&self) -> Option<&Arc<Sealed<SignedExecuteTx>>> {
-        self.around.as_ref().map(|it| &it.transaction)
+        self.around.as_ref().map(|outer| &outer.transaction)
     }
 
     /// Returns the surrounding transaction and the end of its input.
@@ -136,9 +136,10 @@ impl ExecuteTail {
         }
         let payload = &block.request.payload;
         let parent = block.witness.headers.last();
-        let parent = parent.and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+        let parent = parent.and_then(|header| alloy_rlp::decode_exact::<Header>(header).ok());
         let root = parent.map(|parent| parent.state_root);
-        let anchor = tx.anchor().is_none_or(|it| it == block.request.parent_beacon_block_root);
+        let anchor =
+            tx.anchor().is_none_or(|anchor| anchor == block.request.parent_beacon_block_root);
         for (field, is_same) in [
             // Without its parent the block is rejected for that reason.
             ("pre-state root", root.is_none_or(|root| root == tx.pre_state_root)),

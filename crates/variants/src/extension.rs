@@ -38,7 +38,8 @@ impl ExecuteExtension {
     /// Returns the address of the precompile for transactions of type `0x05`, if EXECUTE has that
     /// dialect.
     pub fn execute_tx_address(&self) -> Option<Address> {
-        let found = self.execute.dialects.iter().find(|it| it.name() == ExecuteTail::NAME);
+        let found =
+            self.execute.dialects.iter().find(|dialect| dialect.name() == ExecuteTail::NAME);
         found.map(|dialect| dialect.address())
     }
 
@@ -56,7 +57,7 @@ impl ExecuteExtension {
         tally: &Arc<BlockTally>,
     ) {
         let Some(address) = self.execute_tx_address() else { return };
-        let tail = transaction.map_or_else(ExecuteTail::default, |it| ExecuteTail::of(it.clone()));
+        let tail = transaction.map_or_else(ExecuteTail::default, |tx| ExecuteTail::of(tx.clone()));
         let dialects = vec![located(Arc::new(tail.clone()), address)];
         let execute = Arc::new(Execute { dialects, ..(*self.execute).clone() });
         let verdicts = Arc::clone(&self.verdicts);
@@ -65,8 +66,9 @@ impl ExecuteExtension {
                 answered(&verdicts, &tail, execute, dialect, call, gas)
             };
         if self.market {
-            let allowance = transaction.and_then(|it| it.inner().tx.allowance());
-            let payment = allowance.map_or(Payment::Converted, |it| Payment::Allowance(it.gas));
+            let allowance = transaction.and_then(|tx| tx.inner().tx.allowance());
+            let payment =
+                allowance.map_or(Payment::Converted, |allowance| Payment::Allowance(allowance.gas));
             let counted = Execute::answer_counted;
             market::install_with(&self.execute, precompiles, tally, payment, counted);
             market::install_with(&execute, precompiles, tally, payment, answer);

@@ -41,7 +41,7 @@ impl Headers {
 
     /// Creates the dialect for inputs in calldata, with those of [`Nested`], if given.
     pub fn of_calldata(nested: Option<Nested>) -> Self {
-        nested.map_or_else(|| Self::of(Arc::new(ExecutionSpecs)), |it| Self::of(Arc::new(it)))
+        nested.map_or_else(|| Self::of(Arc::new(ExecutionSpecs)), |rules| Self::of(Arc::new(rules)))
     }
 
     /// Creates the dialect for the inputs of [`BlobTail`].

@@ -71,10 +71,10 @@ impl Verdicts {
     /// Returns the result of a call that holds this much gas, if the verdict is cached and the gas
     /// suffices.
     pub fn get(&self, key: &B256, gas: u64) -> Option<Answer> {
-        let found = self.lock().by_key.get(key).filter(|it| it.reserve <= gas).cloned();
+        let found = self.lock().by_key.get(key).filter(|verdict| verdict.reserve <= gas).cloned();
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        found.map(|it| Answer { gas: it.gas, output: it.output })
+        found.map(|verdict| Answer { gas: verdict.gas, output: verdict.output })
     }
 
     /// Caches a success.

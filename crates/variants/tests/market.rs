@@ -250,7 +250,8 @@ fn contract_returns_price_excess_and_limit() {
     for excess in [0, 1, TARGET, UPDATE_FRACTION, MAX_EXCESS].into_iter().chain(random) {
         let result = MarketState::new(excess).call(Address::ZERO, 0, &[]);
         assert!(result.is_success(), "{result:?}");
-        let words = [price(excess), excess, LIMIT].map(|it| U256::from(it).to_be_bytes::<32>());
+        let words =
+            [price(excess), excess, LIMIT].map(|value| U256::from(value).to_be_bytes::<32>());
         assert_eq!(result.output().unwrap()[..], words.concat(), "{excess}");
     }
 }

@@ -252,7 +252,7 @@ impl Block {
 
 /// Returns position and type of each transaction whose type is not one of Ethereum's.
 fn foreign_types(transactions: &[Transaction]) -> Vec<(usize, u8)> {
-    let foreign = transactions.iter().enumerate().filter(|(_, it)| it.as_execute().is_some());
+    let foreign = transactions.iter().enumerate().filter(|(_, tx)| tx.as_execute().is_some());
     foreign.map(|(index, transaction)| (index, transaction.ty())).collect()
 }
 

@@ -154,16 +154,18 @@ mod tests {
         let has = |bloom: &Bloom, number| bloom.contains_input(BloomInput::Raw(&item(number)[..]));
         let numbers: [&[&[u64]]; 4] = [&[&[3]], &[&[3, 70]], &[&[5], &[6, 90], &[]], &[&[1_000]]];
         for groups in numbers {
-            let items: Vec<Vec<_>> =
-                groups.iter().map(|group| group.iter().map(|it| item(*it)).collect()).collect();
+            let items: Vec<Vec<_>> = groups
+                .iter()
+                .map(|group| group.iter().map(|value| item(*value)).collect())
+                .collect();
             let query = BloomQuery::new(
-                items.iter().map(|group| group.iter().map(|it| it.as_slice()).collect()),
+                items.iter().map(|group| group.iter().map(|value| value.as_slice()).collect()),
             );
             let found = query.matches(|bit| section.row(bit));
             for (position, bloom) in blooms.iter().enumerate() {
                 let expected = groups
                     .iter()
-                    .all(|group| group.is_empty() || group.iter().any(|it| has(bloom, *it)));
+                    .all(|group| group.is_empty() || group.iter().any(|value| has(bloom, *value)));
                 assert_eq!(found[position / 8] >> (position % 8) & 1 == 1, expected, "{position}");
             }
         }

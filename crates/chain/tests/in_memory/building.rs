@@ -476,7 +476,7 @@ fn fee_cap_below_base_fee_is_not_final() {
         let state = chain.state();
         let header = state.open_header(&next(&chain)).unwrap();
         let outcome = BlockBuilder::new(&state).build(&header, &[], &recovered).unwrap();
-        let finals: Vec<_> = outcome.rejected.iter().map(|(_, it)| it.is_final()).collect();
+        let finals: Vec<_> = outcome.rejected.iter().map(|(_, reason)| reason.is_final()).collect();
         // A used nonce is final.
         assert_eq!(finals, if is_included { vec![true] } else { vec![false; 3] });
     }

@@ -39,7 +39,7 @@ fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork)
 }
 
 fn parts(sealed: &[Sealed]) -> Vec<(Arc<Block>, Arc<BlockFootprint>)> {
-    sealed.iter().map(|it| (Arc::clone(&it.block), Arc::clone(&it.footprint))).collect()
+    sealed.iter().map(|sealed| (Arc::clone(&sealed.block), Arc::clone(&sealed.footprint))).collect()
 }
 
 /// The cost of its repeated nodes and of its blocks' work is also exact.
@@ -78,7 +78,7 @@ fn joined_batch_equals_batch_of_executing_again() {
                 let sealed = &sealed[range.clone()];
                 let about = format!("{fork} {seed} {range:?}");
                 let (batch, lengths) = chain.join(parts(sealed)).unwrap();
-                let blocks = sealed.iter().map(|it| Arc::clone(&it.block)).collect();
+                let blocks = sealed.iter().map(|sealed| Arc::clone(&sealed.block)).collect();
                 let expected = chain.batch(blocks).unwrap();
                 assert_eq!(batch.witness, expected.witness, "{about}");
                 let input = batch.input().unwrap();
@@ -90,9 +90,9 @@ fn joined_batch_equals_batch_of_executing_again() {
                 };
                 let again: u64 = lengths.iter().map(of_node).sum();
                 let again = WorkGas { spent: again, peak: again };
-                let work = sealed.iter().map(|it| it.work).fold(again, WorkGas::then);
+                let work = sealed.iter().map(|sealed| sealed.work).fold(again, WorkGas::then);
                 assert_eq!(work, executed.work, "{about}");
-                let used = sealed.iter().map(|it| it.block.header.gas_used).sum();
+                let used = sealed.iter().map(|sealed| sealed.block.header.gas_used).sum();
                 let cost = variants::cost_of(&*execute.gas, &input, used, work).unwrap();
                 assert_eq!(
                     (cost.charge, cost.reserve),
@@ -100,7 +100,7 @@ fn joined_batch_equals_batch_of_executing_again() {
                     "{about}"
                 );
                 repeated += lengths.len();
-                let alone = |it: &Sealed| it.footprint.witness().codes.len();
+                let alone = |sealed: &Sealed| sealed.footprint.witness().codes.len();
                 codes += sealed.iter().map(alone).sum::<usize>() - expected.witness.codes.len();
                 ancestors += expected.witness.headers.len() - 1;
             }

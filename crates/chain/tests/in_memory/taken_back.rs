@@ -287,8 +287,10 @@ fn rejected_transactions_do_not_change_the_block() {
             };
             let left: Vec<_> = built.rejected.iter().filter(was_run).collect();
             taken_back += left.len();
-            for_gas +=
-                left.iter().filter(|(_, it)| it.to_string().contains("EXECUTE needs")).count();
+            for_gas += left
+                .iter()
+                .filter(|(_, reason)| reason.to_string().contains("EXECUTE needs"))
+                .count();
         }
     }
     // The cases must occur often enough.

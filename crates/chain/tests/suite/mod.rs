@@ -33,7 +33,7 @@ pub(crate) fn child(parent: &Block, mark: u8, transactions: &[u64]) -> Arc<Block
         ..Default::default()
     };
     let transactions: Vec<_> =
-        transactions.iter().copied().map(|it| transaction(it).into()).collect();
+        transactions.iter().copied().map(|nonce| transaction(nonce).into()).collect();
     let senders = vec![Address::ZERO; transactions.len()];
     Arc::new(Block::sealed(header, transactions, senders, vec![], ExecutionOutcome::default()))
 }

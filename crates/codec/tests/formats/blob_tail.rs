@@ -29,7 +29,7 @@ fn trailer_has_documented_layout() {
     // The longest tail that fits in the six blobs of a transaction.
     assert_eq!(blobs_for(761_856), 6);
     assert_eq!(blobs_for(761_857), 7);
-    assert_eq!(Trailer::new(255 * BLOB_CAPACITY, 0).map(|it| it.blobs()), Some(0..255));
+    assert_eq!(Trailer::new(255 * BLOB_CAPACITY, 0).map(|trailer| trailer.blobs()), Some(0..255));
     assert_eq!(Trailer::new(255 * BLOB_CAPACITY + 1, 0), None);
 }
 

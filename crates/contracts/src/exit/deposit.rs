@@ -58,8 +58,8 @@ sol! {
 }
 
 impl From<&IL1MessageQueue::Checkpoint> for Checkpoint {
-    fn from(it: &IL1MessageQueue::Checkpoint) -> Self {
-        let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = *it;
+    fn from(checkpoint: &IL1MessageQueue::Checkpoint) -> Self {
+        let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = *checkpoint;
         Self { id, count, l1Block, timestamp, root }
     }
 }
@@ -110,7 +110,7 @@ impl DepositReturn {
             .filter(|_| (sender, to) == (l1_bridge, l2_bridge));
         let IL2TokenBridge::mintCall { l1Token, from, to, refundTo, amount } =
             deposited.ok_or(ExitError::NotDeposit { index, sender, to })?;
-        let it = Undelivered::prove(state_root, found, proof)?;
+        let undelivered = Undelivered::prove(state_root, found, proof)?;
         let (bridge_proof, is_deployed) = proven::code(state_root, l2_bridge, bridge)?;
         let deposit = Deposit {
             l1Token,
@@ -122,7 +122,7 @@ impl DepositReturn {
             gasLimit: u64::from(message.gas_limit),
             index,
         };
-        let calldata = match it.status {
+        let calldata = match undelivered.status {
             MessageStatus::Unrelayed => IDepositExit::returnDepositCall {
                 deposit_: deposit,
                 before: (&found.before).into(),
@@ -133,7 +133,7 @@ impl DepositReturn {
             .abi_encode(),
             MessageStatus::Failed | MessageStatus::Parked => IDepositExit::returnKeptDepositCall {
                 deposit_: deposit,
-                storageProof: it.storage_proof.clone(),
+                storageProof: undelivered.storage_proof.clone(),
                 bridgeProof: bridge_proof,
             }
             .abi_encode(),
@@ -143,13 +143,13 @@ impl DepositReturn {
         callers.dedup();
         Ok(Self {
             index,
-            status: it.status,
+            status: undelivered.status,
             l1_token: l1Token,
             recipient,
             depositor: from,
             callers,
             amount,
-            fee: if is_deployed { it.fee() } else { 0 },
+            fee: if is_deployed { undelivered.fee() } else { 0 },
             calldata: calldata.into(),
         })
     }

@@ -57,7 +57,7 @@ impl<'f> Undelivered<'f> {
             TWO => MessageStatus::Parked,
             status => return Err(ExitError::UnknownStatus { index, status }),
         };
-        let storage_proof = proof.slots.last().map(|it| it.nodes.clone()).unwrap_or_default();
+        let storage_proof = proof.slots.last().map(|slot| slot.nodes.clone()).unwrap_or_default();
         Ok(Self { found, status, storage_proof })
     }
 
@@ -130,11 +130,11 @@ impl MessageReturn {
         found: &FoundMessage,
         proof: &AccountProof,
     ) -> Result<Self, ExitError> {
-        let it = Undelivered::prove(state_root, found, proof)?;
+        let undelivered = Undelivered::prove(state_root, found, proof)?;
         let (sender, refund_to) = (found.message.sender, found.message.refund_to);
         let recipient = refund_recipient(sender, refund_to);
         let message = IL1MessageQueue::Message::from(&found.message).into();
-        let calldata = match it.status {
+        let calldata = match undelivered.status {
             MessageStatus::Unrelayed => returnMessageCall {
                 message,
                 before: found.before.clone().into(),
@@ -143,10 +143,11 @@ impl MessageReturn {
             }
             .abi_encode(),
             MessageStatus::Failed | MessageStatus::Parked => {
-                returnKeptCall { message, storageProof: it.storage_proof.clone() }.abi_encode()
+                returnKeptCall { message, storageProof: undelivered.storage_proof.clone() }
+                    .abi_encode()
             }
         };
-        Ok(it.paid(recipient, vec![recipient, sender], calldata))
+        Ok(undelivered.paid(recipient, vec![recipient, sender], calldata))
     }
 
     /// Returns the payment of a message whose refund account is a contract of the L2 to `to`, which
@@ -162,7 +163,7 @@ impl MessageReturn {
         to: Address,
         refund: (AccountProof, Bytes),
     ) -> Result<Self, ExitError> {
-        let it = Undelivered::prove(state_root, found, proof)?;
+        let undelivered = Undelivered::prove(state_root, found, proof)?;
         let refund_to = found.message.refund_to;
         let (refund_proof, is_contract) = proven::code(state_root, refund_to, refund)?;
         if !is_contract {
@@ -170,7 +171,7 @@ impl MessageReturn {
             return Err(ExitError::NotContract(refund_to));
         }
         let message = IL1MessageQueue::Message::from(&found.message).into();
-        let calldata = match it.status {
+        let calldata = match undelivered.status {
             MessageStatus::Unrelayed => reclaimMessageCall {
                 message,
                 before: found.before.clone().into(),
@@ -182,13 +183,13 @@ impl MessageReturn {
             .abi_encode(),
             MessageStatus::Failed | MessageStatus::Parked => reclaimKeptCall {
                 message,
-                storageProof: it.storage_proof.clone(),
+                storageProof: undelivered.storage_proof.clone(),
                 to,
                 refundProof: refund_proof,
             }
             .abi_encode(),
         };
-        Ok(it.paid(to, vec![found.message.sender], calldata))
+        Ok(undelivered.paid(to, vec![found.message.sender], calldata))
     }
 
     /// Returns the payment to the L1 account whose alias account the refund account is. It must

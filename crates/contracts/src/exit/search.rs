@@ -139,11 +139,13 @@ mod tests {
             let state = search.state().clone();
             let found = search.finish().unwrap();
             assert_eq!(found.message.index, index);
-            let place = |it: &Checkpoint| (it.id, it.count, it.l1Block);
+            let place =
+                |checkpoint: &Checkpoint| (checkpoint.id, checkpoint.count, checkpoint.l1Block);
             assert_eq!((place(&found.before), place(&found.next)), (before, next), "{index}");
             assert_eq!(found.next.timestamp, 12 * found.next.l1Block);
             assert_eq!(found.hashes.len() as u64, next.1 - before.1);
-            let root = found.hashes.iter().fold(found.before.root, |root, it| extend(root, *it));
+            let root =
+                found.hashes.iter().fold(found.before.root, |root, hash| extend(root, *hash));
             assert_eq!(root, found.next.root);
             assert_eq!((state.id, state.count), (4, 303));
         }

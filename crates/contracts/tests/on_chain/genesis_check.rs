@@ -37,7 +37,10 @@ fn new_l2_genesis_has_no_findings() {
     let mut late = genesis(ProtocolFork::Prague);
     late.config = l2_chain_config(8_079, ProtocolFork::Amsterdam);
     let found = check_genesis(&late, &GenesisAllowance::default());
-    assert!(found.iter().any(|it| matches!(it, GenesisFinding::Missing { .. })), "{found:?}");
+    assert!(
+        found.iter().any(|finding| matches!(finding, GenesisFinding::Missing { .. })),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -136,7 +136,8 @@ struct Keys {
 pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>; LANES]]) {
     static CONSTANTS: OnceLock<(Generator, Scalar)> = OnceLock::new();
     let (generator, start) = CONSTANTS.get_or_init(|| (Generator::new(), start()));
-    let mut inverses: Vec<_> = signatures.as_flattened().iter().map(|it| it.r).collect();
+    let mut inverses: Vec<_> =
+        signatures.as_flattened().iter().map(|signature| signature.r).collect();
     scalar::invert(&mut inverses);
     let mut keys = Vec::with_capacity(signatures.len());
     for (signatures, inverses) in signatures.iter().zip(inverses.as_chunks().0) {

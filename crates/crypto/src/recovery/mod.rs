@@ -83,7 +83,8 @@ pub fn recover(signatures: &[Signature]) -> Vec<Option<PublicKey>> {
     if is_available() {
         use batch::InRange;
 
-        let valid = signatures.iter().map(|it| InRange::new(it).unwrap_or(InRange::NO_KEY));
+        let valid =
+            signatures.iter().map(|signature| InRange::new(signature).unwrap_or(InRange::NO_KEY));
         let mut valid: Vec<_> = valid.collect();
         valid.resize(signatures.len().next_multiple_of(LANES), InRange::NO_KEY);
         let mut rows = vec![[None; LANES]; valid.len() / LANES];

@@ -63,7 +63,8 @@ fn outside_the_subgroup(random: &mut Random) -> G2Affine {
         let mut coordinate = || Fq::from_be_bytes_mod_order(&random.bytes(40));
         let x = Fq2::new(coordinate(), coordinate());
         let point = G2Affine::get_point_from_x_unchecked(x, true);
-        if let Some(point) = point.filter(|it| !it.is_in_correct_subgroup_assuming_on_curve()) {
+        if let Some(point) = point.filter(|point| !point.is_in_correct_subgroup_assuming_on_curve())
+        {
             return point;
         }
     }

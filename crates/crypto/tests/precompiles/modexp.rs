@@ -73,7 +73,8 @@ fn small_powers_match_integer_arithmetic() {
 #[test]
 fn installed_provider_uses_fast_modexp() {
     let result = |backend| selected(backend, || crypto().modexp(&[2], &[0xff; 5], &[0xff; 96]));
-    let [fast, reference] = [Backend::Fast, Backend::Reference].map(|it| result(it).unwrap());
+    let [fast, reference] =
+        [Backend::Fast, Backend::Reference].map(|backend| result(backend).unwrap());
     // revm pads the result of its own library.
     let digits = reference.len();
     assert_eq!((fast.len(), &fast[96 - digits..]), (96, &reference[..]));

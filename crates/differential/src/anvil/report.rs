@@ -241,7 +241,7 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     }
     let mut merged: Vec<Row<'r>> = Vec::new();
     for row in apart {
-        match merged.iter_mut().find(|it| it.is_like(&row)) {
+        match merged.iter_mut().find(|existing| existing.is_like(&row)) {
             Some(like) => {
                 like.is_elsewhere |= like.paths != row.paths;
                 if like.methods.last() != row.methods.last() {
@@ -253,7 +253,7 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     }
     let mut shown: Vec<Row<'r>> = Vec::new();
     for row in merged {
-        match shown.iter_mut().find(|it| it.is_beside(&row)) {
+        match shown.iter_mut().find(|existing| existing.is_beside(&row)) {
             Some(other) => {
                 other.is_elsewhere |= row.is_elsewhere;
                 other.paths.extend(row.paths);

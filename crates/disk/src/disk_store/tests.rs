@@ -305,5 +305,5 @@ fn panic_becomes_error() {
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     let panicked = store.inner.run("read", |_| -> Result<(), _> { panic!("unexpected") });
     let panicked = panicked.unwrap_err();
-    assert!(matches!(fault(&panicked), DiskError::Panicked(it) if it == "unexpected"));
+    assert!(matches!(fault(&panicked), DiskError::Panicked(message) if message == "unexpected"));
 }

@@ -128,7 +128,7 @@ fn log_of(bodies: &[Vec<u8>]) -> (tempfile::TempDir, Vec<u8>, Vec<usize>) {
 /// Parts of a file in this range, divided at multiples of `size`.
 fn parts(range: std::ops::Range<usize>, size: usize) -> Vec<std::ops::Range<usize>> {
     let parts = range.start / size..range.end.div_ceil(size);
-    parts.map(|it| (it * size).max(range.start)..((it + 1) * size).min(range.end)).collect()
+    parts.map(|part| (part * size).max(range.start)..((part + 1) * size).min(range.end)).collect()
 }
 
 #[test]
@@ -142,7 +142,9 @@ fn last_record_without_some_sectors_is_truncated() {
         let sectors = parts(ends[1]..ends[2], 512);
         for lost in 1_u32..1 << sectors.len() {
             let mut torn = file.clone();
-            for (_, sector) in sectors.iter().enumerate().filter(|(it, _)| lost >> it & 1 == 1) {
+            for (_, sector) in
+                sectors.iter().enumerate().filter(|(index, _)| lost >> index & 1 == 1)
+            {
                 torn[sector.clone()].fill(0);
             }
             fs::write(&path, &torn).unwrap();

@@ -106,7 +106,8 @@ fn expanded_nodes_cost_as_much_as_carried_ones() {
     // The bound counts one or two bytes too many for the headers of short items.
     let bound = witness.state.expanded_len();
     assert!((rlp..=rlp + 2 * listed.len()).contains(&bound), "{rlp} bytes, at most {bound}");
-    let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
+    let transactions: usize =
+        requests.iter().map(|request| request.payload.transactions.len()).sum();
     let items = listed.len() + witness.codes.len() + witness.headers.len() + transactions;
     let carried = calldata.len() + bound - witness.state.stream().len();
     let prices = Items { base: 5, request_byte: 1, witness_byte: 1, item: 1_000 };

@@ -115,7 +115,9 @@ fn dialects_are_installed_only_at_configured_addresses() {
 fn calls_round_trip_in_every_dialect() {
     let (input, pre) = good();
     // Blocks of the draft have inputs of their own.
-    for dialect in DialectName::OF_ETHEREUM.into_iter().filter(|it| *it != DialectName::Draft8079) {
+    for dialect in
+        DialectName::OF_ETHEREUM.into_iter().filter(|dialect| *dialect != DialectName::Draft8079)
+    {
         let call = dialect.encode(&input).unwrap();
         assert_eq!(dialect.decode(&call.calldata, &call.blobs).unwrap(), input, "{dialect}");
         let has_blobs = matches!(dialect, DialectName::Blobs | DialectName::HeadersBlobs);
@@ -316,7 +318,7 @@ fn mutated_inputs_get_equal_verdicts_in_all_dialects() {
         }
     }
     assert!(
-        ["invalid", "decode", "rules"].iter().all(|it| reasons.contains_key(it)),
+        ["invalid", "decode", "rules"].iter().all(|reason| reasons.contains_key(reason)),
         "{reasons:?}"
     );
     assert!(reasons["valid"] <= mutated() / 10, "{reasons:?}");

@@ -48,7 +48,7 @@ fn answer(
     let source: Arc<dyn BlobSource> = Arc::new(held);
     let all = [&[dialect], beside].concat();
     let execute = Dialects::usual(&all).of(execute.clone(), &source);
-    let own = execute.dialects.iter().find(|it| it.address() == dialect.address()).unwrap();
+    let own = execute.dialects.iter().find(|known| known.address() == dialect.address()).unwrap();
     let call = PrecompileCall { calldata: &call.calldata, blob_hashes: &hashes };
     execute.answer(&**own, call, PLENTY)
 }
@@ -89,9 +89,9 @@ fn free_header_fields_are_returned_as_verified() {
         let (_, input, _) = chain_of(fork, &[1]);
         for _ in 0..40 {
             let (length, seed) = (random.in_range(0..33), random.bytes(32));
-            let input = resealed(&input, |it| {
-                it.request.payload.extra_data = &seed[..length];
-                it.request.payload.prev_randao = keccak256(&seed);
+            let input = resealed(&input, |block| {
+                block.request.payload.extra_data = &seed[..length];
+                block.request.payload.prev_randao = keccak256(&seed);
             });
             let output = ask(&Execute::on(fork), &input).unwrap().output;
             let (_, headers) = Headers::split(&output).unwrap();
@@ -115,10 +115,12 @@ fn refused_input_returns_no_bytes() {
         assert!(seen.success && Headers::split(&seen.returned).is_some());
         assert_eq!(seen.gas, whole.gas);
         let root = match Input::decode(input).unwrap() {
-            Input::Block(_) => resealed(input, |it| it.request.payload.state_root = B256::ZERO),
+            Input::Block(_) => {
+                resealed(input, |block| block.request.payload.state_root = B256::ZERO)
+            }
             // The first block is valid, but the call returns no header of it.
-            Input::Batch(_) => testkit::relinked(input, |it| {
-                it.requests[1].payload.state_root = B256::ZERO;
+            Input::Batch(_) => testkit::relinked(input, |batch| {
+                batch.requests[1].payload.state_root = B256::ZERO;
             })
             .unwrap(),
         };
@@ -146,7 +148,7 @@ fn mutated_inputs_return_only_verified_headers() {
         let Ok(Answer { output, .. }) = got else { continue };
         let (_, headers) = Headers::split(&output).unwrap();
         let decoded = Input::decode(&input).unwrap();
-        let hashes = decoded.requests().iter().map(|it| it.payload.block_hash);
+        let hashes = decoded.requests().iter().map(|request| request.payload.block_hash);
         assert!(headers.iter().map(keccak256).eq(hashes));
         accepted += 1;
     }

@@ -119,7 +119,7 @@ fn changed_inner_block_invalidates_outer_block() {
     assert!(host.see(CALL, &nested(&block), PLENTY).success);
     // With one byte of the inner block changed, the outer block has another hash and is refused.
     let mut changed = nested(&block);
-    let at = changed.windows(l3.len()).position(|it| it == l3).unwrap();
+    let at = changed.windows(l3.len()).position(|window| window == l3).unwrap();
     changed[at + l3.len() - 1] ^= 1;
     assert!(!host.see(CALL, &changed, PLENTY).success);
 }

@@ -306,8 +306,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if account.info.is_empty() && !account.is_created() {
             // EIP-161: touching an empty account removes it. Before Spurious Dragon, revm marks the
             // accounts that are kept as created.
-            let is_removable = self.removable_empty.as_ref().is_none_or(|it| it.contains(&address));
-            if is_removable || !state.is_empty() {
+            let removable = self.removable_empty.as_ref().is_none_or(|set| set.contains(&address));
+            if removable || !state.is_empty() {
                 state.destroy();
             }
             return;

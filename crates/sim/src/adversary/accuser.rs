@@ -207,8 +207,8 @@ impl<'a> Accuser<'a> {
 
     /// Returns the newest message whose promise is valid at L1's head.
     pub(super) fn newest_in_force(&self) -> Option<Arc<Message>> {
-        let holds = |it: &&Arc<Message>| {
-            let message = &it.signed.message;
+        let holds = |promised: &&Arc<Message>| {
+            let message = &promised.signed.message;
             message.is_unconditional() || self.chain.hash(message.l1_block) == Some(message.l1_hash)
         };
         self.messages.iter().rev().find(holds).cloned()
@@ -272,7 +272,8 @@ impl<'a> Accuser<'a> {
             let safe = l2.chain().head().header.number;
             let numbers = safe.saturating_sub(JUDGED)..=safe;
             let hash = |number| Ok::<_, eyre::Report>(l2.chain().canonical_hash(number)?);
-            let hashes: Result<Vec<_>> = numbers.map(|it| Ok((it, hash(it)?))).collect();
+            let hashes: Result<Vec<_>> =
+                numbers.map(|number| Ok((number, hash(number)?))).collect();
             (safe, hashes?)
         };
         for (number, hash) in hashes {
@@ -390,7 +391,9 @@ impl<'a> Accuser<'a> {
                 let (a, b) = (&self.messages[a], &self.messages[b]);
                 let proof = first_difference(&a.transactions, &b.transactions);
                 let (a, b) = (a.signed.as_signed(), b.signed.as_signed());
-                self.with_context(|it| faults::equivocation(&a, &b, &proof, it).map(|_| ()))
+                self.with_context(|context| {
+                    faults::equivocation(&a, &b, &proof, context).map(|_| ())
+                })
             }
             Try::Broken(at) => {
                 let message = &self.messages[at];
@@ -399,7 +402,9 @@ impl<'a> Accuser<'a> {
                 let header = alloy_rlp::encode(&block.header);
                 let canonical = Canonical { header: &header, hash: block.hash };
                 let signed = message.signed.as_signed();
-                self.with_context(|it| faults::broken(&signed, canonical, &proof, it).map(|_| ()))
+                self.with_context(|context| {
+                    faults::broken(&signed, canonical, &proof, context).map(|_| ())
+                })
             }
             Try::Lie(at) => {
                 let message = &self.messages[at];
@@ -408,8 +413,8 @@ impl<'a> Accuser<'a> {
                 let schema = self.fork.schema();
                 let executed = Executed { schema, chain_id: L2_CHAIN, block_hash: block.hash };
                 let signed = message.signed.as_signed();
-                self.with_context(|it| {
-                    faults::lie(&signed, &header, &executed, L2_CHAIN, it).map(|_| ())
+                self.with_context(|context| {
+                    faults::lie(&signed, &header, &executed, L2_CHAIN, context).map(|_| ())
                 })
             }
         })
@@ -476,7 +481,8 @@ impl<'a> Accuser<'a> {
             };
             let fault = tried.fault();
             let got = answer.as_ref().map_or_else(reason_in, |_| "accepted".to_owned());
-            let expected = expected.map_or_else(|it| reason_of(&it), |()| "accepted".to_owned());
+            let expected =
+                expected.map_or_else(|error| reason_of(&error), |()| "accepted".to_owned());
             self.tally.called(fault, &got);
             ensure!(
                 got == expected || expected == "L1BlockUnavailable",

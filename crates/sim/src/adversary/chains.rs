@@ -68,7 +68,7 @@ impl L1Chain {
             cursor = (below, parent.header.parent_hash);
         }
         let old = self.hashes.split_off(&cursor.0);
-        let removed = old.into_iter().filter(|it| !new.contains(it)).count() as u64;
+        let removed = old.into_iter().filter(|block| !new.contains(block)).count() as u64;
         self.reorgs += u64::from(removed > 0);
         self.deepest = self.deepest.max(removed);
         self.hashes.extend(new);

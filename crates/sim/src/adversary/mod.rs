@@ -97,7 +97,7 @@ fn attack(
     let payers = payers(rollup, &pair.nodes[leader], PAYERS)?;
     testkit::enrich(
         l1,
-        [Key::named("adversary"), Key::named("stranger")].map(|it| it.address()),
+        [Key::named("adversary"), Key::named("stranger")].map(|key| key.address()),
         1_000 * ETHER,
     )?;
     until_safe(pair.nodes[leader].client())?;
@@ -222,10 +222,11 @@ fn conclude(
     if let Some((event, what)) = accuser.submit_found()? {
         return Err(eyre!("honest sequencer slashed, penalty {event:?}: {what}"));
     }
-    let is_delay = |it: &IPreconfBonds::Slashed| it.fault == IPreconfBonds::Fault::Late;
+    let is_delay = |penalty: &IPreconfBonds::Slashed| penalty.fault == IPreconfBonds::Fault::Late;
     ensure!(accuser.accepted.iter().all(is_delay), "slashed: {:?}", accuser.accepted);
     let (left, _) = accuser.bond()?;
-    let lost: U256 = accuser.accepted.iter().map(|it| it.burned + it.reward).sum();
+    let lost: U256 =
+        accuser.accepted.iter().map(|accusation| accusation.burned + accusation.reward).sum();
     // An L1 reorg may have removed a penalty.
     ensure!(
         U256::from(BOND - left) <= lost,

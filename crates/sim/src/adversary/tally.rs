@@ -55,7 +55,7 @@ impl Tally {
 
     /// Returns the total number of judgements, and of contract calls.
     pub(super) fn sums(&self) -> (u64, u64) {
-        self.0.values().fold((0, 0), |sum, it| (sum.0 + it.judged, sum.1 + it.called))
+        self.0.values().fold((0, 0), |sum, counts| (sum.0 + counts.judged, sum.1 + counts.called))
     }
 
     /// Returns the expected errors that the contract has not returned.
@@ -120,7 +120,7 @@ pub(super) fn reason_in(data: &Bytes) -> String {
 }
 
 fn first_word(text: &str) -> String {
-    text.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
         let almost = LONG.saturating_sub(Duration::from_millis(1));
         for without in EXPECTED {
             let mut tally = Tally::default();
-            for (fault, reason) in EXPECTED.into_iter().filter(|it| *it != without) {
+            for (fault, reason) in EXPECTED.into_iter().filter(|expected| *expected != without) {
                 tally.called(fault, reason);
             }
             // Neither a judgement in Rust alone nor the same error for another fault counts.

@@ -35,10 +35,10 @@ struct Times {
 pub(super) fn run(json: bool) -> Result<()> {
     let measured: Vec<_> = blocks::of_l2()?.iter().map(measure).collect::<Result<_>>()?;
     if json {
-        let document = measured.iter().map(|it| {
+        let document = measured.iter().map(|case| {
             json!({
-                "block": it.block, "pool": it.pool, "withVerdict": it.with_verdict,
-                "byCalldata": it.by_calldata,
+                "block": case.block, "pool": case.pool, "withVerdict": case.with_verdict,
+                "byCalldata": case.by_calldata,
             })
         });
         println!("{:#}", Value::from_iter(document));
@@ -92,7 +92,8 @@ fn measure(subject: &Subject) -> Result<Times> {
             let built = BlockBuilder::new(&state).build(&header, &[], [offered])?;
             *shortest = shortest.min(timer.nanoseconds() / 1e6);
             ensure!(built.rejected.is_empty(), "not included: {:?}", built.rejected);
-            let succeeds = built.executed.block.executed.receipts.iter().all(|it| it.success);
+            let succeeds =
+                built.executed.block.executed.receipts.iter().all(|receipt| receipt.success);
             ensure!(succeeds, "{}: a call fails", subject.name);
             Ok(())
         };

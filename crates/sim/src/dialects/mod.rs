@@ -204,7 +204,7 @@ fn measure(with_real: bool) -> Result<Vec<Form>> {
     };
     if with_real {
         for subject in blocks::real()? {
-            for dialect in FORMS.into_iter().filter(|it| can_say(&subject, it)) {
+            for dialect in FORMS.into_iter().filter(|dialect| can_say(&subject, dialect)) {
                 forms.push(form(&subject, dialect).wrap_err_with(|| subject.name.clone())?.0);
             }
         }
@@ -213,7 +213,7 @@ fn measure(with_real: bool) -> Result<Vec<Form>> {
     let l1 = L1::new(L1_CHAIN, execute.clone(), &["operator"])?;
     let mut l1 = l1.with_dialects(execute, &Dialects::usual(&FORMS));
     for subject in blocks::of_l2()? {
-        for dialect in FORMS.into_iter().filter(|it| can_say(&subject, it)) {
+        for dialect in FORMS.into_iter().filter(|dialect| can_say(&subject, dialect)) {
             let (form, call) = form(&subject, dialect).wrap_err_with(|| subject.name.clone())?;
             let got = receipt(&mut l1, dialect, &call)?;
             ensure!(

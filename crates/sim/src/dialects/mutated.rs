@@ -57,7 +57,7 @@ impl Mutated {
 /// gas covers.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
     let forms = FORMS.into_iter().chain(OF_EQUAL_COST);
-    let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    let measured: Vec<_> = forms.map(|form| measure(form, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
     } else {

@@ -53,16 +53,25 @@ impl Figures {
         let plain_batch = plain.advance(&same, Way::Plain)?;
         let plain_token = plain.tokens(Way::Plain)?;
         let (mut posted, single_blobs, same) = populated(schedule, Way::Blobs)?;
-        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        ensure!(
+            same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
+            "other blocks"
+        );
         let blobs = posted.advance(&same, Way::Blobs)?;
         let token = posted.tokens(Way::Blobs)?;
         let (mut in_public, _, same) = populated(schedule, Way::Public)?;
-        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        ensure!(
+            same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
+            "other blocks"
+        );
         let fitting = same.iter().map(|block| in_public.fits_public_pools(block));
         let do_fit = fitting.collect::<Result<Vec<_>>>()?.into_iter().all(|fits| fits);
         let public = do_fit.then(|| in_public.advance(&same, Way::Public)).transpose()?;
         let (mut one_by_one, _, same) = populated(schedule, Way::Calldata)?;
-        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        ensure!(
+            same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
+            "other blocks"
+        );
         let mut apart = Cost::default();
         for block in same {
             apart += one_by_one.advance(&[block], Way::Calldata)?;

@@ -116,7 +116,7 @@ impl Cluster {
 
     /// Returns the URLs of all members as a node reaches them.
     pub(super) fn endpoints(&self, node: usize) -> String {
-        let urls = self.links[node].iter().map(|it| format!("http://127.0.0.1:{}", it.port()));
+        let urls = self.links[node].iter().map(|link| format!("http://127.0.0.1:{}", link.port()));
         urls.collect::<Vec<_>>().join(",")
     }
 
@@ -145,14 +145,14 @@ impl Cluster {
             Fault::SlowDisks => {
                 let delay = Duration::from_millis(1 + random.below(SLOWEST));
                 let count = 1 + random.index(MEMBERS);
-                for member in (any..any + count).map(|it| it % MEMBERS) {
+                for member in (any..any + count).map(|index| index % MEMBERS) {
                     ensure!(self.etcd.slow_disk(member, delay, WHAT), "strace is not installed");
                     self.kill(member);
                     self.etcd.restart(member)?;
                 }
             }
             Fault::ResponsesLost => {
-                self.links[node].iter().for_each(|it| it.withhold_responses_from(RECORD));
+                self.links[node].iter().for_each(|link| link.withhold_responses_from(RECORD));
             }
         }
         Ok(())

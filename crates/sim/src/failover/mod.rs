@@ -106,7 +106,7 @@ impl<'a> Pair<'a> {
             let leads = |at: &usize| {
                 let client = quick(&self.nodes[*at]);
                 let status = client.and_then(|client| status(&client));
-                status.is_ok_and(|it| it.lease.is_some_and(|lease| lease.held))
+                status.is_ok_and(|status| status.lease.is_some_and(|lease| lease.held))
             };
             let found = (0..2).filter(|at| Some(*at) != not).find(leads);
             leader = found.unwrap_or_default();

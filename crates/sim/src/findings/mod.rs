@@ -81,7 +81,7 @@ mod tests {
     fn report_has_witness_sizes_of_real_blocks() {
         let figures = Figures::WitnessSizes.of().unwrap();
         // Without the test vectors there is nothing to compare.
-        if figures["blocks"].as_object().is_some_and(|it| !it.is_empty()) {
+        if figures["blocks"].as_object().is_some_and(|blocks| !blocks.is_empty()) {
             check_figures("witness-sizes", &figures).unwrap();
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn figures() -> Result<Value> {
     ensure!(stored == 44, "the L2 has not accepted the block of the L3: {stored}");
     let source: Arc<dyn BlobSource> = Arc::new(Blobs::default());
     let execute = Dialects::usual(&[DialectName::Nested]).of(Execute::on(FORK), &source);
-    let dialect = execute.dialects.iter().find(|it| it.address() == DialectName::Nested.address());
+    let dialect =
+        execute.dialects.iter().find(|known| known.address() == DialectName::Nested.address());
     let dialect = dialect.ok_or_eyre("the dialect is installed")?;
     let row = |input: &[u8], calldata: &[u8]| -> Result<Value> {
         let used = StatelessInput::decode(input)?.request.payload.gas_used;

@@ -34,10 +34,10 @@ pub(super) fn figures() -> Result<Value> {
         for (sum, sizes) in sums.iter_mut().zip(&both) {
             sum.add(sizes);
         }
-        let [published, ours] = both.map(|it| it.json());
+        let [published, ours] = both.map(|sizes| sizes.json());
         found.insert(block.name, json!({ "published": published, "ours": ours }));
     }
-    let [published, ours] = sums.map(|it| it.json());
+    let [published, ours] = sums.map(|sizes| sizes.json());
     Ok(json!({ "blocks": found, "sum": { "published": published, "ours": ours } }))
 }
 
@@ -74,7 +74,7 @@ struct Sizes {
 
 impl Sizes {
     fn of(witness: &OwnedWitness) -> Self {
-        let bytes = |items: &[alloy_primitives::Bytes]| items.iter().map(|it| it.len()).sum();
+        let bytes = |items: &[alloy_primitives::Bytes]| items.iter().map(|item| item.len()).sum();
         Self {
             nodes: witness.state.len(),
             node_bytes: bytes(&witness.state),

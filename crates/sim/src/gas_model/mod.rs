@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     if all.is_empty() {
         bail!("no input matches these names");
     }
-    let expensive: Vec<_> = all.iter().filter(|it| it.ratio > TOLERANCE).collect();
+    let expensive: Vec<_> = all.iter().filter(|row| row.ratio > TOLERANCE).collect();
     let verdict = if expensive.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         println!("{:#}", document(&all));

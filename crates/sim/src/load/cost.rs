@@ -168,7 +168,7 @@ fn measure(nodes: [&NodeProcess; 3], is_signing: bool) -> Result<Usage> {
     let [before, during] = SECONDS.map(Duration::from_secs);
     let cpu = || nodes.iter().map(|node| Ok(node.cpu_time()?)).collect::<Result<Vec<_>>>();
     let received = Mutex::new(Vec::new());
-    let length = || received.lock().map_or(0, |it| it.len());
+    let length = || received.lock().map_or(0, |received| received.len());
     let stream = is_signing.then(|| subscribe(nodes[0].address())).transpose()?;
     let (first, last, span) = thread::scope(|scope| {
         if let Some(mut stream) = stream.as_ref() {
@@ -197,7 +197,7 @@ fn measure(nodes: [&NodeProcess; 3], is_signing: bool) -> Result<Usage> {
     let received = received.into_inner().map_err(|_| eyre!("the subscriber has panicked"))?;
     Ok(Usage {
         cpu: first.iter().zip(&last).map(share).collect(),
-        memory: nodes.iter().map(|it| Ok(it.resident_bytes()?)).collect::<Result<_>>()?,
+        memory: nodes.iter().map(|node| Ok(node.resident_bytes()?)).collect::<Result<_>>()?,
         stream: Stream::of(&received, span, during)?,
     })
 }
@@ -224,7 +224,7 @@ impl Stream {
             {
                 updates += 1;
                 let update = PrefixUpdate::decode(&item.ssz)?;
-                transactions += update.transactions.iter().map(|it| it.len()).sum::<usize>();
+                transactions += update.transactions.iter().map(|tx| tx.len()).sum::<usize>();
             }
         }
         let (bytes, seconds) = (span.len() as u64, time.as_secs());

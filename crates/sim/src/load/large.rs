@@ -113,7 +113,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     let took = took(&log);
     let times: Vec<f64> = took
         .iter()
-        .filter(|(at, _)| full.iter().any(|it| it.0 == *at))
+        .filter(|(at, _)| full.iter().any(|block| block.0 == *at))
         .map(|(_, ms)| *ms)
         .collect();
     ensure!(times.len() == full.len(), "{} blocks, and {} times", full.len(), times.len());
@@ -124,7 +124,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
         blocks: full.len(),
         build_ms: Spread::of(times)?,
         longest_ms,
-        transactions_of_a_block: full.iter().map(|it| it.1).sum::<u64>() / full.len() as u64,
+        transactions_of_a_block: full.iter().map(|block| block.1).sum::<u64>() / full.len() as u64,
         longest_pause: pauses.max().ok_or_eyre("no pause")?,
     })
 }

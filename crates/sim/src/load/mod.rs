@@ -452,7 +452,7 @@ fn blocks(node: &Client, first: u64, last: u64) -> Result<(u64, u64)> {
         let used: U64 = serde_json::from_value(block["gasUsed"].clone())?;
         gas += used.to::<u64>();
         let transactions = block["transactions"].as_array().ok_or_eyre("no transactions")?;
-        let is_plain = |it: &&Value| it["input"] == json!("0x");
+        let is_plain = |tx: &&Value| tx["input"] == json!("0x");
         count += transactions.iter().filter(is_plain).count() as u64;
     }
     Ok((count, gas))

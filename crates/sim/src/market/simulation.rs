@@ -257,7 +257,7 @@ fn arrive(
 fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
     let wei = block.rate.price;
     let mut willing: Vec<_> =
-        all.iter_mut().filter_map(|it| it.decide(number, wei).then_some(it)).collect();
+        all.iter_mut().filter_map(|buyer| buyer.decide(number, wei).then_some(buyer)).collect();
     let mut advances = Vec::new();
     while !willing.is_empty() {
         willing.retain_mut(|rollup| {

@@ -48,7 +48,7 @@ fn document_has_market_constants() {
 fn measured(gas: &str) -> Vec<Vec<String>> {
     let rows = gas.lines().filter(|line| line.starts_with("| "));
     let cells =
-        |line: &str| line.trim_matches('|').split('|').map(|it| it.trim().to_owned()).collect();
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells)
         .filter(|row: &Vec<String>| row.len() == 7 && row[6].parse::<f64>().is_ok())
         .collect()
@@ -74,7 +74,7 @@ fn gas_time_matches_measured_inputs() {
     let worst = rows.iter().map(ratio).chain([benchmarked(&gas)]).max();
     assert_eq!(worst.map(picoseconds), Some(WORST));
     let network = |row: &&Vec<String>| {
-        ["mainnet", "sepolia", "hoodi"].iter().any(|it| row[0].starts_with(it))
+        ["mainnet", "sepolia", "hoodi"].iter().any(|network| row[0].starts_with(network))
     };
     assert_eq!(rows.iter().filter(network).map(ratio).max().map(picoseconds), Some(REAL));
 
@@ -88,7 +88,9 @@ fn gas_time_matches_measured_inputs() {
 #[test]
 fn worlds_conserve_demand_within_limits_and_budget() {
     for payment in Payment::ALL {
-        for (rollups, demand) in [1, 10].into_iter().flat_map(|it| Demand::ALL.map(|by| (it, by))) {
+        for (rollups, demand) in
+            [1, 10].into_iter().flat_map(|count| Demand::ALL.map(|by| (count, by)))
+        {
             let history = run(rollups, demand, payment).unwrap();
             let case = format!("{rollups} {demand:?} {payment:?}");
             assert!(history.used.iter().all(|used| *used <= LIMIT), "{case}");

@@ -64,11 +64,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     manifest.write(&root)?;
     let html = root.join("target/report/execute-measured.html");
     write(&html, &page(&report, &root)?)?;
-    let keys: usize = report.findings.iter().map(|it| it.figures.len()).sum();
+    let keys: usize = report.findings.iter().map(|finding| finding.figures.len()).sum();
     let (findings, charts) = (report.findings.len(), report.charts.len());
     println!("{findings} findings, {keys} keys, {charts} charts: {}", html.display());
     if arguments.pdf {
-        let titles = report.findings.iter().map(|it| format!("{}: ", it.id));
+        let titles = report.findings.iter().map(|finding| format!("{}: ", finding.id));
         match print(&html, &titles.collect::<Vec<_>>())? {
             Some((pdf, pages)) => println!("{pages} pages: {}", pdf.display()),
             None => eprintln!("SKIPPED: no PDF, since no Chromium is installed"),

@@ -39,7 +39,7 @@ impl Kind {
 
     fn of(name: &str) -> Result<Self> {
         let all = [Self::Exact, Self::Simulated, Self::Timed];
-        all.into_iter().find(|it| it.name() == name).ok_or_else(|| eyre!("no kind {name:?}"))
+        all.into_iter().find(|kind| kind.name() == name).ok_or_else(|| eyre!("no kind {name:?}"))
     }
 }
 
@@ -59,7 +59,7 @@ impl Data {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())? {
             let path = entry?.path();
-            if path.extension().is_none_or(|it| it != "json") {
+            if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
             let failed = || path.display().to_string();
@@ -124,8 +124,8 @@ fn number(value: &Value) -> Result<f64> {
         return Ok(number);
     }
     let Some(text) = value.as_str() else { bail!("{value} is not a number") };
-    let text = text.trim_start_matches(|it: char| !it.is_ascii_digit());
-    let end = text.find(|it: char| !it.is_ascii_digit() && it != ',' && it != '.');
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != ',' && c != '.');
     let text = text[..end.unwrap_or(text.len())].trim_end_matches(['.', ',']);
     text.replace(',', "").parse().wrap_err_with(|| format!("{value} is not a number"))
 }

@@ -72,7 +72,8 @@ fn figures(text: &str, worlds: u64) -> Result<Value> {
     }
     let expected = worlds * BLOCKS_AND_FORKS.into_iter().product::<u64>();
     ensure!(valid.accepted == expected, "{} random blocks, expected {expected}", valid.accepted);
-    let runs: Map<_, _> = runs.into_iter().map(|(name, it)| (name.to_owned(), it.json())).collect();
+    let runs: Map<_, _> =
+        runs.into_iter().map(|(name, run)| (name.to_owned(), run.json())).collect();
     Ok(json!({
         "worlds": worlds,
         "blocks": valid.accepted,
@@ -93,7 +94,7 @@ fn tally(line: &str) -> Option<(&str, Counts)> {
     let panics = counts.strip_suffix(" with a panic of ethrex)")?;
     // With one thread, the name of the test is on the same line.
     let what = what.split_once(" ... ").map_or(what, |(_, what)| what);
-    let [accepted, refused, panics] = [accepted, refused, panics].map(|it| it.parse().ok());
+    let [accepted, refused, panics] = [accepted, refused, panics].map(|count| count.parse().ok());
     Some((what, Counts { accepted: accepted?, refused: refused?, panics: panics? }))
 }
 

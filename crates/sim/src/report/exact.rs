@@ -105,7 +105,7 @@ pub(crate) fn limits() -> Value {
             }
             least
         };
-        let by_limit = GAS_LIMITS.map(|it| (it.to_string(), longest(it).into()));
+        let by_limit = GAS_LIMITS.map(|limit| (limit.to_string(), longest(limit).into()));
         let floor = (TRANSACTION_CAP - TRANSACTION) / floor;
         json!({ "by_gas_limit": Value::Object(by_limit.into_iter().collect()), "by_floor": floor })
     };
@@ -136,7 +136,7 @@ pub(crate) fn tables(root: &Path, name: &str) -> Result<Value> {
             head = Some(cells);
             continue;
         };
-        if cells.iter().all(|cell| cell.bytes().all(|it| it == b'-')) {
+        if cells.iter().all(|cell| cell.bytes().all(|byte| byte == b'-')) {
             continue;
         }
         let section = headings.entry(heading.clone()).or_insert_with(|| json!({}));

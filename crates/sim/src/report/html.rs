@@ -78,8 +78,9 @@ fn section(html: &mut String, page: &str, text: &str, report: &Report) {
     for index in 0..events.len() {
         let (before, after) = events.split_at_mut(index + 1);
         let Some(Event::Start(Tag::Heading { id, .. })) = before.last_mut() else { continue };
-        let parts = after.iter().take_while(|it| !matches!(it, Event::End(TagEnd::Heading(_))));
-        let text = parts.map(|it| match it {
+        let parts =
+            after.iter().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
+        let text = parts.map(|event| match event {
             Event::Text(text) | Event::Code(text) => &**text,
             _ => "",
         });
@@ -115,8 +116,8 @@ fn anchor(page: &str, heading: &str) -> String {
 
 /// Returns the anchor that forges give to a heading.
 fn slug(heading: &str) -> String {
-    let kept = heading.chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
-    kept.flat_map(char::to_lowercase).map(|it| if it == ' ' { '-' } else { it }).collect()
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -34,16 +34,22 @@ const DOCUMENTED: [(&str, &str, &str); 3] = [
 /// `target/report/quick` instead of the report.
 pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<()> {
     let mut wanted: BTreeSet<String> =
-        names.iter().filter(|it| !it.starts_with("F-")).cloned().collect();
-    if names.iter().any(|it| it.starts_with("F-")) {
-        for finding in Report::read(root)?.findings.iter().filter(|it| names.contains(&it.id)) {
-            wanted.extend(finding.figures.iter().flat_map(|it| it.files.iter().cloned()));
+        names.iter().filter(|name| !name.starts_with("F-")).cloned().collect();
+    if names.iter().any(|name| name.starts_with("F-")) {
+        for finding in
+            Report::read(root)?.findings.iter().filter(|finding| names.contains(&finding.id))
+        {
+            wanted.extend(finding.figures.iter().flat_map(|figure| figure.files.iter().cloned()));
         }
         ensure!(!wanted.is_empty(), "no data file of {names:?}");
     }
-    let known = || computed_names().into_iter().chain(SOURCES.map(|it| it.name));
+    let known = || computed_names().into_iter().chain(SOURCES.map(|source| source.name));
     for name in &wanted {
-        ensure!(known().any(|it| it == name), "no data file {name}; there are: {}", list(known()));
+        ensure!(
+            known().any(|known| known == name),
+            "no data file {name}; there are: {}",
+            list(known())
+        );
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
     let folder =
@@ -66,7 +72,7 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
         };
         write_file(&name, &file)?;
     }
-    for source in SOURCES.into_iter().filter(|it| is_wanted(it.name)) {
+    for source in SOURCES.into_iter().filter(|source| is_wanted(source.name)) {
         if is_quick && source.kind == Kind::Timed && source.quick.is_empty() {
             println!("{}: has no short run", source.name);
             continue;
@@ -77,7 +83,8 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
         return Ok(());
     }
     let minutes = wanted.is_empty().then(|| rounded_minutes(begun));
-    let is_timed = SOURCES.iter().any(|it| it.kind == Kind::Timed && is_wanted(it.name));
+    let is_timed =
+        SOURCES.iter().any(|source| source.kind == Kind::Timed && is_wanted(source.name));
     describe(root, is_timed, minutes)
 }
 

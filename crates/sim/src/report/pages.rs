@@ -61,14 +61,14 @@ impl Report {
         charts.extend(timings::draw(&data)?);
         let mut findings = Vec::new();
         for path in listed(&folder.join("src"))? {
-            let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let name = name.trim_end_matches(".md.in");
-            let Some(id) = name.get(..4).filter(|it| it.starts_with("F-")) else { continue };
+            let Some(id) = name.get(..4).filter(|id| id.starts_with("F-")) else { continue };
             let text = fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
             let finding = finding(id, name, &text, &data).wrap_err_with(|| name.to_owned())?;
             findings.push(finding);
         }
-        let ids: String = findings.iter().map(|it| format!("{}\n", it.name)).collect();
+        let ids: String = findings.iter().map(|finding| format!("{}\n", finding.name)).collect();
         let known = fs::read_to_string(folder.join("ids.txt")).wrap_err("ids.txt")?;
         ensure!(ids == known, "ids.txt has\n{known}and the templates have\n{ids}");
         let drawn: BTreeSet<_> = charts.iter().map(|(name, _)| *name).collect();
@@ -77,7 +77,8 @@ impl Report {
                 ensure!(drawn.contains(chart), "{}: no chart {chart}", finding.name);
             }
         }
-        let shown = |name: &str| findings.iter().any(|it| charts_of(&it.text).contains(&name));
+        let shown =
+            |name: &str| findings.iter().any(|finding| charts_of(&finding.text).contains(&name));
         let unused: Vec<_> = drawn.iter().filter(|name| !shown(name)).collect();
         ensure!(unused.is_empty(), "charts that no finding shows: {unused:?}");
         Ok(Self { findings, data, charts })
@@ -101,10 +102,15 @@ impl Report {
         }
         let template = root.join(FOLDER).join("src/README.md.in");
         let template = fs::read_to_string(&template).wrap_err("src/README.md.in")?;
-        let rows = self
-            .findings
-            .iter()
-            .map(|it| format!("| [{}]({}.md) | {} | {} |\n", it.id, it.name, it.title, it.kinds()));
+        let rows = self.findings.iter().map(|finding| {
+            format!(
+                "| [{}]({}.md) | {} | {} |\n",
+                finding.id,
+                finding.name,
+                finding.title,
+                finding.kinds()
+            )
+        });
         let table = format!("| | finding | figures |\n|---|---|---|\n{}", rows.collect::<String>());
         let mut index = template;
         for (place, table) in [("{{findings}}\n", table), ("{{timed}}\n", timed(&self.data))] {
@@ -119,7 +125,7 @@ impl Report {
 impl Finding {
     /// Returns the kinds of its figures.
     fn kinds(&self) -> String {
-        let kinds: BTreeSet<_> = self.figures.iter().map(|it| it.kind).collect();
+        let kinds: BTreeSet<_> = self.figures.iter().map(|figure| figure.kind).collect();
         let names: Vec<_> = kinds.into_iter().map(Kind::name).collect();
         if names.is_empty() { "none (analysis)".to_owned() } else { names.join(", ") }
     }
@@ -128,7 +134,7 @@ impl Finding {
 /// Returns the files of a folder, sorted.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())?;
-    let mut paths = entries.map(|it| Ok(it?.path())).collect::<Result<Vec<_>>>()?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -191,7 +197,7 @@ fn timed(data: &Data) -> String {
         "| data | date | machine | load before, after | minutes |\n|---|---|---|---|---|\n"
             .to_owned();
     let mut sum = 0.0;
-    for (name, file) in data.files().iter().filter(|(_, it)| it["kind"] == Kind::Timed.name()) {
+    for (name, file) in data.files().iter().filter(|(_, file)| file["kind"] == Kind::Timed.name()) {
         let of = |key: &str| file[key].as_str().unwrap_or_default();
         let minutes = file["minutes"].as_f64();
         sum += minutes.unwrap_or_default();
@@ -199,8 +205,8 @@ fn timed(data: &Data) -> String {
             Some(document) => format!("{COPIED}`{document}`: {}", of("machine")),
             None => of("machine").to_owned(),
         };
-        let load = loads(file).map_or_else(|| "–".to_owned(), |it| it.join(", "));
-        let minutes = minutes.map_or_else(|| "–".to_owned(), |it| format!("{it:.1}"));
+        let load = loads(file).map_or_else(|| "–".to_owned(), |load| load.join(", "));
+        let minutes = minutes.map_or_else(|| "–".to_owned(), |minutes| format!("{minutes:.1}"));
         text += &format!("| `{name}` | {} | {machine} | {load} | {minutes} |\n", of("date"));
     }
     text + &format!("| sum | | | | {sum:.1} |\n")
@@ -230,7 +236,9 @@ pub(crate) fn differences(root: &Path) -> Result<Vec<String>> {
     }
     for path in listed(&folder.join("data"))? {
         let name = Path::new("data").join(path.file_name().unwrap_or_default());
-        if path.extension().is_none_or(|it| it != "json") && !generated.contains_key(&name) {
+        if path.extension().is_none_or(|extension| extension != "json")
+            && !generated.contains_key(&name)
+        {
             found.push(format!("{} belongs to no data file", name.display()));
         }
     }

@@ -53,7 +53,7 @@ fn check(pdf: &[u8], titles: &[String]) -> Result<usize> {
 }
 
 fn count(text: &[u8], part: &[u8]) -> usize {
-    text.windows(part.len()).filter(|it| *it == part).count()
+    text.windows(part.len()).filter(|window| *window == part).count()
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub(crate) fn fill(id: &str, template: &str, data: &Data) -> Result<Filled> {
     let mut rest = body;
     while let Some((before, after)) = rest.split_once("{{") {
         let (key, after) = after.split_once("}}").ok_or_eyre("a key without an end")?;
-        let own = key.strip_prefix(id).and_then(|it| it.strip_prefix('.'));
-        let figure = own.and_then(|it| figures.get(it));
+        let own = key.strip_prefix(id).and_then(|suffix| suffix.strip_prefix('.'));
+        let figure = own.and_then(|name| figures.get(name));
         let figure = figure.ok_or_else(|| eyre!("unknown key {key}"))?;
         used.insert(figure.key.clone());
         text += before;
@@ -81,7 +81,7 @@ fn evaluate(key: &str, expression: &str, data: &Data) -> Result<Figure> {
     let mut alternatives: Vec<_> = expression.split(" | ").collect();
     let last = alternatives.pop().ok_or_eyre("no expression")?;
     let exists = |word: &str| word.split_once(':').is_none_or(|(file, _)| data.has(file));
-    let chosen = alternatives.into_iter().find(|it| it.split_whitespace().all(exists));
+    let chosen = alternatives.into_iter().find(|keys| keys.split_whitespace().all(exists));
     let chosen = chosen.unwrap_or(last);
     if format == Some(TEXT) {
         name(key, chosen, data)
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn filled(template: &str) -> Result<String> {
-        fill("F-01", template, &Data::default()).map(|it| it.text)
+        fill("F-01", template, &Data::default()).map(|page| page.text)
     }
 
     #[test]

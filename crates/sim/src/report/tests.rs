@@ -36,9 +36,9 @@ fn html_is_deterministic_and_has_every_id() {
         assert!(!html.contains(part), "{part}");
     }
     assert!(!head.contains("http"), "{head}");
-    let mut links = html.split("href=\"#").skip(1).filter_map(|it| it.split('"').next());
+    let mut links = html.split("href=\"#").skip(1).filter_map(|link| link.split('"').next());
     let lost: Vec<_> =
-        links.by_ref().filter(|it| !html.contains(&format!("id=\"{it}\""))).collect();
+        links.by_ref().filter(|link| !html.contains(&format!("id=\"{link}\""))).collect();
     assert!(lost.is_empty(), "links without a target: {lost:?}");
 }
 
@@ -49,7 +49,8 @@ fn printed_report_has_every_finding() {
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("report.html");
     fs::write(&html, page(&report, &root).unwrap()).unwrap();
-    let titles: Vec<_> = report.findings.iter().map(|it| format!("{}: ", it.id)).collect();
+    let titles: Vec<_> =
+        report.findings.iter().map(|finding| format!("{}: ", finding.id)).collect();
     match print(&html, &titles).unwrap() {
         Some((_, pages)) => assert!(pages > 10, "{pages} pages"),
         None => eprintln!("\n*** SKIPPED: the report as PDF: no Chromium ***"),

@@ -36,7 +36,8 @@ pub(crate) fn draw(data: &Data) -> Result<[(&'static str, String); 3]> {
 
 /// Draws the rows of the measurement, or those of the document without one.
 fn time(data: &Data) -> Result<String> {
-    let series = |name: &str| usize::from(!NETWORKS.iter().any(|it| name.starts_with(it)));
+    let series =
+        |name: &str| usize::from(!NETWORKS.iter().any(|network| name.starts_with(network)));
     let mut dots = Vec::new();
     if data.has("gas-model") {
         let rows = data.get("gas-model", "/rows")?.1.as_array().ok_or_eyre("no rows")?;
@@ -110,7 +111,7 @@ fn speed(data: &Data) -> Result<String> {
     let mut rows = Vec::new();
     if data.has("execute") {
         let blocks = data.get("execute", "/blocks")?.1.as_array().ok_or_eyre("no blocks")?;
-        for block in blocks.iter().filter(|it| it["kind"] == "real") {
+        for block in blocks.iter().filter(|block| block["kind"] == "real") {
             let of = |pointer: &str| block.pointer(pointer).and_then(Value::as_f64);
             let ours = of("/single/median/onCore").ok_or_eyre("no time")?;
             let ratio = ours / of("/ethrex/median/onCore").ok_or_eyre("no time of ethrex")?;

@@ -122,7 +122,8 @@ impl Crossing {
     /// Claims some of the open withdrawals, and returns their number.
     pub(super) fn claim_some(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
         let claimed = claimed(rollup)?;
-        let open = self.outgoing(l2)?.into_iter().filter(|it| !claimed.contains(&it.index));
+        let open =
+            self.outgoing(l2)?.into_iter().filter(|message| !claimed.contains(&message.index));
         let mut count = 0;
         for message in open.take(CLAIMS) {
             claim(rollup, l2, &self.payer, message.index)?;
@@ -134,7 +135,8 @@ impl Crossing {
     /// Returns the wei claimed on L1.
     pub(super) fn claimed_wei(&self, rollup: &Rollup, l2: &Client) -> Result<U256> {
         let claimed = claimed(rollup)?;
-        let paid = self.outgoing(l2)?.into_iter().filter(|it| claimed.contains(&it.index));
+        let paid =
+            self.outgoing(l2)?.into_iter().filter(|message| claimed.contains(&message.index));
         Ok(paid.map(|message| message.wei).sum())
     }
 
@@ -144,7 +146,8 @@ impl Crossing {
         let mut found = (U256::ZERO, U256::ZERO, U256::ZERO);
         let covered = until("tokens to be covered", || {
             let claimed = claimed(rollup)?;
-            let open = self.outgoing(l2)?.into_iter().filter(|it| !claimed.contains(&it.index));
+            let open =
+                self.outgoing(l2)?.into_iter().filter(|message| !claimed.contains(&message.index));
             let units: U256 = open.map(|message| message.units).sum();
             let (held, owed) = self.token.escrow(rollup.l1.client())?;
             found = (held, owed, self.token.supply(l2)? + units);
@@ -173,9 +176,9 @@ impl Crossing {
                 let known: Option<ForcedTransaction> =
                     l2.request("rollup_getForced", (U64::from(index),))?;
                 let is_done = match &known {
-                    Some(it) if it.outcome == ForcedOutcome::Included => {
+                    Some(record) if record.outcome == ForcedOutcome::Included => {
                         let receipt: Option<TransactionReceipt> =
-                            l2.request("eth_getTransactionReceipt", (it.hash,))?;
+                            l2.request("eth_getTransactionReceipt", (record.hash,))?;
                         receipt.is_some_and(|receipt| receipt.status())
                     }
                     _ => false,

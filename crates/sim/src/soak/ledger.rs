@@ -111,7 +111,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn add(&mut self, sent: Vec<Sent>) {
-        let (told, doubtful): (Vec<_>, Vec<_>) = sent.into_iter().partition(|it| it.acknowledged);
+        let (told, doubtful): (Vec<_>, Vec<_>) = sent.into_iter().partition(|tx| tx.acknowledged);
         self.all.extend(told);
         self.doubtful.extend(doubtful);
     }
@@ -137,7 +137,7 @@ impl Ledger {
     /// Describes the missing transactions.
     pub(super) fn missing(&self) -> String {
         let new = &self.all[self.settled..];
-        let missing: Vec<_> = new.iter().filter(|sent| !sent.included).map(|it| it.hash).collect();
+        let missing: Vec<_> = new.iter().filter(|sent| !sent.included).map(|tx| tx.hash).collect();
         format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
     }
 

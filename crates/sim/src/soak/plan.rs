@@ -210,7 +210,7 @@ mod tests {
     fn plan_has_every_kind_of_traffic() {
         let steps = plan(1);
         for kind in [Kind::Transfer, Kind::Withdrawal, Kind::TokenWithdrawal] {
-            let comes = steps.iter().any(|step| step.bursts.iter().any(|it| it.kind == kind));
+            let comes = steps.iter().any(|step| step.bursts.iter().any(|burst| burst.kind == kind));
             assert!(comes, "{kind:?}");
         }
         for comes in [

@@ -76,16 +76,16 @@ impl Default for Rush {
 impl Rush {
     /// Returns the genesis accounts of the clients.
     pub(super) fn accounts(&self) -> Vec<(Address, GenesisAccount)> {
-        self.senders.iter().map(|it| (it.key.address(), rich(1_000_000 * ETHER))).collect()
+        self.senders.iter().map(|sender| (sender.key.address(), rich(1_000_000 * ETHER))).collect()
     }
 
     pub(super) fn sums(&self) -> Sums {
         let sum = |of: fn(&Sender) -> u64| self.senders.iter().map(of).sum();
         Sums {
-            acknowledged: sum(|it| it.acknowledged),
+            acknowledged: sum(|sender| sender.acknowledged),
             dropped: self.dropped,
-            refused: sum(|it| it.refused),
-            unanswered: sum(|it| it.unanswered),
+            refused: sum(|sender| sender.refused),
+            unanswered: sum(|sender| sender.unanswered),
         }
     }
 
@@ -104,9 +104,9 @@ impl Rush {
                 .iter_mut()
                 .map(|sender| scope.spawn(move || sender.run(clients, stop)))
                 .collect();
-            threads
-                .into_iter()
-                .try_for_each(|it| it.join().map_err(|_| eyre::eyre!("a client has panicked"))?)
+            threads.into_iter().try_for_each(|thread| {
+                thread.join().map_err(|_| eyre::eyre!("a client has panicked"))?
+            })
         })
     }
 
@@ -172,7 +172,7 @@ impl Sender {
                 }
                 Err(ClientError::Rpc(error)) if error.is_error_resp() => {
                     let refusal = error.to_string();
-                    if THERE.iter().any(|it| refusal.contains(it)) {
+                    if THERE.iter().any(|text| refusal.contains(text)) {
                         self.acknowledge();
                     } else {
                         self.refused += 1;

@@ -20,7 +20,7 @@ pub(super) fn subjects() -> Result<Subjects> {
         let name = format!("{fork} batch, 2 blocks");
         let batch = of(fork, &[Content::Transfers(2), Content::Transfers(1)])?;
         all.valid(&name, &fork.to_string(), batch.clone());
-        let wrong = relinked(&batch, |it| it.requests[1].payload.state_root = B256::ZERO)?;
+        let wrong = relinked(&batch, |batch| batch.requests[1].payload.state_root = B256::ZERO)?;
         all.refused("another state root of the second", &name, "commitment", wrong)?;
     }
     let osaka = ProtocolFork::Osaka;
@@ -60,19 +60,19 @@ fn blocks(all: &mut Subjects) -> Result<()> {
     let batch = of(ProtocolFork::Osaka, &contents)?;
     all.valid(name, "osaka", batch.clone());
     let mut add = |what: &str, reason, input| all.refused(what, name, reason, input);
-    let hash = changed(&batch, |it| it.requests[2].payload.block_hash = B256::ZERO)?;
+    let hash = changed(&batch, |batch| batch.requests[2].payload.block_hash = B256::ZERO)?;
     add("another hash of the last", "blockHash", hash)?;
-    let parent = changed(&batch, |it| it.requests.swap(0, 1))?;
+    let parent = changed(&batch, |batch| batch.requests.swap(0, 1))?;
     add("the first two in another order", "brokenAncestry", parent)?;
-    let gap = changed(&batch, |it| _ = it.requests.remove(1))?;
+    let gap = changed(&batch, |batch| _ = batch.requests.remove(1))?;
     add("without the second", "brokenAncestry", gap)?;
-    let gap = relinked(&batch, |it| _ = it.requests.remove(1))?;
+    let gap = relinked(&batch, |batch| _ = batch.requests.remove(1))?;
     add("without the second, with the hash of the first as parent", "header", gap)?;
-    let time = relinked(&batch, |it| {
-        it.requests[1].payload.timestamp = it.requests[0].payload.timestamp;
+    let time = relinked(&batch, |batch| {
+        batch.requests[1].payload.timestamp = batch.requests[0].payload.timestamp;
     })?;
     add("two blocks of one second", "headerRange", time)?;
-    let gas = relinked(&batch, |it| it.requests[2].payload.gas_used += 1)?;
+    let gas = relinked(&batch, |batch| batch.requests[2].payload.gas_used += 1)?;
     add("a gas used of one more in the last", "amount", gas)?;
     let mut single = batch.clone();
     single[1] = 0x01;
@@ -98,14 +98,14 @@ fn states(all: &mut Subjects) -> Result<()> {
     let codes: Vec<_> = witness.codes.iter().map(Bytes::copy_from_slice).collect();
     let headers: Vec<_> = witness.headers.iter().map(Bytes::copy_from_slice).collect();
     let headers_less =
-        changed(&batch, |it| it.witness.headers = (&headers[headers.len() - 1..]).into())?;
+        changed(&batch, |batch| batch.witness.headers = (&headers[headers.len() - 1..]).into())?;
     all.refused("no header of the ancestor", name, "missingAncestor", headers_less)?;
-    let none = changed(&batch, |it| it.witness.headers = ByteLists::EMPTY)?;
+    let none = changed(&batch, |batch| batch.witness.headers = ByteLists::EMPTY)?;
     all.refused("no headers", name, "noParent", none)?;
     let twice = [&codes[..], &codes[..1]].concat();
-    let twice = changed(&batch, |it| it.witness.codes = (&twice).into())?;
+    let twice = changed(&batch, |batch| batch.witness.codes = (&twice).into())?;
     all.refused("a code twice", name, "decode", twice)?;
-    let less = changed(&batch, |it| it.witness.codes = ByteLists::EMPTY)?;
+    let less = changed(&batch, |batch| batch.witness.codes = ByteLists::EMPTY)?;
     all.refused("no codes", name, "decode", less)?;
 
     let stream = witness.state.stream();
@@ -116,8 +116,8 @@ fn states(all: &mut Subjects) -> Result<()> {
         change(&mut bytes[at]);
         bytes
     };
-    all.refused("one node more by its number", name, "decode", with(at - 4, |it| *it += 1))?;
-    all.refused("one node less by its number", name, "decode", with(at - 4, |it| *it -= 1))?;
-    all.refused("a first node of no kind", name, "decode", with(at, |it| *it = 0x1f))?;
+    all.refused("one node more by its number", name, "decode", with(at - 4, |byte| *byte += 1))?;
+    all.refused("one node less by its number", name, "decode", with(at - 4, |byte| *byte -= 1))?;
+    all.refused("a first node of no kind", name, "decode", with(at, |byte| *byte = 0x1f))?;
     Ok(())
 }

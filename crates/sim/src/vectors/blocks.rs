@@ -58,15 +58,15 @@ fn of_fork(all: &mut Subjects, fork: ProtocolFork) -> Result<()> {
     let (log, call) = add(all, Content::Log, "a call that reads and logs")?;
     let (ancestor, archive) = add(all, Content::Ancestor, "a call that stores an ancestor's hash")?;
 
-    let hash = changed(&transfers, |it| it.request.payload.block_hash = B256::ZERO)?;
+    let hash = changed(&transfers, |block| block.request.payload.block_hash = B256::ZERO)?;
     all.refused("another block hash", &name, "blockHash", hash)?;
-    let root = resealed(&transfers, |it| it.request.payload.state_root = B256::ZERO)?;
+    let root = resealed(&transfers, |block| block.request.payload.state_root = B256::ZERO)?;
     all.refused("another state root", &name, "commitment", root)?;
-    let codes = changed(&call, |it| it.witness.codes = ByteLists::EMPTY)?;
+    let codes = changed(&call, |block| block.witness.codes = ByteLists::EMPTY)?;
     all.refused("no codes", &log, "missingCode", codes)?;
     let headers = StatelessInput::decode(&archive)?.witness.headers;
     let parent: Vec<_> = headers.iter().last().map(Bytes::copy_from_slice).into_iter().collect();
-    let parent = changed(&archive, |it| it.witness.headers = (&parent).into())?;
+    let parent = changed(&archive, |block| block.witness.headers = (&parent).into())?;
     all.refused("no header of the ancestor", &ancestor, "missingAncestor", parent)
 }
 
@@ -98,37 +98,39 @@ fn encodings(all: &mut Subjects, block: &[u8]) -> Result<()> {
 fn headers(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
     // Fields that the builder chooses freely are accepted, as a control for the rejections below.
-    let randao = resealed(block, |it| it.request.payload.prev_randao = B256::repeat_byte(7))?;
+    let randao = resealed(block, |block| block.request.payload.prev_randao = B256::repeat_byte(7))?;
     all.valid("osaka block, another prevRandao", "osaka", randao);
-    let later = resealed(block, |it| it.request.payload.extra_data = &[7; 32])?;
+    let later = resealed(block, |block| block.request.payload.extra_data = &[7; 32])?;
     all.valid("osaka block, 32 bytes of extra data", "osaka", later);
     let mut add = |what: &str, reason, change: fn(&mut StatelessInput<'_>)| {
-        all.refused(what, name, reason, resealed(block, |it| change(it))?)
+        all.refused(what, name, reason, resealed(block, |block| change(block))?)
     };
-    add("33 bytes of extra data", "decode", |it| it.request.payload.extra_data = &[7; 33])?;
-    add("another receipts root", "commitment", |it| {
-        it.request.payload.receipts_root = B256::ZERO;
+    add("33 bytes of extra data", "decode", |block| block.request.payload.extra_data = &[7; 33])?;
+    add("another receipts root", "commitment", |block| {
+        block.request.payload.receipts_root = B256::ZERO;
     })?;
-    add("another bloom", "logsBloom", |it| it.request.payload.logs_bloom = &[1; 256])?;
-    add("a gas used of one more", "amount", |it| it.request.payload.gas_used += 1)?;
-    add("a gas used of one less", "gasBeyondClaim", |it| it.request.payload.gas_used -= 1)?;
-    add("another parent hash", "brokenAncestry", |it| {
-        it.request.payload.parent_hash = B256::ZERO;
+    add("another bloom", "logsBloom", |block| block.request.payload.logs_bloom = &[1; 256])?;
+    add("a gas used of one more", "amount", |block| block.request.payload.gas_used += 1)?;
+    add("a gas used of one less", "gasBeyondClaim", |block| block.request.payload.gas_used -= 1)?;
+    add("another parent hash", "brokenAncestry", |block| {
+        block.request.payload.parent_hash = B256::ZERO;
     })?;
-    add("the next number", "header", |it| it.request.payload.block_number += 1)?;
-    add("the parent's timestamp", "headerRange", |it| it.request.payload.timestamp -= INTERVAL)?;
-    add("one wei more of base fee", "header", |it| {
-        it.request.payload.base_fee_per_gas += U256::ONE;
+    add("the next number", "header", |block| block.request.payload.block_number += 1)?;
+    add("the parent's timestamp", "headerRange", |block| {
+        block.request.payload.timestamp -= INTERVAL;
     })?;
-    add("twice the gas limit", "headerRange", |it| it.request.payload.gas_limit *= 2)?;
-    add("another fee recipient", "commitment", |it| {
-        it.request.payload.fee_recipient = Key::named("alice").address();
+    add("one wei more of base fee", "header", |block| {
+        block.request.payload.base_fee_per_gas += U256::ONE;
     })?;
-    add("another parent beacon block root", "commitment", |it| {
-        it.request.parent_beacon_block_root = B256::ZERO;
+    add("twice the gas limit", "headerRange", |block| block.request.payload.gas_limit *= 2)?;
+    add("another fee recipient", "commitment", |block| {
+        block.request.payload.fee_recipient = Key::named("alice").address();
     })?;
-    add("a request that it does not cause", "commitment", |it| {
-        it.request.execution_requests.consolidations = Records::new(CONSOLIDATIONS);
+    add("another parent beacon block root", "commitment", |block| {
+        block.request.parent_beacon_block_root = B256::ZERO;
+    })?;
+    add("a request that it does not cause", "commitment", |block| {
+        block.request.execution_requests.consolidations = Records::new(CONSOLIDATIONS);
     })
 }
 
@@ -136,15 +138,15 @@ fn headers(all: &mut Subjects, block: &[u8]) -> Result<()> {
 fn rules(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
     let mut add = |what: &str, reason, change: fn(&mut StatelessInput<'_>)| {
-        all.refused(what, name, reason, resealed(block, |it| change(it))?)
+        all.refused(what, name, reason, resealed(block, |block| change(block))?)
     };
-    add("gas for a blob", "blobField", |it| it.request.payload.blob_gas_used = 131_072)?;
-    add("excess blob gas", "blobField", |it| it.request.payload.excess_blob_gas = 1)?;
-    add("a versioned hash", "versionedHashes", |it| {
-        it.request.versioned_hashes = Records::new(HASHES);
+    add("gas for a blob", "blobField", |block| block.request.payload.blob_gas_used = 131_072)?;
+    add("excess blob gas", "blobField", |block| block.request.payload.excess_blob_gas = 1)?;
+    add("a versioned hash", "versionedHashes", |block| {
+        block.request.versioned_hashes = Records::new(HASHES);
     })?;
-    add("a withdrawal", "withdrawals", |it| {
-        it.request.payload.withdrawals = Records::new(WITHDRAWALS);
+    add("a withdrawal", "withdrawals", |block| {
+        block.request.payload.withdrawals = Records::new(WITHDRAWALS);
     })
 }
 
@@ -168,7 +170,8 @@ fn transactions(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let mut typed = second.to_vec();
     typed[0] = 0x05;
     let mut add = |what: &str, reason, transactions: Vec<Bytes>| {
-        let changed = changed(block, |it| it.request.payload.transactions = (&transactions).into());
+        let changed =
+            changed(block, |block| block.request.payload.transactions = (&transactions).into());
         all.refused(what, name, reason, resealed(&changed?, |_| {})?)
     };
     add("the first transaction alone", "amount", vec![first.clone()])?;
@@ -198,26 +201,26 @@ fn witnesses(all: &mut Subjects, name: &str, block: &[u8]) -> Result<()> {
     let surplus = Bytes::from_static(&[0xc1, 0x80]);
 
     let reversed: Vec<_> = nodes.iter().rev().cloned().collect();
-    let input = changed(block, |it| it.witness.state = (&reversed).into())?;
+    let input = changed(block, |block| block.witness.state = (&reversed).into())?;
     all.valid("osaka block, the nodes in another order", "osaka", input);
     let more = [&nodes[..], core::slice::from_ref(&surplus)].concat();
-    let input = changed(block, |it| it.witness.state = (&more).into())?;
+    let input = changed(block, |block| block.witness.state = (&more).into())?;
     all.valid("osaka block, a surplus node", "osaka", input);
     let more = [&codes[..], &[surplus]].concat();
-    let input = changed(block, |it| it.witness.codes = (&more).into())?;
+    let input = changed(block, |block| block.witness.codes = (&more).into())?;
     all.valid("osaka block, a surplus code", "osaka", input);
 
-    let input = changed(block, |it| it.witness.state = (&nodes[1..]).into())?;
+    let input = changed(block, |block| block.witness.state = (&nodes[1..]).into())?;
     all.refused("without its first node", name, "missingNode", input)?;
     let mut other = nodes;
     let mut bytes = other[0].to_vec();
     bytes[0] ^= 1;
     other[0] = bytes.into();
-    let input = changed(block, |it| it.witness.state = (&other).into())?;
+    let input = changed(block, |block| block.witness.state = (&other).into())?;
     all.refused("another first node", name, "missingNode", input)?;
-    let input = changed(block, |it| it.witness.state = ByteLists::EMPTY)?;
+    let input = changed(block, |block| block.witness.state = ByteLists::EMPTY)?;
     all.refused("no nodes", name, "missingNode", input)?;
-    let input = changed(block, |it| it.witness.headers = ByteLists::EMPTY)?;
+    let input = changed(block, |block| block.witness.headers = ByteLists::EMPTY)?;
     all.refused("no headers", name, "noParent", input)
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn around(call: &DialectCall) -> SignedExecuteTx {
     let input = [&call.calldata[..], &witness].concat();
     if let Ok(Input::Block(block)) = Input::decode(&input) {
         let parent = block.witness.headers.last();
-        let parent = parent.and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+        let parent = parent.and_then(|header| alloy_rlp::decode_exact::<Header>(header).ok());
         tx.pre_state_root = parent.map_or(B256::ZERO, |parent| parent.state_root);
         let payload = &block.request.payload;
         tx.coinbase = payload.fee_recipient;

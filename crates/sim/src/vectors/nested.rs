@@ -79,9 +79,12 @@ mod tests {
         let blob_hashes: Vec<_> = hashes.collect();
         let source: Arc<dyn BlobSource> = Arc::new(held);
         let execute = Dialects::usual(beside).of(Execute::on(fork), &source);
-        let own = execute.dialects.iter().find(|it| it.address() == dialect.address()).unwrap();
+        let own =
+            execute.dialects.iter().find(|known| known.address() == dialect.address()).unwrap();
         let call = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
-        execute.answer(&**own, call, super::super::forms::PLENTY).map(|it| (it.output, it.gas))
+        execute
+            .answer(&**own, call, super::super::forms::PLENTY)
+            .map(|answer| (answer.output, answer.gas))
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
             let call = DialectName::Specs.encode(&block)?;
             cases.accepted(&name, &fork.to_string(), "default", &call)?;
             // The gas used shows whether the precompile has failed.
-            let other = resealed(&block, |it| it.request.payload.gas_used += 1);
+            let other = resealed(&block, |block| block.request.payload.gas_used += 1);
             let other =
                 DialectName::Specs.encode(&other.ok_or_eyre("a block without a header")?)?;
             let expected = Expected::Failed("amount");

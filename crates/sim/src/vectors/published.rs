@@ -50,7 +50,8 @@ const BRANCHES: [(usize, B256, usize, B256); 3] = [
 #[test]
 fn published_guest_block_has_same_hash_and_root() {
     let fork = ProtocolFork::Amsterdam;
-    let system = || SYSTEM_CONTRACTS.iter().filter(|it| it.since != ProtocolFork::Cancun);
+    let system =
+        || SYSTEM_CONTRACTS.iter().filter(|contract| contract.since != ProtocolFork::Cancun);
     let mut changes = Changes::default();
     let mut nodes: Vec<_> = system().map(leaf).collect();
     nodes.extend(BRANCHES.map(|(first, left, between, right)| {

@@ -60,7 +60,7 @@ impl Subjects {
     }
 
     fn fork_of(&self, name: &str) -> Result<&str> {
-        let valid = self.0.iter().find(|it| it.refusal.is_none() && it.name == name);
+        let valid = self.0.iter().find(|vector| vector.refusal.is_none() && vector.name == name);
         Ok(&valid.ok_or_eyre("no valid subject has this name")?.fork)
     }
 }

@@ -54,23 +54,25 @@ fn trailers(cases: &mut Cases, name: &str, good: &DialectCall) -> Result<()> {
     };
     let end = good.calldata.len();
     let (_, trailer) = Trailer::split(&good.calldata)?;
-    add("no trailer", "blobTail", &|it| it.calldata.truncate(end - TAIL))?;
-    add("a head too short", "blobTail", &|it| _ = it.calldata.drain(..end - MIN_HEAD - TAIL + 1))?;
-    add("another magic", "blobTail", &|it| it.calldata[end - MAGIC] ^= 1)?;
-    add("a tail of 2^24 bytes more", "blobTail", &|it| it.calldata[end - TAIL] ^= 1)?;
+    add("no trailer", "blobTail", &|call| call.calldata.truncate(end - TAIL))?;
+    add("a head too short", "blobTail", &|call| {
+        _ = call.calldata.drain(..end - MIN_HEAD - TAIL + 1);
+    })?;
+    add("another magic", "blobTail", &|call| call.calldata[end - MAGIC] ^= 1)?;
+    add("a tail of 2^24 bytes more", "blobTail", &|call| call.calldata[end - TAIL] ^= 1)?;
     let shorter = Trailer::new(trailer.tail_len() - 1, 0).ok_or_eyre("a short tail")?.encode();
-    add("a byte less of tail", "blobTail", &|it| {
-        it.calldata[end - TAIL..].copy_from_slice(&shorter);
+    add("a byte less of tail", "blobTail", &|call| {
+        call.calldata[end - TAIL..].copy_from_slice(&shorter);
     })?;
-    add("two blobs for one", "blobTail", &|it| it.calldata[end - COUNT] = 2)?;
-    add("no blob for one", "blobTail", &|it| it.calldata[end - COUNT] = 0)?;
-    add("a blob behind the last", "noSuchBlob", &|it| it.calldata[end - FIRST] = 1)?;
-    add("a transaction without blobs", "noSuchBlob", &|it| it.blobs.clear())?;
-    add("a field element that begins with 1", "blobTail", &|it| it.blobs[0][0] = 1)?;
-    add("a last field element that begins with 1", "blobTail", &|it| {
-        it.blobs[0][BLOB_LEN - 32] = 1;
+    add("two blobs for one", "blobTail", &|call| call.calldata[end - COUNT] = 2)?;
+    add("no blob for one", "blobTail", &|call| call.calldata[end - COUNT] = 0)?;
+    add("a blob behind the last", "noSuchBlob", &|call| call.calldata[end - FIRST] = 1)?;
+    add("a transaction without blobs", "noSuchBlob", &|call| call.blobs.clear())?;
+    add("a field element that begins with 1", "blobTail", &|call| call.blobs[0][0] = 1)?;
+    add("a last field element that begins with 1", "blobTail", &|call| {
+        call.blobs[0][BLOB_LEN - 32] = 1;
     })?;
-    add("a byte behind the tail", "blobTail", &|it| it.blobs[0][BLOB_LEN - 1] = 1)
+    add("a byte behind the tail", "blobTail", &|call| call.blobs[0][BLOB_LEN - 1] = 1)
 }
 
 /// Adds heads of a batch whose offsets do not match their parts.

@@ -45,7 +45,7 @@ fn vectors_are_deterministic_and_match_own_execute() {
     ];
     for name in names {
         let [first, second] =
-            [0, 1].map(|it: usize| fs::read(folders[it].path().join(name)).unwrap());
+            [0, 1].map(|index: usize| fs::read(folders[index].path().join(name)).unwrap());
         assert!(first == second, "{name}");
     }
     assert_eq!(fs::read_dir(folders[0].path()).unwrap().count(), names.len());

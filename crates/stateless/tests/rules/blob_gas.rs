@@ -60,7 +60,7 @@ fn excess_ignores_target_below_reserve_price() {
     assert_eq!(at(u64::MAX, target - 1, 0), Ok(0));
     // A greater excess makes blobs more expensive: at two wei the bound is twice as high.
     let two_wei =
-        (0..).map(|blobs| blobs * BLOB).find(|it| params.calc_blob_fee(*it) == 2).unwrap();
+        (0..).map(|blobs| blobs * BLOB).find(|excess| params.calc_blob_fee(*excess) == 2).unwrap();
     assert_eq!(at(32, two_wei, target), Ok(two_wei));
     assert_eq!(at(33, two_wei, target), Ok(two_wei + target / 3));
 }

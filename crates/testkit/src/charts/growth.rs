@@ -56,13 +56,13 @@ pub fn growth(points: &[GrowthPoint]) -> String {
         HEIGHT - 12.0
     ));
     for (color, at, anchor, title, values) in [
-        (TIME, LEFT - 6.0, "end", "build, ms", points.iter().map(|it| it.build).collect()),
+        (TIME, LEFT - 6.0, "end", "build, ms", points.iter().map(|point| point.build).collect()),
         (
             WITNESS,
             RIGHT + 6.0,
             "start",
             "witness, kB",
-            points.iter().map(|it| it.witness).collect::<Vec<_>>(),
+            points.iter().map(|point| point.witness).collect::<Vec<_>>(),
         ),
     ] {
         let top = scale_end(values.iter().copied().fold(0.0, f64::max));

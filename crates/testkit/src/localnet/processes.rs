@@ -147,7 +147,7 @@ impl Rollup {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let forks: Vec<_> = forks.iter().map(|(fork, after)| (*fork, now + after)).collect();
         let schedule = schedule(&forks);
-        l1_flags.extend(schedule.iter().flat_map(|it| ["--hardfork".to_owned(), it.clone()]));
+        l1_flags.extend(schedule.iter().flat_map(|entry| ["--hardfork".to_owned(), entry.clone()]));
         let l1 = NodeProcess::start(l1_command(&program).args(&l1_flags))?;
         // `foundry.toml` allows scripts to write there.
         let caches = toolchain::find_root()?.join("cache");
@@ -162,7 +162,7 @@ impl Rollup {
         let mut init = Command::new(&program);
         init.arg("init").arg(&place).args(["--policy", policy]);
         init.args(["--l1", l1.client().url()]).args(dev.then_some("--dev"));
-        init.args(schedule.iter().flat_map(|it| ["--fork", it]));
+        init.args(schedule.iter().flat_map(|entry| ["--fork", entry]));
         if let Some(gas_limit) = gas_limit {
             init.args(["--gas-limit", &gas_limit.to_string()]);
         }

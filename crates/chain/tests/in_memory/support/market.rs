@@ -212,7 +212,7 @@ impl L1 {
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
         let reasons = self.reasons();
         let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
-        if offered.iter().all(|it| it.signed) {
+        if offered.iter().all(|bid| bid.signed) {
             let imported = self.chain.import(&raw).unwrap();
             let block = &built.executed.block;
             assert_eq!(imported.block.hash, block.hash);

@@ -55,7 +55,8 @@ impl DevnetRollup {
         let mut l1 = L1::behind(fork, node, L1_CHAIN, Execute::on(fork), &names)?;
 
         let time = l1.chain().head().header.timestamp;
-        let people = (0..ACCOUNTS).map(|it: u64| Address::from_word(keccak256(it.to_be_bytes())));
+        let people =
+            (0..ACCOUNTS).map(|index: u64| Address::from_word(keccak256(index.to_be_bytes())));
         let ballast = BALLAST.into_iter().enumerate();
         let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
             .gas_limit(L2_GAS_LIMIT)

@@ -44,7 +44,7 @@ fn input_with_code_references_advances_head() -> Result<()> {
         let input = first.input()?;
         let codes = each_code(&input);
         assert!(codes.len() >= 4, "the system contracts");
-        let long: Vec<_> = codes.iter().filter(|it| it.bytes().len() >= 256).cloned().collect();
+        let long: Vec<_> = codes.iter().filter(|code| code.bytes().len() >= 256).cloned().collect();
         assert!(!long.is_empty() && long.len() < codes.len());
         assert_eq!(
             CodeReference::of_each_code_in(&input),
@@ -72,7 +72,7 @@ fn input_with_code_references_advances_head() -> Result<()> {
         let all = kept(codes_in(&batch));
         assert_eq!(
             all.bytes().len(),
-            4 * codes.len() + codes.iter().map(|it| it.bytes().len()).sum::<usize>()
+            4 * codes.len() + codes.iter().map(|code| code.bytes().len()).sum::<usize>()
         );
         harness.keep(from_ref(&all))?;
         let short = shorten(&batch, &[&codes[..], from_ref(&all)].concat()).expect("kept");

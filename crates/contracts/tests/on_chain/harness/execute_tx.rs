@@ -181,7 +181,7 @@ fn assert_the_block_finds_the_verdict(devnet: &RollupPerWay, block: &ExecutedBlo
     let (state, header) = (devnet.l1.chain().state(), devnet.l1.next_header()?);
     let counts = || {
         let execute = devnet.l1.chain().config().extension::<ExecuteExtension>();
-        execute.map(|it| it.verdicts.counts()).ok_or_eyre("there is EXECUTE")
+        execute.map(|execute| execute.verdicts.counts()).ok_or_eyre("there is EXECUTE")
     };
     let before = counts()?;
     try_alone(&state, &header, &offered.transaction, offered.sender)??;
@@ -214,7 +214,7 @@ fn block_advances_by_each_way_with_documented_gas() -> Result<()> {
         }
         let [calldata, kept, transaction, blobs] = gas;
         let name = if transfers == 1 { "1 transfer" } else { &format!("{transfers} transfers") };
-        let shown = |figures: [u64; 4]| figures.map(|it| it.to_string()).join(" | ");
+        let shown = |figures: [u64; 4]| figures.map(|figure| figure.to_string()).join(" | ");
         for row in [
             format!("| {name} | {} |", shown(gas)),
             format!("| {name} | {} |", shown(memory.map(|bytes| bytes as u64))),

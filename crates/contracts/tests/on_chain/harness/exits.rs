@@ -187,13 +187,13 @@ fn account_exit_rejects_false_proof_and_code() -> Result<()> {
     };
     let honest = exit(root, address, &code, &|_| {})?;
     // Only the nodes count.
-    assert_eq!(exit(root, address, &code, &|it| it.account = None)?, honest);
+    assert_eq!(exit(root, address, &code, &|proof| proof.account = None)?, honest);
     for error in [
         exit(B256::repeat_byte(1), address, &code, &|_| {}),
-        exit(root, address, &code, &|it| it.nodes.truncate(1)),
-        exit(root, address, &code, &|it| it.nodes.push(Bytes::new())),
-        exit(root, address, &code, &|it| it.nodes.reverse()),
-        exit(root, address, &code, &|it| it.nodes.insert(0, it.nodes[0].clone())),
+        exit(root, address, &code, &|proof| proof.nodes.truncate(1)),
+        exit(root, address, &code, &|proof| proof.nodes.push(Bytes::new())),
+        exit(root, address, &code, &|proof| proof.nodes.reverse()),
+        exit(root, address, &code, &|proof| proof.nodes.insert(0, proof.nodes[0].clone())),
         exit(root, holder(), &code, &|_| {}),
     ] {
         let error = error.unwrap_err();
@@ -210,10 +210,10 @@ fn account_exit_rejects_false_proof_and_code() -> Result<()> {
         change(&mut proof);
         Closing::new(root, proof).unwrap_err()
     };
-    let error = closing(&|it| it.slots.clear());
+    let error = closing(&|proof| proof.slots.clear());
     assert!(matches!(error, ExitError::Slots { got: 0, expected: 1, .. }), "{error}");
     // The slot is empty, and so are all slots.
-    let error = closing(&|it| it.slots[0].nodes.push(Bytes::new()));
+    let error = closing(&|proof| proof.slots[0].nodes.push(Bytes::new()));
     assert!(matches!(error, ExitError::Slot { .. }), "{error}");
     Ok(())
 }
@@ -299,7 +299,7 @@ fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
     }
     for (index, account) in [(3, bob.address()), (4, delegating())] {
         let error = reclaimed(&rollup, index, None)?.unwrap_err();
-        assert!(matches!(error, ExitError::NotContract(it) if it == account), "{error}");
+        assert!(matches!(error, ExitError::NotContract(found) if found == account), "{error}");
     }
     let error = reclaimed(&rollup, 2, Some(vec![1].into()))?.unwrap_err();
     assert!(matches!(error, ExitError::Code { .. }), "{error}");

@@ -150,10 +150,11 @@ fn contract_slashes_equivocations_built_from_messages() -> Result<()> {
         let [first, other] = bonded.transfers()?;
         let (a, b) = (bonded.seal(vec![first.clone()])?, bonded.seal(vec![other])?);
         let empty = bonded.seal(vec![])?;
-        let [a, b] = [a, b].map(|it| bonded.promise(&it.block, is_sealed));
+        let [a, b] = [a, b].map(|built| bonded.promise(&built.block, is_sealed));
         // A prefix, and a block that goes on.
         let prefix = bonded.promise(&empty.block, false);
-        let honest = bonded.judge(|it| Accusation::equivocation(prefix.block(), a.block(), it));
+        let honest =
+            bonded.judge(|context| Accusation::equivocation(prefix.block(), a.block(), context));
         assert_eq!(honest.map(drop), Err(Refusal::NotInConflict));
         bonded.assert_refused(Accusation::Equivocation {
             a: prefix.signed,
@@ -165,7 +166,7 @@ fn contract_slashes_equivocations_built_from_messages() -> Result<()> {
             },
         })?;
         let (accusation, _) =
-            bonded.judge(|it| Accusation::equivocation(a.block(), b.block(), it))?;
+            bonded.judge(|context| Accusation::equivocation(a.block(), b.block(), context))?;
         let Accusation::Equivocation { transaction, .. } = &accusation else { unreachable!() };
         assert_eq!(transaction.ours.is_empty(), is_sealed);
         bonded.assert_slashed(accusation, BOND)?;
@@ -192,8 +193,10 @@ fn contract_slashes_broken_promises_with_proofs() -> Result<()> {
             let witness = (!is_head).then_some(&next.block);
             let canonical = canonical_block(bonded.harness.l2.chain(), &kept.block, witness)?;
             let theirs = kept.block.raw_transactions();
-            let judge = |it: &Promised, canonical: CanonicalBlock| {
-                bonded.judge(|context| Accusation::broken(it.block(), canonical, &theirs, context))
+            let judge = |promise: &Promised, canonical: CanonicalBlock| {
+                bonded.judge(|context| {
+                    Accusation::broken(promise.block(), canonical, &theirs, context)
+                })
             };
             let refused = judge(&honest, canonical.clone());
             assert_eq!(refused.map(drop), Err(Refusal::NotInConflict));
@@ -218,8 +221,8 @@ fn contract_slashes_broken_promises_with_proofs() -> Result<()> {
 #[test]
 fn contract_slashes_lies_about_state_and_receipts() -> Result<()> {
     let lies: [fn(&mut Block); 2] = [
-        |it| it.header.state_root = B256::repeat_byte(1),
-        |it| it.header.receipts_root = B256::repeat_byte(1),
+        |block| block.header.state_root = B256::repeat_byte(1),
+        |block| block.header.receipts_root = B256::repeat_byte(1),
     ];
     for lie in lies {
         let mut bonded = Bonded::new()?;
@@ -229,11 +232,12 @@ fn contract_slashes_lies_about_state_and_receipts() -> Result<()> {
         let input = Bytes::from(valid.input()?);
         let mut lying = valid.block.clone();
         lie(&mut lying);
-        let [honest, lying] = [&valid.block, &lying].map(|it| bonded.promise(it, false));
+        let [honest, lying] = [&valid.block, &lying].map(|block| bonded.promise(block, false));
         let chain_id = valid.chain_id;
-        let judge = |it: &Promised| {
+        let judge = |promise: &Promised| {
             let (header, input) = (header.clone(), input.clone());
-            bonded.judge(|context| Accusation::lie(&it.signed, header, input, chain_id, context))
+            bonded
+                .judge(|context| Accusation::lie(&promise.signed, header, input, chain_id, context))
         };
         assert!(judge(&honest).is_err());
         let (accusation, _) = judge(&lying)?;
@@ -252,7 +256,8 @@ fn contract_slashes_late_block_once() -> Result<()> {
     bonded.assert_refused(Accusation::Late { signed: promised.signed.clone() })?;
     bonded.harness.l1.skip(POST_WITHIN);
     let now = bonded.harness.l1.next_timestamp();
-    let (accusation, _) = bonded.judge(|it| Accusation::late(&promised.signed, 0, now, 0, it))?;
+    let (accusation, _) =
+        bonded.judge(|context| Accusation::late(&promised.signed, 0, now, 0, context))?;
     bonded.assert_slashed(accusation, BOND / 20)?;
     bonded.assert_refused(Accusation::Late { signed: promised.signed })
 }

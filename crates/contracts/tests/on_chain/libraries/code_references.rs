@@ -13,7 +13,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Assembles an input in Rust.
 fn assembled(input: &[u8], kept: &[CodeReference]) -> Result<Vec<u8>, KeptError> {
-    let find = |account| kept.iter().find(|it| it.account() == account);
+    let find = |account| kept.iter().find(|code| code.account() == account);
     References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
 }
 
@@ -95,7 +95,7 @@ fn input_with_references_assembles_to_original() {
     assert_eq!(short.pieces, [100, 367, 500, 0]);
     assert_eq!(
         short.kept,
-        codes.iter().map(|it| (it.account(), it.bytes().len())).collect::<Vec<_>>()
+        codes.iter().map(|code| (code.account(), code.bytes().len())).collect::<Vec<_>>()
     );
     assert_eq!(assembled(&short.bytes, &codes).as_ref(), Ok(&input));
     assert_eq!(on_chain(&short.bytes, &accounts), Ok(Bytes::from(input.clone())));

@@ -89,7 +89,8 @@ fn compute(pairs: &[[Words; 2]; 8]) -> Vec<(&'static str, [Words; 8], Compute)> 
     let least: Field<15> = combine3::<-8, -4, -2, _, _, _, _>(a, b, b);
     let most: Field<14> = combine::<12, -1, _, _, _>(a, b);
     let mut inverses = [wide_a, a.widened(), wide_a, most.widened()];
-    let no_zeros = inverses.map(|it| it.zeros()).into_iter().fold(0, |all, it| all | it);
+    let no_zeros =
+        inverses.map(|inverse| inverse.zeros()).into_iter().fold(0, |all, zeros| all | zeros);
     let one = Field::splat([1, 0, 0, 0]).widened();
     for element in &mut inverses {
         *element = element.replaced(no_zeros, one);

@@ -50,7 +50,7 @@ proptest! {
             Scalar::from_bytes(&bytes(a)).map(to_reference),
             Option::from(Reference::from_repr(bytes(a).into()))
         );
-        let [x, y] = [a, b].map(|it| Scalar::reduced(&bytes(it)));
+        let [x, y] = [a, b].map(|value| Scalar::reduced(&bytes(value)));
         let (a, b) = (reduced(a), reduced(b));
         prop_assert_eq!(to_reference(x), a);
         prop_assert_eq!(to_reference(x.mul(y)), a * b);
@@ -64,10 +64,10 @@ proptest! {
     fn batch_inverses_equal_single_inverses(numbers in prop::collection::vec(number(), 0..20)) {
         let mut scalars: Vec<_> = numbers
             .iter()
-            .map(|it| Scalar::reduced(&bytes(*it)))
-            .filter(|it| !it.is_zero())
+            .map(|value| Scalar::reduced(&bytes(*value)))
+            .filter(|scalar| !scalar.is_zero())
             .collect();
-        let expected: Vec<_> = scalars.iter().map(|it| it.inverse()).collect();
+        let expected: Vec<_> = scalars.iter().map(|scalar| scalar.inverse()).collect();
         invert(&mut scalars);
         prop_assert_eq!(scalars, expected);
     }

@@ -73,7 +73,9 @@ pub(super) const REASONS: &[Reason] = &[
         when: |record, _| {
             // All three differ together if nothing was created.
             let differs = |part: &str| record.differences.iter().any(|d| d.path.ends_with(part));
-            ["/result/address", "/result/code", "/result/output"].iter().all(|it| differs(it))
+            ["/result/address", "/result/code", "/result/output"]
+                .iter()
+                .all(|pointer| differs(pointer))
         },
         impact: Impact::Value,
         why: "A reverted creation has an output, no address and no code; anvil shows the output as code.",

@@ -49,8 +49,8 @@ pub(crate) struct Times {
 impl Times {
     fn of(all: &[Elapsed]) -> Self {
         let each = |statistic: fn(Vec<f64>) -> f64| Elapsed {
-            on_core: statistic(all.iter().map(|it| it.on_core).collect()),
-            by_clock: statistic(all.iter().map(|it| it.by_clock).collect()),
+            on_core: statistic(all.iter().map(|sample| sample.on_core).collect()),
+            by_clock: statistic(all.iter().map(|sample| sample.by_clock).collect()),
         };
         Self {
             minimum: each(|values| minimum(values.into_iter())),

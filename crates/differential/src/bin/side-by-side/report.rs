@@ -22,14 +22,14 @@ pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
         "keccakBackend": format!("{:?}", keccak::Backend::detect()),
         "blocks": all,
         "geomean": {
-            "single_over_ethrex": mean(|it| Some(it.single_over_ethrex())),
-            "reference_over_ethrex": mean(|it| Some(it.reference_over_ethrex())),
-            "parallel_over_ethrex": mean(|it| Some(it.parallel_over_ethrex())),
+            "single_over_ethrex": mean(|row| Some(row.single_over_ethrex())),
+            "reference_over_ethrex": mean(|row| Some(row.reference_over_ethrex())),
+            "parallel_over_ethrex": mean(|row| Some(row.parallel_over_ethrex())),
             "single_over_floor": mean(Measured::single_over_floor),
             "single_over_reference_floor": mean(Measured::single_over_reference_floor),
             "parallel_over_floor": mean(Measured::parallel_over_floor),
-            "cold_over_ethrex": mean(|it| Some(it.cold_over_ethrex())),
-            "peak_over_input": mean(|it| Some(it.peak_over_input())),
+            "cold_over_ethrex": mean(|row| Some(row.cold_over_ethrex())),
+            "peak_over_input": mean(|row| Some(row.peak_over_input())),
         },
         "worst": {
             "single_over_ethrex": worst(Measured::single_over_ethrex),
@@ -72,23 +72,23 @@ pub(crate) fn print(all: &[Measured], threads: NonZeroUsize) {
     }
     let ms = |value: f64| format!("{value:.2}");
     let ratio = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
-    for it in all {
+    for measured in all {
         table.add_row([
-            it.name.clone(),
-            ms(it.gas_used as f64 / 1e6),
-            format!("{:.3}", it.bytes as f64 / 1e6),
-            it.rounds.to_string(),
-            ms(it.single.median.on_core),
-            ms(it.reference.median.on_core),
-            ms(it.parallel.median.by_clock),
-            ms(it.cold.on_core),
-            ms(it.ethrex.median.on_core),
-            ms(it.ethrex_cold.on_core),
-            it.floor.map_or_else(String::new, |floor| ms(floor.total())),
-            ratio(Some(it.single_over_ethrex())),
-            ratio(Some(it.parallel_over_ethrex())),
-            ratio(it.single_over_floor()),
-            format!("{:.2}x", it.peak_over_input()),
+            measured.name.clone(),
+            ms(measured.gas_used as f64 / 1e6),
+            format!("{:.3}", measured.bytes as f64 / 1e6),
+            measured.rounds.to_string(),
+            ms(measured.single.median.on_core),
+            ms(measured.reference.median.on_core),
+            ms(measured.parallel.median.by_clock),
+            ms(measured.cold.on_core),
+            ms(measured.ethrex.median.on_core),
+            ms(measured.ethrex_cold.on_core),
+            measured.floor.map_or_else(String::new, |floor| ms(floor.total())),
+            ratio(Some(measured.single_over_ethrex())),
+            ratio(Some(measured.parallel_over_ethrex())),
+            ratio(measured.single_over_floor()),
+            format!("{:.2}x", measured.peak_over_input()),
         ]);
     }
     println!("{}", table.trim_fmt());

@@ -26,7 +26,7 @@ struct Host {
 impl Cryptography for Host {
     fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
         self.senders.fetch_add(transactions.len(), Ordering::Relaxed);
-        transactions.iter().map(|it| recover_sender(it).filter(|_| !self.knows_none)).collect()
+        transactions.iter().map(|tx| recover_sender(tx).filter(|_| !self.knows_none)).collect()
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap) {

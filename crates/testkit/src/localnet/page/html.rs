@@ -10,7 +10,7 @@ pub(super) fn short_hashes(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find("0x") {
         let (before, hash) = rest.split_at(at + 2);
-        let end = hash.find(|it: char| !it.is_ascii_hexdigit()).unwrap_or(hash.len());
+        let end = hash.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hash.len());
         let (digits, after) = hash.split_at(end);
         short += before;
         if digits.len() == DIGITS {

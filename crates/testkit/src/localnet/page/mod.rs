@@ -93,7 +93,8 @@ fn header(report: &Report) -> String {
     stat(&mut page, &grouped(checks as u64), &format!("{named}{among}{}", kinds.join(" and ")));
     let blocks = &report.real_blocks;
     if !blocks.is_empty() {
-        let (gas, ms) = (blocks.iter().map(|it| it.gas).sum(), blocks.iter().map(|it| it.ms).sum());
+        let (gas, ms) =
+            (blocks.iter().map(|block| block.gas).sum(), blocks.iter().map(|block| block.ms).sum());
         let rate = throughput(gas, ms);
         let named = format!("EXECUTE verifies {} real blocks of public networks", blocks.len());
         stat(&mut page, &rate, &named);
@@ -112,7 +113,7 @@ fn header(report: &Report) -> String {
 
 /// Formats a number of steps with a mark, or returns `None` if there is none.
 fn counted(mark: Mark, count: usize) -> Option<String> {
-    let (_, _, one, many) = MARKS.iter().find(|it| it.0 == mark)?;
+    let (_, _, one, many) = MARKS.iter().find(|entry| entry.0 == mark)?;
     match count {
         0 => None,
         1 => Some(format!("1 {one}")),
@@ -148,7 +149,8 @@ fn parts(parts: &[Part]) -> String {
             "<details class=\"card part\"><summary>{title} <span class=\"count\">{counts}</span>\
              <span class=\"strip\">"
         );
-        let class = |mark| MARKS.iter().find(|it| it.0 == mark).map_or("shown", |it| it.1);
+        let class =
+            |mark| MARKS.iter().find(|entry| entry.0 == mark).map_or("shown", |entry| entry.1);
         for step in steps {
             page += &symbol(class(step.mark));
         }
@@ -173,8 +175,9 @@ fn of_processes(figures: &Figures) -> String {
         parts: vec![("execute", length)],
         figure,
     };
-    let latencies = figures.latencies().map(|(name, it)| bar(name, it, units::seconds(it)));
-    let rates = figures.rates().map(|(name, it)| bar(name, it, units::per_second(it)));
+    let latencies =
+        figures.latencies().map(|(name, times)| bar(name, times, units::seconds(times)));
+    let rates = figures.rates().map(|(name, rate)| bar(name, rate, units::per_second(rate)));
     let mut page = String::from(
         "<h2>The L2 for its users</h2>\n<p>Devnet, sequencer and followers are processes on this machine; on \
          a public L1 with slots of 12 s, times are longer.</p>\n<div class=\"pair\">\n",
@@ -395,7 +398,7 @@ mod tests {
         .concat();
         assert!(figures.len() > 30, "{figures:?}");
         for figure in figures {
-            let digits = figure.split(|it: char| !it.is_ascii_digit());
+            let digits = figure.split(|c: char| !c.is_ascii_digit());
             assert!(digits.into_iter().all(|run| run.len() <= 3), "{figure}");
         }
         for figure in
