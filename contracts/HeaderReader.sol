@@ -23,7 +23,7 @@ contract HeaderReader {
     uint256 public constant BLOCK_LENGTH = 4 + 584;
 
     /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads.
-    /// @dev The batch has the layout of Prague to Amsterdam whatever the layout of the input, and
+    /// @dev The batch has the layout of Prague to Amsterdam for any layout of the input, and
     /// the schema id of the input. It contains each field that `Execute` reads at a constant
     /// offset, the transactions root in place of the receipts root, and zeros elsewhere. Its
     /// transactions cannot be read, as if they were in blobs.

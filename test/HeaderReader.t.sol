@@ -308,7 +308,7 @@ contract HeaderReaderTest is ExecuteTest {
         reader.decode(answerOf(listOf(items)));
     }
 
-    /// @dev Whatever changes, what is read has the hash of the changed bytes.
+    /// @dev After any change, the returned hash is that of the changed bytes.
     function testFuzz_a_changed_byte_changes_the_hash(
         Made memory made,
         bytes32 seed,

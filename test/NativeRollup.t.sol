@@ -492,7 +492,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         g.gasLimit += 1;
         create(g, c);
 
-        // Whatever the gas limit of a block, a transaction has at most the gas of EIP-7825.
+        // A transaction has at most the gas of EIP-7825, for any gas limit of the block.
         g.gasLimit = 100_000_000;
         c = withQueues(c, 16_000_000, 0);
         gas = Messages.relayGas(16_000_000, 0);

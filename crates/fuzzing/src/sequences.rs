@@ -56,7 +56,7 @@ pub(crate) fn sequence(forked: &ForkedChain, choices: &mut Choices<'_>) -> Outco
         true => relinked(&batch, |_| {}).unwrap_or(batch),
         false => batch,
     };
-    // Parent hashes are not repaired: a block with another parent is rejected, whatever its roots.
+    // Parent hashes are not repaired: a block with another parent is rejected for any roots.
     let batch = if is_repaired { repaired(forked, batch) } else { batch };
     let accepted = forked.judged.get_or(&batch, || agree_with_chain(forked, &batch));
     if !is_changed && !is_relinked && !is_repaired {

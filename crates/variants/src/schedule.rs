@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    /// No later step of a call asks for less gas than an earlier one.
+    /// No step of a call requires less gas than an earlier one.
     #[test]
     fn charge_never_exceeds_reserve_in_any_schedule() {
         for (name, schedule) in GasSchedule::NAMED {

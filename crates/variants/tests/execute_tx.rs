@@ -146,7 +146,7 @@ fn a_transaction_has_one_encoding() {
     }
 }
 
-/// Encodes RLP items after the type, whatever their meaning.
+/// Encodes RLP items of any meaning after the type.
 fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let payload = items.concat();
     let mut out = vec![ExecuteTx::TYPE];

@@ -46,8 +46,8 @@ where
     if root == EMPTY_ROOT {
         return Ok(());
     }
-    // An explicit stack instead of recursion. It has at most 16 entries for each of 64 levels,
-    // whatever bytes the source returns.
+    // An explicit stack instead of recursion. It has at most 16 entries for each of 64 levels, for
+    // any bytes of the source.
     let mut open = vec![(Nibbles::new(), ChildItem::Hash(root))];
     while let Some((path, item)) = open.pop() {
         let bytes = match item {

@@ -222,12 +222,12 @@ fn acknowledged_execute_transactions_survive_kill_9() {
         let mut appender = Appender::start(folder.path(), "execute_tx::appends_until_it_is_killed");
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..=random(kill) % 4 {
-            let hash = appender.next().expect("it goes on until it is killed");
-            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+            let hash = appender.next().expect("the appender runs until it is killed");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not the next block");
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
         for hash in appender.kill() {
-            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not the next block");
         }
         let chain = open(folder.path());
         // One block may have been stored but not acknowledged.

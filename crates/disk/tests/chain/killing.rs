@@ -152,13 +152,13 @@ fn acknowledged_blocks_survive_kill_9() {
         // The appender first reports the current head.
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..random(kill) % 9 {
-            let hash = appender.next().expect("it goes on until it is killed");
-            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+            let hash = appender.next().expect("the appender runs until it is killed");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not the next block");
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
         // Output until the kill counts as well.
         for hash in appender.kill() {
-            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not the next block");
         }
         let chain = open(folder.path());
         // One block may have been stored but not acknowledged.

@@ -88,7 +88,7 @@ impl DeclaredGas {
 /// The gas of a call must be at least [`bytes`](Self::bytes) before its calldata is read,
 /// [`input`](Self::input) before its transactions are decoded, and [`reserve`](Self::reserve)
 /// before anything is hashed or executed. A successful call is charged [`charge`](Self::charge),
-/// which never exceeds the reserve. No method may panic, whatever amounts are declared.
+/// which never exceeds the reserve. No method may panic for any declared amount.
 pub trait Pricing: fmt::Debug + Send + Sync {
     /// Price of locating the parts of this much calldata.
     fn bytes(&self, calldata: u64) -> u64;

@@ -185,7 +185,7 @@ fn gas_comes_before_work_in_every_dialect() {
     let short = |got, reserve| Err(ExecuteError::OutOfGas { got, reserve });
     assert_eq!(ask(&calldata, reserve - 1), short(reserve - 1, reserve));
     assert_eq!(ask(&calldata, bytes - 1), short(bytes - 1, bytes));
-    // Bytes are paid for before they are read, whatever their content.
+    // Bytes are paid for before they are read, even if they cannot be decoded.
     let junk = vec![0xff; 1_000];
     assert_eq!(ask(&junk, 2_999), short(2_999, 3_000));
     assert!(matches!(ask(&junk, 3_000), Err(ExecuteError::Calldata { .. })));

@@ -149,7 +149,7 @@ fn worker_call(rng: &mut Random, nonce: u64) -> testkit::Transaction {
 
 #[test]
 fn failing_blake2f_leaves_the_reserve_exact() {
-    // A call of BLAKE2F with 2^32 - 1 rounds, which runs out of gas whatever it is given.
+    // A call of BLAKE2F with 2^32 - 1 rounds, which always runs out of gas.
     let code = hex!("63ffffffff60e01b5f52600160d4535f5f60d55f60095afa5000").to_vec();
     for fork in FORKS {
         for gas_limit in [100_000, 300_000, 1_000_000, 9_000_000] {

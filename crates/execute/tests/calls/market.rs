@@ -1,5 +1,5 @@
 //! Calls sold by the market: in every dialect, at one price, within one limit. Work that was done
-//! is counted, whatever the outcome.
+//! is counted even if the call fails.
 
 use crate::{
     dialects::Claim,

@@ -39,7 +39,7 @@ const ADD: &[u8] =
 const MARK: &[u8] =
     &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 4, op::GAS, op::STATICCALL, op::POP];
 
-/// Charges one unit of gas for each piece of one kind of underpriced work, whatever its size.
+/// Charges one unit of gas for each piece of one kind of underpriced work of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByPiece {
     /// For each node at one more position.

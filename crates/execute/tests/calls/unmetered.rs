@@ -1,4 +1,4 @@
-//! Work that nobody pays for: each attempt is refused before the work is done.
+//! Unpaid work: each attempt is rejected before the work is done.
 
 use crate::support::l2::{L2, resealed, transfer, with_transactions};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};

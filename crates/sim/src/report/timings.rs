@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_drawn_without_the_rest_of_the_block() {
+    fn nodes_are_drawn_without_rest_of_block() {
         fn row(name: &str, bytes: u32, gas: u32, ms: [f64; 2]) -> Value {
             json!({ "name": name, "group": FORK, "bytes": bytes, "gas": gas, "ms": ms })
         }

@@ -315,7 +315,7 @@ pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     chain.build(&attributes, vec![]).unwrap().0.input().unwrap()
 }
 
-/// Returns a schedule with a flat price for each EXECUTE call, whatever its outcome, and free
+/// Returns a schedule with a flat price for each EXECUTE call, successful or not, and free
 /// bytes.
 pub(crate) const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })

@@ -1,4 +1,4 @@
-//! Exits from a rollup that nobody advances: calldata for the real `RollupExit`.
+//! Exits from an abandoned rollup: calldata for the real `RollupExit`.
 
 use super::support::{ETHER, L2_CHAIN};
 use alloy_genesis::GenesisAccount;
@@ -169,9 +169,9 @@ fn exits_pay_accounts_of_closed_rollup() -> Result<()> {
     let error = rollup.exit(holder(), None)?.unwrap_err();
     let amount = U256::from(7 * ETHER);
     assert!(matches!(error, ExitError::Contract { balance, .. } if balance == amount), "{error}");
-    let nobody = Address::repeat_byte(0xee);
-    let error = rollup.exit(nobody, None)?.unwrap_err();
-    assert!(matches!(error, ExitError::NothingOwed(address) if address == nobody), "{error}");
+    let empty = Address::repeat_byte(0xee);
+    let error = rollup.exit(empty, None)?.unwrap_err();
+    assert!(matches!(error, ExitError::NothingOwed(address) if address == empty), "{error}");
     Ok(())
 }
 

@@ -107,7 +107,7 @@ fn input_with_references_assembles_to_original() {
     // The whole input is stored, and occurs twice in a row.
     let twice = input.repeat(2);
     let whole = [kept(&input)];
-    let short = shorten(&twice, &whole).expect("it is in there twice");
+    let short = shorten(&twice, &whole).expect("the code occurs twice");
     assert_eq!((short.bytes.len(), &short.pieces[..]), (7 + 48, &[0, 0, 0][..]));
     assert_eq!(on_chain(&short.bytes, &[account(&whole[0])]), Ok(Bytes::from(twice)));
 }
@@ -195,7 +195,7 @@ fn reference_can_fill_a_whole_code() {
     let most = kept(&vec![1; MAX_CODE_REFERENCE]);
     assert_eq!(most.creation().len(), 32 + INIT_HEAD.len() + MAX_CODE_REFERENCE);
     let input = [&[9; 600][..], most.bytes(), &[8; 3]].concat();
-    let short = shorten(&input, std::slice::from_ref(&most)).expect("it is in there");
+    let short = shorten(&input, std::slice::from_ref(&most)).expect("the code occurs");
     assert_eq!(on_chain(&short.bytes, &[account(&most)]), Ok(Bytes::from(input)));
 }
 

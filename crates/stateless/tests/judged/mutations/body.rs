@@ -120,7 +120,7 @@ fn added_or_omitted_transactions_invalidate_block() {
         let mut longer = last.to_vec();
         longer.push(0);
         let mut others = transactions.clone();
-        *others.last_mut().expect("there is one") = &longer;
+        *others.last_mut().expect("a transaction") = &longer;
         let reason = with_transactions(case, &others).expect_err("is invalid");
         assert!(matches!(reason, Invalid::MalformedTransaction { .. }), "{name}: {reason}");
     }

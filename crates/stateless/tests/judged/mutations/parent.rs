@@ -159,7 +159,9 @@ fn gas_limit_must_cover_transactions_before_recovery() {
 
 #[test]
 fn gas_limit_must_cover_access_list() {
-    let case = empty_blocks().find(|case| case.name.starts_with("amsterdam")).expect("there is");
+    let case = empty_blocks()
+        .find(|case| case.name.starts_with("amsterdam"))
+        .expect("a case of Amsterdam");
     let items = case.verdict.executed.access_list_items;
     let limited = |limit: u64| {
         let lower = |parent: &mut Header| {

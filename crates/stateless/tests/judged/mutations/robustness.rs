@@ -282,7 +282,7 @@ fn no_bytes_make_execute_panic() {
         let execute = &executes[usize::from(random.one_in(4))];
         let kind = match execute.run(&bytes, u64::MAX) {
             Ok(executed) => {
-                // Whatever was changed, it is the same block or another one.
+                // The change either left the block the same or made another valid one.
                 let verdict = executed.verdict;
                 for case in &cases {
                     if verdict.block_hash == case.verdict.block_hash {

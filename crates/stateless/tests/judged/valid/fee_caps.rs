@@ -30,7 +30,7 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
 }
 
 /// The specification accepts any fee that the sender can pay. This implementation requires that the
-/// gas of a transaction at its fee cap costs less than 2^128 wei, whatever the sender's balance: no
+/// gas of a transaction at its fee cap costs less than 2^128 wei, for any balance: no
 /// block with a more expensive transaction is accepted.
 #[test]
 fn maximum_fee_is_below_2_pow_128() {
