@@ -22,7 +22,7 @@ contract BoundsInTimeTest is RealRollup {
 
     address private immutable CLOSED = address(new ClosedPolicy());
 
-    function test_a_rollup_opens_at_the_second_at_which_its_head_is_old_enough() public {
+    function test_rollup_opens_exactly_at_open_after() public {
         isClosed = true;
         deploy();
         vm.warp(l2.head.timestamp + OPEN_AFTER - 1);
@@ -36,13 +36,13 @@ contract BoundsInTimeTest is RealRollup {
         assertGt(l2.head.number, parent.number);
     }
 
-    function test_a_forced_transaction_is_due_at_its_second() public {
+    function test_forced_transaction_is_due_at_its_second() public {
         deploy();
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 1 ether));
         expectDueAt(t.submittedAt + FORCED_DELAY, IRollup.ForcedTransactionOmitted.selector);
     }
 
-    function test_a_message_is_due_at_its_second() public {
+    function test_message_is_due_at_its_second() public {
         IL2.Genesis memory g = genesis();
         g.number = 1;
         l2.create(g);
@@ -70,7 +70,7 @@ contract BoundsInTimeTest is RealRollup {
     }
 
     /// @dev The rollup rejects it before it pays for EXECUTE.
-    function test_block_of_its_parents_second_is_refused() public {
+    function test_block_with_timestamp_of_parent_is_rejected() public {
         deploy();
         rollup.advance(one(l2.seal()), none());
         nextL1Block();
@@ -156,7 +156,7 @@ contract SentBeforeDeploymentTest is RollupFixture {
         return create(genesis(), c).duties();
     }
 
-    function test_what_was_sent_before_is_due_at_once() public {
+    function test_earlier_message_is_due_at_once() public {
         IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         queue.send(address(0xaaaa), address(0), 0, 0, "");
         IRollup.Duties memory d = made(c);
@@ -164,7 +164,7 @@ contract SentBeforeDeploymentTest is RollupFixture {
         assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
     }
 
-    function test_what_was_submitted_before_is_due_at_once() public {
+    function test_earlier_submission_is_due_at_once() public {
         IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         inbox.submit(signedTransfer());
         IRollup.Duties memory d = made(c);
@@ -172,7 +172,7 @@ contract SentBeforeDeploymentTest is RollupFixture {
         assertEq(d.forcedDue, genesis().timestamp);
     }
 
-    function test_without_any_the_deadlines_begin_with_the_rollup() public {
+    function test_deadlines_without_entries_start_at_deployment() public {
         IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         skip(1 days);
         IRollup.Duties memory d = made(c);

@@ -71,7 +71,7 @@ contract ClocksApartTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 0);
     }
 
-    function test_removal_before_l2_due_time_is_refused() public {
+    function test_removal_before_l2_due_time_is_rejected() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 7, GENEROUS));
         skip(FORCED_DELAY - 1);
         IL2.Head memory parent = l2.head;
@@ -86,7 +86,7 @@ contract ClocksApartTest is RealRollup {
 
     /// @dev A block that includes a transaction early does not have to include another, so it need
     /// not prove when that one is due.
-    function test_early_inclusion_demands_no_second_transaction() public {
+    function test_early_inclusion_requires_no_second_transaction() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         submit(signedTransfer("alice", 1, GENEROUS));
@@ -200,7 +200,7 @@ contract ClocksApartTest is RealRollup {
     }
 
     /// @dev The policy receives the timestamp of the head and the calling account.
-    function test_policy_is_asked_with_time_of_head() public {
+    function test_policy_is_called_with_head_timestamp() public {
         advanceLate(l2.seal(), none());
         PermissionedSequencing policy = new PermissionedSequencing(alice, address(0), OPEN_AFTER);
         bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));

@@ -116,7 +116,7 @@ contract HeaderReaderTest is ExecuteTest {
         assertEq(abi.encode(fields), abi.encode(expected.blocks));
     }
 
-    function test_both_sources_give_the_same_fields_for_every_known_fork() public {
+    function test_both_sources_agree_for_every_known_fork() public {
         for (uint256 i = 0; i < schemas().length; ++i) {
             bytes[] memory inputs = blocksOf(schemas()[i]);
             for (uint256 j = 0; j < 3; ++j) {
@@ -129,7 +129,7 @@ contract HeaderReaderTest is ExecuteTest {
         }
     }
 
-    function test_inputs_in_blobs_give_the_same_fields() public {
+    function test_inputs_in_blobs_give_same_fields() public {
         BlobInputs.install();
         BlobInputs.installHeaders();
         bytes[] memory blocks = blocksOf(L2.AMSTERDAM);
@@ -140,7 +140,7 @@ contract HeaderReaderTest is ExecuteTest {
         assertSame(inputs[1]);
     }
 
-    function test_an_invalid_block_gives_no_fields() public {
+    function test_invalid_block_returns_no_fields() public {
         bytes[] memory inputs = blocksOf(L2.OSAKA);
         bytes memory forged = bytes.concat(inputs[0]);
         forged[Execute.STATE_ROOT_AT] ^= 0x01;
@@ -154,7 +154,7 @@ contract HeaderReaderTest is ExecuteTest {
         reader.read(inputs[0]);
     }
 
-    function test_without_execute_no_block_is_valid() public {
+    function test_chain_without_execute_accepts_no_block() public {
         bytes memory input = blocksOf(L2.OSAKA)[0];
         vm.etch(Execute.HEADERS_PRECOMPILE, "");
         vm.expectRevert(Execute.ExecuteAbsent.selector);
@@ -269,9 +269,7 @@ contract HeaderReaderTest is ExecuteTest {
     }
 
     /// @dev An item that is read has another length, a leading zero, or is a list.
-    function testFuzz_a_wrong_item_is_refused(Made memory made, bytes32 seed, uint256 which)
-        public
-    {
+    function testFuzz_wrong_item_is_rejected(Made memory made, bytes32 seed, uint256 which) public {
         bounded(made);
         bytes[] memory items = itemsOf(made, seed);
         uint256 index = indexes()[which % 10];
@@ -293,7 +291,7 @@ contract HeaderReaderTest is ExecuteTest {
         reader.decode(answerOf(listOf(items)));
     }
 
-    function testFuzz_a_list_with_fewer_items_is_refused(Made memory made, bytes32 seed, uint8 left)
+    function testFuzz_list_with_fewer_items_is_rejected(Made memory made, bytes32 seed, uint8 left)
         public
     {
         bounded(made);
@@ -309,7 +307,7 @@ contract HeaderReaderTest is ExecuteTest {
     }
 
     /// @dev After any change, the returned hash is that of the changed bytes.
-    function testFuzz_a_changed_byte_changes_the_hash(
+    function testFuzz_changed_byte_changes_hash(
         Made memory made,
         bytes32 seed,
         uint256 position,
@@ -323,7 +321,7 @@ contract HeaderReaderTest is ExecuteTest {
         } catch {}
     }
 
-    function test_an_answer_of_another_form_is_refused() public {
+    function test_result_with_another_layout_is_rejected() public {
         Made memory made;
         bytes memory header = listOf(itemsOf(made, 0));
         bytes memory good = answerOf(header);
@@ -361,7 +359,7 @@ contract HeaderReaderTest is ExecuteTest {
     }
 
     /// @dev The schema id in the answer is that of the input.
-    function test_an_answer_about_another_schema_is_refused() public {
+    function test_result_for_another_schema_is_rejected() public {
         Made memory made;
         bytes memory answer = answerOf(listOf(itemsOf(made, 0)));
         vm.etch(Execute.HEADERS_PRECOMPILE, type(Parrot).runtimeCode);

@@ -48,7 +48,7 @@ contract LaterForksTest is ForkedL1 {
         return later(sealNow());
     }
 
-    function test_an_ownerless_rollup_follows_a_fork_of_unknown_layout() public {
+    function test_ownerless_rollup_follows_fork_with_unknown_layout() public {
         advance();
         l2.schema = L2.AMSTERDAM;
         advance();
@@ -73,7 +73,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev In one call: a block that is read in place, and then a later one.
-    function test_a_call_may_cross_the_fork() public {
+    function test_call_may_cross_fork() public {
         bytes[] memory inputs = new bytes[](3);
         l2.schema = L2.AMSTERDAM;
         inputs[0] = sealNow();
@@ -85,7 +85,7 @@ contract LaterForksTest is ForkedL1 {
         assertHead();
     }
 
-    function test_no_block_goes_back_from_a_later_fork() public {
+    function test_block_cannot_return_from_later_fork() public {
         rollup.advance(one(sealLater()), none());
         nextL1Block();
         IL2.Head memory head = l2.head;
@@ -99,7 +99,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev The rules are those of a block that is read in place.
-    function test_a_later_block_that_breaks_a_rule_is_refused() public {
+    function test_later_block_that_breaks_rule_is_rejected() public {
         IL2.Head memory start = l2.head;
         l2.schema = L2.AMSTERDAM;
         IL2.Block memory b = l2.next();
@@ -127,7 +127,7 @@ contract LaterForksTest is ForkedL1 {
         );
     }
 
-    function test_an_invalid_later_block_is_refused() public {
+    function test_invalid_later_block_is_rejected() public {
         bytes memory input = sealLater();
         bytes memory forged = bytes.concat(input);
         forged[Execute.STATE_ROOT_AT] ^= 0x01;
@@ -139,7 +139,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev Anyone may deploy it later.
-    function test_without_the_reader_nothing_later_is_accepted() public {
+    function test_later_forks_require_header_reader() public {
         bytes memory code = reader.code;
         bytes[] memory inputs = one(sealLater());
         vm.etch(reader, "");
@@ -180,7 +180,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev The layout of the transactions is not known, but their root is in the header.
-    function test_a_forced_transaction_is_included_by_proof() public {
+    function test_forced_transaction_is_included_by_proof() public {
         bytes[] memory all = new bytes[](1);
         all[0] = l2.sign(L2.transaction("alice", bob, 1, ""));
         IRollup.ForcedTransaction memory t = submit(all[0]);
@@ -207,7 +207,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev A fork may commit to transactions in another way, for instance to SSZ.
-    function test_an_included_transaction_is_discharged_by_its_nonce() public {
+    function test_included_transaction_is_discharged_by_its_nonce() public {
         bytes memory raw = l2.sign(L2.transaction("alice", bob, 1, ""));
         IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY + 1);
@@ -230,7 +230,7 @@ contract LaterForksTest is ForkedL1 {
     }
 
     /// @dev Headers that are no RLP lists, such as SSZ containers. The rollup can only be left.
-    function test_headers_of_another_encoding_stop_the_rollup() public {
+    function test_headers_of_another_encoding_stop_rollup() public {
         bytes memory input = sealLater();
         bytes[] memory inputs = one(input);
         (bool ok, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
@@ -250,7 +250,7 @@ contract LaterForksTest is ForkedL1 {
     /// @dev As under EIP-7862: a header has the state root of the block before, which the contract
     /// cannot know. A block that is not overdue fulfils a duty for the next one to prove; of an
     /// overdue duty there is no proof, and the rollup can only be left.
-    function test_a_delayed_state_root_shows_duties_one_block_late() public {
+    function test_delayed_state_root_proves_duties_one_block_late() public {
         send(bob, 1 ether, 0, "");
         nextL1Block();
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
@@ -308,7 +308,7 @@ contract LaterForksTest is ForkedL1 {
 
     /// @dev A deposit, a forced transaction and a withdrawal from before the fork, and a withdrawal
     /// after it, in a block whose input ends in blobs.
-    function test_promises_in_flight_outlast_the_fork() public {
+    function test_promises_in_flight_outlast_fork() public {
         BlobInputs.install();
         BlobInputs.installHeaders();
         address payable carol = payable(makeAddr("carol"));

@@ -16,7 +16,7 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @dev Offsets of the fields of an input.
 contract NativeRollupLayoutTest is RollupFixture {
-    function test_the_layout_is_that_of_the_reference_encoder() public pure {
+    function test_layout_is_that_of_reference_encoder() public pure {
         StatelessInputs.Block memory b;
         b.schema = StatelessInputs.AMSTERDAM;
         b.chainId = 1;
@@ -57,7 +57,7 @@ contract NativeRollupLayoutTest is RollupFixture {
         );
     }
 
-    function test_without_execute_nothing_is_accepted() public {
+    function test_rollup_without_execute_accepts_nothing() public {
         bytes[] memory inputs = one(nextBlock());
         vm.expectRevert(Execute.ExecuteAbsent.selector);
         rollup.advance(inputs, none());
@@ -109,7 +109,7 @@ contract NativeRollupFieldsTest is RealRollup {
         return bytes32(v);
     }
 
-    function test_blocks_of_amsterdam_are_accepted_where_they_are_expected() public {
+    function test_amsterdam_blocks_are_accepted_where_expected() public {
         expectAccepted();
         IL2.Genesis memory g = genesis();
         g.schema = L2.AMSTERDAM;
@@ -121,7 +121,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_schema_is_refused(uint16 schema) public {
+    function testFuzz_another_schema_is_rejected(uint16 schema) public {
         // Inputs with the revision of batches are read as batches.
         vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
         // Inputs that begin like this contain references to code on L1.
@@ -134,7 +134,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_a_schema_that_is_none_of_a_known_fork_is_refused(uint16 schema) public {
+    function testFuzz_schema_of_unknown_fork_is_rejected(uint16 schema) public {
         // This value marks an input with references, whose length follows.
         vm.assume(schema != KeptCodes.MAGIC);
         vm.assume(schema & 0xff != Execute.BATCH_REVISION);
@@ -153,7 +153,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_chain_is_refused(uint64 chainId) public {
+    function testFuzz_another_chain_is_rejected(uint64 chainId) public {
         vm.assume(chainId != CHAIN_ID);
         expectRefused(
             IL2.Field.ChainId, word(chainId), IRollup.ChainIdMismatch.selector, word(CHAIN_ID)
@@ -161,7 +161,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_parent_is_refused(bytes32 parent) public {
+    function testFuzz_another_parent_is_rejected(bytes32 parent) public {
         vm.assume(parent != l2.head.parentHash);
         expectRefused(
             IL2.Field.ParentHash, parent, IRollup.ParentHashMismatch.selector, l2.head.parentHash
@@ -169,13 +169,13 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_number_than_the_next_is_refused(uint64 number) public {
+    function testFuzz_another_number_than_next_is_rejected(uint64 number) public {
         vm.assume(number != 1);
         expectRefused(IL2.Field.Number, word(number), IRollup.BlockNumberMismatch.selector, word(1));
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_gas_limit_is_refused(uint64 gasLimit) public {
+    function testFuzz_another_gas_limit_is_rejected(uint64 gasLimit) public {
         vm.assume(gasLimit != l2.head.gasLimit);
         expectRefused(
             IL2.Field.GasLimit,
@@ -186,7 +186,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_another_anchor_than_the_one_in_force_is_refused(bytes32 anchor) public {
+    function testFuzz_anchor_other_than_current_is_rejected(bytes32 anchor) public {
         bytes32 inForce = keccak256("in force");
         l2.create(genesis());
         deploy();
@@ -197,12 +197,12 @@ contract NativeRollupFieldsTest is RealRollup {
         expectRefused(IL2.Field.Anchor, anchor, IRollup.AnchorMismatch.selector, inForce);
     }
 
-    function test_a_rollup_starts_without_an_anchor() public {
+    function test_rollup_starts_without_anchor() public {
         assertEq(rollup.anchor(), 0);
         expectAccepted();
     }
 
-    function testFuzz_offsets_that_are_not_canonical_are_refused(uint32 offset) public {
+    function testFuzz_offsets_that_are_not_canonical_are_rejected(uint32 offset) public {
         uint32 little = SafeCastLib.toUint32(
             (uint256(offset) & 0xff) << 24 | (uint256(offset) & 0xff00) << 8
                 | (uint256(offset) & 0xff0000) >> 8 | uint256(offset) >> 24
@@ -228,7 +228,7 @@ contract NativeRollupFieldsTest is RealRollup {
         expectAccepted();
     }
 
-    function testFuzz_an_input_without_a_whole_payload_is_refused(uint256 length) public {
+    function testFuzz_input_with_truncated_payload_is_rejected(uint256 length) public {
         length = bound(length, 0, 589);
         bytes memory cut = input;
         assembly ("memory-safe") {
@@ -237,7 +237,7 @@ contract NativeRollupFieldsTest is RealRollup {
         expectRefused(cut, abi.encodeWithSelector(Execute.InputTooShort.selector, length, 590));
     }
 
-    function test_an_input_of_a_whole_payload_comes_to_execute() public {
+    function test_full_payload_is_accepted_by_execute() public {
         bytes memory shortest = input;
         assembly ("memory-safe") {
             mstore(shortest, 590)
@@ -248,7 +248,7 @@ contract NativeRollupFieldsTest is RealRollup {
         expectAccepted();
     }
 
-    function test_a_call_without_blocks_is_refused() public {
+    function test_call_without_blocks_is_rejected() public {
         vm.expectRevert(IRollup.NothingToAdvance.selector);
         rollup.advance(new bytes[](0), none());
     }
@@ -275,7 +275,7 @@ contract FieldReader {
 }
 
 contract NativeRollupConstructorTest is RollupFixture {
-    function test_genesis_becomes_the_head() public {
+    function test_genesis_becomes_head() public {
         IL2.Head memory g = genesis();
         g.number = 9000;
         g.hash = hashOf(g);
@@ -319,7 +319,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     }
 
     /// @dev Whichever of the two deadlines is shorter.
-    function testFuzz_the_first_duty_is_the_earlier_of_the_two(uint64 deadline) public {
+    function testFuzz_first_duty_is_earlier_of_both(uint64 deadline) public {
         IRollup.Config memory c = configOf(genesis().schema);
         uint256 most = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
         c.relayDeadline = uint64(bound(deadline, MAX_LAG + 1, most));
@@ -367,7 +367,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(duties.forcedFirstSince, 0);
     }
 
-    function test_the_storage_layout_is_pinned() public {
+    function test_storage_layout_is_pinned() public {
         IL2.Head memory g = genesis();
         g.number = 2 * RING + 5;
         IRollup.Config memory c = configOf(g.schema);
@@ -421,7 +421,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         vm.setNonceUnsafe(address(this), nonce);
     }
 
-    function test_a_genesis_without_a_state_root_is_refused() public {
+    function test_genesis_without_state_root_is_rejected() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.stateRoot = 0;
@@ -431,7 +431,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     }
 
     /// @dev With such an anchor in force, a block could relay messages that were never sent.
-    function test_a_genesis_with_an_anchor_is_refused() public {
+    function test_genesis_with_anchor_is_rejected() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.anchor = bytes32(uint256(1));
@@ -441,7 +441,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     }
 
     /// @dev One block per second until the last timestamp that fits into the head.
-    function test_the_numbers_after_a_genesis_fit_into_48_bits() public {
+    function test_numbers_after_genesis_fit_into_48_bits() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.number = (1 << 48) - (1 << 40) + 1;
@@ -451,7 +451,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(create(g, c).head().number, g.number);
     }
 
-    function test_the_gas_limit_of_a_genesis_fits_into_32_bits() public {
+    function test_genesis_gas_limit_fits_into_32_bits() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.gasLimit = 1 << 32;
@@ -463,7 +463,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(target, g.gasLimit);
     }
 
-    function test_a_genesis_is_not_later_than_l1() public {
+    function test_genesis_is_not_later_than_l1() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.timestamp = uint64(vm.getBlockTimestamp()) + 1;
@@ -473,7 +473,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(create(g, c).head().timestamp, g.timestamp);
     }
 
-    function test_a_schema_with_another_layout_is_refused() public {
+    function test_schema_with_another_layout_is_rejected() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(0x1100), 0, 0);
         bytes4 selector = IRollup.SchemaNotSupported.selector;
@@ -482,7 +482,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, c);
     }
 
-    function test_the_largest_message_must_fit_a_block() public {
+    function test_largest_message_must_fit_block() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 8_000_000, 16_384);
         uint256 gas = Messages.relayGas(8_000_000, 16_384);
@@ -502,7 +502,7 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     /// @dev If each L1 block contains a message, the ring of 16,382 checkpoints lasts for 98,292
     /// seconds. Within that time an account must have had to relay.
-    function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
+    function test_messages_are_due_before_checkpoint_ring_is_full() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         c.relayDeadline = 98_292 - MAX_LAG - OPEN_AFTER + 1;
@@ -513,7 +513,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     }
 
     /// @dev On an L1 with faster blocks, the same ring is full earlier.
-    function test_the_ring_must_outlast_the_delays_on_any_l1() public {
+    function test_ring_must_outlast_delays_on_any_l1() public {
         IL2.Head memory g = genesis();
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         uint256 idle = uint256(c.relayDeadline) + MAX_LAG + OPEN_AFTER;

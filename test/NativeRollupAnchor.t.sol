@@ -70,7 +70,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     // ---------------------------------------------------------------- the block
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_any_of_the_last_256_blocks_can_be_named(uint64 back, bytes32 hash) public {
+    function testFuzz_any_of_last_256_blocks_can_be_anchored(uint64 back, bytes32 hash) public {
         vm.assume(hash != 0);
         vm.roll(21_000);
         uint64 number = 21_000 - uint64(bound(back, 1, 256));
@@ -80,10 +80,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_any_of_the_last_8191_blocks_can_be_named_with_eip2935(
-        uint64 back,
-        bytes32 hash
-    ) public {
+    function testFuzz_any_of_last_8191_blocks_can_be_anchored(uint64 back, bytes32 hash) public {
         vm.assume(hash != 0);
         vm.roll(40_000);
         uint64 number = 40_000 - uint64(bound(back, 257, 8191));
@@ -106,14 +103,14 @@ contract NativeRollupAnchorTest is AnchorFixture {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_the_current_block_and_the_future_cannot_be_named(uint64 number) public {
+    function testFuzz_current_and_future_blocks_cannot_be_anchored(uint64 number) public {
         number = uint64(bound(number, vm.getBlockNumber(), type(uint64).max));
         expectUnavailable(number);
         expectAccepted(updateTo(latest()), blockhash(latest()));
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_the_named_block_never_goes_back(uint64 inForce, uint64 number) public {
+    function testFuzz_anchored_block_number_never_decreases(uint64 inForce, uint64 number) public {
         inForce = uint64(bound(inForce, vm.getBlockNumber() - 200, latest()));
         number = uint64(bound(number, 0, inForce - 1));
         setInForce(inForce, 0);
@@ -127,7 +124,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
 
     // ---------------------------------------------------------------- the messages
 
-    function test_the_message_count_never_goes_back() public {
+    function test_message_count_never_goes_back() public {
         setInForce(0, 3);
         expectRefused(
             updateTo(latest()), abi.encodeWithSelector(IRollup.MessageCountWentBack.selector, 2, 3)
@@ -166,7 +163,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         );
     }
 
-    function test_messages_sent_after_the_named_block_cannot_be_anchored() public {
+    function test_messages_after_named_block_cannot_be_anchored() public {
         uint64 sentIn = queue.checkpoint().l1Block;
         expectRefused(
             updateTo(sentIn - 1),
@@ -175,7 +172,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         expectAccepted(updateTo(sentIn), blockhash(sentIn));
     }
 
-    function test_a_state_of_the_queue_within_the_current_block_cannot_be_anchored() public {
+    function test_queue_state_of_current_block_cannot_be_anchored() public {
         queue.send(address(3), address(0), 0, 0, "");
         expectRefused(
             updateTo(latest()),
@@ -186,7 +183,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     }
 
     /// @dev Otherwise anyone could make an `advance` fail by sending a message ahead of it.
-    function test_messages_in_front_of_an_advance_do_not_spoil_its_anchor() public {
+    function test_messages_before_advance_do_not_invalidate_anchor() public {
         IRollup.AnchorUpdate memory u = updateTo(latest());
         expectAccepted(u, blockhash(latest()));
         queue.send(address(3), address(0), 0, 0, "");
@@ -194,7 +191,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         expectAccepted(u, blockhash(latest()));
     }
 
-    function test_earlier_messages_than_the_latest_may_be_anchored() public {
+    function test_earlier_messages_than_latest_may_be_anchored() public {
         IL1MessageQueue.Checkpoint memory old = queue.checkpoint();
         for (uint256 i = 0; i < 5; ++i) {
             queue.send(address(3), address(0), 0, 0, "");
@@ -203,14 +200,14 @@ contract NativeRollupAnchorTest is AnchorFixture {
         expectAccepted(updateTo(latest(), old), blockhash(latest()));
     }
 
-    function test_an_empty_queue_may_be_anchored() public {
+    function test_empty_queue_may_be_anchored() public {
         IL1MessageQueue.Checkpoint memory empty;
         expectAccepted(updateTo(latest(), empty), blockhash(latest()));
     }
 
     // ---------------------------------------------------------------- when
 
-    function test_a_block_with_a_new_anchor_carries_the_new_one() public {
+    function test_block_with_new_anchor_contains_it() public {
         IRollup.AnchorUpdate memory u = updateTo(latest());
         bytes32 next = anchorOf(u, blockhash(latest()));
         expectRefused(

@@ -52,7 +52,7 @@ abstract contract RollupStateTest is AnchorFixture {
 contract NativeRollupStateTest is RollupStateTest {
     using L2 for L2.Chain;
 
-    function test_a_valid_block_becomes_the_head() public {
+    function test_valid_block_becomes_head() public {
         bytes32 genesisRoot = l2.head.stateRoot;
         bytes[] memory inputs = chain(1);
         vm.expectEmit(address(rollup));
@@ -65,7 +65,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertEq(rollup.stateRootAt(0), genesisRoot);
     }
 
-    function test_a_block_that_execute_refuses_is_refused() public {
+    function test_block_that_execute_rejects_is_rejected() public {
         bytes memory good = chain(1)[0];
         bytes[] memory bad = one(L2.broken(good, IL2.Field.StateRoot, keccak256("forged"), true));
         vm.expectRevert(Execute.ExecuteFailed.selector);
@@ -74,7 +74,7 @@ contract NativeRollupStateTest is RollupStateTest {
         rollup.advance(one(good), none());
     }
 
-    function test_execute_gets_each_input_as_it_came() public {
+    function test_execute_receives_each_input_unchanged() public {
         // The longest first, so that stale bytes of it would remain in the buffer.
         skip(3);
         bytes[] memory inputs = new bytes[](3);
@@ -98,7 +98,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertHead();
     }
 
-    function test_blocks_in_one_call_or_in_many_make_the_same_state() public {
+    function test_one_call_and_many_calls_have_same_state() public {
         skip(8);
         bytes[] memory inputs = chain(8);
         uint256 state = vm.snapshotState();
@@ -124,7 +124,7 @@ contract NativeRollupStateTest is RollupStateTest {
         }
     }
 
-    function test_each_call_says_who_advanced_by_what() public {
+    function test_advance_event_names_caller_and_policy() public {
         skip(5);
         bytes[] memory inputs = chain(5);
         bytes[] memory rest = new bytes[](3);
@@ -142,7 +142,7 @@ contract NativeRollupStateTest is RollupStateTest {
         rollup.advance(rest, none());
     }
 
-    function test_one_bad_block_undoes_the_whole_call() public {
+    function test_one_invalid_block_reverts_whole_call() public {
         bytes32 genesisHash = l2.head.hash;
         skip(4);
         bytes[] memory inputs = chain(4);
@@ -164,7 +164,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertHead();
     }
 
-    function test_a_block_cannot_be_added_twice() public {
+    function test_block_cannot_be_added_twice() public {
         bytes[] memory inputs = chain(1);
         rollup.advance(inputs, none());
         vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
@@ -174,7 +174,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertHead();
     }
 
-    function test_the_latest_8191_state_roots_are_held() public {
+    function test_latest_8191_state_roots_are_held() public {
         // A chain far from its genesis: the ring contains the roots of the previous blocks.
         IL2.Genesis memory g = genesis();
         uint64 start = 3 * RING - 4;
@@ -222,7 +222,7 @@ contract NativeRollupStateTest is RollupStateTest {
         nextL1Block();
     }
 
-    function test_once_the_ring_is_full_blocks_take_no_new_storage() public {
+    function test_full_ring_allocates_no_new_storage() public {
         skip(10);
         assertEq(newSlots(chain(4)), 4, "one each while it fills");
         for (uint256 i = 0; i < RING; ++i) {
@@ -234,7 +234,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertEq(newSlots(chain(4)), 0);
     }
 
-    function test_new_anchors_hold_from_their_block_on() public {
+    function test_new_anchors_apply_from_their_block() public {
         IRollup.AnchorUpdate[] memory updates = new IRollup.AnchorUpdate[](2);
         nextL1Block();
         updates[0] = updateTo(uint64(vm.getBlockNumber() - 2));
@@ -266,7 +266,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertEq(rollup.anchor(), anchors[3]);
     }
 
-    function test_an_update_that_is_not_used_is_refused() public {
+    function test_update_that_is_not_used_is_rejected() public {
         skip(2);
         uint64 number = uint64(vm.getBlockNumber() - 1);
         IRollup.AnchorUpdate memory u = updateTo(number);
@@ -296,7 +296,7 @@ contract NativeRollupStateTest is RollupStateTest {
         assertEq(rollup.anchor(), anchors[1]);
     }
 
-    function test_within_one_call_anchors_do_not_go_back_either() public {
+    function test_anchors_within_one_call_do_not_go_back() public {
         skip(2);
         uint64 number = uint64(vm.getBlockNumber() - 1);
         IRollup.AnchorUpdate[] memory two = new IRollup.AnchorUpdate[](2);
@@ -344,13 +344,13 @@ contract NativeRollupResultTest is RollupFixture {
         return result(1, CHAIN_ID, StatelessInputs.OSAKA);
     }
 
-    function test_the_exact_result_is_accepted() public {
+    function test_exact_result_is_accepted() public {
         answer(good());
         rollup.advance(one(nextBlock()), none());
         assertEq(rollup.head().number, 1);
     }
 
-    function testFuzz_a_result_of_another_length_is_refused(uint256 length) public {
+    function testFuzz_result_of_another_length_is_rejected(uint256 length) public {
         length = bound(length, 1, 100);
         vm.assume(length != 43);
         bytes memory a = bytes.concat(good(), new bytes(64));
@@ -360,11 +360,11 @@ contract NativeRollupResultTest is RollupFixture {
         expectRefused(a, abi.encodeWithSelector(Execute.ResultLengthMismatch.selector, length, 43));
     }
 
-    function test_an_empty_result_is_refused() public {
+    function test_empty_result_is_rejected() public {
         expectRefused("", abi.encodeWithSelector(Execute.ExecuteAbsent.selector));
     }
 
-    function testFuzz_another_flag_than_one_is_refused(uint8 flag) public {
+    function testFuzz_another_flag_than_one_is_rejected(uint8 flag) public {
         vm.assume(flag != 1);
         expectRefused(
             result(flag, CHAIN_ID, StatelessInputs.OSAKA),
@@ -372,7 +372,7 @@ contract NativeRollupResultTest is RollupFixture {
         );
     }
 
-    function testFuzz_a_result_for_another_chain_is_refused(uint64 chainId) public {
+    function testFuzz_result_for_another_chain_is_rejected(uint64 chainId) public {
         vm.assume(chainId != CHAIN_ID);
         expectRefused(
             result(1, chainId, StatelessInputs.OSAKA),
@@ -380,7 +380,7 @@ contract NativeRollupResultTest is RollupFixture {
         );
     }
 
-    function testFuzz_a_result_for_another_schema_is_refused(uint16 schema) public {
+    function testFuzz_result_for_another_schema_is_rejected(uint16 schema) public {
         vm.assume(schema != StatelessInputs.OSAKA);
         expectRefused(
             result(1, CHAIN_ID, schema),

@@ -25,7 +25,7 @@ contract BackingTarget is Target {
 contract BackInDeliveryTest is RealRollup {
     using L2 for L2.Chain;
 
-    function test_a_delivery_that_backs_the_escrow_is_claimed_once() public {
+    function test_delivery_that_backs_escrow_is_claimed_once() public {
         BackingTarget target = new BackingTarget(queue);
         hoax(alice, 10 ether);
         queue.back{value: 10 ether}();

@@ -96,7 +96,7 @@ contract BaseFeeSpikeTest is RealRollup {
         e.forced = one(discharge(exit, IRollup.Outcome.Underpriced)).forced;
     }
 
-    function test_a_spike_puts_an_exit_off_and_does_not_discharge_it() public {
+    function test_base_fee_spike_delays_exit_without_discharging_it() public {
         spike(CAP);
         // Cost of the attack: about eight gas limits times the increase of the base fee.
         assertGt(burned, 8 * uint256(l2.head.gasLimit) * (CAP - 1 gwei) * 95 / 100);
@@ -136,14 +136,14 @@ contract BaseFeeSpikeTest is RealRollup {
         assertEq(bob.balance - before, 5 ether);
     }
 
-    function test_what_is_put_off_for_its_price_opens_the_rollup_as_all_that_is_overdue() public {
+    function test_deferred_price_opens_rollup_like_other_overdue_duties() public {
         spike(CAP);
         bytes memory input = l2.seal();
         rollup.advance(one(input), putOff());
         assertEq(rollup.duties().forcedDue, exit.submittedAt + FORCED_DELAY);
     }
 
-    function test_after_the_time_to_expire_in_a_base_fee_above_the_cap_discharges() public {
+    function test_underpriced_transaction_is_discharged_after_expiry() public {
         spike(CAP);
         uint64 until = exit.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
         vm.warp(until - 1);
@@ -161,7 +161,7 @@ contract BaseFeeSpikeTest is RealRollup {
 
     /// @dev A cap without the margin gives no entitlement; otherwise such entries could stall the
     /// queue.
-    function test_a_cap_without_the_margin_is_discharged_as_before() public {
+    function test_cap_without_margin_is_discharged_as_underpriced() public {
         spike(8 gwei - 1);
         bytes memory input = l2.seal();
         rollup.advance(one(input), underpriced());
@@ -169,7 +169,7 @@ contract BaseFeeSpikeTest is RealRollup {
     }
 
     /// @dev The margin refers to the base fee of the head when the transaction is submitted.
-    function test_the_margin_is_that_over_the_base_fee_at_submission() public {
+    function test_margin_applies_to_base_fee_at_submission() public {
         send(alice, 10 ether, 0, "");
         nextL1Block();
         bringOver();

@@ -15,7 +15,7 @@ import {ClaimAttack} from "./ClaimAttack.sol";
 contract ClaimGasAttackTest is ClaimAttack {
     using L2 for L2.Chain;
 
-    function testFuzz_no_choice_of_gas_starves_a_target(uint256 gas, bool refund) public {
+    function testFuzz_target_gets_its_gas_for_any_limit(uint256 gas, bool refund) public {
         gas = bound(gas, 50_000, 500_000);
         Catching target = new Catching();
         IL1MessageQueue.Message memory m =
@@ -32,7 +32,7 @@ contract ClaimGasAttackTest is ClaimAttack {
         assertEq(TO.balance, 0);
     }
 
-    function test_a_target_that_burns_gas_loses_its_own_message_only() public {
+    function test_gas_burning_target_loses_only_its_message() public {
         IL1MessageQueue.Message memory m =
             queueSend("bob", address(new Burner()), TO, 1 ether, 0, 100_000, "");
         advanceSends();

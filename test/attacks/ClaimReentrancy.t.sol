@@ -15,7 +15,7 @@ import {ClaimAttack} from "./ClaimAttack.sol";
 contract ClaimReentrancyTest is ClaimAttack {
     using L2 for L2.Chain;
 
-    function test_a_target_cannot_claim_refund_or_claim_itself_within_its_delivery() public {
+    function test_reentrant_claims_and_refunds_during_delivery_are_rejected() public {
         Reentrant target = new Reentrant();
         IL1MessageQueue.Message memory outer =
             queueSend("bob", address(target), address(target), 1 ether, 0, 2_000_000, "");
@@ -46,7 +46,7 @@ contract ClaimReentrancyTest is ClaimAttack {
         assertEq(address(queue).balance, 8 ether);
     }
 
-    function test_a_receiver_of_fees_cannot_claim_within_their_payment() public {
+    function test_fee_recipient_cannot_claim_during_payment() public {
         Reentrant claimer = new Reentrant();
         IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 1 ether, 1, 0, "");
         IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 1 ether, 1, 0, "");

@@ -99,7 +99,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         assertEq(bob.balance - before, 5 ether);
     }
 
-    function test_an_exit_behind_hundreds_of_copies_is_out_before_the_change() public {
+    function test_exit_queued_behind_copies_precedes_change() public {
         fillAndAnnounce();
         uint256 ready = rollup.readyAt(IRollup.Change.Policy, policy);
         skip(FORCED_DELAY);
@@ -119,7 +119,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     /// @dev A block that fulfils relay duties does not have to include forced transactions. Built
     /// at the last moment, it delays an exit once, and does not gain a second turn.
-    function test_a_block_of_messages_puts_an_exit_off_for_one_turn_and_no_second() public {
+    function test_messages_postpone_exit_by_one_block_only() public {
         // The lower bound for messages is earlier than the one for forced transactions, so messages
         // come first.
         skip(rollup.duties().forcedDue - vm.getBlockTimestamp());
@@ -154,7 +154,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         claimExit();
     }
 
-    function test_what_is_overdue_is_anyones_until_it_is_done() public {
+    function test_overdue_duty_opens_rollup_until_done() public {
         fillAndAnnounce();
         skip(FORCED_DELAY);
         advanceForced(sequencer);
@@ -177,7 +177,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.advance(inputs, none());
     }
 
-    function test_no_change_is_made_while_something_from_before_it_is_pending() public {
+    function test_change_waits_for_entries_from_before_it() public {
         fillAndAnnounce();
         IRollup.Change change = IRollup.Change.Policy;
         uint256 until = vm.getBlockTimestamp() + UPGRADE_DELAY
@@ -215,7 +215,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
     }
 
     /// @dev A third party cannot delay a change: later submissions do not count.
-    function test_what_is_submitted_long_after_the_announcement_delays_nothing() public {
+    function test_submission_after_exit_time_delays_nothing() public {
         IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);
@@ -229,7 +229,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.clear(change, policy);
     }
 
-    function test_a_message_from_before_it_holds_a_change_up_too() public {
+    function test_message_before_announcement_also_blocks_change() public {
         IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);
@@ -242,7 +242,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
     }
 
     /// @dev If no account can advance, waiting helps no user.
-    function test_a_rollup_that_is_lost_can_be_changed_with_something_pending() public {
+    function test_lost_rollup_can_be_changed_despite_pending_entries() public {
         IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);

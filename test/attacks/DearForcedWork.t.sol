@@ -51,14 +51,14 @@ contract DearForcedWorkTest is RealRollup {
         return used - l2.head.gasUsed;
     }
 
-    function test_some_gas_costs_more_on_l1_than_the_margin() public {
+    function test_precompile_work_exceeds_gas_margin_on_l1() public {
         l2.raw(l2.sign(transfer(BLAKE2F, rounds())));
         uint256 spare = Capacity.TRANSACTION_GAS / 2
             - Capacity.advanceGas(Capacity.TRANSACTION_BYTES - 400, GAS);
         assertGt(beyondItsGas(l2.seal()), spare);
     }
 
-    function test_no_precompile_can_be_forced() public {
+    function test_precompile_calls_cannot_be_forced() public {
         for (uint160 i = 0; i < 0x10000; i = i < 0x102 ? i + 1 : i + 0xfff) {
             bytes memory raw = l2.sign(transfer(address(i), rounds()));
             vm.expectRevert(
@@ -75,7 +75,7 @@ contract DearForcedWorkTest is RealRollup {
 
     /// @dev With the same data and gas, a transaction to an address without a precompile costs only
     /// its gas, so it is accepted.
-    function test_the_same_to_any_other_account_can_be_forced() public {
+    function test_same_call_to_other_account_can_be_forced() public {
         bytes memory raw = l2.sign(transfer(address(0x10000), rounds()));
         IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);

@@ -25,7 +25,7 @@ contract Bomb is Target {
 contract DeliveryGasTest is L2Chain {
     uint64 internal constant NEEDED = 100_000;
 
-    function testFuzz_no_choice_of_gas_starves_a_target(uint256 gas) public {
+    function testFuzz_target_gets_its_gas_for_any_limit(uint256 gas) public {
         gas = bound(gas, 30_000, 400_000);
         Catching target = new Catching();
         send(alice, address(target), 0, 0, NEEDED, "");
@@ -40,7 +40,7 @@ contract DeliveryGasTest is L2Chain {
         assertEq(count, ok ? 1 : 0);
     }
 
-    function testFuzz_no_choice_of_gas_starves_a_retry(uint256 gas) public {
+    function testFuzz_retry_gets_its_gas_for_any_limit(uint256 gas) public {
         gas = bound(gas, 30_000, 400_000);
         Catching target = new Catching();
         bytes memory code = address(target).code;
@@ -57,7 +57,7 @@ contract DeliveryGasTest is L2Chain {
         assertEq(isFailed(0), !ok);
     }
 
-    function testFuzz_a_target_gets_what_it_paid_for_or_the_relay_fails(
+    function testFuzz_target_receives_its_gas_or_relay_reverts(
         uint256 slack,
         uint64 gasLimit,
         uint8 value,
@@ -81,7 +81,7 @@ contract DeliveryGasTest is L2Chain {
         }
     }
 
-    function test_too_little_gas_is_named_with_what_is_needed() public {
+    function test_insufficient_relay_gas_reverts_with_required_amount() public {
         send(alice, address(new Catching()), 0, 0, 5_000_000, "");
         anchorQueue();
         bytes memory batch = packed(0, 1);
@@ -90,7 +90,7 @@ contract DeliveryGasTest is L2Chain {
         messenger.relay{gas: Delivery.required(5_000_000) + 100_000}(batch, relayer);
     }
 
-    function test_a_long_answer_costs_its_author_only() public {
+    function test_long_return_data_costs_only_its_sender() public {
         send(alice, address(new Bomb()), 0, 0, 3_000_000, "");
         anchorQueue();
         bytes memory call = abi.encodeCall(messenger.relay, (packed(0, 1), relayer));

@@ -56,12 +56,12 @@ contract FalseBlockTest is RealRollup {
         (ok,) = address(queue).call(abi.encodeCall(queue.claim, (m, proof, thief)));
     }
 
-    function test_without_a_pause_one_false_block_empties_the_escrow() public {
+    function test_false_block_without_pause_empties_escrow() public {
         assertTrue(steal(0, 100 ether, ""));
         assertEq(thief.balance, 100 ether);
     }
 
-    function test_a_thief_gets_no_more_than_the_limit_of_a_pause() public {
+    function test_thief_gets_at_most_pause_limit() public {
         vm.prank(guardianAccount);
         queue.pause();
         assertFalse(steal(0, 100 ether, ""));

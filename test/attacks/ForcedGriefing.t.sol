@@ -48,7 +48,7 @@ contract ForcedGriefingTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 2);
     }
 
-    function test_a_copy_of_a_transaction_is_put_aside_once_the_first_is_in() public {
+    function test_copied_transaction_is_discharged_after_original() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         IRollup.ForcedTransaction memory t = submit(raw);
         IRollup.ForcedTransaction memory copy = submit(raw);
@@ -60,7 +60,7 @@ contract ForcedGriefingTest is RealRollup {
         );
     }
 
-    function test_a_sender_that_is_emptied_in_the_same_block_halts_nothing() public {
+    function test_sender_emptied_in_same_block_halts_nothing() public {
         // Mallory delegates to code that gives its balance to any caller.
         l2.transfer("alice", makeAddr("mallory"), 1 ether);
         IL2.Transaction memory set = L2.transaction("bob", bob, 0, "");
@@ -84,7 +84,7 @@ contract ForcedGriefingTest is RealRollup {
         );
     }
 
-    function test_two_that_only_one_purse_can_pay_for_halt_nothing() public {
+    function test_two_transactions_beyond_one_balance_halt_nothing() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         // As if alice could spend her whole balance again.
         IL2.Transaction memory all = L2.transaction("alice", bob, 1000 ether - 0.001 ether, "");

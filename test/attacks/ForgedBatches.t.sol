@@ -82,7 +82,7 @@ contract ForgedBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ counterparts
 
-    function test_each_block_of_a_batch_is_added_as_it_would_be_by_itself() public {
+    function test_each_block_of_batch_is_added_individually() public {
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectEmit(address(rollup));
             emit BlockAdded(
@@ -99,7 +99,7 @@ contract ForgedBatchesTest is RealRollup {
     }
 
     /// @dev The hash in the event is over inputs, so it also shows that each is executed once.
-    function test_a_batch_is_executed_once() public {
+    function test_batch_is_executed_once() public {
         bytes[] memory inputs = new bytes[](2);
         (inputs[0], inputs[1]) = (honest[0], L2.batchOf(tail()));
         bytes32 hash = keccak256(abi.encodePacked(bytes32(0), keccak256(inputs[0])));
@@ -111,7 +111,7 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_batches_and_single_inputs_go_into_one_call_in_any_order() public {
+    function test_batches_and_single_inputs_mix_in_one_call() public {
         bytes[] memory two = new bytes[](2);
         (two[0], two[1]) = (honest[1], honest[2]);
         bytes[] memory inputs = new bytes[](2);
@@ -138,7 +138,7 @@ contract ForgedBatchesTest is RealRollup {
     // ------------------------------------------------------------------ fields
 
     /// @dev No byte that a rollup reads or stores can be changed, in any block.
-    function test_no_field_of_any_block_can_be_forged() public {
+    function test_fields_of_all_blocks_are_checked() public {
         uint256[8] memory fields = [
             Execute.PARENT_BEACON_BLOCK_ROOT_AT,
             Execute.PARENT_HASH_AT,
@@ -165,19 +165,19 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_later_block_with_another_anchor_is_refused() public {
+    function test_later_block_with_another_anchor_is_rejected() public {
         IL2.Block memory b = backToSecond();
         b.anchor = keccak256("another");
         assertRefused(2, b, IRollup.AnchorMismatch.selector);
     }
 
-    function test_a_later_block_with_another_gas_limit_is_refused() public {
+    function test_later_block_with_another_gas_limit_is_rejected() public {
         IL2.Block memory b = backToSecond();
         b.gasLimit = l2.head.gasLimit + 1;
         assertRefused(2, b, IRollup.GasLimitMismatch.selector);
     }
 
-    function test_a_later_block_of_the_future_is_refused() public {
+    function test_later_block_of_future_is_rejected() public {
         IL2.Block memory b = backToSecond();
         b.timestamp = uint64(vm.getBlockTimestamp()) + 1;
         uint256 state = vm.snapshotState();
@@ -189,7 +189,7 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_first_block_that_is_too_old_is_refused_with_its_batch() public {
+    function test_stale_first_block_rejects_its_batch() public {
         uint64 lag = rollup.MAX_LAG();
         uint64 first = batch.timestamp(0);
         vm.warp(first + lag + 1);
@@ -199,7 +199,7 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_later_block_under_the_rules_of_the_fork_before_is_refused() public {
+    function test_later_block_under_previous_fork_is_rejected() public {
         uint64 from = batch.timestamp(2);
         bytes[] memory inputs = one(batch);
         // In force from the third block on, or a second later.
@@ -223,7 +223,7 @@ contract ForgedBatchesTest is RealRollup {
         assertEq(rollup.schemaAt(from - 1), L2.OSAKA);
     }
 
-    function test_fees_of_a_later_block_go_where_the_policy_says() public {
+    function test_fees_of_later_block_follow_policy() public {
         OpenSequencing policy = new OpenSequencing(OpenSequencing.Fees.Caller, address(0));
         bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));
         rules = bytes32(uint256(rules) >> 160 << 160 | uint160(address(policy)));
@@ -246,7 +246,7 @@ contract ForgedBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ blocks
 
-    function test_blocks_of_another_chain_are_refused() public {
+    function test_blocks_of_another_chain_are_rejected() public {
         IL2.Genesis memory g = genesis();
         g.chainId = CHAIN_ID + 1;
         l2.create(g);
@@ -261,7 +261,7 @@ contract ForgedBatchesTest is RealRollup {
         rollup.advance(one(batch), none());
     }
 
-    function test_no_block_comes_twice() public {
+    function test_block_cannot_be_repeated() public {
         bytes[] memory twice = new bytes[](2);
         (twice[0], twice[1]) = (batch, honest[2]);
         vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
@@ -292,7 +292,7 @@ contract ForgedBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ offsets
 
-    function test_a_batch_without_blocks_is_refused() public {
+    function test_batch_without_blocks_is_rejected() public {
         assertRefused(batch.withOffset(0, 0), Execute.BatchSizeInvalid.selector);
         assertRefused(batch.withOffset(0, 3), Execute.BatchSizeInvalid.selector);
         // The bytes at the position of the list are then the witness.
@@ -300,7 +300,7 @@ contract ForgedBatchesTest is RealRollup {
         assertRefused(empty, Execute.OffsetNotCanonical.selector);
     }
 
-    function test_a_batch_of_more_blocks_than_there_may_be_is_refused() public {
+    function test_batch_above_maximum_block_count_is_rejected() public {
         assertRefused(batch.withOffset(0, 4 * 257), Execute.BatchSizeInvalid.selector);
         assertRefused(batch.withOffset(0, type(uint32).max), Execute.BatchSizeInvalid.selector);
         // At the limit, the error is detected by later checks.
@@ -308,7 +308,7 @@ contract ForgedBatchesTest is RealRollup {
         assertRefused(most, Execute.OffsetNotCanonical.selector);
     }
 
-    function test_offsets_that_lie_are_refused() public {
+    function test_forged_offsets_are_rejected() public {
         assertRefused(batch.withOffset(0, 13), Execute.OffsetNotCanonical.selector);
         // One block less, and the bytes after it do not form a request.
         assertRefused(batch.withOffset(0, 8), Execute.OffsetNotCanonical.selector);
@@ -322,7 +322,7 @@ contract ForgedBatchesTest is RealRollup {
         rollup.advance(one(batch), none());
     }
 
-    function test_one_form_under_the_id_of_the_other_is_refused() public {
+    function test_schema_id_of_other_input_kind_is_rejected() public {
         bytes memory disguised = bytes.concat(batch);
         disguised[1] = 0x01;
         assertRefused(disguised, Execute.OffsetNotCanonical.selector);

@@ -70,7 +70,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ counterparts
 
-    function test_each_block_of_a_batch_in_blobs_is_added_as_it_would_be_by_itself() public {
+    function test_each_block_of_blob_batch_is_added_individually() public {
         assertEq(head.length, 18 + 3 * (4 + PART));
         assertTaken();
         for (uint64 i = 0; i < 3; ++i) {
@@ -78,7 +78,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         }
     }
 
-    function test_batches_and_single_inputs_go_through_blobs_in_one_call_in_any_order() public {
+    function test_batches_and_single_inputs_mix_in_blobs() public {
         bytes[] memory two = new bytes[](2);
         bytes[] memory inputs = new bytes[](2);
         (two[0], two[1]) = (honest[1], honest[2]);
@@ -103,7 +103,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     // ------------------------------------------------------------------ heads
 
     /// @dev A part that ends before the fields, one that is longer, and none.
-    function test_a_head_of_another_length_is_refused() public {
+    function test_head_of_another_length_is_rejected() public {
         bytes4 error_ = Execute.HeadLengthMismatch.selector;
         uint256 end = head.length;
         assertRefused(head.slice(0, end - 1), bytes.concat(head[end - 1], tail), error_);
@@ -120,7 +120,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     }
 
     /// @dev Blocks without a part in the head, and parts without a block in the batch.
-    function test_a_head_with_another_number_of_blocks_is_refused() public {
+    function test_head_with_another_block_count_is_rejected() public {
         bytes4 length = Execute.HeadLengthMismatch.selector;
         bytes4 size = Execute.BatchSizeInvalid.selector;
         assertRefused(head.withOffset(0, 8), tail, length);
@@ -134,7 +134,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertTaken();
     }
 
-    function test_a_payload_elsewhere_than_behind_the_fixed_part_is_refused() public {
+    function test_payload_must_follow_fixed_part() public {
         bytes memory bad = bytes.concat(head);
         bad[partAt(0)] = bytes1(uint8(45));
         assertRefused(bad, tail, Execute.OffsetNotCanonical.selector);
@@ -149,7 +149,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     // ------------------------------------------------------------------ offsets
 
     /// @dev Parts that would overlap, be swapped, or be slightly displaced.
-    function test_offsets_that_lie_are_refused() public {
+    function test_forged_offsets_are_rejected() public {
         bytes4 error_ = Execute.ExecuteFailed.selector;
         for (uint256 i = 1; i < 3; ++i) {
             uint256 offset = batch.offset(i);
@@ -169,7 +169,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     // ------------------------------------------------------------------ fields
 
     /// @dev No byte that a rollup reads or stores can be changed, in any block.
-    function test_no_field_of_any_block_can_be_forged() public {
+    function test_fields_of_all_blocks_are_checked() public {
         uint256[8] memory fields = [
             Execute.PARENT_BEACON_BLOCK_ROOT_AT,
             Execute.PARENT_HASH_AT,
@@ -197,7 +197,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     /// @dev The head contains another state root, and the blobs contain the complete honest block:
     /// before the forged part, after it, and at the offset in the batch.
-    function test_a_block_in_the_blobs_is_not_executed_for_the_one_in_the_head() public {
+    function test_block_in_blobs_is_not_executed_for_head() public {
         bytes memory forged = bytes.concat(head);
         uint256 root = partAt(1) + Execute.STATE_ROOT_AT - 18;
         forged[root] = bytes1(uint8(forged[root]) ^ 1);
@@ -229,7 +229,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ blobs
 
-    function test_the_blobs_of_another_transaction_or_of_another_input_are_no_tail() public {
+    function test_blobs_of_another_transaction_are_no_tail() public {
         bytes[] memory posted = post(head, tail);
         bytes32[] memory own = vm.getBlobhashes();
         bytes32[] memory other = new bytes32[](1);
@@ -243,7 +243,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_inputs_do_not_share_a_blob() public {
+    function test_inputs_do_not_share_blob() public {
         bytes[] memory two = new bytes[](2);
         (two[0], two[1]) = (honest[1], honest[2]);
         bytes[] memory inputs = new bytes[](2);
@@ -262,7 +262,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertHead();
     }
 
-    function test_in_a_transaction_without_blobs_the_head_is_no_batch() public {
+    function test_head_without_blobs_is_not_a_batch() public {
         bytes[] memory posted = post(head, tail);
         vm.blobhashes(new bytes32[](0));
         assertRefused(posted, Execute.ExecuteFailed.selector);
@@ -273,7 +273,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     // ------------------------------------------------------------------ forced
 
     /// @dev The fields of a block are followed by those of the next block, not by transactions.
-    function test_a_forced_transaction_is_not_found_in_a_batch_in_blobs() public {
+    function test_forced_transaction_is_not_read_from_blob_batch() public {
         rollup.advance(one(batch), none());
         uint64 nonce = 3;
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", nonce, 10 gwei));

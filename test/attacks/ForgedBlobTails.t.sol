@@ -45,7 +45,7 @@ contract ForgedBlobTailsTest is RealRollup {
 
     // ------------------------------------------------------------------ counterparts
 
-    function test_blocks_come_through_blobs_as_they_do_through_calldata() public {
+    function test_blocks_in_blobs_equal_blocks_in_calldata() public {
         bytes[] memory inputs = blocks(2);
         rollup.advance(BlobInputs.post(inputs, HEAD), none());
         assertHead();
@@ -57,7 +57,7 @@ contract ForgedBlobTailsTest is RealRollup {
 
     // ------------------------------------------------------------------ attacks
 
-    function test_in_a_transaction_with_blobs_an_input_without_a_trailer_is_refused() public {
+    function test_blob_transaction_requires_trailer() public {
         bytes[] memory inputs = blocks(2);
         bytes[] memory posted = BlobInputs.post(inputs, HEAD);
         assertRefused(inputs, none(), Execute.ExecuteFailed.selector);
@@ -79,7 +79,7 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    function test_without_blobs_a_trailer_is_part_of_no_input() public {
+    function test_trailer_without_blobs_is_not_part_of_input() public {
         bytes[] memory inputs = blocks(1);
         bytes[] memory posted = BlobInputs.post(inputs, HEAD);
         vm.blobhashes(new bytes32[](0));
@@ -90,7 +90,7 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    function test_the_blobs_of_another_transaction_are_no_tail() public {
+    function test_blobs_of_another_transaction_are_no_tail() public {
         bytes[] memory posted = BlobInputs.post(blocks(1), HEAD);
         bytes32[] memory other = new bytes32[](1);
         other[0] = bytes32(uint256(1) << 248 | 7);
@@ -102,7 +102,7 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    function test_a_chain_without_it_takes_nothing_through_blobs() public {
+    function test_chain_without_precompile_rejects_blob_inputs() public {
         bytes[] memory inputs = blocks(1);
         bytes[] memory posted = BlobInputs.post(inputs, HEAD);
         vm.etch(Execute.BLOB_PRECOMPILE, "");
@@ -114,7 +114,7 @@ contract ForgedBlobTailsTest is RealRollup {
 
     /// @dev The head contains offsets of transactions beyond its end, where memory contains stale
     /// bytes of an earlier input: a forced transaction that is in no block.
-    function test_a_forced_transaction_is_not_found_in_what_lies_behind_the_head() public {
+    function test_forced_transaction_beyond_head_is_not_found() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
         // The block really includes it, so that nothing else is wrong.

@@ -15,11 +15,9 @@ import {ForgeryAttack} from "./ForgeryAttack.sol";
 /// hash the hash is wrong, with a new one the block is.
 contract ForgedFieldsTest is ForgeryAttack {
     /// @dev Fields whose correct values only EXECUTE knows.
-    function testFuzz_what_execution_gives_cannot_be_changed(
-        uint8 which,
-        bytes32 value,
-        bool rehash
-    ) public {
+    function testFuzz_execution_results_cannot_be_forged(uint8 which, bytes32 value, bool rehash)
+        public
+    {
         IL2.Field[6] memory fields = [
             IL2.Field.StateRoot,
             IL2.Field.ReceiptsRoot,
@@ -41,7 +39,7 @@ contract ForgedFieldsTest is ForgeryAttack {
         expectRefused(bad, Execute.ExecuteFailed.selector);
     }
 
-    function test_transactions_cannot_be_changed_swapped_added_or_left_out() public {
+    function test_transactions_cannot_be_changed_swapped_added_or_dropped() public {
         uint256 state = vm.snapshotState();
         bytes memory other = signedTransfer("alice", 2, 100 gwei);
         for (uint256 i = 0; i < 8; ++i) {

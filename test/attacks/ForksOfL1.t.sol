@@ -22,7 +22,7 @@ contract ForksOfL1Test is ForkedL1 {
         times = [0, OSAKA_AT, BPO2_AT, AMSTERDAM_AT];
     }
 
-    function test_an_ownerless_rollup_passes_all_forks_of_l1() public {
+    function test_ownerless_rollup_passes_all_forks_of_l1() public {
         send(alice, 5 ether, 0, "");
         nextL1Block();
         bringOver();
@@ -44,7 +44,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev The first block of a fork has the timestamp from which L1 has it; earlier blocks have
     /// earlier forks.
-    function test_a_fork_begins_on_the_l2_at_the_second_at_which_it_begins_on_l1() public {
+    function test_fork_activates_at_l1_timestamp() public {
         (uint16[4] memory schemas, uint64[4] memory times) = schedule();
         for (uint256 i = 1; i < 4; ++i) {
             hardfork(schemas[i], times[i]);
@@ -58,7 +58,7 @@ contract ForksOfL1Test is ForkedL1 {
     }
 
     /// @dev Neither for other rules nor for another layout.
-    function test_a_block_after_a_fork_of_l1_has_no_rules_from_before_it() public {
+    function test_block_after_l1_fork_cannot_use_earlier_rules() public {
         uint16[2] memory old = [L2.PRAGUE, BPO2];
         uint16[2] memory new_ = [L2.OSAKA, L2.AMSTERDAM];
         uint64[2] memory times = [OSAKA_AT, AMSTERDAM_AT];
@@ -80,7 +80,7 @@ contract ForksOfL1Test is ForkedL1 {
     }
 
     /// @dev A transaction with blocks from before and after a fork, as one batch for each.
-    function test_blocks_made_before_a_fork_and_posted_after_it_verify() public {
+    function test_blocks_from_before_fork_verify_after_it() public {
         bytes[] memory before = new bytes[](2);
         before[0] = sealAt(OSAKA_AT - 10);
         before[1] = sealAt(OSAKA_AT - 1);
@@ -99,7 +99,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev The same blocks and the same fork of L1: a rollup that uses the registry loses the
     /// blocks, and accepts new ones.
-    function test_a_switch_by_registry_strands_the_blocks_that_were_made_before_it() public {
+    function test_registry_switch_invalidates_blocks_built_before() public {
         IRollup.ForkMode[2] memory modes = [IRollup.ForkMode.Follow, IRollup.ForkMode.Registry];
         uint256 state = vm.snapshotState();
         for (uint256 i = 0; i < 2; ++i) {
@@ -124,7 +124,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev On an L1 that accepts several forks at any timestamp, the callers choose: a later fork
     /// is accepted, an earlier one is not.
-    function test_no_rollup_goes_back_to_the_rules_of_an_earlier_fork() public {
+    function test_rollup_cannot_return_to_earlier_fork() public {
         installExecute("");
         uint16[3] memory schemas = [L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
         for (uint256 i = 1; i < 3; ++i) {
@@ -149,7 +149,7 @@ contract ForksOfL1Test is ForkedL1 {
     }
 
     /// @dev Also within one call; a batch has one fork, like a single input.
-    function test_a_later_input_of_a_call_goes_back_to_no_earlier_fork() public {
+    function test_later_input_cannot_return_to_earlier_fork() public {
         installExecute("");
         bytes[] memory inputs = new bytes[](2);
         l2.schema = L2.OSAKA;
@@ -171,7 +171,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev BPO2 changes only blob parameters. A caller that uses BPO2 in one block must not stop
     /// an L2 that continues with Osaka.
-    function test_a_block_that_names_blob_parameters_stops_no_rollup_that_goes_by_osaka() public {
+    function test_bpo_block_does_not_stop_rollup_on_osaka() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         hardfork(BPO2, BPO2_AT);
         uint16[4] memory schemas = [L2.OSAKA, BPO2, L2.OSAKA, BPO1];
@@ -186,7 +186,7 @@ contract ForksOfL1Test is ForkedL1 {
         assertHead();
     }
 
-    function test_a_fork_whose_layout_is_unknown_is_refused_and_its_neighbours_are_not() public {
+    function test_only_fork_with_unknown_layout_is_rejected() public {
         installExecute("");
         bytes[] memory honest = new bytes[](1);
         honest[0] = sealNow();

@@ -134,16 +134,16 @@ contract FullRingTest is RealRollup {
         assertTrue(tryToSend(), "open again");
     }
 
-    function test_a_backlog_within_what_the_ring_has_to_spare_closes_nothing() public {
+    function test_backlog_within_spare_checkpoints_does_not_close_queue() public {
         assertEq(closedFor(SPARE), 0);
     }
 
-    function test_each_block_of_backlog_beyond_that_closes_it_for_one_l1_block() public {
+    function test_further_backlog_block_closes_queue_for_one_block() public {
         assertEq(closedFor(SPARE + 2), 2);
     }
 
     /// @dev A block of a backlog of any kind costs more gas in fees than this.
-    function test_a_block_of_backlog_costs_two_and_a_half_million_gas() public {
+    function test_block_of_backlog_costs_2_500_000_gas() public {
         // Number of transactions that a block can resolve, given their part of the budget, and the
         // fee of each, for the shortest possible transactions.
         uint256 size = 100;

@@ -10,7 +10,7 @@ import {TimestampAttack} from "./TimestampAttack.sol";
 /// would have to be later still. So no block is later than the L1 block in which it is advanced.
 contract FutureTimestampsTest is TimestampAttack {
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_a_block_from_the_future_is_refused(uint64 ahead) public {
+    function testFuzz_block_from_future_is_rejected(uint64 ahead) public {
         uint256 present = vm.getBlockTimestamp();
         ahead = uint64(bound(ahead, 1, type(uint64).max - present));
         expectAccepted(present);

@@ -14,15 +14,13 @@ import {ForgeryAttack} from "./ForgeryAttack.sol";
 /// not exist. Both are read from the input that EXECUTE verifies, which compares each with the
 /// value that it computes; the preimage of a replaced hash does not matter.
 contract HashOnlyReplacementTest is ForgeryAttack {
-    function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
+    function testFuzz_forged_block_hash_is_rejected(bytes32 hash) public {
         vm.assume(hash != l2.head.hash);
         bytes memory bad = L2.broken(honest, IL2.Field.BlockHash, hash, false);
         expectRefused(bad, Execute.ExecuteFailed.selector);
     }
 
-    function testFuzz_another_root_under_the_same_hash_is_refused(bytes32 root, uint8 which)
-        public
-    {
+    function testFuzz_another_root_under_same_hash_is_rejected(bytes32 root, uint8 which) public {
         IL2.Field[3] memory fields =
             [IL2.Field.StateRoot, IL2.Field.ReceiptsRoot, IL2.Field.PrevRandao];
         bytes memory bad = L2.broken(honest, fields[which % 3], root, false);
@@ -31,13 +29,13 @@ contract HashOnlyReplacementTest is ForgeryAttack {
     }
 
     /// @dev The block hash fits, and everything else does not.
-    function testFuzz_another_root_with_a_hash_that_fits_is_refused(bytes32 root) public {
+    function testFuzz_other_root_with_matching_hash_is_rejected(bytes32 root) public {
         bytes memory bad = L2.broken(honest, IL2.Field.StateRoot, root, true);
         vm.assume(keccak256(bad) != keccak256(honest));
         expectRefused(bad, Execute.ExecuteFailed.selector);
     }
 
-    function test_the_honest_block_has_a_successor() public {
+    function test_honest_block_can_be_extended() public {
         rollup.advance(one(honest), none());
         nextL1Block();
         advance();

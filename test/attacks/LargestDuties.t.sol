@@ -95,24 +95,24 @@ contract LargestDutiesTest is RealRollup {
     /// @dev Each test chooses the rules of its L2 first.
     function setUp() public override {}
 
-    function test_the_most_relays_that_are_owed_fit_under_osaka() public {
+    function test_maximum_owed_relays_fit_under_osaka() public {
         assertRelays(L2.OSAKA, false);
     }
 
-    function test_relays_that_are_all_refused_fit_under_osaka() public {
+    function test_relays_that_are_all_rejected_fit_under_osaka() public {
         assertRelays(L2.OSAKA, true);
     }
 
-    function test_the_most_relays_that_are_owed_fit_under_amsterdam() public {
+    function test_maximum_owed_relays_fit_under_amsterdam() public {
         assertRelays(L2.AMSTERDAM, false);
     }
 
-    function test_relays_that_are_all_refused_fit_under_amsterdam() public {
+    function test_relays_that_are_all_rejected_fit_under_amsterdam() public {
         assertRelays(L2.AMSTERDAM, true);
     }
 
     /// @dev The longest transactions that can be submitted, with an account on a long trie path.
-    function test_the_largest_forced_transactions_fit() public {
+    function test_largest_forced_transactions_fit() public {
         super.setUp();
         IL2.Transaction memory t = L2.transaction(
             "alice",
@@ -133,7 +133,7 @@ contract LargestDutiesTest is RealRollup {
 
     /// @dev The maximum number of discharges of a block, each with a separate proof as far as the
     /// budget allows.
-    function test_a_batch_of_proofs_fits() public {
+    function test_batch_of_proofs_fits() public {
         super.setUp();
         IRollup.Evidence memory e;
         e.forced = new IRollup.ForcedBatch[](1);

@@ -26,7 +26,7 @@ contract LostSequencerTest is RealRollup {
         return uint160(address(new ClosedPolicy()));
     }
 
-    function test_a_rollup_without_a_sequencer_is_anyones_after_a_while() public {
+    function test_rollup_without_sequencer_opens_to_anyone() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
         rollup.announce(IRollup.Change.Policy, policy);

@@ -14,7 +14,7 @@ import {TimestampAttack} from "./TimestampAttack.sol";
 contract MaximumTimestampTest is TimestampAttack {
     using L2 for L2.Chain;
 
-    function test_the_largest_timestamp_is_refused() public {
+    function test_largest_timestamp_is_rejected() public {
         expectRefused(
             type(uint64).max,
             abi.encodeWithSelector(

@@ -99,7 +99,7 @@ contract MisplacedEvidenceTest is RealRollup {
         assertEq(l2.balanceOf(TO), 1 ether);
     }
 
-    function test_each_block_of_a_batch_shows_what_it_owes_by_itself() public {
+    function test_each_block_of_batch_proves_its_own_duties() public {
         bytes[] memory inputs = one(batchOf(0, 3));
         IRollup.Evidence memory e = evidence();
         uint64 number = e.updates[0].l1BlockNumber;
@@ -133,7 +133,7 @@ contract MisplacedEvidenceTest is RealRollup {
         assertAllDone();
     }
 
-    function test_a_new_anchor_is_for_no_other_block_of_the_batch() public {
+    function test_new_anchor_applies_to_its_block_only() public {
         bytes memory batch = batchOf(0, 3);
         IRollup.Evidence memory e = evidence();
         e.updates[0].index = 0;
@@ -150,7 +150,7 @@ contract MisplacedEvidenceTest is RealRollup {
         return abi.encodeWithSelector(IRollup.AnchorMismatch.selector, got, expected);
     }
 
-    function test_a_forced_transaction_is_found_in_no_other_block_of_the_batch() public {
+    function test_forced_transaction_of_another_batch_block_is_rejected() public {
         bytes memory batch = batchOf(0, 3);
         IRollup.Evidence memory e = evidence();
         e.forced[0].index = 0;
@@ -167,7 +167,7 @@ contract MisplacedEvidenceTest is RealRollup {
         assertAllDone();
     }
 
-    function test_a_relay_is_proven_against_no_other_block_of_the_batch() public {
+    function test_relay_of_another_batch_block_is_rejected() public {
         bytes[] memory inputs = one(batchOf(0, 3));
         IRollup.Evidence memory e = evidence();
         for (uint64 index = 0; index < 2; ++index) {

@@ -14,7 +14,7 @@ import {ForgeryAttack} from "./ForgeryAttack.sol";
 /// never the head. Every such field is compared with storage or with L1; prev randao and extra data
 /// are arbitrary and have no meaning here.
 contract OperatorFieldsTest is ForgeryAttack {
-    function test_what_the_rollup_governs_cannot_be_changed() public {
+    function test_governed_fields_cannot_be_changed() public {
         uint256 state = vm.snapshotState();
         IL2.Field[7] memory fields = [
             IL2.Field.Schema,

@@ -14,7 +14,7 @@ contract OverMintTest is ClaimAttack {
     using L2 for L2.Chain;
 
     /// @dev Bob's ETH on this L2 comes from its genesis and is not backed.
-    function test_what_nothing_backs_is_paid_as_far_as_there_is_something_and_never_lost() public {
+    function test_unbacked_withdrawals_are_paid_up_to_escrow() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 9 ether, 0, 0, "");
         IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 2 ether, 0, 0, "");
         advanceSends();

@@ -73,7 +73,7 @@ contract PaddedBlocksTest is RealRollup {
         skip(RELAY_DEADLINE);
     }
 
-    function test_padding_the_witness_does_not_excuse_from_relaying() public {
+    function test_padding_witness_does_not_excuse_from_relaying() public {
         overdueDeposits();
         IL2.Head memory parent = l2.head;
         IRollup.Evidence memory e = relayFirst(1);
@@ -88,7 +88,7 @@ contract PaddedBlocksTest is RealRollup {
         assertEq(rollup.duties().relayed, 4);
     }
 
-    function test_gas_that_the_builder_uses_does_not_excuse_from_relaying() public {
+    function test_gas_used_by_builder_does_not_excuse_relay() public {
         overdueDeposits();
         IL2.Head memory parent = l2.head;
         burnAllBut(1_200_000);
@@ -136,7 +136,7 @@ contract PaddedBlocksTest is RealRollup {
         return e;
     }
 
-    function test_padding_the_witness_does_not_excuse_from_forced_transactions() public {
+    function test_witness_padding_does_not_excuse_forced_transactions() public {
         (IRollup.Evidence memory e, IRollup.ForcedTransaction memory second) = oneOfTwo();
         e = withNoRoom(e, second);
         IL2.Head memory start = l2.head;
@@ -154,7 +154,7 @@ contract PaddedBlocksTest is RealRollup {
         rollup.advance(one(padded()), e);
     }
 
-    function test_gas_that_the_builder_uses_excuses_until_the_grace_is_over() public {
+    function test_gas_used_by_builder_excuses_until_grace_ends() public {
         (IRollup.Evidence memory e, IRollup.ForcedTransaction memory second) = oneOfTwo();
         e = withNoRoom(e, second);
         IL2.Head memory start = l2.head;

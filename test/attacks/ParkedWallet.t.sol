@@ -207,7 +207,7 @@ abstract contract ParkedWalletFixture is RealRollup {
 
     // ------------------------------------------------------------------ attacks
 
-    function test_a_wallet_leaves_with_its_ether() public {
+    function test_wallet_exits_with_its_ether() public {
         // It deposits to an address without code, which cannot be parked.
         confirmed(address(queue), 5 ether, abi.encodeCall(queue.send, (account, account, 0, 0, "")));
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
@@ -231,7 +231,7 @@ abstract contract ParkedWalletFixture is RealRollup {
     }
 
     /// @dev The wallet refunds its own parked message, as an EOA can.
-    function test_a_wallet_takes_back_what_was_parked() public {
+    function test_wallet_cancels_parked_message() public {
         bytes memory data = abi.encodeCall(queue.send, (alice, account, GAS, 1, "call"));
         confirmed(address(queue), 2 ether + 1, data);
         parkAtTheLastMoment();
@@ -252,7 +252,7 @@ abstract contract ParkedWalletFixture is RealRollup {
     /// @dev The reads of other targets are not bounded, so such a delivery may not have more gas
     /// than a transfer; a transaction that declares the messenger and delivers a message to another
     /// target fails on the L2.
-    function test_no_other_call_of_an_account_can_be_demanded() public {
+    function test_other_account_calls_cannot_be_required() public {
         order(0, 0, alice, 0, "");
         parkAtTheLastMoment();
         bytes memory raw = forcing(0, alice);
@@ -277,7 +277,7 @@ abstract contract ParkedWalletFixture is RealRollup {
 contract ParkedWalletTest is ParkedWalletFixture {
     using L2 for L2.Chain;
 
-    function test_a_wallet_leaves_with_its_tokens() public {
+    function test_wallet_exits_with_its_tokens() public {
         IL2.Transaction memory t =
             L2.transaction("deployer", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
         // Sufficient without the optimizer too.

@@ -51,7 +51,7 @@ contract QueueStuffingTest is RealRollup {
         return perBlock * fee / BASE_FEE;
     }
 
-    function test_fees_never_leave_the_queue() public {
+    function test_fees_never_leave_queue() public {
         price(signed(bob, 21_000, ""), 21_000, 7);
         (bool ok,) = address(inbox).call(abi.encodeWithSignature("payFees()"));
         assertFalse(ok);
@@ -59,7 +59,7 @@ contract QueueStuffingTest is RealRollup {
     }
 
     /// @dev The minimum cost of making exits wait for a day, with one L2 block per L1 block.
-    function test_the_price_of_a_day_is_as_documented() public {
+    function test_daily_price_is_as_documented() public {
         uint256 transfers = price(signed(bob, 21_000, ""), 21_000, 7);
         bytes memory call = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
         uint256 sends = price(signed(MESSENGER, 40_000, call), 40_000, 3);

@@ -31,7 +31,9 @@ contract ReentrancyTest is L2Chain {
         ];
     }
 
-    function testFuzz_from_within_a_delivery_nothing_is_delivered_or_paid(uint256 which) public {
+    function testFuzz_reentrant_calls_during_delivery_deliver_and_pay_nothing(uint256 which)
+        public
+    {
         send(alice, address(target), 0, 0, 1_000_000, "");
         send(address(0xbbbb), 1, "");
         target.prepare(address(messenger), calls()[which % 3]);
@@ -51,7 +53,7 @@ contract ReentrancyTest is L2Chain {
         assertEq(address(0xbbbb).balance, 1);
     }
 
-    function testFuzz_from_within_the_payment_of_fees_neither(uint256 which) public {
+    function testFuzz_reentrant_calls_during_fee_payment_deliver_nothing(uint256 which) public {
         send(alice, address(0xbbbb), 0, 1, 0, "");
         send(alice, address(0xbbbb), 0, 1, 0, "");
         target.prepare(address(messenger), calls()[which % 3]);
@@ -63,7 +65,7 @@ contract ReentrancyTest is L2Chain {
         messenger.relay(batch, relayer);
     }
 
-    function test_from_within_a_refund_neither() public {
+    function test_reentrant_calls_during_refund_deliver_nothing() public {
         send(address(0xbbbb), 0, "");
         anchorQueue();
         target.prepare(address(messenger), abi.encodeCall(messenger.relay, (packed(1, 2), relayer)));
@@ -74,7 +76,7 @@ contract ReentrancyTest is L2Chain {
         messenger.refund(queue[0], address(0xaaaa));
     }
 
-    function test_the_lock_is_open_again_after_each_call() public {
+    function test_lock_is_released_after_each_call() public {
         target.prepare(address(messenger), abi.encodeCall(messenger.relayed, ()));
         send(alice, address(target), 0, 0, 1_000_000, "");
         relayAll();

@@ -141,7 +141,7 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    function test_each_entry_of_each_contract_has_a_row() public {
+    function test_each_entry_of_each_contract_has_row() public {
         fillTable();
         uint256 found = 0;
         Vm.DirEntry[] memory files = vm.readDir("contracts", 3);
@@ -232,7 +232,7 @@ contract ReentrancyTableTest is BridgeFixture {
         attempt(address(l1Queue), abi.encodeCall(IL1MessageQueue.back, ()), "");
     }
 
-    function test_the_queue_on_l1_is_locked_whenever_foreign_code_runs() public {
+    function test_l1_queue_is_locked_during_foreign_code() public {
         intruder = new Intruder();
         uint64 other = prepareQueue();
 
@@ -274,7 +274,7 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    function test_the_bridge_on_l1_is_locked_whenever_a_token_runs() public {
+    function test_l1_bridge_is_locked_during_token_calls() public {
         intruder = new Intruder();
         OnceCallingToken calling = new OnceCallingToken();
         depositFor(calling, 100);
@@ -335,7 +335,7 @@ contract ReentrancyTableTest is BridgeFixture {
         assertTrue(l1Queue.isClaimed(other));
     }
 
-    function test_the_messenger_on_the_l2_is_locked_whenever_foreign_code_runs() public {
+    function test_l2_messenger_is_locked_during_foreign_code() public {
         intruder = new Intruder();
         // Some that failed because the bridge rejects them: to retry, and to refund.
         for (uint256 i = 0; i < 4; ++i) {

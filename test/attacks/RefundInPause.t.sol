@@ -56,7 +56,7 @@ contract RefundInPauseTest is BridgeFixture {
         vm.clearMockedCalls();
     }
 
-    function test_withdrawal_can_be_claimed_for_a_day_after_pause() public {
+    function test_withdrawal_stays_claimable_for_day_after_pause() public {
         uint256 announced = announceNow();
         vm.warp(announced - 1);
         setPaused(true);
@@ -69,7 +69,7 @@ contract RefundInPauseTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 30);
     }
 
-    function test_refund_is_possible_a_day_after_pause() public {
+    function test_refund_is_possible_day_after_pause() public {
         announceNow();
         setPaused(true);
         uint256 end = vm.getBlockTimestamp() + PAUSE;
@@ -77,7 +77,7 @@ contract RefundInPauseTest is BridgeFixture {
         sendBack();
     }
 
-    function test_ended_pause_delays_refund_by_a_day_from_its_end() public {
+    function test_ended_pause_delays_refund_by_a_day() public {
         uint256 announced = announceNow();
         vm.warp(announced - 1);
         setPaused(true);
@@ -98,7 +98,7 @@ contract RefundInPauseTest is BridgeFixture {
     }
 
     /// @dev The day was over when the pause began, so only the pause itself delays the refund.
-    function test_pause_after_the_day_adds_no_day() public {
+    function test_pause_after_day_adds_no_day() public {
         vm.warp(announceNow());
         setPaused(true);
         vm.warp(vm.getBlockTimestamp() + PAUSE);

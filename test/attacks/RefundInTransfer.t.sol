@@ -13,7 +13,7 @@ import {OnceCallingToken} from "../utils/Tokens.sol";
 /// `refund` attempts the payment and cancels the withdrawal if it fails: called from the hook, it
 /// would cancel a withdrawal that any claim could pay. So `refund` reverts during a token transfer.
 contract RefundInTransferTest is BridgeFixture {
-    function test_a_payable_withdrawal_is_not_cancelled_from_within_a_transfer() public {
+    function test_payable_withdrawal_cannot_be_cancelled_during_transfer() public {
         OnceCallingToken attacker = new OnceCallingToken();
         depositFor(attacker, 100);
         give(attacker, alice, 10);
@@ -34,7 +34,7 @@ contract RefundInTransferTest is BridgeFixture {
     }
 
     /// @dev Counterpart: outside of a transfer the same call pays the withdrawal.
-    function test_outside_of_a_transfer_the_same_call_pays() public {
+    function test_same_call_outside_transfer_is_paid() public {
         IL1TokenBridge.Withdrawal memory w = withdrawFor(alice);
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         announce(w);

@@ -24,7 +24,7 @@ contract ReplayedClaimsTest is ClaimAttack {
         queue.claim(m, proof, TO);
     }
 
-    function test_a_message_is_claimed_once() public {
+    function test_message_is_claimed_once() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
         // An equal message with another index.
         IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
@@ -46,7 +46,7 @@ contract ReplayedClaimsTest is ClaimAttack {
 
     /// @dev Message hashes have the same format in both directions, and each side looks them up
     /// only where it stores its own.
-    function test_a_deposit_is_no_withdrawal() public {
+    function test_deposit_is_no_withdrawal() public {
         IL1MessageQueue.Message memory m =
             IL1MessageQueue.Message(alice, alice, alice, 10 ether, 0, 0, 0, "");
         IL1MessageQueue.MessageProof memory proof = messageProof(0);

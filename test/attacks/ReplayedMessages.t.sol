@@ -26,7 +26,7 @@ contract ReplayedMessagesTest is L2Chain {
         );
     }
 
-    function test_a_message_cannot_be_relayed_twice() public {
+    function test_message_cannot_be_relayed_twice() public {
         send(address(0xaaaa), 1, "");
         relayAll();
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 2, 1));
@@ -56,7 +56,7 @@ contract ReplayedMessagesTest is L2Chain {
         assertEq(moody.taken(), 2);
     }
 
-    function test_a_delivered_retry_is_final() public {
+    function test_delivered_retry_is_final() public {
         send(address(moody), 5, "");
         queue[0].refundTo = address(this);
         relayAll();

@@ -14,7 +14,7 @@ contract RequestHaltTest is RealRollup {
 
     address internal constant WITHDRAWAL_REQUESTS = 0x00000961Ef480Eb55e80D19ad83579A64c007002;
 
-    function test_a_block_that_causes_a_request_is_a_block_like_any_other() public {
+    function test_block_with_execution_requests_is_accepted() public {
         l2.callFrom("bob", WITHDRAWAL_REQUESTS, 1 ether, new bytes(56));
         advance();
         assertHead();

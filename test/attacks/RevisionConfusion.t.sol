@@ -41,7 +41,7 @@ contract RevisionConfusionTest is ForkedL1 {
         rollup.advance(inputs, none());
     }
 
-    function test_no_mode_takes_a_block_of_an_l2_with_execute_for_one_of_an_l2_without() public {
+    function test_rollup_without_execute_rejects_nested_inputs() public {
         uint8 modes = uint8(type(IRollup.ForkMode).max);
         for (uint8 m = 0; m <= modes; ++m) {
             restart(IRollup.ForkMode(m));
@@ -52,9 +52,7 @@ contract RevisionConfusionTest is ForkedL1 {
         }
     }
 
-    function test_no_mode_takes_a_block_or_batch_of_an_l2_without_execute_for_one_of_an_l2_with()
-        public
-    {
+    function test_nested_rollup_rejects_inputs_without_execute() public {
         isNested = true;
         uint8 modes = uint8(type(IRollup.ForkMode).max);
         for (uint8 m = 0; m <= modes; ++m) {
@@ -69,7 +67,7 @@ contract RevisionConfusionTest is ForkedL1 {
         }
     }
 
-    function test_forks_of_l1_keep_the_revision() public {
+    function test_forks_of_l1_keep_revision() public {
         isNested = true;
         for (uint8 m = 0; m < 2; ++m) {
             IRollup.ForkMode following =
@@ -92,7 +90,7 @@ contract RevisionConfusionTest is ForkedL1 {
     }
 
     /// @dev A report with the other revision would prevent the right one, whose schema id is lower.
-    function test_a_report_of_a_fork_has_the_revision_of_the_rollup() public {
+    function test_fork_report_has_revision_of_rollup() public {
         restart(IRollup.ForkMode.Pinned);
         hardfork(L2.OSAKA, OSAKA_AT);
         l2.schema = L2.OSAKA;

@@ -27,7 +27,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         }
     }
 
-    function test_a_message_ahead_of_a_block_that_says_nothing_of_messages() public {
+    function test_message_before_block_without_messages_does_not_disturb() public {
         skip(RELAY_DEADLINE);
         bytes memory input = l2.seal();
         frontRun(1, 0);
@@ -42,10 +42,9 @@ contract SameBlockSubmissionsTest is RealRollup {
     }
 
     /// @dev However many checkpoints the messages make.
-    function testFuzz_messages_ahead_of_a_proof_that_all_have_been_relayed(
-        uint16 first,
-        uint16 many
-    ) public {
+    function testFuzz_messages_before_full_relay_proof_do_not_disturb(uint16 first, uint16 many)
+        public
+    {
         first = uint16(bound(first, 1, 300));
         many = uint16(bound(many, 1, 600));
         for (uint256 i = 0; i < first; ++i) {
@@ -76,7 +75,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         assertEq(queue.settleIfIdle(first), 0);
     }
 
-    function test_a_message_ahead_of_the_proof_of_a_block() public {
+    function test_message_before_relay_proof_does_not_disturb() public {
         send(bob, 1, 0, "");
         skip(RELAY_DEADLINE);
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
@@ -89,7 +88,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         assertEq(rollup.duties().relayed, 1);
     }
 
-    function test_a_transaction_ahead_of_a_block_that_says_nothing_of_transactions() public {
+    function test_transaction_before_block_without_forced_does_not_disturb() public {
         skip(FORCED_DELAY);
         bytes memory input = l2.seal();
         frontRun(0, 2);
@@ -102,7 +101,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         rollup.advance(inputs, none());
     }
 
-    function test_a_transaction_ahead_of_a_batch_that_was_all_there_was() public {
+    function test_transaction_before_complete_batch_does_not_disturb() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY);

@@ -38,7 +38,7 @@ contract SchemaConfusionTest is RealRollup {
         assertTrue(valid, reason);
     }
 
-    function test_a_valid_block_under_the_rules_of_another_fork_is_refused() public {
+    function test_valid_block_under_another_fork_is_rejected() public {
         installExecute("l1=osaka");
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         bytes[2] memory errors = [
@@ -55,7 +55,7 @@ contract SchemaConfusionTest is RealRollup {
         assertHead();
     }
 
-    function test_a_valid_block_under_another_fork_than_the_schedule_is_refused() public {
+    function test_valid_block_of_unscheduled_fork_is_rejected() public {
         mode = IRollup.ForkMode.Pinned;
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         for (uint256 i = 0; i < 2; ++i) {
@@ -73,7 +73,7 @@ contract SchemaConfusionTest is RealRollup {
     }
 
     /// @dev The bytes of an Amsterdam block with the schema of Osaka pass all checks of the rollup.
-    function test_a_block_in_the_shape_of_another_fork_is_refused() public {
+    function test_block_with_layout_of_another_fork_is_rejected() public {
         bytes memory disguised =
             L2.broken(sealUnder(L2.AMSTERDAM), IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false);
         bytes[] memory bad = one(disguised);

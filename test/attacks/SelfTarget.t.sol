@@ -15,7 +15,7 @@ import {L2Chain} from "../utils/L2Chain.sol";
 /// stranger. The queue rejects such targets; if one arrived nevertheless, the messenger would make
 /// no call, neither on delivery nor on a retry.
 contract SelfTargetTest is L2Chain {
-    function test_the_queue_takes_no_message_to_a_predeploy() public {
+    function test_queue_rejects_messages_to_predeploys() public {
         L1MessageQueue l1 = new L1MessageQueue(
             address(this), address(0), 1_000_000, 1000, 0, 16_382, Guardians.none()
         );
@@ -29,7 +29,7 @@ contract SelfTargetTest is L2Chain {
         l1.send(address(uint160(Predeploys.L2_MESSENGER) + 1), address(0), 0, 0, "");
     }
 
-    function test_a_message_to_a_predeploy_is_never_delivered() public {
+    function test_message_to_predeploy_is_never_delivered() public {
         bytes memory harmless = abi.encodeCall(messenger.isFailed, ("no call asks this"));
         send(address(messenger), 0, harmless);
         send(address(anchor), 0, abi.encodeCall(anchor.latest, ()));
@@ -49,7 +49,7 @@ contract SelfTargetTest is L2Chain {
         messenger.retry(queue[1]);
     }
 
-    function test_the_value_of_such_a_message_is_not_lost() public {
+    function test_value_of_such_message_is_not_lost() public {
         send(address(messenger), 5, "");
         queue[0].refundTo = address(this);
         relayAll();

@@ -16,7 +16,7 @@ contract SelfTargetOnL1Test is ClaimAttack {
 
     address internal owner = makeAddr("owner of what is refused");
 
-    function test_messages_to_the_queue_or_the_rollup_are_refunded_only() public {
+    function test_messages_to_queue_or_rollup_are_only_refunded() public {
         address[2] memory forbidden = [address(queue), address(rollup)];
         for (uint256 i = 0; i < 2; ++i) {
             bytes memory data = abi.encodeCall(queue.send, (TO, TO, 0, 0, ""));

@@ -19,7 +19,7 @@ contract ShortPrefixesTest is PrefixFixture {
     }
 
     /// @dev Every cut but the right one is refused, although both parts together are a valid input.
-    function test_a_block_is_cut_at_its_witness_only() public {
+    function test_prefix_must_end_at_witness() public {
         bytes memory input = sealOne();
         (bytes memory prefix,) = cut(input);
         uint256 end = prefix.length;
@@ -42,7 +42,7 @@ contract ShortPrefixesTest is PrefixFixture {
 
     /// @dev With an offset inside the list of transactions, the input ends there; but then the
     /// request does too, and EXECUTE decodes no such request.
-    function test_an_offset_inside_the_list_is_refused() public {
+    function test_offset_inside_list_is_rejected() public {
         bytes memory input = sealOne();
         (bytes memory prefix,) = cut(input);
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -54,7 +54,7 @@ contract ShortPrefixesTest is PrefixFixture {
         assertValid(input);
     }
 
-    function test_an_offset_beyond_the_end_is_refused() public {
+    function test_offset_beyond_end_is_rejected() public {
         bytes memory input = sealOne();
         (bytes memory prefix, bytes memory witness) = cut(input);
         uint32[2] memory offsets = [uint32(input.length - 1), type(uint32).max];
@@ -68,7 +68,7 @@ contract ShortPrefixesTest is PrefixFixture {
     }
 
     /// @dev Codes are part of the witness, so a prefix has nothing that L1 could keep.
-    function test_references_to_kept_codes_are_no_prefix() public {
+    function test_code_references_are_no_prefix() public {
         (bytes memory prefix, bytes memory witness) = cut(sealOne());
         bytes memory references =
             bytes.concat(hex"c0de", BlobInputs.slice(prefix, 2, prefix.length - 2));
@@ -76,7 +76,7 @@ contract ShortPrefixesTest is PrefixFixture {
     }
 
     /// @dev Head and trailer of an input in blobs, in a transaction without blobs.
-    function test_a_head_of_blobs_is_no_prefix() public {
+    function test_head_of_blobs_is_no_prefix() public {
         bytes memory input = sealOne();
         (bytes memory prefix, bytes memory witness) = cut(input);
         bytes memory head =

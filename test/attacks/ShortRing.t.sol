@@ -37,7 +37,7 @@ contract ShortRingTest is RealRollup {
         skip(SLOT);
     }
 
-    function test_a_message_in_each_l1_block_never_closes_the_queue() public {
+    function test_one_message_per_l1_block_never_closes_queue() public {
         assertEq(queue.CHECKPOINTS(), PLACES);
         // The rollup has proven that nothing is pending.
         uint256 start = vm.getBlockTimestamp();
@@ -80,7 +80,7 @@ contract ShortRingTest is RealRollup {
     }
 
     /// @dev One place less, and the rollup could not be deployed.
-    function test_a_ring_that_is_too_short_is_refused() public {
+    function test_ring_that_is_too_short_is_rejected() public {
         IRollup.Config memory c = config();
         makeQueues(1_000_000, 16_384);
         (c.messageQueue, c.forced) = (address(queue), address(inbox));

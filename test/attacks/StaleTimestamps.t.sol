@@ -14,7 +14,7 @@ contract StaleTimestampsTest is TimestampAttack {
     using L2 for L2.Chain;
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_a_block_that_is_too_far_behind_is_refused(uint256 behind) public {
+    function testFuzz_block_too_far_behind_is_rejected(uint256 behind) public {
         skip(30 days);
         uint256 earliest = vm.getBlockTimestamp() - MAX_LAG;
         behind = bound(behind, 1, earliest - l2.head.timestamp - 1);
@@ -26,7 +26,7 @@ contract StaleTimestampsTest is TimestampAttack {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_a_block_that_is_not_later_than_its_parent_is_refused(uint64 time) public {
+    function testFuzz_block_not_later_than_parent_is_rejected(uint64 time) public {
         uint64 parent = l2.head.timestamp;
         time = uint64(bound(time, 0, parent));
         expectAccepted(parent + 1);
@@ -53,7 +53,7 @@ contract StaleTimestampsTest is TimestampAttack {
         );
     }
 
-    function test_a_lag_beyond_the_beginning_of_time_is_no_bound() public {
+    function test_lag_longer_than_timestamp_is_no_bound() public {
         lag = 1000;
         vm.warp(999);
         IL2.Genesis memory g = genesis();

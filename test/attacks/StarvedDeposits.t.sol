@@ -20,7 +20,7 @@ contract StarvedDepositsTest is RealRollup {
         return 1 days + 6;
     }
 
-    function test_deposits_are_not_starved_by_anchors_that_stand_still() public {
+    function test_unchanged_anchor_does_not_starve_deposits() public {
         send(bob, 1 ether, 0, "");
         uint64 sentAt = states[1].timestamp;
         // Blocks with the old anchor for as long as they are accepted.
@@ -49,7 +49,7 @@ contract StarvedDepositsTest is RealRollup {
 
     /// @dev Before the first proof for either kind, the rollup assumes that both may have been due
     /// since its deployment, and starts with forced transactions although the deposit is older.
-    function test_a_deposit_waits_for_one_block_of_forced_transactions_at_most() public {
+    function test_deposit_waits_for_one_forced_block_at_most() public {
         send(bob, 1 ether, 0, "");
         skip(1 hours);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);

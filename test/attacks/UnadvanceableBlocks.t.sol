@@ -64,7 +64,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         );
     }
 
-    function test_what_would_not_fit_is_parked_and_the_chain_goes_on() public {
+    function test_message_that_does_not_fit_is_parked() public {
         sendBomb();
         send(address(0xaaaa), 1, 0, "");
         skip(RELAY_DEADLINE);
@@ -100,7 +100,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         nextL1Block();
     }
 
-    function test_anyone_delivers_what_is_parked_and_gets_the_fee() public {
+    function test_parked_message_pays_fee_to_any_deliverer() public {
         sendBomb();
         nextL1Block();
         park();
@@ -115,7 +115,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         assertGt(l2.balanceOf(bob), before + 0.9 ether);
     }
 
-    function test_what_is_parked_can_be_taken_back_by_force() public {
+    function test_parked_message_can_be_cancelled_by_force() public {
         sendBomb();
         nextL1Block();
         park();
@@ -158,7 +158,7 @@ contract UnadvanceableBlocksTest is RealRollup {
 
     /// @dev Even with a gas limit of zero a delivery reads the target's code, and the stipend
     /// allows more reads: a block hash, and with it all headers back to that block.
-    function test_a_deposit_to_an_account_with_code_can_be_parked_and_taken_back() public {
+    function test_deposit_to_contract_can_be_parked_and_cancelled() public {
         send(address(BALLAST), 2 ether, 0, "");
         send(address(0xaaaa), 1 ether, 0, "data that no code reads");
         nextL1Block();
@@ -183,7 +183,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         assertEq(l2.balanceOf(address(BALLAST)), 2 ether);
     }
 
-    function test_what_asks_for_no_gas_cannot_be_parked() public {
+    function test_message_with_zero_gas_cannot_be_parked() public {
         send(address(0xaaaa), 1, 0, "");
         nextL1Block();
         IL2Messenger.Message memory m = sent[0];

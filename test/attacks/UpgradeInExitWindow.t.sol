@@ -30,9 +30,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         return uint160(address(new ClosedPolicy()));
     }
 
-    function test_after_a_hostile_change_is_announced_everyone_can_leave_before_it_is_made()
-        public
-    {
+    function test_users_can_exit_before_announced_hostile_change() public {
         send(alice, 5 ether, 0, "");
         nextL1Block();
         bringOver();
@@ -67,7 +65,7 @@ contract UpgradeInExitWindowTest is RealRollup {
     }
 
     /// @dev Users who notice an announcement late have the whole delay minus the exit time.
-    function test_an_exit_that_is_submitted_days_after_the_announcement_is_waited_for() public {
+    function test_change_waits_for_exit_submitted_days_later() public {
         send(alice, 5 ether, 0, "");
         nextL1Block();
         bringOver();
@@ -101,7 +99,7 @@ contract UpgradeInExitWindowTest is RealRollup {
     }
 
     /// @dev Counterpart: later submissions delay nothing.
-    function test_what_is_submitted_in_the_last_days_is_not_waited_for() public {
+    function test_change_does_not_wait_for_late_submissions() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
         rollup.announce(IRollup.Change.Policy, policy);

@@ -53,7 +53,7 @@ contract VanishingCodesTest is RealRollup {
         return KeptInputs.compose(input.length, named, rest);
     }
 
-    function test_code_that_is_gone_after_the_transaction_keeps_nothing() public {
+    function test_code_destroyed_after_transaction_stores_nothing() public {
         skip(60);
         l2.transfer("alice", bob, 1 ether);
         bytes memory input = l2.seal();
@@ -73,7 +73,7 @@ contract VanishingCodesTest is RealRollup {
 
     /// @dev The rollup finds a forced transaction in the assembled input, wherever its bytes come
     /// from.
-    function test_a_forced_transaction_is_found_in_what_l1_keeps() public {
+    function test_forced_transaction_is_found_in_assembled_input() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
         l2.raw(signedTransfer("alice", 0, 10 gwei));
@@ -89,7 +89,7 @@ contract VanishingCodesTest is RealRollup {
 
     /// @dev The same checks apply to a block next to others, and stale bytes of an earlier input
     /// are not read.
-    function test_inputs_with_references_and_without_stand_side_by_side() public {
+    function test_inputs_with_and_without_references_mix() public {
         skip(60);
         bytes[] memory inputs = new bytes[](3);
         for (uint256 i = 0; i < 3; ++i) {

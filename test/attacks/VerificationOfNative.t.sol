@@ -10,7 +10,7 @@ import {OwnedRollup} from "../governance/OwnedRollup.sol";
 contract VerificationOfNativeTest is OwnedRollup {
     IRollup.Change private constant VERIFICATION = IRollup.Change.Verification;
 
-    function testFuzz_no_value_can_be_announced(uint256 value) public {
+    function testFuzz_invalid_values_cannot_be_announced(uint256 value) public {
         bytes memory invalid =
             abi.encodeWithSelector(IRollup.ChangeInvalid.selector, VERIFICATION, value);
         vm.prank(owner);
@@ -29,7 +29,7 @@ contract VerificationOfNativeTest is OwnedRollup {
     }
 
     /// @dev Not even if an announcement stood in storage.
-    function test_nothing_could_be_made_of_an_announcement() public {
+    function test_announcement_alone_changes_nothing() public {
         announce(POLICY, 1);
         untilReady(POLICY, 1);
         bytes32 first = keccak256(abi.encode(uint256(8199)));

@@ -210,7 +210,7 @@ contract BridgeEventsTest is BridgeFixture {
         l1Queue.claim(toL1Messages[w.index], proof, relayer);
     }
 
-    function test_one_token_more_than_the_payment_is_overcharged() public {
+    function test_one_token_more_than_payment_is_overcharged() public {
         ToppingToken topping = new ToppingToken();
         topping.give(alice, 10);
         depositFor(topping, 100);
@@ -290,7 +290,7 @@ contract BridgeEventsTest is BridgeFixture {
     }
 
     /// @dev The fee of a parked deposit is paid to the recipient of its tokens.
-    function test_returned_deposit_brings_its_fee_to_recipient() public {
+    function test_returned_deposit_pays_its_fee_to_recipient() public {
         register(address(taxed));
         give(taxed, alice, 1000);
         vm.deal(alice, 1 ether);

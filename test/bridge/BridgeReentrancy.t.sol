@@ -40,7 +40,7 @@ contract BridgeReentrancyTest is BridgeFixture {
         return abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector);
     }
 
-    function test_there_is_no_deposit_within_a_deposit() public {
+    function test_deposit_during_deposit_is_rejected() public {
         calling.prepare(address(l1Bridge), depositOfTheToken());
         deposit(address(calling), 100);
         assertRefused(closed());
@@ -52,7 +52,7 @@ contract BridgeReentrancyTest is BridgeFixture {
         assertEq(l1Bridge.owed(address(calling)), 210);
     }
 
-    function test_there_is_no_deposit_within_a_payment() public {
+    function test_deposit_during_payment_is_rejected() public {
         uint64 index = withdraw(30);
         calling.prepare(address(l1Bridge), depositOfTheToken());
         toL1(index);
@@ -61,7 +61,7 @@ contract BridgeReentrancyTest is BridgeFixture {
         assertEq(calling.balanceOf(address(l1Bridge)), 70);
     }
 
-    function test_there_is_no_payment_within_a_deposit() public {
+    function test_payment_during_deposit_is_rejected() public {
         uint64 index = withdraw(30);
         bytes memory claim =
             abi.encodeCall(IL1MessageQueue.claim, (toL1Messages[index], proofOf(index), relayer));

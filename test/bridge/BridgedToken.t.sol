@@ -18,7 +18,7 @@ contract BridgedTokenTest is BridgeFixture {
         made = l2Token(address(token));
     }
 
-    function testFuzz_a_permit_gives_an_allowance_once(uint256 key, uint256 value) public {
+    function testFuzz_permit_gives_allowance_once(uint256 key, uint256 value) public {
         key = bound(key, 1, 1e70);
         address owner = vm.addr(key);
         bytes32 digest = permitDigest(owner, value, 0, block.timestamp);
@@ -30,7 +30,7 @@ contract BridgedTokenTest is BridgeFixture {
         made.permit(owner, carol, value, block.timestamp, v, r, s);
     }
 
-    function test_a_permit_is_for_one_token_and_one_chain_and_has_an_end() public {
+    function test_permit_is_limited_to_token_chain_and_deadline() public {
         (address owner, uint256 key) = makeAddrAndKey("owner");
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, permitDigest(owner, 5, 0, block.timestamp));
         address other = makeAddr("other token");
@@ -50,7 +50,7 @@ contract BridgedTokenTest is BridgeFixture {
         made.permit(owner, carol, 5, deadline, v, r, s);
     }
 
-    function testFuzz_only_the_bridge_mints_burns_and_names(address caller) public {
+    function testFuzz_only_bridge_mints_burns_and_initializes(address caller) public {
         vm.assume(caller != address(l2Bridge));
         bytes memory expected = abi.encodeWithSelector(BridgedToken.NotBridge.selector, caller);
         vm.startPrank(caller);
@@ -66,13 +66,13 @@ contract BridgedTokenTest is BridgeFixture {
         code.initialize(caller, "", "", 0);
     }
 
-    function test_a_token_is_named_once() public {
+    function test_token_is_named_once() public {
         vm.prank(address(l2Bridge));
         vm.expectRevert(BridgedToken.AlreadyNamed.selector);
         made.initialize(address(token), "Another", "NAME", 1);
     }
 
-    function testFuzz_it_moves_as_tokens_do(uint256 amount) public {
+    function testFuzz_transfers_follow_erc20(uint256 amount) public {
         amount = bound(amount, 0, 1000);
         vm.prank(bob);
         assertTrue(made.transfer(carol, amount));
@@ -85,7 +85,7 @@ contract BridgedTokenTest is BridgeFixture {
         assertEq(made.balanceOf(bob), 1000);
     }
 
-    function test_no_account_has_an_allowance_that_was_not_given() public view {
+    function test_permit2_has_no_default_allowance() public view {
         assertEq(made.allowance(bob, 0x000000000022D473030F116dDEE9F6B43aC78BA3), 0);
     }
 

@@ -21,7 +21,7 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
 contract DepositsTest is BridgeFixture {
-    function testFuzz_what_is_deposited_on_l1_is_minted_on_the_l2(uint256 first, uint256 second)
+    function testFuzz_tokens_deposited_on_l1_are_minted_on_l2(uint256 first, uint256 second)
         public
     {
         first = bound(first, 1, type(uint256).max - 1);
@@ -34,7 +34,7 @@ contract DepositsTest is BridgeFixture {
         assertOwed(address(token), 0);
     }
 
-    function test_a_token_says_on_the_l2_what_it_says_on_l1() public {
+    function test_token_metadata_on_l2_equals_l1() public {
         address predicted = l1Bridge.l2TokenOf(address(token));
         assertEq(predicted.code.length, 0);
         vm.expectEmit(address(l1Bridge));
@@ -49,7 +49,7 @@ contract DepositsTest is BridgeFixture {
         assertEq(made.totalSupply(), 0);
     }
 
-    function testFuzz_both_sides_name_the_same_address(address l1Token) public view {
+    function testFuzz_both_sides_name_same_address(address l1Token) public view {
         assertEq(l1Bridge.l2TokenOf(l1Token), l2Bridge.tokenOf(l1Token));
     }
 
@@ -65,14 +65,14 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(token)).balanceOf(bob), 5);
     }
 
-    function test_long_names_are_cut_to_what_one_slot_holds() public {
+    function test_long_names_are_truncated_to_one_slot() public {
         WordyToken wordy = new WordyToken();
         register(address(wordy));
         assertEq(l2Token(address(wordy)).name(), "A name of sixty-four bytes, of ");
         assertEq(l2Token(address(wordy)).symbol(), "A symbol of 64 bytes, more than");
     }
 
-    function test_a_token_without_a_name_is_bridged_too() public {
+    function test_token_without_name_is_bridged_too() public {
         OldToken old = new OldToken();
         register(address(old));
         assertEq(l2Token(address(old)).name(), "");
@@ -84,7 +84,7 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(old)).balanceOf(bob), 40);
     }
 
-    function test_register_refuses_unknown_decimals() public {
+    function test_register_rejects_unknown_decimals() public {
         SpellingToken proxy = new SpellingToken();
         bytes memory decimals = abi.encodeCall(proxy.decimals, ());
         bytes memory refusal =
@@ -114,7 +114,7 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(spelling)).symbol(), "A?B");
     }
 
-    function test_a_character_that_just_fits_is_kept() public {
+    function test_character_that_just_fits_is_kept() public {
         SpellingToken spelling = new SpellingToken();
         spelling.spell(unicode"1234567890123456789012345678€5", unicode"ÄΩ€😀");
         register(address(spelling));
@@ -123,7 +123,7 @@ contract DepositsTest is BridgeFixture {
     }
 
     /// @dev Exact to the unit of gas.
-    function test_registering_takes_enough_gas_to_hear_what_the_token_says() public {
+    function test_registration_requires_gas_to_read_metadata() public {
         // Warms the token, so that everything before the check costs the same.
         assertGt(address(token).code.length, 0);
         uint256 before = 400_000 - gasSeen(400_000);
@@ -159,7 +159,7 @@ contract DepositsTest is BridgeFixture {
         deposit(address(token), 5);
     }
 
-    function test_the_zero_address_gets_no_tokens() public {
+    function test_zero_address_gets_no_tokens() public {
         register(address(token));
         give(token, alice, 5);
         vm.prank(alice);
@@ -171,7 +171,7 @@ contract DepositsTest is BridgeFixture {
         deposit(address(token), 0);
     }
 
-    function testFuzz_of_a_token_that_takes_a_fee_what_arrives_is_credited(uint128 amount) public {
+    function testFuzz_fee_on_transfer_token_credits_received_amount(uint128 amount) public {
         amount = uint128(bound(amount, 2, type(uint128).max));
         FeeToken taxed = new FeeToken(3);
         depositFor(taxed, amount);
@@ -181,7 +181,7 @@ contract DepositsTest is BridgeFixture {
         assertOwed(address(taxed), 0);
     }
 
-    function test_a_token_that_moves_nothing_is_refused() public {
+    function test_token_without_transfer_effect_is_rejected() public {
         LyingToken lying = new LyingToken();
         register(address(lying));
         lying.give(alice, 5);
@@ -191,7 +191,7 @@ contract DepositsTest is BridgeFixture {
         deposit(address(lying), 5);
     }
 
-    function test_no_account_pays_for_what_a_token_took_from_others() public {
+    function test_escrow_shortfall_of_rebasing_token_rejects_deposits() public {
         RebasingToken rebasing = new RebasingToken();
         depositFor(rebasing, 100);
         rebasing.take(address(l1Bridge), 1);
@@ -208,7 +208,7 @@ contract DepositsTest is BridgeFixture {
         assertOwed(address(rebasing), 0);
     }
 
-    function test_a_deposit_within_a_deposit_is_not_counted_twice() public {
+    function test_nested_deposit_is_not_counted_twice() public {
         CallingToken calling = new CallingToken();
         register(address(calling));
         give(calling, alice, 100);
@@ -224,7 +224,7 @@ contract DepositsTest is BridgeFixture {
         assertOwed(address(calling), 100);
     }
 
-    function test_what_comes_by_the_way_is_not_credited_beyond_the_amount() public {
+    function test_concurrent_transfer_is_not_credited_beyond_amount() public {
         CallingToken calling = new CallingToken();
         register(address(calling));
         give(calling, alice, 100);
@@ -233,7 +233,7 @@ contract DepositsTest is BridgeFixture {
         assertEq(l1Bridge.owed(address(calling)), 100);
     }
 
-    function test_the_fee_goes_to_the_relayer() public {
+    function test_fee_goes_to_relayer() public {
         register(address(token));
         give(token, alice, 5);
         vm.deal(alice, 1 ether);
@@ -246,7 +246,7 @@ contract DepositsTest is BridgeFixture {
 
     // ------------------------------------------------------------------ authorized callers
 
-    function testFuzz_only_the_messenger_makes_and_mints(address caller) public {
+    function testFuzz_only_messenger_makes_and_mints(address caller) public {
         vm.assume(caller != address(messenger));
         vm.startPrank(caller);
         vm.expectRevert(abi.encodeWithSelector(IL2TokenBridge.NotPeer.selector, caller));
@@ -255,7 +255,7 @@ contract DepositsTest is BridgeFixture {
         l2Bridge.makeToken(address(token), "", "", 0);
     }
 
-    function test_a_message_from_anyone_but_the_l1_bridge_mints_nothing() public {
+    function test_only_l1_bridge_can_mint() public {
         register(address(token));
         bytes memory data =
             abi.encodeCall(IL2TokenBridge.mint, (address(token), alice, alice, alice, 1));
@@ -295,7 +295,7 @@ contract DepositsTest is BridgeFixture {
 
     /// @dev An EOA, an EOA that delegates, and a contract, for whose address on the L2 nobody has a
     /// key.
-    function test_a_deposit_to_self_goes_to_whom_controls_it() public {
+    function test_deposit_to_self_goes_to_its_controller() public {
         register(address(token));
         address delegating = makeAddr("delegating");
         vm.etch(delegating, abi.encodePacked(hex"ef0100", makeAddr("empty")));
@@ -339,7 +339,7 @@ contract DepositsTest is BridgeFixture {
         });
     }
 
-    function test_a_failed_deposit_can_be_tried_again_by_anyone() public {
+    function test_failed_deposit_can_be_retried_by_anyone() public {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         messenger.retry(queue[d.index]);
         assertEq(l2Token(address(token)).balanceOf(bob), 70);
@@ -350,7 +350,7 @@ contract DepositsTest is BridgeFixture {
         l2Bridge.refund(d, alice, alice, GAS);
     }
 
-    function test_a_failed_deposit_can_be_sent_back_once() public {
+    function test_failed_deposit_can_be_sent_back_once() public {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.prank(carol);
         uint64 message = l2Bridge.refund(d, alice, alice, GAS);
@@ -367,7 +367,7 @@ contract DepositsTest is BridgeFixture {
         messenger.retry(queue[d.index]);
     }
 
-    function testFuzz_no_other_account_sends_a_failed_deposit_back(address caller) public {
+    function testFuzz_only_depositor_returns_failed_deposit(address caller) public {
         vm.assume(caller != carol);
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.startPrank(caller);
@@ -381,7 +381,7 @@ contract DepositsTest is BridgeFixture {
         l2Bridge.refund(d, caller, caller, GAS);
     }
 
-    function testFuzz_a_deposit_that_differs_is_not_the_one_that_failed(uint8 field) public {
+    function testFuzz_modified_deposit_is_not_the_failed_one(uint8 field) public {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         field = uint8(bound(field, 0, 6));
         if (field == 0) d.l1Token = address(l2Bridge);
@@ -396,7 +396,7 @@ contract DepositsTest is BridgeFixture {
         l2Bridge.refund(d, alice, alice, GAS);
     }
 
-    function test_a_registration_is_no_deposit() public {
+    function test_registration_is_no_deposit() public {
         l1Bridge.register(address(token), 1000);
         toL2();
         assertTrue(isFailed(0));

@@ -13,7 +13,7 @@ import {BridgeFixture} from "./BridgeFixture.sol";
 /// @title Implementation of all tokens, which is deployed before the bridge in a separate
 /// transaction
 contract TokenCodeTest is BridgeFixture {
-    function test_both_sides_name_the_code_that_the_proxy_deploys_from_its_init_code() public view {
+    function test_proxy_address_of_init_code_agrees() public view {
         address code = l2Bridge.TOKEN_CODE();
         assertEq(l1Bridge.L2_TOKEN_CODE(), code);
         bytes32 hash = keccak256(
@@ -23,7 +23,7 @@ contract TokenCodeTest is BridgeFixture {
         assertEq(BridgedToken(code).BRIDGE(), address(l2Bridge));
     }
 
-    function test_a_bridge_is_not_deployed_before_the_code_of_its_tokens() public {
+    function test_bridge_requires_deployed_token_code() public {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         address code = TokenAddresses.code(next);
         vm.expectRevert(abi.encodeWithSelector(IL2TokenBridge.TokenCodeMissing.selector, code));
@@ -41,9 +41,7 @@ contract TokenCodeTest is BridgeFixture {
         assertEq(bridge.TOKEN_CODE(), TokenAddresses.code(next));
     }
 
-    function testFuzz_each_bridge_has_code_and_tokens_of_its_own(address one, address other)
-        public
-    {
+    function testFuzz_bridges_have_separate_code_and_tokens(address one, address other) public {
         vm.assume(one != other);
         L1TokenBridge first = new L1TokenBridge(address(l1Queue), one);
         L1TokenBridge second = new L1TokenBridge(address(l1Queue), other);

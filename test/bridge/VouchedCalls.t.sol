@@ -107,7 +107,7 @@ contract VouchedCallsTest is BridgeFixture {
         }
     }
 
-    function test_a_withdrawal_runs_no_other_code() public {
+    function test_withdrawal_runs_no_other_code() public {
         bytes memory data = abi.encodeCall(
             IL2TokenBridge.withdraw, (address(token), carol, carol, 1000, type(uint64).max)
         );
@@ -120,7 +120,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertReads(7, Capacity.BOUNDED_BYTES);
     }
 
-    function test_a_deposit_that_goes_back_runs_no_other_code() public {
+    function test_returned_deposit_runs_no_other_code() public {
         give(token, alice, 100);
         vm.prank(alice);
         uint64 index = l1Bridge.deposit(address(token), bob, bob, 100, 1000);
@@ -146,7 +146,7 @@ contract VouchedCallsTest is BridgeFixture {
 
     uint256 private constant PARKED = 2;
 
-    function test_a_withdrawal_from_an_alias_account_runs_no_other_code() public {
+    function test_withdrawal_from_alias_account_runs_no_other_code() public {
         depositTo(account, 1000);
         bytes memory data =
             abi.encodeCall(IL2TokenBridge.withdraw, (address(token), carol, carol, 1000, GAS));
@@ -158,7 +158,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertReads(10, Capacity.ALIAS_CALL_BYTES);
     }
 
-    function test_a_deposit_that_goes_back_to_an_alias_account_runs_no_other_code() public {
+    function test_deposit_returned_to_alias_runs_no_other_code() public {
         give(token, alice, 100);
         vm.prank(alice);
         uint64 index = l1Bridge.deposit(address(token), bob, account, 100, 1000);
@@ -172,7 +172,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertReads(8, Capacity.ALIAS_CALL_BYTES);
     }
 
-    function test_a_message_from_an_alias_account_runs_no_other_code() public {
+    function test_message_from_alias_account_runs_no_other_code() public {
         bytes memory data = abi.encodeCall(IL2Messenger.send, (carol, carol, 0, 0, new bytes(1000)));
         data = parkFor(7, address(messenger), data);
         assertTrue(watched(bob, address(accounts), 0, data));
@@ -190,7 +190,7 @@ contract VouchedCallsTest is BridgeFixture {
     }
 
     /// @dev For each function of the messenger: those that pay or deliver are locked.
-    function testFuzz_no_call_of_the_messenger_by_an_alias_account_runs_other_code(
+    function testFuzz_alias_account_calls_messenger_without_running_other_code(
         uint256 which,
         bytes memory arguments
     ) public {
@@ -211,7 +211,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertLe(paths, 6);
     }
 
-    function test_an_alias_account_cancels_no_message_for_another_account() public {
+    function test_alias_account_cannot_cancel_messages_of_others() public {
         send(carol, 5, "");
         queue[queue.length - 1].refundTo = account;
         IL2Messenger.Message memory m = queue[queue.length - 1];
@@ -231,7 +231,7 @@ contract VouchedCallsTest is BridgeFixture {
         toL2();
     }
 
-    function test_a_message_to_l1_runs_no_other_code() public {
+    function test_message_to_l1_runs_no_other_code() public {
         bytes memory data =
             abi.encodeCall(IL2Messenger.send, (address(9), address(9), 100, 1, new bytes(3000)));
         assertTrue(watched(bob, address(messenger), 2, data));
@@ -240,7 +240,7 @@ contract VouchedCallsTest is BridgeFixture {
     }
 
     /// @dev For each function of the bridge, with any arguments, including malformed ones.
-    function testFuzz_no_call_of_the_bridge_runs_other_code(
+    function testFuzz_bridge_calls_run_no_other_code(
         uint256 which,
         address l1Token,
         bytes memory arguments,
@@ -264,7 +264,7 @@ contract VouchedCallsTest is BridgeFixture {
 
     /// @dev The recorder detects other code as well: forced transactions may not call the tokens
     /// themselves, since a permit recovers its signer.
-    function test_a_permit_runs_a_precompile() public {
+    function test_permit_runs_precompile() public {
         BridgedToken bridged = l2Token(address(token));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(1, keccak256("something"));
         uint256 end = vm.getBlockTimestamp();

@@ -40,7 +40,7 @@ contract WithdrawalsTest is BridgeFixture {
         });
     }
 
-    function testFuzz_what_is_burned_on_the_l2_is_paid_on_l1(uint256 total, uint256 part) public {
+    function testFuzz_tokens_burned_on_l2_are_paid_on_l1(uint256 total, uint256 part) public {
         total = bound(total, 1, type(uint256).max);
         part = bound(part, 1, total);
         depositFor(token, total);
@@ -53,7 +53,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertOwed(address(token), 0);
     }
 
-    function test_a_withdrawal_is_told_with_its_message() public {
+    function test_withdrawal_event_names_its_message() public {
         depositFor(token, 10);
         vm.deal(bob, 1 ether);
         vm.expectEmit(address(l2Bridge));
@@ -64,7 +64,7 @@ contract WithdrawalsTest is BridgeFixture {
         collect();
     }
 
-    function test_the_fee_goes_to_the_claimant() public {
+    function test_fee_goes_to_claimant() public {
         depositFor(token, 10);
         vm.deal(bob, 1 ether);
         vm.deal(address(l1Queue), 1 ether);
@@ -86,7 +86,7 @@ contract WithdrawalsTest is BridgeFixture {
         withdraw(address(token), have);
     }
 
-    function test_what_makes_no_sense_is_refused() public {
+    function test_invalid_values_are_rejected() public {
         depositFor(token, 10);
         vm.startPrank(bob);
         vm.expectRevert(IL2TokenBridge.AmountZero.selector);
@@ -105,7 +105,7 @@ contract WithdrawalsTest is BridgeFixture {
         l2Bridge.withdraw(address(messenger), carol, alice, 1, GAS);
     }
 
-    function testFuzz_only_the_queue_releases(address caller) public {
+    function testFuzz_only_queue_releases(address caller) public {
         vm.assume(caller != address(l1Queue));
         depositFor(token, 10);
         vm.prank(caller);
@@ -113,7 +113,7 @@ contract WithdrawalsTest is BridgeFixture {
         l1Bridge.release(address(token), caller, caller, caller, 1);
     }
 
-    function test_a_message_from_anyone_but_the_l2_bridge_releases_nothing() public {
+    function test_only_l2_bridge_can_release() public {
         depositFor(token, 10);
         vm.prank(bob);
         uint64 index = messenger.send(
@@ -134,7 +134,7 @@ contract WithdrawalsTest is BridgeFixture {
         l1Queue.claim(toL1Messages[index], proof, relayer);
     }
 
-    function test_a_withdrawal_is_paid_once() public {
+    function test_withdrawal_is_paid_once() public {
         depositFor(token, 10);
         uint64 index = withdraw(address(token), 4);
         toL1(index);
@@ -156,7 +156,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(old.balanceOf(carol), 10);
     }
 
-    function test_a_token_with_fees_is_paid_out_with_fees_and_costs_the_escrow_no_more() public {
+    function test_fee_on_transfer_token_does_not_overcharge_escrow() public {
         FeeToken taxed = new FeeToken(10);
         depositFor(taxed, 1000);
         toL1(withdraw(address(taxed), 900));
@@ -165,7 +165,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertOwed(address(taxed), 0);
     }
 
-    function test_a_token_that_takes_more_out_of_the_escrow_is_not_paid() public {
+    function test_token_that_overcharges_escrow_is_not_paid() public {
         ToppingToken topping = new ToppingToken();
         // The fee that alice pays on top is not charged to the bridge.
         topping.give(alice, 1000);
@@ -184,7 +184,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(l1Bridge.owed(address(topping)), 1000);
     }
 
-    function test_a_short_escrow_pays_in_full_as_long_as_it_lasts() public {
+    function test_short_escrow_pays_in_full_while_it_lasts() public {
         RebasingToken rebasing = new RebasingToken();
         depositFor(rebasing, 100);
         rebasing.take(address(l1Bridge), 30);
@@ -200,7 +200,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(rebasing.balanceOf(carol), 100);
     }
 
-    function test_a_token_that_calls_back_finds_the_bridge_closed() public {
+    function test_reentrant_token_finds_bridge_locked() public {
         CallingToken calling = new CallingToken();
         depositFor(calling, 100);
         give(calling, address(calling), 10);
@@ -242,7 +242,7 @@ contract WithdrawalsTest is BridgeFixture {
         w = withdrawal(address(listing), 60, withdraw(address(listing), 60));
     }
 
-    function test_a_payment_that_fails_can_be_claimed_later() public {
+    function test_payment_that_fails_can_be_claimed_later() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
         vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
@@ -252,7 +252,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(listing.balanceOf(carol), 60);
     }
 
-    function test_a_payment_that_fails_can_be_sent_back_to_whom_it_came_from() public {
+    function test_failed_payment_can_be_returned_to_sender() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         assertFalse(this.sendBackAs(alice, w));
         assertOwed(address(listing), 60);
@@ -268,7 +268,7 @@ contract WithdrawalsTest is BridgeFixture {
 
     /// @dev Within the token's own lock a payment fails although it is possible otherwise. A single
     /// call must not cancel the withdrawal.
-    function test_a_refund_waits_a_day_in_which_anyone_claims() public {
+    function test_refund_waits_one_day_for_claims() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         vm.prank(alice);
@@ -301,7 +301,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertFalse(l1Bridge.refund(w, proof, relayer, GAS));
     }
 
-    function testFuzz_only_the_named_account_announces_a_refund(address caller) public {
+    function testFuzz_only_named_account_announces_refund(address caller) public {
         vm.assume(caller != alice);
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
@@ -313,7 +313,7 @@ contract WithdrawalsTest is BridgeFixture {
     }
 
     /// @dev If a withdrawal could be announced before it is sent, it would never be open to claims.
-    function test_only_a_withdrawal_that_was_sent_is_announced() public {
+    function test_only_withdrawal_that_was_sent_is_announced() public {
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         w.amount += 1;
@@ -326,7 +326,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(l1Bridge.announceRefund(w, proof, relayer), block.timestamp + 1 days);
     }
 
-    function test_what_can_be_paid_is_paid_and_not_announced() public {
+    function test_payable_withdrawal_is_paid_instead_of_announced() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         listing.list(carol, false);
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
@@ -338,7 +338,7 @@ contract WithdrawalsTest is BridgeFixture {
         l1Bridge.refund(w, proof, relayer, GAS);
     }
 
-    function test_no_tokens_are_released_to_the_protocol() public {
+    function test_tokens_are_not_released_to_protocol_contracts() public {
         depositFor(token, 100);
         address[2] memory lost = [address(l1Queue), ROLLUP];
         for (uint256 i = 0; i < lost.length; ++i) {
@@ -364,7 +364,7 @@ contract WithdrawalsTest is BridgeFixture {
         }
     }
 
-    function test_what_can_be_paid_is_paid_and_not_sent_back() public {
+    function test_payable_withdrawal_is_paid_instead_of_returned() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         listing.list(carol, false);
         IL1MessageQueue.MessageProof memory p = proofOf(w.index);
@@ -384,7 +384,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertOwed(address(listing), 0);
     }
 
-    function test_what_can_be_paid_is_paid_without_a_fee_for_the_way_back_too() public {
+    function test_payable_withdrawal_is_paid_without_return_fee() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         listing.list(carol, false);
         assertTrue(this.sendBackAs(alice, w));
@@ -392,7 +392,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(l1Queue.checkpoint().count, 2);
     }
 
-    function test_a_fee_that_is_not_needed_must_be_taken_back() public {
+    function test_caller_must_accept_unneeded_fee() public {
         depositFor(token, 10);
         // The token does not accept ETH.
         vm.prank(bob);
@@ -416,7 +416,7 @@ contract WithdrawalsTest is BridgeFixture {
 
     /// @dev The L2 cannot withdraw more than was deposited. Even if it could, other tokens would be
     /// safe, and of this one no more would be paid than was deposited.
-    function test_no_more_is_released_than_was_deposited() public {
+    function test_releases_never_exceed_deposits() public {
         depositFor(token, 10);
         token.give(address(l1Bridge), 5);
         vm.mockCall(
@@ -433,7 +433,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 10);
     }
 
-    function testFuzz_no_other_account_sends_a_withdrawal_back(address caller) public {
+    function testFuzz_only_refund_account_returns_withdrawal(address caller) public {
         vm.assume(caller != alice);
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         vm.expectRevert(
@@ -446,7 +446,7 @@ contract WithdrawalsTest is BridgeFixture {
         this.sendBackAs(caller, w);
     }
 
-    function testFuzz_a_withdrawal_that_differs_was_not_sent(uint8 field) public {
+    function testFuzz_modified_withdrawal_was_not_sent(uint8 field) public {
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         field = uint8(bound(field, 0, 5));
         if (field == 0) w.l1Token = address(token);

@@ -14,7 +14,7 @@ import {TokenCode} from "../utils/TokenCode.sol";
 /// @dev The configuration of the contracts can be read from them: verifiers of a deployment and
 /// builders of blocks rely on it.
 contract ConfigurationTest is RollupFixture {
-    function testFuzz_a_queue_tells_its_rollup_caps_and_price(
+    function testFuzz_queue_returns_its_rollup_caps_and_price(
         address owner,
         uint32 gas,
         uint16 data,
@@ -32,9 +32,7 @@ contract ConfigurationTest is RollupFixture {
         assertEq(q.STORAGE_ROOTS(), 8191);
     }
 
-    function testFuzz_a_forced_queue_tells_all_of_its_configuration(ForcedInbox.Config memory c)
-        public
-    {
+    function testFuzz_forced_queue_returns_its_configuration(ForcedInbox.Config memory c) public {
         // A bounded target in the address range of precompiles is rejected.
         vm.assume(c.boundedTarget == address(0) || uint160(c.boundedTarget) > 0xffff);
         vm.assume(c.feePercent != 0);
@@ -51,11 +49,11 @@ contract ConfigurationTest is RollupFixture {
         assertEq(i.MAX_SIZE(), 4096);
     }
 
-    function test_a_rollup_tells_how_many_state_roots_it_holds() public view {
+    function test_rollup_returns_number_of_stored_state_roots() public view {
         assertEq(rollup.STATE_ROOTS(), RING);
     }
 
-    function testFuzz_both_sides_of_a_bridge_name_one_another(address one_, address other) public {
+    function testFuzz_both_sides_of_bridge_name_one_another(address one_, address other) public {
         L1TokenBridge l1 = new L1TokenBridge(one_, other);
         assertEq(l1.MESSAGE_QUEUE(), one_);
         assertEq(l1.L2_BRIDGE(), other);

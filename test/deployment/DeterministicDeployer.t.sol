@@ -13,7 +13,7 @@ contract DeterministicDeployerTest is Test {
         return abi.encodePacked(hex"61", uint16(code.length), hex"80600a3d393df3", code);
     }
 
-    function testFuzz_the_address_follows_from_deployer_and_salt_and_not_from_the_code(
+    function testFuzz_address_depends_on_deployer_and_salt_only(
         address account,
         bytes32 salt,
         bytes32 word
@@ -28,9 +28,7 @@ contract DeterministicDeployerTest is Test {
         assertEq(expected.code, code);
     }
 
-    function testFuzz_no_deployer_takes_the_address_of_another(address a, address b, bytes32 salt)
-        public
-    {
+    function testFuzz_address_depends_on_deployer(address a, address b, bytes32 salt) public {
         vm.assume(a != b);
         assertNotEq(deployer.addressOf(a, salt), deployer.addressOf(b, salt));
         vm.prank(b);
@@ -39,9 +37,7 @@ contract DeterministicDeployerTest is Test {
         deployer.deploy(salt, initCode(hex"00"));
     }
 
-    function testFuzz_what_has_made_a_contract_is_remembered(bytes32 word, bytes memory arguments)
-        public
-    {
+    function testFuzz_deployed_init_code_is_recorded(bytes32 word, bytes memory arguments) public {
         bytes memory code = bytes.concat(initCode(abi.encodePacked(hex"00", word)), arguments);
         address place = deployer.addressOf(address(this), word);
         assertEq(deployer.initCodeHash(place), 0);
@@ -52,13 +48,13 @@ contract DeterministicDeployerTest is Test {
         assertEq(deployer.initCodeHash(place), keccak256(code));
     }
 
-    function test_an_address_is_taken_once() public {
+    function test_address_is_taken_once() public {
         deployer.deploy(0, initCode(hex"00"));
         vm.expectRevert(CREATE3.DeploymentFailed.selector);
         deployer.deploy(0, initCode(hex"00"));
     }
 
-    function test_init_code_that_fails_leaves_the_address_free() public {
+    function test_init_code_that_fails_leaves_address_free() public {
         vm.expectRevert();
         deployer.deploy(0, hex"fe");
         deployer.deploy(0, initCode(hex"00"));

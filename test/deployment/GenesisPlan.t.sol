@@ -9,7 +9,7 @@ import {PlanFixture} from "./PlanFixture.sol";
 /// @dev Header of the genesis in a configuration: if the contracts accept it, there is a plan; any
 /// other header is rejected with the reason.
 contract GenesisPlanTest is PlanFixture {
-    function test_the_placeholder_of_the_example_is_refused_as_such() public {
+    function test_placeholder_of_example_is_rejected() public {
         string memory text = vm.readFile("script/rollup.example.toml");
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -23,7 +23,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(file(), address(planner));
     }
 
-    function test_a_header_that_is_no_hexadecimal_is_named() public {
+    function test_header_that_is_no_hexadecimal_is_named() public {
         string memory text = vm.readFile("script/rollup.example.toml");
         text = vm.replace(text, "0xc0", "header");
         vm.expectRevert(
@@ -56,7 +56,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(text, address(planner));
     }
 
-    function test_what_is_not_rlp_of_a_header_is_refused_with_the_place() public {
+    function test_invalid_header_rlp_is_rejected_with_position() public {
         expectHeaderRefused(hex"1234", "0x1234", "the item at byte 0 of this header is invalid");
         expectHeaderRefused("", "0x", "this header is truncated in the item at byte 0");
         // A list that ends before the parent hash.
@@ -81,7 +81,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(file(), address(planner));
     }
 
-    function test_a_fork_without_the_fields_of_the_header_is_refused() public {
+    function test_fork_without_header_fields_is_rejected() public {
         string memory line = "schema = \"osaka\"";
         string memory amsterdam = "schema = \"amsterdam\"";
         expectRefused(
@@ -105,7 +105,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(fileWith(line, amsterdam), address(planner));
     }
 
-    function test_a_genesis_later_than_l1_is_refused() public {
+    function test_genesis_later_than_l1_is_rejected() public {
         l2.timestamp = uint64(vm.getBlockTimestamp());
         planner.parse(file(), address(planner));
         ++l2.timestamp;
@@ -121,7 +121,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(text, address(planner));
     }
 
-    function test_a_genesis_with_an_anchor_is_refused() public {
+    function test_genesis_with_anchor_is_rejected() public {
         planner.parse(file(), address(planner));
         l2.anchor = bytes32(uint256(1));
         string memory text = file();
@@ -138,9 +138,7 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(text, address(planner));
     }
 
-    function test_the_gas_limit_of_the_first_block_is_refused_where_the_contracts_refuse_it()
-        public
-    {
+    function test_script_rejects_first_gas_limit_that_contracts_reject() public {
         expectGasLimit(3_000_000, 2_999_999);
         expectGasLimit(type(uint32).max, uint64(type(uint32).max) + 1);
     }

@@ -41,10 +41,10 @@ contract GenesisReaderTest is Test {
         expectRefused(GenesisHeaders.encode(strings), schema, selector);
     }
 
-    function testFuzz_all_that_a_rollup_starts_with_is_what_the_header_says(
-        IL2.Head memory h,
-        bool amsterdam
-    ) public view {
+    function testFuzz_initial_state_equals_genesis_header(IL2.Head memory h, bool amsterdam)
+        public
+        view
+    {
         h.schema = amsterdam ? AMSTERDAM : PRAGUE;
         bytes memory header = GenesisHeaders.encode(h);
         IRollup.Genesis memory g = reader.read(header, h.schema);
@@ -56,7 +56,7 @@ contract GenesisReaderTest is Test {
         assertEq(g.blockHash, keccak256(header));
     }
 
-    function test_hashes_addresses_and_the_bloom_filter_have_their_length() public {
+    function test_hashes_addresses_and_bloom_have_fixed_length() public {
         uint8[14] memory places = [0, 1, 2, 3, 4, 5, 6, 13, 14, 16, 19, 20, 21, 21];
         for (uint256 i = 0; i < places.length; ++i) {
             bytes[] memory f = fields(AMSTERDAM);
@@ -72,7 +72,7 @@ contract GenesisReaderTest is Test {
         }
     }
 
-    function test_numbers_are_canonical_and_have_eight_bytes_at_most() public {
+    function test_numbers_are_canonical_and_at_most_8_bytes() public {
         uint8[8] memory places = [8, 9, 10, 11, 15, 17, 18, 22];
         for (uint256 i = 0; i < places.length; ++i) {
             bytes[] memory f = fields(AMSTERDAM);
@@ -87,7 +87,7 @@ contract GenesisReaderTest is Test {
         }
     }
 
-    function test_the_difficulty_has_32_bytes_at_most() public {
+    function test_difficulty_has_32_bytes_at_most() public {
         bytes[] memory f = fields(PRAGUE);
         f[7] = abi.encode(type(uint256).max);
         reader.read(GenesisHeaders.encode(f), PRAGUE);
@@ -101,7 +101,7 @@ contract GenesisReaderTest is Test {
         assertEq(reader.read(GenesisHeaders.encode(f), PRAGUE).timestamp, 1_700_000_000);
     }
 
-    function test_a_header_has_the_fields_of_its_fork() public {
+    function test_header_has_fields_of_its_fork() public {
         uint16[3] memory schemas = [PRAGUE, BPO2, AMSTERDAM];
         for (uint256 i = 0; i < schemas.length; ++i) {
             bytes[] memory f = fields(schemas[i]);
@@ -126,7 +126,7 @@ contract GenesisReaderTest is Test {
     }
 
     /// @dev A list where a string is expected.
-    function test_the_fields_of_amsterdam_are_strings() public {
+    function test_fields_of_amsterdam_are_strings() public {
         bytes[] memory f = fields(AMSTERDAM);
         reader.read(GenesisHeaders.encode(f), AMSTERDAM);
         LibRLP.List memory list;
@@ -138,7 +138,7 @@ contract GenesisReaderTest is Test {
         expectRefused(LibRLP.encode(list), AMSTERDAM, Rlp.RlpNotString.selector);
     }
 
-    function test_a_header_is_one_list_and_nothing_besides() public {
+    function test_header_is_exactly_one_list() public {
         bytes memory header = GenesisHeaders.encode(fields(PRAGUE));
         reader.read(header, PRAGUE);
         expectRefused(bytes.concat(header, hex"00"), PRAGUE, Rlp.RlpTrailingBytes.selector);

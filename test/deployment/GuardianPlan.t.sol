@@ -61,7 +61,7 @@ contract GuardianPlanTest is PlanFixture {
         vm.revertToState(before);
     }
 
-    function test_a_pause_lasts_from_six_hours_to_two_weeks() public {
+    function test_pause_lasts_six_hours_to_two_weeks() public {
         assertDeployed(21_600, 604_800);
         expectRefused(
             file(21_599, 7, 604_800),
@@ -78,7 +78,7 @@ contract GuardianPlanTest is PlanFixture {
         );
     }
 
-    function test_the_window_before_an_upgrade_counts_the_pause() public {
+    function test_upgrade_window_includes_pause() public {
         string memory rule =
             "two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together";
         assertDeployed(259_200, 543_600);

@@ -103,7 +103,7 @@ contract OperateTest is Test {
         assertEq(target.data(), data);
     }
 
-    function test_a_deposit_pays_a_quarter_more_than_the_fee_of_now() public {
+    function test_deposit_fee_exceeds_current_minimum_by_a_quarter() public {
         deployed("deposit");
         feeFor(0, 1000);
         script.deposit(file, to, 3 ether);
@@ -114,7 +114,7 @@ contract OperateTest is Test {
         );
     }
 
-    function test_back_sends_the_amount_without_a_message() public {
+    function test_back_sends_amount_without_message() public {
         deployed("back");
         script.back(file, 5 ether);
         called(queue, 5 ether, abi.encodeCall(IL1MessageQueue.back, ()));
@@ -154,7 +154,7 @@ contract OperateTest is Test {
         called(inbox, 5000, abi.encodeCall(IForcedInbox.submit, (raw)));
     }
 
-    function test_tokens_are_registered_and_deposited_with_the_gas_that_the_bridge_names() public {
+    function test_registration_and_deposit_succeed_with_returned_gas() public {
         deployed("tokens");
         feeFor(500_000, 2000);
         vm.mockCall(
@@ -193,7 +193,7 @@ contract OperateTest is Test {
         called(rollup, 0, abi.encodeCall(IRollup.withdraw, (change, 5)));
     }
 
-    function test_a_rollup_advances_where_the_chain_has_execute_and_with_no_other_call() public {
+    function test_script_advances_with_execute_and_advance_selector_only() public {
         deployed("advance");
         bytes memory data = abi.encodePacked(INativeRollup.advance.selector, uint256(1));
         vm.writeFile(calldataFile, vm.toString(data));
@@ -216,7 +216,7 @@ contract OperateTest is Test {
         script.advance(file, calldataFile);
     }
 
-    function test_a_fork_is_reported_where_the_chain_has_execute() public {
+    function test_fork_is_reported_on_chain_with_execute() public {
         deployed("fork");
         bytes memory data = abi.encodePacked(IRollup.reportFork.selector, uint256(1));
         vm.writeFile(calldataFile, vm.toString(data));
@@ -230,7 +230,7 @@ contract OperateTest is Test {
         script.reportFork(file, calldataFile);
     }
 
-    function test_a_claim_has_the_gas_that_its_message_was_promised() public {
+    function test_claim_receives_gas_of_message() public {
         deployed("claim");
         IL1MessageQueue.Message memory message;
         message.gasLimit = 1_000_000;
@@ -249,7 +249,7 @@ contract OperateTest is Test {
     }
 
     /// @dev EIP-7976, for a proof of 30 kB.
-    function test_a_claim_has_the_gas_of_its_calldata() public {
+    function test_claim_has_gas_of_its_calldata() public {
         deployed("large claim");
         IL1MessageQueue.Message memory message;
         IL1MessageQueue.MessageProof memory proof;
@@ -263,9 +263,7 @@ contract OperateTest is Test {
         script.claim(file, calldataFile);
     }
 
-    function test_the_bridge_on_the_l2_and_the_code_of_its_tokens_come_once_in_two_transactions()
-        public
-    {
+    function test_bridge_and_token_code_deploy_in_two_transactions() public {
         address l1Bridge = makeAddr("l1 bridge");
         address l2Bridge = script.l2BridgeOf(l1Bridge);
         string memory folder = "cache/operate-l2-bridge";

@@ -8,7 +8,7 @@ import {PlanFixture} from "./PlanFixture.sol";
 /// @dev Prices, caps and delays of a configuration: with the last allowed value there is a plan,
 /// and the next one is rejected with its name.
 contract PlanBoundsTest is PlanFixture {
-    function test_prices_are_a_hundred_base_fees_at_most() public {
+    function test_prices_are_at_most_100_base_fees() public {
         string memory rule = "at most 10000: a hundred times the base fee of L1";
         string[2] memory lines =
             ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
@@ -20,7 +20,7 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_messages_and_what_is_forced_have_a_price() public {
+    function test_messages_and_forced_transactions_require_price() public {
         string[2] memory lines =
             ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
         string[2] memory fields = ["messages.fee_percent", "forced.fee_percent"];
@@ -35,7 +35,7 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_what_can_be_forced_has_the_gas_of_a_transaction() public {
+    function test_forced_gas_limits_below_21000_are_rejected() public {
         string memory rule = "at least 21000: the minimum gas of a transaction";
         string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];
         string[2] memory keys = ["\nmax_gas = ", "max_bounded_gas = "];
@@ -47,7 +47,7 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+    function test_script_rejects_delays_that_contracts_reject() public {
         string memory lag = "more than rollup.max_lag";
         // The contracts would accept it, and then no block.
         string memory none = "at least 1: a block is built before it is posted to L1";
@@ -119,7 +119,7 @@ contract PlanBoundsTest is PlanFixture {
         );
     }
 
-    function test_the_ring_is_refused_where_the_contracts_refuse_it() public {
+    function test_script_rejects_ring_that_contracts_reject() public {
         expectBound(
             "checkpoints = 16382",
             "checkpoints",
@@ -165,7 +165,7 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_the_time_of_a_lost_rollup_is_refused_where_the_contract_refuses_it() public {
+    function test_script_rejects_lost_time_that_contract_rejects() public {
         string memory why = string.concat(
             "at least 2592000: 30 days, and rollup.relay_deadline and twice max_lag and open_after"
         );
@@ -177,7 +177,7 @@ contract PlanBoundsTest is PlanFixture {
     }
 
     /// @dev A file from before these keys is one of Ethereum.
-    function test_a_file_without_the_ring_has_the_one_of_the_example() public {
+    function test_missing_ring_defaults_to_example_value() public {
         RollupPlan.Plan memory plan = planner.parse(file(), address(planner));
         string memory text = fileWith("l1_slot_millis = 6000\n", "");
         text = vm.replace(text, "checkpoints = 16382\n", "");
@@ -186,7 +186,7 @@ contract PlanBoundsTest is PlanFixture {
         assertEq(abi.encode(plan.parts), abi.encode(without.parts));
     }
 
-    function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+    function test_script_rejects_caps_that_contracts_reject() public {
         // The gas limit of the block is lower than the maximum gas of a transaction.
         string memory why = "relayed in one L2 transaction, of 10000000 gas at most";
         expectBound(
@@ -237,7 +237,7 @@ contract PlanBoundsTest is PlanFixture {
         );
     }
 
-    function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {
+    function test_expiry_below_twice_head_age_is_rejected() public {
         // If the silence is a day or longer, twice that time is longer than a day more.
         string memory text = fileWith("open_after = 7200", "open_after = 90000");
         text = vm.replace(text, "relay_deadline = 43200", "relay_deadline = 4000");

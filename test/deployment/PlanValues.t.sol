@@ -10,7 +10,7 @@ import {PlanFixture} from "./PlanFixture.sol";
 /// @dev Values of a configuration by type: numbers, fork names, lists, text. A value of another
 /// type is rejected with its name.
 contract PlanValuesTest is PlanFixture {
-    function test_numbers_that_do_not_fit_are_named() public {
+    function test_oversized_numbers_are_rejected_with_key() public {
         string memory large = "18446744073709551616";
         expectRefused(
             "chain_id = 8079",
@@ -21,14 +21,14 @@ contract PlanValuesTest is PlanFixture {
         );
     }
 
-    function test_a_chain_has_an_id() public {
+    function test_chain_has_id() public {
         string memory line = "chain_id = 8079";
         string memory rule = "at least 1: transactions are signed for one chain";
         expectRefused(line, "chain_id = 0", "l2.chain_id", "0", rule);
         planner.parse(fileWith(line, "chain_id = 1"), address(planner));
     }
 
-    function test_a_fork_goes_by_its_name_or_its_schema_and_others_are_refused() public {
+    function test_fork_is_named_by_name_or_schema_only() public {
         string memory line = "schema = \"osaka\"";
         string memory rule = "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
         string[5] memory bad = ["4352", "4354", "4610", "5633", "65536"];
@@ -47,7 +47,7 @@ contract PlanValuesTest is PlanFixture {
         planner.parse(fileWith(line, "schema = 4353"), address(planner));
     }
 
-    function test_the_way_of_forks_goes_by_its_name_and_others_are_refused() public {
+    function test_fork_mode_is_named_by_name_only() public {
         string memory line = "forks = \"follow\"";
         string memory rule = "follow, registry or pinned";
         expectRefused(line, "forks = \"never\"", "rollup.forks", "never", rule);

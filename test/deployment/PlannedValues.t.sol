@@ -48,7 +48,7 @@ contract PlannedValuesTest is VerifyFixture {
         );
     }
 
-    function test_queues_have_values_of_the_file() public {
+    function test_queues_have_values_of_file() public {
         Deploy.Plan memory p = permissioned();
         certifier.deployAll(p);
         L1MessageQueue q = L1MessageQueue(p.messageQueue);
@@ -72,7 +72,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(i.BOUNDED_TARGET(), p.l2Bridge);
     }
 
-    function test_rollup_has_values_of_the_file() public {
+    function test_rollup_has_values_of_file() public {
         Deploy.Plan memory p = permissioned();
         certifier.deployAll(p);
         NativeRollup r = NativeRollup(p.rollup);
@@ -91,7 +91,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(fork.from, l2.timestamp);
     }
 
-    function test_policies_have_values_of_the_file() public {
+    function test_policies_have_values_of_file() public {
         uint256 before = vm.snapshotState();
         Deploy.Plan memory p = permissioned();
         certifier.deployAll(p);
@@ -126,7 +126,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(any.FEE_RECIPIENT(), address(0xdd));
     }
 
-    function test_deployment_file_has_each_value_in_its_place() public {
+    function test_deployment_file_contains_each_value() public {
         Deploy.Plan memory p = permissioned();
         string memory folder = "cache/planned-values";
         p.file = string.concat(folder, "/deployment.json");

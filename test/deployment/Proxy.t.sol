@@ -61,28 +61,28 @@ contract ProxyTest is Test {
         vm.deal(address(this), 1 ether);
     }
 
-    function test_preparing_pays_the_signer_what_it_lacks() public {
+    function test_preparation_funds_proxy_signer() public {
         vm.deal(SIGNER, 0.004 ether);
         script.prepare();
         assertEq(SIGNER.balance, 0.01 ether);
         assertEq(address(this).balance, 0.994 ether);
     }
 
-    function test_a_chain_with_the_proxy_is_prepared() public {
+    function test_chain_with_proxy_is_prepared() public {
         vm.etch(script.proxy(), code);
         script.prepare();
         assertEq(SIGNER.balance, 0);
         assertEq(address(this).balance, 1 ether);
     }
 
-    function test_a_chain_without_the_proxy_is_refused() public {
+    function test_chain_without_proxy_is_rejected() public {
         vm.expectRevert(abi.encodeWithSelector(ScriptChain.ProxyAbsent.selector, script.proxy()));
         script.required();
         vm.etch(script.proxy(), code);
         script.required();
     }
 
-    function test_a_contract_is_deployed_once() public {
+    function test_contract_is_deployed_once() public {
         vm.etch(script.proxy(), code);
         // Init code that returns one zero byte.
         bytes memory initCode = hex"60015ff3";
@@ -93,13 +93,13 @@ contract ProxyTest is Test {
     }
 
     /// @dev A call that the script does not broadcast never reaches the chain.
-    function test_the_operator_sends_what_deploys_a_contract() public {
+    function test_script_prints_deployment_transaction() public {
         vm.etch(script.proxy(), type(CallersProxy).runtimeCode);
         script.create(hex"60015ff3");
         assertEq(CallersProxy(script.proxy()).caller(), address(this));
     }
 
-    function test_init_code_that_leaves_no_contract_is_refused() public {
+    function test_init_code_that_leaves_no_contract_is_rejected() public {
         vm.etch(script.proxy(), code);
         vm.expectRevert("a contract cannot be deployed");
         script.create(hex"5f5ff3");
@@ -107,7 +107,7 @@ contract ProxyTest is Test {
         script.create(hex"5f5ffd");
     }
 
-    function test_the_operator_is_told_of_execute() public {
+    function test_script_reports_execute_support() public {
         assertFalse(script.tell());
         script.answer(true);
         assertTrue(script.tell());

@@ -60,7 +60,7 @@ contract RunTest is ExampleFixture {
         return vm.parseJsonAddress(vm.readFile(deployment()), key);
     }
 
-    function test_a_run_deploys_all_and_another_one_finds_it_and_keeps_the_block() public {
+    function test_second_run_finds_deployment_and_keeps_genesis() public {
         string memory path = config("again", false);
         Deploy.Plan memory plan = script.read(path, address(this));
         script.run(path);
@@ -80,7 +80,7 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
-    function test_the_block_in_the_file_of_another_rollup_is_not_taken_over() public {
+    function test_genesis_block_of_another_rollup_is_not_reused() public {
         string memory path = config("another", false);
         script.run(path);
         vm.writeJson(vm.toString(makeAddr("another rollup")), deployment(), ".rollup");
@@ -89,7 +89,7 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
-    function test_a_run_goes_on_where_one_was_interrupted() public {
+    function test_run_resumes_interrupted_deployment() public {
         string memory path = config("interrupted", false);
         Deploy.Plan memory plan = script.read(path, address(this));
         uint256 state = vm.snapshotState();
@@ -105,7 +105,7 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
-    function test_what_is_not_deployed_is_not_verified() public {
+    function test_undeployed_rollup_is_not_verified() public {
         string memory path = config("absent", false);
         vm.expectPartialRevert(Deploy.NotDeployed.selector);
         script.verify(path);
@@ -119,7 +119,7 @@ contract RunTest is ExampleFixture {
     }
 
     /// @dev A cleared change could be made in the second after the verification.
-    function test_announced_changes_are_refused_unless_allowed() public {
+    function test_announced_changes_are_rejected_unless_allowed() public {
         string memory path = config("announced", false);
         address owner = makeAddr("owner of the rollup");
         string memory text = vm.replace(
@@ -145,7 +145,7 @@ contract RunTest is ExampleFixture {
     }
 
     /// @dev Otherwise everything would be deployed without writing the file that nodes need.
-    function test_a_genesis_file_that_cannot_be_read_stops_a_run_before_it_asks_the_chain() public {
+    function test_unreadable_genesis_file_fails_before_any_request() public {
         string memory path = config("genesis", true);
         script.failProbe(true);
         (bool ok, bytes memory reason) = address(script).call(abi.encodeCall(script.run, (path)));
@@ -162,7 +162,7 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
-    function test_a_run_or_a_verification_fails_where_the_chain_does_not_answer() public {
+    function test_run_and_verification_fail_without_rpc_response() public {
         string memory path = config("answer", false);
         script.failProbe(true);
         vm.expectRevert(Deployer.Unanswered.selector);
@@ -178,7 +178,7 @@ contract RunTest is ExampleFixture {
     }
 
     /// @dev The registry is the same for all rollups of a chain.
-    function test_a_run_deploys_the_registry_of_bonds_unless_it_is_there() public {
+    function test_run_deploys_bond_registry_if_missing() public {
         string memory path = config("bonds", false);
         string memory text = vm.readFile(path);
         string memory policy = string.concat(

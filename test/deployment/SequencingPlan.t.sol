@@ -13,7 +13,7 @@ import {PlanFixture} from "./PlanFixture.sol";
 /// @dev Section `[sequencing]` of a configuration: its accounts, fees and slots, and the time after
 /// which a policy opens.
 contract SequencingPlanTest is PlanFixture {
-    function test_the_example_gives_one_sequencer_a_head_start_once_it_is_named() public {
+    function test_example_gives_named_sequencer_head_start() public {
         string memory text = example();
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -35,9 +35,7 @@ contract SequencingPlanTest is PlanFixture {
         assertEq(plan.owner, address(0));
     }
 
-    function test_fees_go_where_there_is_one_of_three_and_a_recipient_is_named_for_the_last()
-        public
-    {
+    function test_fee_modes_require_recipient_only_for_fixed() public {
         string memory line = "policy = \"none\"";
         string memory part = "policy = \"open\"\nfee_recipient = \"";
         string memory noOwner = string.concat(vm.toString(address(0)), "\"\nfees = ");
@@ -73,7 +71,7 @@ contract SequencingPlanTest is PlanFixture {
         }
     }
 
-    function test_the_zero_address_as_sequencer_is_refused() public {
+    function test_zero_address_as_sequencer_is_rejected() public {
         string memory policy = "policy = \"permissioned\"\ntimeout = 6300\n"
             "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";
         expectRefused(
@@ -87,7 +85,7 @@ contract SequencingPlanTest is PlanFixture {
         planner.parse(fileWith("policy = \"none\"", one), address(planner));
     }
 
-    function test_rotating_sequencers_are_one_or_more_and_not_the_zero_address() public {
+    function test_rotation_requires_members_other_than_zero_address() public {
         string memory policy =
             "policy = \"rotating\"\ntimeout = 6300\nstart = 1700000000\nslot_length = 60\n";
         string memory one_ = vm.toString(address(1));
@@ -104,7 +102,7 @@ contract SequencingPlanTest is PlanFixture {
         planner.parse(fileWith(line, string.concat(policy, "\"]")), address(planner));
     }
 
-    function test_turns_take_time_and_have_begun_or_are_refused_as_the_contracts_do() public {
+    function test_script_checks_rotation_like_contract() public {
         string memory line = "policy = \"none\"";
         string memory policy = string.concat(
             "policy = \"rotating\"\ntimeout = 6300\nmembers = [\"", vm.toString(address(1)), "\"]\n"
@@ -127,7 +125,7 @@ contract SequencingPlanTest is PlanFixture {
         );
     }
 
-    function test_a_policy_opens_after_what_a_head_may_age_and_no_later_than_the_rollup() public {
+    function test_policy_opens_between_head_age_and_rollup_opening() public {
         string memory line = "policy = \"none\"";
         string memory someone = vm.toString(address(1));
         string[2] memory policies = [
@@ -178,7 +176,7 @@ contract SequencingPlanTest is PlanFixture {
         return planner.parse(fileWith(NO_POLICY, policy), address(planner));
     }
 
-    function test_hybrid_policy_is_deployed_with_and_without_a_bond() public {
+    function test_hybrid_policy_is_deployed_with_and_without_bond() public {
         string memory keys = "timeout = 6300\npost_delay = 300\n";
         for (uint256 i = 0; i < 2; ++i) {
             bool bonded = i == 1;
@@ -198,7 +196,7 @@ contract SequencingPlanTest is PlanFixture {
         }
     }
 
-    function test_a_bond_wraps_policies_that_require_none() public {
+    function test_bond_applies_to_policies_without_bond() public {
         string memory bond = "timeout = 6300\nbonds = \"deploy\"\nmin_bond_gwei = 7\n";
         string[2] memory policies = [
             sequencedBy("permissioned", bond),
@@ -252,7 +250,7 @@ contract SequencingPlanTest is PlanFixture {
     }
 
     /// @dev Another contract has the same code, and may have been created by other init code.
-    function test_registry_is_the_shared_one() public {
+    function test_registry_is_shared_one() public {
         address shared = planner.sharedBonds();
         address other = address(new PreconfBonds());
         assertEq(other.codehash, keccak256(type(PreconfBonds).runtimeCode));

@@ -19,7 +19,7 @@ contract VerifyTest is VerifyFixture {
 
     // ------------------------------------------------------------------ matching deployments
 
-    function test_what_is_as_configured_is_certified() public {
+    function test_configured_rollup_is_certified() public {
         string[2][4] memory changes = [
             [NO_OWNER, OWNER],
             ["\"none\"", "\"none\""],
@@ -35,7 +35,7 @@ contract VerifyTest is VerifyFixture {
         }
     }
 
-    function test_policies_with_a_bond_are_certified() public {
+    function test_policies_with_bond_are_certified() public {
         string memory bond = "\nbonds = \"deploy\"\nmin_bond_gwei = 7";
         string[2] memory policies = [
             string.concat(PERMISSIONED, bond),
@@ -73,7 +73,7 @@ contract VerifyTest is VerifyFixture {
         }
     }
 
-    function test_what_is_not_there_is_missed() public {
+    function test_missing_contract_is_reported() public {
         Deploy.Plan memory p = plan();
         vm.expectPartialRevert(Deploy.NotDeployed.selector);
         certifier.certify(p);
@@ -81,7 +81,7 @@ contract VerifyTest is VerifyFixture {
 
     /// @dev No value of a file is known to reach the constructor's error; here the plan is made in
     /// another way.
-    function test_what_only_a_constructor_refuses_is_named_with_its_error() public {
+    function test_script_names_errors_of_constructors() public {
         Deploy.Plan memory p = planOf("policy = \"none\"", PERMISSIONED);
         certifier.deployAll(p);
         certifier.certify(p);
@@ -110,7 +110,7 @@ contract VerifyTest is VerifyFixture {
         vm.revertToState(before);
     }
 
-    function test_every_value_of_the_file_is_compared() public {
+    function test_every_value_of_file_is_compared() public {
         bytes4 code = Deploy.CodeMismatch.selector;
         expectRefused("chain_id = 8079", "chain_id = 8080", code);
         expectRefused("forks = \"follow\"", "forks = \"pinned\"", code);
@@ -146,7 +146,7 @@ contract VerifyTest is VerifyFixture {
         vm.revertToState(before);
     }
 
-    function test_every_field_of_the_genesis_is_compared() public {
+    function test_every_field_of_genesis_is_compared() public {
         bytes4 selector = Deploy.GenesisMismatch.selector;
         bytes32 hash = keccak256(GenesisHeaders.encode(l2));
         IL2.Head memory other = l2;
@@ -182,7 +182,7 @@ contract VerifyTest is VerifyFixture {
 
     // ------------------------------------------------------------------ deployment file
 
-    function test_a_dry_run_leaves_the_file_and_its_folder_as_they_are() public {
+    function test_dry_run_leaves_files_unchanged() public {
         string memory folder = "cache/verify-dry-run";
         Deploy.Plan memory p = plan();
         p.file = string.concat(folder, "/deployment.json");
@@ -210,7 +210,7 @@ contract VerifyTest is VerifyFixture {
 
     /// @dev Nodes read the genesis from the file, so a file with another genesis block describes
     /// another rollup.
-    function test_a_deployment_file_of_another_hash_and_a_missing_one_are_refused() public {
+    function test_wrong_or_missing_deployment_file_is_rejected() public {
         Deploy.Plan memory p = plan();
         string memory folder = "cache/verify-file";
         p.file = string.concat(folder, "/deployment.json");
@@ -247,7 +247,7 @@ contract VerifyTest is VerifyFixture {
 
     // ------------------------------------------------------------------ EXECUTE
 
-    function test_only_a_result_of_the_probe_says_whether_there_is_execute() public {
+    function test_only_probe_result_proves_execute() public {
         assertFalse(certifier.isExecute(abi.encode(true)));
         assertTrue(certifier.isExecute(abi.encode(false)));
         bytes[3] memory others = [bytes(""), abi.encode(uint256(2)), abi.encode(false, false)];

@@ -75,7 +75,7 @@ contract VerifyForgeriesTest is VerifyFixture {
         vm.revertToState(before);
     }
 
-    function test_no_forged_state_of_a_rollup_is_certified() public {
+    function test_forged_rollup_state_is_not_certified() public {
         bytes32 forged = keccak256("forged");
         address thief = makeAddr("thief");
         bytes32 thiefWord = bytes32(uint256(uint160(thief)));
@@ -156,7 +156,7 @@ contract VerifyForgeriesTest is VerifyFixture {
 
     /// @dev The schema in force is stored separately from the schedule, and so are duties and
     /// announced changes.
-    function test_forged_state_that_no_getter_shows_is_seen_by_its_init_code() public {
+    function test_init_code_reveals_forged_state_without_getter() public {
         uint256 rules = trueValue(3);
         uint256[2][4] memory forgeries = [
             [3, rules + (1 << 224)],
@@ -175,7 +175,7 @@ contract VerifyForgeriesTest is VerifyFixture {
     }
 
     /// @dev This queue starts with a proven storage root of the messenger that never existed.
-    function test_a_queue_that_begins_with_proven_messages_is_not_certified() public {
+    function test_queue_with_initial_proven_messages_is_not_certified() public {
         Deploy.Plan memory p = plan();
         Forgery[] memory forgeries = new Forgery[](1);
         forgeries[0] =
@@ -204,7 +204,7 @@ contract VerifyForgeriesTest is VerifyFixture {
         certifier.certify(p);
     }
 
-    function test_without_forgery_the_same_way_is_certified() public {
+    function test_unforged_rollup_is_certified_likewise() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
         certifier.certify(p);
@@ -213,7 +213,7 @@ contract VerifyForgeriesTest is VerifyFixture {
     /// @dev The code of a contract already pins the addresses of the others. Each getter is
     /// compared nevertheless. That the queues refer to the rollup is checked before by its
     /// constructor.
-    function test_contracts_that_name_others_are_refused() public {
+    function test_contracts_that_reference_others_are_rejected() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
         certifier.certify(p);

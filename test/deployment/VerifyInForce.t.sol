@@ -23,7 +23,7 @@ contract VerifyInForceTest is VerifyFixture {
         return certifier.ofGuardian();
     }
 
-    function test_the_script_says_what_the_next_fork_of_l1_does_to_the_rollup() public {
+    function test_script_reports_effect_of_next_l1_fork() public {
         Deploy.Plan memory p;
         p.forkMode = IRollup.ForkMode.Follow;
         assertEq(forksOf(p), "forks: follow. Blocks have the fork that L1 had at their timestamp.");
@@ -47,7 +47,7 @@ contract VerifyInForceTest is VerifyFixture {
         );
     }
 
-    function test_the_script_says_who_may_pause_the_queue() public {
+    function test_script_reports_guardian_of_queue() public {
         Deploy.Plan memory p;
         assertEq(guardianOf(p), "guardian: none. No account can pause deposits or delay claims.");
         p.guardian = address(0xaa);
@@ -61,7 +61,7 @@ contract VerifyInForceTest is VerifyFixture {
 
     // ------------------------------------------------------------------ changes by the owner
 
-    function test_what_an_owner_has_changed_is_certified_once_the_file_says_so() public {
+    function test_changed_rollup_is_certified_after_file_update() public {
         string[2][] memory changes = new string[2][](2);
         changes[0] = ["forks = \"follow\"", "forks = \"pinned\""];
         changes[1] = [NO_OWNER, OWNER];
@@ -124,7 +124,7 @@ contract VerifyInForceTest is VerifyFixture {
         certifier.parse(text, address(certifier));
     }
 
-    function test_forks_in_force_go_by_name_or_by_schema_and_others_are_refused() public {
+    function test_current_forks_are_named_by_name_or_schema() public {
         string[2] memory good = ["[\"amsterdam\"]", "[5377]"];
         for (uint256 i = 0; i < good.length; ++i) {
             RollupPlan.Plan memory p = certifier.parse(withForks(good[i]), address(certifier));
@@ -158,7 +158,7 @@ contract VerifyInForceTest is VerifyFixture {
     }
 
     /// @dev Blocks have been added: the rollup only stores the state root of the genesis.
-    function test_a_rollup_that_has_moved_is_certified() public {
+    function test_rollup_that_has_moved_is_certified() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
         uint256 head = uint256(vm.load(p.rollup, 0));

@@ -105,7 +105,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         advance(b.input);
     }
 
-    function test_until_amsterdam_the_credit_is_base_fee_times_gas_used() public {
+    function test_credit_until_amsterdam_is_base_fee_times_gas() public {
         uint16[4] memory forks = [L2.PRAGUE, L2.OSAKA, 0x1301, 0x1401];
         for (uint256 i = 0; i < forks.length; ++i) {
             start(forks[i]);
@@ -121,7 +121,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
 
     /// @dev EIP-7778: the gas used of the block includes the refunded gas. docs/formats.md has
     /// these figures.
-    function test_for_cleared_slots_the_product_would_credit_a_quarter_too_much() public {
+    function test_product_would_overcredit_cleared_slots_by_a_quarter() public {
         start(L2.AMSTERDAM);
         (IL2.Head memory head, uint256 burned) = add(CLEARING);
         assertEq(head.gasUsed, 142_050);
@@ -132,7 +132,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
 
     /// @dev EIP-8037: the gas used of the block is the larger of two kinds of gas, and the sender
     /// has paid for both.
-    function test_for_a_new_account_the_product_would_credit_a_tenth_too_little() public {
+    function test_product_would_undercredit_new_account_by_a_tenth() public {
         start(L2.AMSTERDAM);
         (IL2.Head memory head, uint256 burned) = add(bob);
         assertEq(head.gasUsed, 183_600);
@@ -141,7 +141,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertEq(vault.credit(), burned);
     }
 
-    function test_a_block_without_transactions_moves_the_head_and_credits_nothing() public {
+    function test_empty_block_moves_head_and_credits_nothing() public {
         IL2.Sealed memory b = l2.sealBlock(l2.next());
         advance(b.input);
         assertEq(vault.head(), b.head.hash);
@@ -155,7 +155,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertEq(vault.credit(), first + second);
     }
 
-    function test_forged_burned_fees_are_refused() public {
+    function test_forged_burned_fees_are_rejected() public {
         uint16[2] memory forks = [L2.OSAKA, L2.AMSTERDAM];
         for (uint256 i = 0; i < forks.length; ++i) {
             start(forks[i]);
@@ -191,7 +191,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         );
     }
 
-    function test_a_block_is_credited_once() public {
+    function test_block_is_credited_once() public {
         IL2.Sealed memory b = seal(bob);
         advance(b.input);
         uint256 once = vault.credit();
@@ -202,7 +202,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         expectNoChild(b);
     }
 
-    function test_a_block_of_another_branch_or_too_early_is_refused() public {
+    function test_block_of_another_branch_or_time_is_rejected() public {
         IL2.Head memory genesis = l2.head;
         IL2.Sealed memory first = seal(bob);
         IL2.Sealed memory second = seal(bob);
@@ -218,7 +218,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertEq(vault.head(), second.head.hash);
     }
 
-    function test_a_block_that_claims_the_head_as_its_parent_must_be_its_child() public {
+    function test_block_naming_head_as_parent_must_be_child() public {
         advance(seal(bob).input);
         IL2.Head memory head = l2.head;
         l2.sealBlock(l2.next());
@@ -228,7 +228,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         advance(seal(bob).input);
     }
 
-    function test_a_block_of_another_chain_id_is_refused() public {
+    function test_block_of_another_chain_id_is_rejected() public {
         IL2.Sealed memory b = seal(bob);
         uint64 ours = b.head.chainId;
         bytes memory other =
@@ -238,7 +238,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         advance(b.input);
     }
 
-    function test_an_input_of_another_form_is_refused() public {
+    function test_input_of_another_form_is_rejected() public {
         IL2.Sealed memory b = seal(bob);
         bytes memory input = bytes.concat(b.input);
         input[1] = 0x01;
@@ -266,7 +266,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertGt(vault.credit(), 0);
     }
 
-    function test_a_call_without_gas_is_refused() public {
+    function test_call_without_gas_is_rejected() public {
         bytes memory input = seal(bob).input;
         vm.expectRevert(Execute.ExecuteFailed.selector);
         vault.advance{gas: 300_000}(input);
@@ -331,7 +331,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         claim(amount);
     }
 
-    function test_the_treasury_takes_its_credit_once() public {
+    function test_treasury_claims_its_credit_once() public {
         expectExceeded(credited + 1, credited);
         vm.expectEmit(address(vault));
         emit FeeVault.Claimed(credited);
@@ -346,7 +346,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         assertEq(treasury.balance, credited + more);
     }
 
-    function test_no_other_account_claims() public {
+    function test_only_owner_of_exit_claims() public {
         address[3] memory strangers = [bob, address(this), address(vault)];
         for (uint256 i = 0; i < strangers.length; ++i) {
             vm.expectRevert(
@@ -358,7 +358,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         claim(credited);
     }
 
-    function test_no_more_is_paid_than_the_escrow_holds() public {
+    function test_payments_never_exceed_escrow() public {
         vm.deal(address(vault), credited - 1);
         vm.expectRevert(
             abi.encodeWithSelector(FeeVault.EscrowShort.selector, credited, credited - 1)
@@ -396,7 +396,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         assertEq(address(vault).balance, held - taken);
     }
 
-    function test_a_treasury_that_claims_while_it_is_paid_gets_its_credit_once() public {
+    function test_reentrant_treasury_claim_is_paid_once() public {
         ReentrantTreasury reentrant = new ReentrantTreasury();
         creditTo(address(reentrant));
         uint256 state = vm.snapshotState();
@@ -416,7 +416,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         assertEq(vault.credit(), 0);
     }
 
-    function test_a_payment_that_fails_leaves_the_credit() public {
+    function test_payment_that_fails_leaves_credit() public {
         Moody moody = new Moody("");
         creditTo(address(moody));
         vm.expectRevert(

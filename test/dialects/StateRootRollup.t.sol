@@ -51,7 +51,7 @@ contract StateRootRollupTest is ExecuteTest {
 
     // ------------------------------------------------------------------ its form
 
-    function test_blocks_and_batches_lead_from_state_root_to_state_root() public {
+    function test_blocks_and_batches_connect_state_roots() public {
         expectAccepted(l2.next());
         bytes[] memory inputs = new bytes[](3);
         uint256 gasUsed;
@@ -66,7 +66,7 @@ contract StateRootRollupTest is ExecuteTest {
         assertEq(rollup.stateRoot(), l2.head.stateRoot);
     }
 
-    function test_each_part_of_a_claim_is_checked() public {
+    function test_each_part_of_claim_is_checked() public {
         IL2.Sealed memory b = sealNext(l2.next());
         (bytes32 post, uint256 gasUsed) = (b.head.stateRoot, b.head.gasUsed);
         expectFalse(~post, gasUsed, b.input);
@@ -80,7 +80,7 @@ contract StateRootRollupTest is ExecuteTest {
         expectFalse(post, gasUsed, b.input);
     }
 
-    function test_a_false_claim_costs_more_than_a_true_one_and_can_be_caught() public {
+    function test_false_claim_costs_more_and_can_be_caught() public {
         IL2.Sealed memory b = sealNext(l2.next());
         (bytes32 pre, bytes32 post) = (rollup.stateRoot(), b.head.stateRoot);
         DrakeCaller caller = new DrakeCaller();
@@ -93,7 +93,7 @@ contract StateRootRollupTest is ExecuteTest {
         assertGe(paidByLie, paid);
     }
 
-    function test_an_l1_without_it_or_a_call_without_gas_is_no_answer() public {
+    function test_missing_execute_or_gas_reverts() public {
         // Many transfers, so that a 64th of too little gas is sufficient for the error.
         for (uint256 i = 0; i < 20; ++i) {
             l2.transfer("bob", bob, 1);
@@ -112,32 +112,32 @@ contract StateRootRollupTest is ExecuteTest {
 
     // ------------------------------------------------------------------ unchecked fields
 
-    function test_it_cannot_say_when_a_block_was_made() public {
+    function test_contract_cannot_check_timestamps() public {
         IL2.Block memory b = l2.next();
         b.timestamp += 10 * 365 days;
         expectAccepted(b);
     }
 
-    function test_it_cannot_say_who_gets_the_fees() public {
+    function test_contract_cannot_check_fee_recipient() public {
         IL2.Block memory b = l2.next();
         b.feeRecipient = makeAddr("builder");
         expectAccepted(b);
     }
 
-    function test_it_cannot_say_what_the_l2_learns_of_l1() public {
+    function test_contract_accepts_any_anchor() public {
         IL2.Block memory b = l2.next();
         b.anchor = keccak256("an L1 on which a message credits the builder with all ETH");
         expectAccepted(b);
     }
 
-    function test_it_cannot_say_how_large_blocks_are() public {
+    function test_contract_cannot_bound_gas_limit() public {
         IL2.Block memory b = l2.next();
         b.gasLimit = l2.head.gasLimit - l2.head.gasLimit / 1025;
         expectAccepted(b);
     }
 
     /// @dev Two chains with different blocks and the same state.
-    function test_it_cannot_say_which_chain_a_block_continues() public {
+    function test_contract_cannot_check_parent_hash() public {
         bytes32 ours = l2.head.hash;
         IL2.Genesis memory g = L2.defaults();
         L2.fund(g, "alice", 1000 ether);
@@ -153,7 +153,7 @@ contract StateRootRollupTest is ExecuteTest {
 
     /// @dev The caller of `advance` alone decides on the content of a block, since the contract
     /// reads no transactions.
-    function test_it_cannot_say_what_must_be_in_a_block() public {
+    function test_contract_cannot_require_block_contents() public {
         advance(l2.sealBlock(l2.next()));
         assertEq(l2.nonceOf(L2.account("alice")), 0);
     }

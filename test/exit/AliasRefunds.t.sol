@@ -63,7 +63,7 @@ contract AliasRefundsTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ ETH
 
-    function test_wallet_gets_its_unrelayed_ether() public {
+    function test_wallet_receives_its_unrelayed_ether() public {
         IL1MessageQueue.Message memory m = depositEther(5 ether, 3, 50_000);
         close();
         address[7] memory callers = others();
@@ -87,7 +87,7 @@ contract AliasRefundsTest is TokenExitFixture {
         vm.stopPrank();
     }
 
-    function test_wallet_gets_its_kept_ether() public {
+    function test_wallet_receives_its_stored_ether() public {
         IL1MessageQueue.Message memory m = depositEther(5 ether, 3, 50_000);
         parkAll();
         close();
@@ -101,7 +101,7 @@ contract AliasRefundsTest is TokenExitFixture {
     }
 
     /// @dev Messages by `L2Accounts` give each L1 address an alias account, with code or without.
-    function test_refunds_of_an_eoas_alias_are_its_own() public {
+    function test_eoa_alias_keeps_its_refunds() public {
         address[2] memory owners = [bob, holder];
         for (uint256 i = 0; i < 2; ++i) {
             send(wallet, AliasAddresses.account(owners[i]), 1 ether, 0, 0, "");
@@ -124,7 +124,7 @@ contract AliasRefundsTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ tokens
 
-    function test_wallet_gets_tokens_that_another_deposited() public {
+    function test_wallet_receives_tokens_deposited_by_another() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, account, 100, 3, GAS);
         close();
         bytes[] memory bridgeProof = proveCode(l2Bridge);
@@ -143,7 +143,7 @@ contract AliasRefundsTest is TokenExitFixture {
         vm.stopPrank();
     }
 
-    function test_wallet_gets_kept_tokens_of_another_depositor() public {
+    function test_wallet_receives_stored_tokens_of_another_depositor() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, account, 100, 3, GAS);
         parkAll();
         close();
@@ -159,7 +159,7 @@ contract AliasRefundsTest is TokenExitFixture {
     }
 
     /// @dev An alias account withdrew, and another account sent the withdrawal back.
-    function test_wallet_gets_withdrawal_that_another_sent_back() public {
+    function test_wallet_receives_withdrawal_returned_by_another() public {
         address owner = alice;
         address from = AliasAddresses.account(owner);
         deposit(token, from, 100);

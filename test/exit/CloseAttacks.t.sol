@@ -50,7 +50,7 @@ contract CloseAttacksTest is ExitFixture {
     }
 
     /// @dev The only sequencer, or the builders of L1, include nothing of others until then.
-    function test_a_censoring_sequencer_cannot_close() public {
+    function test_censoring_sequencer_cannot_close() public {
         policy = address(new PermissionedSequencing(sequencer, address(0), OPEN_AFTER - 1));
         setUp();
         skip(LOST_AFTER - 1);
@@ -72,7 +72,7 @@ contract CloseAttacksTest is ExitFixture {
     }
 
     /// @dev A pause stops messages and large claims, and no block.
-    function test_a_pausing_guardian_cannot_close() public {
+    function test_pausing_guardian_cannot_close() public {
         advance();
         vm.startPrank(guard);
         queue.pause();
@@ -87,7 +87,7 @@ contract CloseAttacksTest is ExitFixture {
     }
 
     /// @dev Nor does it stop the exit.
-    function test_a_pausing_guardian_cannot_stop_exits() public {
+    function test_pausing_guardian_cannot_stop_exits() public {
         l2.transfer("alice", bob, 1);
         advance();
         close();
@@ -101,7 +101,7 @@ contract CloseAttacksTest is ExitFixture {
 
     /// @dev A message in each L1 block fills the ring of checkpoints, so that `send` accepts no
     /// more. The next block has to relay four of them, and no more.
-    function test_a_full_ring_cannot_close() public {
+    function test_full_ring_cannot_close() public {
         advance();
         for (uint256 i = 0; i < 5; ++i) {
             send(bob, 1, 0, "");

@@ -115,7 +115,7 @@ contract DepositExitTest is TokenExitFixture {
         assertOwed(token, 0);
     }
 
-    function test_kept_deposits_to_undeployed_bridge_are_returned_once() public {
+    function test_stored_deposits_to_undeployed_bridge_are_returned_once() public {
         withoutL2Bridge();
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
         arrive();
@@ -128,7 +128,7 @@ contract DepositExitTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ never relayed
 
-    function test_deposits_that_were_not_relayed_are_returned_once() public {
+    function test_unrelayed_deposits_are_returned_once() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
         bridgeProof = proveCode(l2Bridge);
         refused(carol, abi.encodeWithSelector(IRollupExit.NotClosed.selector), d);
@@ -148,7 +148,7 @@ contract DepositExitTest is TokenExitFixture {
         assertOwed(token, 0);
     }
 
-    function test_the_account_that_is_paid_follows_from_the_deposit() public {
+    function test_paid_account_follows_from_deposit() public {
         address account = AliasAddresses.account(alice);
         address[4] memory refundTo = [carol, account, address(0), alice];
         uint128[4] memory fees_ = [uint128(1), 2, 3, 4];
@@ -179,7 +179,7 @@ contract DepositExitTest is TokenExitFixture {
         assertOwed(token, 0);
     }
 
-    function test_only_a_deposit_as_it_was_sent_is_returned() public {
+    function test_only_unmodified_deposit_is_returned() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
         IL2TokenBridge.Deposit memory other = deposit(token, alice, bob, carol, 70, 3, GAS);
         // A registration is a message of the bridge too.
@@ -229,7 +229,7 @@ contract DepositExitTest is TokenExitFixture {
     }
 
     /// @dev The deployer of the bridge on the L2 may own its address on L1.
-    function test_the_owner_of_the_bridge_address_takes_fees_at_most() public {
+    function test_owner_of_bridge_address_takes_only_fees() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, alice, 100, 3, GAS);
         IL2TokenBridge.Deposit memory other = deposit(token, alice, bob, alice, 50, 5, GAS);
         end();
@@ -249,7 +249,7 @@ contract DepositExitTest is TokenExitFixture {
     }
 
     /// @dev It only harms itself, and only with a fee.
-    function test_a_recipient_without_eth_gets_deposits_without_fee() public {
+    function test_recipient_without_eth_gets_deposits_without_fee() public {
         Depositor rejecting = new Depositor();
         address account = address(rejecting);
         IL2TokenBridge.Deposit memory free = deposit(token, alice, bob, account, 1, 0, GAS);
@@ -269,7 +269,7 @@ contract DepositExitTest is TokenExitFixture {
         assertEq(account.balance, 5);
     }
 
-    function test_a_rejected_recipient_of_a_deposit_is_paid_later() public {
+    function test_rejected_deposit_recipient_is_paid_later() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, carol, 100, 3, GAS);
         IL2TokenBridge.Deposit memory lost = deposit(token, alice, bob, address(queue), 100, 0, GAS);
         end();
@@ -291,7 +291,7 @@ contract DepositExitTest is TokenExitFixture {
     }
 
     /// @dev A withdrawal that was sent back is a deposit of the account that sent it back.
-    function test_a_withdrawal_that_was_sent_back_is_returned() public {
+    function test_withdrawal_that_was_sent_back_is_returned() public {
         deposit(token, bob, 100);
         arrive();
         IL1TokenBridge.Withdrawal memory w = withdraw("bob", wallet, carol, 100);
@@ -325,7 +325,7 @@ contract DepositExitTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ kept by the L2
 
-    function test_deposits_that_the_l2_kept_are_returned_once() public {
+    function test_stored_deposits_are_returned_once() public {
         // Failed, parked, and delivered.
         IL2TokenBridge.Deposit[3] memory list;
         list[0] = deposit(token, alice, bob, AliasAddresses.account(alice), 1, 3, 1000);
@@ -370,7 +370,7 @@ contract DepositExitTest is TokenExitFixture {
     }
 
     /// @dev It has left the messenger as a withdrawal.
-    function test_a_kept_deposit_that_was_sent_to_l1_is_not_returned() public {
+    function test_cancelled_deposit_is_not_returned() public {
         IL2TokenBridge.Deposit memory d = deposit(token, alice, bob, bob, 8, 0, 1000);
         IL2TokenBridge.Deposit memory other = deposit(token, alice, bob, bob, 1, 0, 1000);
         arrive();

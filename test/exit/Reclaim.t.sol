@@ -24,7 +24,7 @@ contract ReclaimTest is ExitFixture {
         exit_.returnMessage(message(index), states[0], last(), hashes(0, sent.length));
     }
 
-    function test_a_sender_reclaims_what_a_contract_would_get() public {
+    function test_sender_reclaims_message_to_contract() public {
         send(wallet, holder, 2 ether, 3, 100_000, "data");
         bytes[] memory proof = proveCode(holder);
         vm.startPrank(alice);
@@ -109,7 +109,7 @@ contract ReclaimTest is ExitFixture {
 
     /// @dev Somebody may control the address of the contract on L1. The sender may hold more for the
     /// message than its ETH, so its own call must not depend on that account.
-    function test_a_refund_account_that_was_paid_does_not_block_the_sender() public {
+    function test_paid_refund_account_does_not_block_sender() public {
         send(wallet, holder, 2 ether, 3, 100_000, "data");
         send(wallet, holder, 4 ether, 0, 100_000, "data");
         close();
@@ -135,7 +135,7 @@ contract ReclaimTest is ExitFixture {
         giveBack(1);
     }
 
-    function test_kept_messages_are_reclaimed_once() public {
+    function test_stored_messages_are_reclaimed_once() public {
         // Fails: an account without code is called. Its fee was paid to the relayer.
         send(makeAddr("no code"), holder, 2 ether, 5, 100_000, "data");
         arrive();

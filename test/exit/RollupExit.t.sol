@@ -34,7 +34,7 @@ contract RollupExitTest is ExitFixture {
 
     // ------------------------------------------------------------------ the end
 
-    function test_only_a_lost_rollup_is_closed() public {
+    function test_only_lost_rollup_is_closed() public {
         advance();
         IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
         (bytes[] memory account, bytes[] memory slot) = (p.nodes, p.slots[0].nodes);
@@ -52,7 +52,7 @@ contract RollupExitTest is ExitFixture {
     }
 
     /// @dev One block of anyone, in the last second, is sufficient.
-    function test_a_block_keeps_the_rollup_open() public {
+    function test_block_keeps_rollup_open() public {
         advance();
         skip(LOST_AFTER - 1);
         rollup.advance(one(l2.seal()), none());
@@ -64,7 +64,7 @@ contract RollupExitTest is ExitFixture {
     }
 
     /// @dev A rollup may start from a genesis that is much older than its contracts.
-    function test_an_old_genesis_is_not_lost_at_the_deployment() public {
+    function test_old_genesis_is_not_lost_at_deployment() public {
         skip(LOST_AFTER);
         deploy();
         exit_ = new RollupExit(address(queue), LOST_AFTER);
@@ -76,7 +76,7 @@ contract RollupExitTest is ExitFixture {
         exit_.close(p.nodes, p.slots[0].nodes);
     }
 
-    function test_a_closed_rollup_accepts_no_block_and_no_message() public {
+    function test_closed_rollup_rejects_blocks_and_messages() public {
         advance();
         send(bob, 1 ether, 0, "");
         arrive();
@@ -97,7 +97,7 @@ contract RollupExitTest is ExitFixture {
         queue.send{value: 1 ether}(bob, bob, 0, 0, "");
     }
 
-    function test_only_the_exit_takes_from_the_queue() public {
+    function test_only_exit_withdraws_from_queue() public {
         expectRefused(abi.encodeWithSelector(IL1MessageQueue.NotExit.selector, address(this)));
         queue.closeAndPay(address(this), 1);
         vm.prank(address(exit_));
@@ -105,7 +105,7 @@ contract RollupExitTest is ExitFixture {
         assertEq(bob.balance, 1);
     }
 
-    function test_times_that_are_too_short_are_refused() public {
+    function test_times_that_are_too_short_are_rejected() public {
         // The queue pays for the first one only.
         address expected = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         expectRefused(
@@ -127,7 +127,7 @@ contract RollupExitTest is ExitFixture {
         assertEq(exit_.LOST_AFTER(), least);
     }
 
-    function test_the_time_is_longer_than_all_delays_of_the_rollup() public {
+    function test_lost_time_exceeds_all_rollup_delays() public {
         uint64 least = RELAY_DEADLINE + 2 * (60 days + OPEN_AFTER);
         deploy();
         vm.mockCall(
@@ -175,7 +175,7 @@ contract RollupExitTest is ExitFixture {
         assertEq(bob.balance, 1003 ether);
     }
 
-    function test_contracts_of_the_l2_are_not_paid() public {
+    function test_l2_contracts_are_not_paid() public {
         advance();
         close();
         for (uint256 i = 0; i < 2; ++i) {
@@ -219,7 +219,7 @@ contract RollupExitTest is ExitFixture {
     }
 
     /// @dev Neither the same account nor another one, whose payment the lock of the queue rejects.
-    function test_a_recipient_that_calls_back_is_paid_once() public {
+    function test_recipient_that_calls_back_is_paid_once() public {
         ReenteringWallet paid = new ReenteringWallet();
         address account = AliasAddresses.account(address(paid));
         send(account, 2 ether, 0, "");
@@ -263,7 +263,7 @@ contract RollupExitTest is ExitFixture {
         queue.claim(m, proof, bob);
     }
 
-    function test_messages_that_were_not_relayed_are_returned() public {
+    function test_unrelayed_messages_are_returned() public {
         send(bob, 1 ether, 0, "");
         arrive();
         // Index 1 and 2 in one L1 block, 3 in another; refunds to bob, to the sender's alias
@@ -320,7 +320,7 @@ contract RollupExitTest is ExitFixture {
         vm.stopPrank();
     }
 
-    function test_a_message_without_refund_account_returns_to_its_sender() public {
+    function test_message_without_refund_account_returns_to_sender() public {
         send(wallet, address(0), 2 ether, 3, 0, "");
         close();
         vm.deal(alice, 0);
@@ -334,7 +334,7 @@ contract RollupExitTest is ExitFixture {
         assertEq(alice.balance, 2 ether + 3);
     }
 
-    function test_messages_that_the_l2_kept_are_returned() public {
+    function test_stored_messages_are_returned() public {
         // A call of an account without code fails, and its fee is the relayer's.
         send(makeAddr("no code"), alice, 2 ether, 5, 100_000, "data");
         arrive();

@@ -87,7 +87,7 @@ contract TokenConservationTest is TokenExitFixture {
     }
 
     /// forge-config: default.fuzz.runs = 48
-    function testFuzz_everything_is_paid_once_and_the_rest_is_in_contracts(uint256 seed) public {
+    function testFuzz_tokens_are_paid_once_and_rest_stays_escrowed(uint256 seed) public {
         random = seed;
         deposits.push(deposit(token, alice, bob, bob, 1e12, 0, GAS));
         arrive();

@@ -17,7 +17,7 @@ import {TokenExitFixture} from "./TokenExitFixture.sol";
 contract TokenExitTest is TokenExitFixture {
     using L2 for L2.Chain;
 
-    function test_the_slot_is_where_the_token_has_the_balance() public {
+    function test_slot_contains_token_balance() public {
         deposit(token, bob, 100);
         arrive();
         assertEq(balanceOnL2(token, bob), 100);
@@ -82,7 +82,7 @@ contract TokenExitTest is TokenExitFixture {
     }
 
     /// @dev A contract of the L2 that looks like the token of a token on L1, and one of no token.
-    function test_no_other_contract_stands_for_a_token() public {
+    function test_only_registered_clone_represents_token() public {
         deposit(token, carol, 100);
         arrive();
         address fake = l2.deploy("bob", type(Token).creationCode);
@@ -113,7 +113,7 @@ contract TokenExitTest is TokenExitFixture {
         assertEq(token.balanceOf(carol), 100);
     }
 
-    function test_only_the_last_state_counts() public {
+    function test_only_last_state_counts() public {
         deposit(token, bob, 100);
         arrive();
         ITokenExit.TokenProof memory old = proofOf(token, bob);
@@ -141,7 +141,7 @@ contract TokenExitTest is TokenExitFixture {
         assertEq(token.balanceOf(alice), 60);
     }
 
-    function test_one_proof_of_a_token_serves_all() public {
+    function test_token_proof_is_shared_by_exits() public {
         ListingToken other = new ListingToken();
         register(other);
         deposit(token, bob, 100);
@@ -166,7 +166,7 @@ contract TokenExitTest is TokenExitFixture {
         assertEq(other.balanceOf(carol), 3);
     }
 
-    function test_contracts_of_the_l2_are_not_paid() public {
+    function test_l2_contracts_are_not_paid() public {
         deposit(token, holder, 100);
         deposit(token, delegating, 30);
         arrive();
@@ -225,7 +225,7 @@ contract TokenExitTest is TokenExitFixture {
     }
 
     /// @dev The reverse order, though nobody owns the address of an alias account.
-    function test_an_alias_account_is_paid_once_in_either_way() public {
+    function test_alias_account_is_paid_once_by_either_path() public {
         address account = AliasAddresses.account(wallet);
         deposit(token, account, 100);
         deposit(token, bob, 100);
@@ -261,7 +261,7 @@ contract TokenExitTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ hostile tokens
 
-    function test_a_token_that_rejects_a_recipient_can_be_paid_later() public {
+    function test_token_that_rejects_recipient_is_paid_later() public {
         deposit(token, bob, 100);
         arrive();
         close();
@@ -276,7 +276,7 @@ contract TokenExitTest is TokenExitFixture {
         assertOwed(token, 0);
     }
 
-    function test_a_token_that_calls_back_is_rejected() public {
+    function test_token_that_calls_back_is_rejected() public {
         OnceCallingToken calling = new OnceCallingToken();
         register(calling);
         deposit(calling, bob, 100);
@@ -305,7 +305,7 @@ contract TokenExitTest is TokenExitFixture {
         assertEq(calling.balanceOf(alice), 30);
     }
 
-    function test_fees_of_a_token_are_the_recipients() public {
+    function test_transfer_fees_are_paid_by_recipient() public {
         FeeToken taxed = new FeeToken(10);
         register(taxed);
         deposit(taxed, bob, 100);
@@ -317,7 +317,7 @@ contract TokenExitTest is TokenExitFixture {
         assertOwed(taxed, 0);
     }
 
-    function test_a_payment_takes_no_more_than_its_amount() public {
+    function test_payment_debits_at_most_its_amount() public {
         ToppingToken topping = new ToppingToken();
         register(topping);
         topping.give(alice, 1000);
@@ -357,7 +357,7 @@ contract TokenExitTest is TokenExitFixture {
 
     // ------------------------------------------------------------------ withdrawals
 
-    function test_withdrawals_are_paid_besides_what_is_left() public {
+    function test_withdrawals_are_paid_apart_from_exits() public {
         deposit(token, bob, 100);
         arrive();
         IL1TokenBridge.Withdrawal memory first = withdraw("bob", carol, carol, 10);
@@ -377,7 +377,7 @@ contract TokenExitTest is TokenExitFixture {
         queue.claim(m, proof, carol);
     }
 
-    function test_a_withdrawal_is_not_sent_back_to_a_closed_rollup() public {
+    function test_withdrawal_is_not_returned_to_closed_rollup() public {
         deposit(token, bob, 100);
         arrive();
         IL1TokenBridge.Withdrawal memory w = withdraw("bob", carol, carol, 100);

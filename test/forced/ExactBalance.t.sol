@@ -28,7 +28,7 @@ contract ExactBalanceTest is RealRollup {
         skip(FORCED_DELAY);
     }
 
-    function test_who_owns_just_what_it_costs_can_send_it() public {
+    function test_sender_with_exact_cost_can_submit() public {
         IRollup.ForcedTransaction memory t = submitted("rich enough");
         bytes[] memory inputs = one(l2.seal());
         IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Invalid));
@@ -36,7 +36,7 @@ contract ExactBalanceTest is RealRollup {
         rollup.advance(inputs, e);
     }
 
-    function test_who_owns_a_wei_less_cannot() public {
+    function test_sender_lacking_one_wei_cannot_submit() public {
         IRollup.ForcedTransaction memory t = submitted("too poor");
         bytes[] memory inputs = one(l2.seal());
         rollup.advance(inputs, one(discharge(t, IRollup.Outcome.Invalid)));

@@ -171,12 +171,12 @@ contract ForcedBoundsTest is RealRollup {
 
     // ------------------------------------------------------------------ prices
 
-    function test_cap_of_just_the_margin_may_wait() public {
+    function test_cap_of_just_margin_may_wait() public {
         assertTrue(submit(signedTransfer("alice", 0, 8 gwei)).priced);
         assertFalse(submit(signedTransfer("alice", 0, 8 gwei - 1)).priced);
     }
 
-    function test_transaction_that_just_pays_does_not_wait() public {
+    function test_transaction_at_base_fee_does_not_wait() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE));
         assertTrue(t.priced);
         skip(FORCED_DELAY);

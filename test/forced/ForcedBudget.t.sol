@@ -33,7 +33,7 @@ contract ForcedBudgetTest is RealRollup {
         }
     }
 
-    function test_copies_need_no_proof_of_their_own() public {
+    function test_copies_share_one_proof() public {
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](20);
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         for (uint256 i = 0; i < 20; ++i) {
@@ -48,7 +48,7 @@ contract ForcedBudgetTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 20);
     }
 
-    function test_what_was_shown_of_one_transaction_is_not_more_than_it_shows() public {
+    function test_shown_account_proves_only_its_own_state() public {
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](2);
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         t[0] = submit(raw);
@@ -66,7 +66,7 @@ contract ForcedBudgetTest is RealRollup {
         expectRefused(input, refer(t, 0), error_);
     }
 
-    function test_a_proof_is_good_for_all_of_its_account() public {
+    function test_proof_is_valid_for_whole_account() public {
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](3);
         for (uint64 i = 0; i < 3; ++i) {
             t[i] = submit(signedTransfer("alice", 5 - i, GENEROUS));
@@ -81,7 +81,7 @@ contract ForcedBudgetTest is RealRollup {
 
     // ------------------------------------------------------------------ the budget
 
-    function test_a_block_owes_what_fits_the_budget_and_no_more() public {
+    function test_block_owes_only_what_fits_budget() public {
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](8);
         bytes[] memory raw = new bytes[](8);
         for (uint64 i = 0; i < 8; ++i) {
@@ -113,7 +113,7 @@ contract ForcedBudgetTest is RealRollup {
     }
 
     /// @dev A builder cannot use up the budget by proving the same account repeatedly.
-    function test_proofs_that_are_not_needed_take_nothing_of_the_budget() public {
+    function test_unneeded_proofs_use_no_budget() public {
         IRollup.Evidence memory e = none();
         e.forced = new IRollup.ForcedBatch[](1);
         e.forced[0].discharges = new IRollup.Discharge[](12);
@@ -131,7 +131,7 @@ contract ForcedBudgetTest is RealRollup {
         expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 11));
     }
 
-    function test_a_block_deals_with_sixty_four_at_most_and_owes_no_more() public {
+    function test_block_discharges_at_most_64_transactions() public {
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](65);
         for (uint64 i = 0; i < 65; ++i) {
             t[i] = submit(signedTransfer("alice", i, 0));
@@ -278,21 +278,21 @@ contract ForcedGasBudgetTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    function test_a_block_owes_four_million_gas() public {
+    function test_block_owes_four_million_gas() public {
         assertHolds(2_000_000, 2_000_000);
     }
 
-    function test_a_block_owes_no_more_than_four_million_gas() public {
+    function test_block_owes_at_most_four_million_gas() public {
         assertHoldsNot(2_000_000, 2_000_001);
     }
 
-    function test_a_small_block_owes_all_of_its_gas() public {
+    function test_small_block_owes_its_whole_gas() public {
         gasLimit = 3_200_000;
         super.setUp();
         assertHolds(1_600_000, 1_600_000);
     }
 
-    function test_a_small_block_owes_no_more_than_its_gas() public {
+    function test_small_block_owes_at_most_its_gas() public {
         gasLimit = 3_200_000;
         super.setUp();
         assertHoldsNot(1_600_000, 1_600_001);

@@ -33,7 +33,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ due
 
-    function test_before_it_is_due_a_transaction_is_not_demanded() public {
+    function test_transaction_before_due_time_is_not_required() public {
         submit(signedTransfer("alice", 0, GENEROUS));
         skip(FORCED_DELAY - MAX_LAG);
         advance();
@@ -41,7 +41,7 @@ contract ForcedDutyTest is RealRollup {
         assertHead();
     }
 
-    function test_a_due_transaction_is_in_the_block_or_the_block_is_refused() public {
+    function test_block_omitting_due_transaction_is_rejected() public {
         (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         IL2.Head memory parent = l2.head;
         bytes memory without = l2.seal();
@@ -64,7 +64,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(d.forcedFirstSince, l2.head.timestamp);
     }
 
-    function test_what_was_due_before_the_rollup_was_there_is_owed_by_its_first_block() public {
+    function test_first_block_owes_transaction_due_before_deployment() public {
         l2.create(genesis());
         bytes memory header = GenesisHeaders.encode(l2.head);
         makeQueues(1_000_000, 16_384);
@@ -80,9 +80,7 @@ contract ForcedDutyTest is RealRollup {
         assertHead();
     }
 
-    function testFuzz_the_place_in_the_block_must_be_the_right_one(uint8 before, uint8 claimed)
-        public
-    {
+    function testFuzz_position_in_block_must_match(uint8 before, uint8 claimed) public {
         before = before % 6;
         claimed = claimed % 8;
         (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
@@ -109,7 +107,7 @@ contract ForcedDutyTest is RealRollup {
         assertHead();
     }
 
-    function test_what_follows_and_is_not_due_is_shown() public {
+    function test_next_transaction_is_shown_not_due() public {
         (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         IRollup.ForcedTransaction memory n = submit(signedTransfer("alice", 1, GENEROUS));
         nextL1Block();
@@ -136,7 +134,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedDue, n.submittedAt + FORCED_DELAY);
     }
 
-    function test_a_batch_of_nothing_says_nothing() public {
+    function test_empty_batch_proves_nothing() public {
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
         uint64 due = rollup.duties().forcedDue;
@@ -147,7 +145,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 0);
     }
 
-    function test_a_batch_for_no_block_of_the_call_is_refused() public {
+    function test_batch_for_missing_block_is_rejected() public {
         (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         l2.raw(raw);
         bytes memory input = l2.seal();
@@ -159,7 +157,7 @@ contract ForcedDutyTest is RealRollup {
         expectRefused(input, e, abi.encodeWithSelector(IRollup.ForcedBatchUnused.selector, 1, 1));
     }
 
-    function test_before_it_is_due_a_transaction_can_be_included_and_nothing_else() public {
+    function test_transaction_before_due_time_can_only_be_included() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
@@ -176,7 +174,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    function test_what_follows_and_is_due_is_not_left_over() public {
+    function test_due_transaction_after_batch_is_not_omitted() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         (IRollup.ForcedTransaction memory n,) = dueTransfer(1, GENEROUS);
@@ -190,7 +188,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     /// @dev Duties are due at different times.
-    function test_a_block_that_owes_a_relay_owes_no_forced_transaction_yet() public {
+    function test_owed_relay_postpones_forced_transaction() public {
         uint256 later = uint256(rollup.duties().forcedDue) + 10 days;
         setForcedDue(later);
         submit(signedTransfer("alice", 0, GENEROUS));
@@ -207,7 +205,7 @@ contract ForcedDutyTest is RealRollup {
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
     }
 
-    function test_a_transaction_is_due_from_the_second_on_that_the_rollup_has_noted() public {
+    function test_transaction_is_due_from_recorded_timestamp() public {
         dueTransfer(0, GENEROUS);
         uint256 now_ = vm.getBlockTimestamp();
         bytes memory input = l2.seal();
@@ -220,7 +218,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     /// @dev Otherwise an operator could postpone the expiry without any work.
-    function test_a_batch_without_discharges_does_not_move_the_time_to_expire() public {
+    function test_batch_without_discharges_does_not_postpone_expiry() public {
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
         uint64 start = rollup.duties().forcedFirstSince;
@@ -232,7 +230,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     /// @dev The expiry does not run while blocks have to relay older messages.
-    function test_a_block_that_relays_older_messages_moves_the_time_to_expire() public {
+    function test_relay_of_older_messages_postpones_expiry() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
@@ -250,7 +248,7 @@ contract ForcedDutyTest is RealRollup {
     // ------------------------------------------------------------------ invalid
 
     /// @dev EIP-3607. Nobody can deploy code at the address of an EOA, but a genesis can.
-    function test_a_sender_with_code_excuses() public {
+    function test_sender_with_code_excuses() public {
         (IRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
         bytes memory input = l2.seal();
         IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
@@ -289,7 +287,7 @@ contract ForcedDutyTest is RealRollup {
         d.accountProof = l2.prove(t.to).nodes;
     }
 
-    function test_a_transfer_to_an_account_with_code_is_not_demanded() public {
+    function test_transfer_to_contract_is_not_required() public {
         IRollup.ForcedTransaction memory t = dueTo(CODE, "", 21_000);
         bytes memory input = l2.seal();
         expectRefused(input, none(), first(IRollup.ForcedTransactionOmitted.selector));
@@ -303,7 +301,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    function test_a_transfer_to_an_account_without_code_is_demanded() public {
+    function test_transfer_to_account_without_code_is_required() public {
         IRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", 21_000);
         bytes memory input = l2.seal();
         expectRefused(
@@ -313,7 +311,7 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    function test_a_call_of_the_messenger_is_demanded_although_it_has_code() public {
+    function test_call_of_messenger_is_required_despite_code() public {
         bytes memory data = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
         IRollup.ForcedTransaction memory t = dueTo(MESSENGER, data, 300_000);
         bytes memory input = l2.seal();
@@ -335,7 +333,7 @@ contract ForcedDutyTest is RealRollup {
         skip(FORCED_DELAY);
     }
 
-    function test_a_used_nonce_excuses() public {
+    function test_used_nonce_excuses() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         l2.transfer("alice", bob, 7);
@@ -348,13 +346,13 @@ contract ForcedDutyTest is RealRollup {
         rollup.advance(one(input), e);
     }
 
-    function test_a_gap_in_the_nonces_excuses() public {
+    function test_gap_in_nonces_excuses() public {
         (IRollup.ForcedTransaction memory t,) = dueTransfer(1, GENEROUS);
         bytes memory input = l2.seal();
         rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Invalid)));
     }
 
-    function test_an_account_that_cannot_pay_excuses_and_so_does_none() public {
+    function test_sender_without_balance_is_excused() public {
         bytes memory raw = signedTransfer("stranger", 0, GENEROUS);
         IRollup.ForcedTransaction memory t = submit(raw);
         (IRollup.ForcedTransaction memory u,) = dueTransfer(0, type(uint128).max / 1e9);
@@ -368,7 +366,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 2);
     }
 
-    function test_a_sequencer_that_could_send_it_has_no_excuse() public {
+    function test_includable_transaction_cannot_be_excused() public {
         (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         bytes memory input = l2.seal();
         IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
@@ -389,7 +387,7 @@ contract ForcedDutyTest is RealRollup {
         expectRefused(input, one(d), abi.encodeWithSelector(IRollup.NotExpired.selector, 0, expiry));
     }
 
-    function test_a_delegation_is_no_code() public {
+    function test_delegation_is_no_code() public {
         IL2.Transaction memory set = L2.transaction("bob", bob, 0, "");
         set.kind = IL2.Kind.SetCode;
         set.authorizations = new IL2.Authorization[](1);
@@ -410,7 +408,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ price and budget
 
-    function test_less_than_the_base_fee_excuses() public {
+    function test_fee_cap_below_base_fee_is_underpriced() public {
         (IRollup.ForcedTransaction memory t,) = dueTransfer(0, 0);
         bytes memory input = l2.seal();
         rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Underpriced)));
@@ -425,7 +423,7 @@ contract ForcedDutyTest is RealRollup {
         }
     }
 
-    function test_just_the_base_fee_is_no_excuse() public {
+    function test_fee_cap_at_base_fee_is_not_underpriced() public {
         IL2.Head memory parent = l2.head;
         l2.seal();
         uint128 fee = uint128(l2.head.baseFee);
@@ -439,7 +437,7 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    function test_a_full_block_puts_off_until_the_grace_is_over() public {
+    function test_full_block_defers_until_grace_ends() public {
         (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         fillBlock();
         bytes memory input = l2.seal();
@@ -455,7 +453,7 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    function test_nothing_overtakes_what_is_put_off() public {
+    function test_deferred_transaction_is_not_overtaken() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         fillBlock();
@@ -469,7 +467,7 @@ contract ForcedDutyTest is RealRollup {
         rollup.advance(one(input), one(both[0]));
     }
 
-    function test_another_transaction_cannot_be_put_off_in_its_place() public {
+    function test_another_transaction_cannot_be_deferred_instead() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         fillBlock();
@@ -487,7 +485,7 @@ contract ForcedDutyTest is RealRollup {
         rollup.advance(one(input), one(discharge(t, IRollup.Outcome.NoRoom)));
     }
 
-    function test_the_first_expires_when_the_chain_has_stood_still_for_it() public {
+    function test_first_transaction_expires_after_chain_stalled() public {
         (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         skip(FORCED_GRACE + FORCED_EXPIRY);
         bytes memory input = l2.seal();
@@ -495,7 +493,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    function test_the_second_does_not_expire_with_the_first() public {
+    function test_second_does_not_expire_with_first() public {
         IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         skip(FORCED_GRACE + FORCED_EXPIRY);
@@ -511,7 +509,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ exits
 
-    function test_who_is_censored_leaves_by_force() public {
+    function test_censored_user_exits_by_force() public {
         send(alice, 10 ether, 0, "");
         nextL1Block();
         bringOver();

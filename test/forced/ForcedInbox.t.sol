@@ -41,7 +41,7 @@ contract ForcedInboxTest is RealRollup {
         inbox.submit(raw);
     }
 
-    function test_all_that_is_known_of_a_transaction_is_kept_as_a_hash() public {
+    function test_transaction_is_stored_as_one_hash() public {
         bytes memory raw = l2.sign(plain());
         IRollup.ForcedTransaction memory t = submit(raw);
         assertEq(t.hash, keccak256(raw));
@@ -74,7 +74,7 @@ contract ForcedInboxTest is RealRollup {
     }
 
     /// @dev With any gas limit.
-    function test_what_could_execute_any_code_is_refused() public {
+    function test_transaction_that_could_execute_code_is_rejected() public {
         IL2.Transaction memory t = plain();
         t.kind = IL2.Kind.SetCode;
         t.gasLimit = 60_000;
@@ -94,9 +94,7 @@ contract ForcedInboxTest is RealRollup {
         expectRefused(t, error_);
     }
 
-    function testFuzz_anyone_may_submit_and_nothing_depends_on_who_does(address who, uint64 nonce)
-        public
-    {
+    function testFuzz_submission_does_not_depend_on_submitter(address who, uint64 nonce) public {
         vm.assume(nonce != type(uint64).max);
         IL2.Transaction memory t = plain();
         t.nonce = nonce;
@@ -108,7 +106,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(inbox.commitment(1), first);
     }
 
-    function test_transactions_for_another_chain_are_refused() public {
+    function test_transactions_for_another_chain_are_rejected() public {
         IL2.Transaction memory t = plain();
         t.chainId = 1;
         expectRefused(
@@ -118,7 +116,7 @@ contract ForcedInboxTest is RealRollup {
         submit(l2.sign(t));
     }
 
-    function test_what_no_block_could_hold_is_refused() public {
+    function test_transaction_beyond_block_capacity_is_rejected() public {
         IL2.Transaction memory t = plain();
         t.gasLimit = 20_999;
         expectRefused(
@@ -147,7 +145,7 @@ contract ForcedInboxTest is RealRollup {
         return submit(raw);
     }
 
-    function test_gas_is_bounded_by_what_is_known_of_the_target() public {
+    function test_gas_is_bounded_by_known_target() public {
         IL2.Transaction memory t = plain();
         t.gasLimit = 23_000;
         submit(l2.sign(t));
@@ -178,7 +176,7 @@ contract ForcedInboxTest is RealRollup {
         assertTrue(submit(l2.sign(t)).bounded);
     }
 
-    function test_deliveries_to_alias_accounts_are_forced_for_known_targets_only() public {
+    function test_alias_deliveries_are_forced_for_known_targets_only() public {
         IL2Accounts.AccountMessage memory m;
         IL2.Transaction memory t = plain();
         t.gasLimit = 1_000_000;
@@ -209,7 +207,7 @@ contract ForcedInboxTest is RealRollup {
         expectRefused(t, error_);
     }
 
-    function test_without_a_vouched_target_accounts_call_the_messenger_only() public {
+    function test_accounts_without_vouched_target_call_messenger_only() public {
         ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
         assertEq(c.boundedTarget, address(0));
         inbox = new ForcedInbox(c);
@@ -227,7 +225,7 @@ contract ForcedInboxTest is RealRollup {
 
     /// @dev A call of the bounded target may have more gas, so the cost of its code must match its
     /// gas.
-    function test_a_precompile_cannot_be_vouched_for() public {
+    function test_precompile_cannot_be_vouched_for() public {
         ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
         uint16[4] memory precompiles = [0x01, 0x09, 0x0100, 0xffff];
         for (uint256 i = 0; i < 4; ++i) {
@@ -243,7 +241,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(new ForcedInbox(c).BOUNDED_TARGET(), address(0));
     }
 
-    function test_a_transaction_may_be_so_long_and_no_longer() public {
+    function test_transaction_up_to_maximum_length_is_accepted() public {
         bytes memory raw = new bytes(4097);
         vm.expectRevert(
             abi.encodeWithSelector(IForcedInbox.TransactionTooLong.selector, 4097, 4096)
@@ -261,7 +259,7 @@ contract ForcedInboxTest is RealRollup {
     }
 
     /// @dev A bounded target of zero means none, and not the zero address.
-    function test_without_a_bounded_target_none_is_bounded() public {
+    function test_transaction_without_bounded_target_is_unbounded() public {
         bounded = address(0);
         deploy();
         IL2.Transaction memory t = plain();
@@ -279,7 +277,7 @@ contract ForcedInboxTest is RealRollup {
         assertTrue(submit(l2.sign(t)).bounded);
     }
 
-    function testFuzz_the_fee_is_a_share_of_what_gas_and_witness_cost_on_l1(uint64 baseFee) public {
+    function testFuzz_fee_covers_share_of_gas_and_witness(uint64 baseFee) public {
         baseFee = uint64(bound(baseFee, 1, 1e12));
         percent = 150;
         deploy();
@@ -298,7 +296,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(address(inbox).balance, least);
     }
 
-    function testFuzz_what_is_more_than_the_fee_comes_back(uint64 baseFee, uint96 more) public {
+    function testFuzz_excess_fee_is_refunded(uint64 baseFee, uint96 more) public {
         deploy();
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
@@ -310,7 +308,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(address(inbox).balance, least);
     }
 
-    function test_a_submitter_that_refuses_the_change_pays_the_exact_fee() public {
+    function test_submitter_that_rejects_change_pays_exact_fee() public {
         address burner = address(new Burner());
         bytes memory raw = l2.sign(plain());
         vm.fee(7);
@@ -325,7 +323,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(inbox.count(), 1);
     }
 
-    function test_a_queue_whose_entries_cost_nothing_is_refused() public {
+    function test_queue_whose_entries_cost_nothing_is_rejected() public {
         ForcedInbox.Config memory c = forcedConfig(address(rollup));
         c.feePercent = 0;
         vm.expectRevert(IForcedInbox.FeePercentZero.selector);
@@ -334,7 +332,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(new ForcedInbox(c).FEE_PERCENT(), 1);
     }
 
-    function test_an_indexer_finds_submissions_by_submitter_and_by_sender() public {
+    function test_submissions_are_indexed_by_submitter_and_sender() public {
         bytes memory raw = l2.sign(plain());
         IForcedInbox.ForcedTransaction memory entry;
         // Topics are compared, data are not.
@@ -344,7 +342,7 @@ contract ForcedInboxTest is RealRollup {
         inbox.submit(raw);
     }
 
-    function testFuzz_a_cap_with_the_margin_may_wait(uint128 cap) public {
+    function testFuzz_cap_with_margin_may_wait(uint128 cap) public {
         cap = uint128(bound(cap, 0, 1000 gwei));
         IL2.Transaction memory t = plain();
         t.maxFeePerGas = cap;
@@ -356,7 +354,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(rollup.baseFee() % (1 << 24), 0);
     }
 
-    function test_a_call_stores_the_base_fee_of_its_last_block() public {
+    function test_call_stores_base_fee_of_last_block() public {
         for (uint256 way = 0; way < 2; ++way) {
             skip(10);
             bytes[] memory inputs = new bytes[](3);
@@ -371,7 +369,7 @@ contract ForcedInboxTest is RealRollup {
         }
     }
 
-    function test_what_reads_more_takes_more_of_a_block() public {
+    function test_footprint_grows_with_state_reads() public {
         IL2.Transaction memory t = plain();
         t.gasLimit = 1_000_000;
         t.to = MESSENGER;
@@ -383,7 +381,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(submit(raw).footprint, raw.length + 40_000 + 800);
     }
 
-    function test_what_was_there_before_an_l1_block_is_told_apart() public {
+    function test_messages_before_l1_block_are_distinguished() public {
         bytes memory raw = l2.sign(plain());
         assertEq(inbox.countBefore(), 0);
         submit(raw);
@@ -399,7 +397,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(inbox.countBefore(), 3);
     }
 
-    function test_only_the_rollup_discharges() public {
+    function test_only_rollup_discharges() public {
         IForcedSettlement.BlockFacts memory facts;
         IRollup.ForcedBatch memory batch;
         vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotRollup.selector, address(this)));

@@ -80,7 +80,7 @@ contract InclusionProofsTest is AnchorFixture {
     }
 
     /// forge-config: default.fuzz.runs = 32
-    function testFuzz_a_proof_shows_inclusion(uint8 before, uint8 later) public {
+    function testFuzz_proof_shows_inclusion(uint8 before, uint8 later) public {
         (bytes memory input, IRollup.Discharge memory d) =
             sealed_(among(before % 24, later % 24), before % 24);
         rollup.advance(one(input), one(d));
@@ -88,7 +88,7 @@ contract InclusionProofsTest is AnchorFixture {
     }
 
     /// @dev Keys of one, two and three bytes.
-    function test_a_proof_shows_inclusion_behind_many_transactions() public {
+    function test_proof_shows_inclusion_after_many_transactions() public {
         uint64[3] memory positions = [uint64(127), 128, 256];
         uint256 state = vm.snapshotState();
         for (uint256 i = 0; i < 3; ++i) {
@@ -100,7 +100,7 @@ contract InclusionProofsTest is AnchorFixture {
         }
     }
 
-    function test_a_block_in_blobs_discharges_by_proof() public {
+    function test_block_in_blobs_discharges_by_proof() public {
         BlobInputs.install();
         (bytes memory input, IRollup.Discharge memory d) = sealed_(among(1, 2), 1);
         bytes[] memory posted = BlobInputs.post(one(input), 602);
@@ -112,7 +112,7 @@ contract InclusionProofsTest is AnchorFixture {
         assertDischarged();
     }
 
-    function test_a_batch_in_blobs_discharges_by_proof() public {
+    function test_batch_in_blobs_discharges_by_proof() public {
         BlobInputs.install();
         bytes[] memory inputs = new bytes[](1);
         IRollup.Discharge memory d;
@@ -122,7 +122,7 @@ contract InclusionProofsTest is AnchorFixture {
         assertDischarged();
     }
 
-    function test_a_header_of_another_block_is_refused() public {
+    function test_header_of_another_block_is_rejected() public {
         (bytes memory input, IRollup.Discharge memory d) = sealed_(among(1, 1), 1);
         bytes memory good = d.code;
         d.code = bytes.concat(good);
@@ -139,7 +139,7 @@ contract InclusionProofsTest is AnchorFixture {
         assertDischarged();
     }
 
-    function test_another_transaction_is_refused() public {
+    function test_another_transaction_is_rejected() public {
         bytes[] memory all = among(1, 2);
         (bytes memory input, IRollup.Discharge memory d) = sealed_(all, 1);
         bytes[] memory good = d.accountProof;
@@ -166,7 +166,7 @@ contract InclusionProofsTest is AnchorFixture {
     }
 
     /// @dev A trie with one leaf has that leaf as its root.
-    function test_a_position_beside_the_only_leaf_is_refused() public {
+    function test_position_outside_only_leaf_is_rejected() public {
         (bytes memory input, IRollup.Discharge memory d) = sealed_(among(0, 0), 0);
         d.position = 1;
         expectNotIncluded(input, d, 0);
@@ -183,7 +183,7 @@ contract InclusionProofsTest is AnchorFixture {
         );
     }
 
-    function test_a_broken_proof_is_refused() public {
+    function test_broken_proof_is_rejected() public {
         (bytes memory input, IRollup.Discharge memory d) = sealed_(among(1, 2), 1);
         bytes[] memory good = d.accountProof;
         uint256 count = good.length;
@@ -223,7 +223,7 @@ contract InclusionProofsTest is AnchorFixture {
 
     /// @dev A leaf as long as a full branch, with the hash of a forged leaf where a branch has that
     /// of a child.
-    function test_a_transaction_that_looks_like_a_branch_is_refused() public {
+    function test_transaction_encoded_like_branch_is_rejected() public {
         bytes[] memory forgedTrie = new bytes[](1);
         forgedTrie[0] = forcedRaw;
         (bytes32 hash, bytes[] memory forgedLeaf) = TransactionTries.prove(forgedTrie, 0);

@@ -38,7 +38,7 @@ contract CalibrationTest is ExecuteTest {
         }
     }
 
-    function test_gas_is_exact_for_an_input_of_a_megabyte() public {
+    function test_gas_is_exact_for_megabyte_input() public {
         IL2.Transaction memory t = L2.transaction("alice", address(0xb0b), 0, new bytes(125_000));
         t.gasLimit = 1_400_000;
         for (uint256 i = 0; i < 8; ++i) {
@@ -52,7 +52,7 @@ contract CalibrationTest is ExecuteTest {
         assertEq(used, charge + WARM);
     }
 
-    function test_gas_is_exact_when_the_call_holds_no_more_than_the_reserve() public {
+    function test_gas_is_exact_with_only_the_reserve() public {
         bytes memory input = inputOf(0);
         (,, uint64 charge) = L2.verify(input, "");
         // A transfer uses its whole gas limit, so the reserve equals the charge.
@@ -64,7 +64,7 @@ contract CalibrationTest is ExecuteTest {
         assertEq(used, charge - 1 + WARM);
     }
 
-    function test_a_failure_costs_all_that_the_call_was_given_and_returns_nothing() public {
+    function test_failed_call_consumes_all_gas_without_return_data() public {
         bytes memory input = inputOf(0);
         bytes memory refused = L2.broken(input, IL2.Field.StateRoot, bytes32(0), true);
         uint256[3] memory given = [uint256(60_000), 1_000_000, 20_000_000];
@@ -76,7 +76,7 @@ contract CalibrationTest is ExecuteTest {
         }
     }
 
-    function test_other_schedules_charge_what_they_say() public {
+    function test_schedules_charge_documented_gas() public {
         installExecute("gas=ethrex");
         bytes memory input = inputOf(100);
         (bool ok,, uint256 used) = measure(input, 30_000_000);
@@ -84,7 +84,7 @@ contract CalibrationTest is ExecuteTest {
         assertEq(used, l2.head.gasLimit + 16 * input.length + WARM);
     }
 
-    function test_metering_that_stands_still_is_left_so() public {
+    function test_unlimited_metering_is_not_changed() public {
         bytes memory input = inputOf(0);
         vm.pauseGasMetering();
         uint256 before = gasleft();

@@ -124,13 +124,13 @@ abstract contract L2TestBase is ExecuteTest {
 contract L2BlocksTest is L2TestBase {
     using L2 for L2.Chain;
 
-    function test_a_sealed_block_is_one_that_execute_accepts() public {
+    function test_sealed_block_is_one_that_execute_accepts() public {
         l2.transfer("alice", SINK, 1 ether);
         assertAccepted(l2.seal());
         assertEq(l2.balanceOf(SINK), 1 ether);
     }
 
-    function test_an_empty_block_is_one_too() public {
+    function test_empty_block_is_accepted() public {
         assertAccepted(l2.seal());
         assertEq(l2.head.gasUsed, 0);
     }
@@ -145,7 +145,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.balanceOf(SINK), 128 ether);
     }
 
-    function test_a_long_chain_keeps_its_state_and_its_ancestors() public {
+    function test_long_chain_keeps_state_and_ancestors() public {
         address counter =
             l2.deploy("alice", abi.encodePacked(type(Counter).creationCode, uint256(7)));
         Mirror mirror = Mirror(l2.deploy("alice", type(Mirror).creationCode));
@@ -172,7 +172,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.head.number, 2);
     }
 
-    function test_a_block_holds_hundreds_of_transactions() public {
+    function test_block_has_space_for_hundreds_of_transactions() public {
         for (uint256 i = 0; i < 300; ++i) {
             l2.transfer(i % 2 == 0 ? "alice" : "bob", SINK, 1 gwei);
         }
@@ -211,7 +211,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(receipts[3].gasUsed, receipts[3].cumulativeGasUsed - receipts[2].cumulativeGasUsed);
     }
 
-    function test_a_receipt_has_what_a_failed_transaction_returned_and_why_in_words() public {
+    function test_receipt_contains_return_data_and_revert_reason() public {
         address failing = l2.deploy("alice", type(Failing).creationCode);
         Failing f = Failing(failing);
         l2.callFrom("bob", failing, abi.encodeCall(f.says, ("not today")));
@@ -244,7 +244,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(receipts[6].output.length, 0);
     }
 
-    function test_a_signed_transaction_goes_into_a_block_as_it_is() public {
+    function test_signed_transaction_is_included_unchanged() public {
         l2.transfer("alice", SINK, 1);
         IL2.Transaction memory t = L2.transaction("alice", SINK, 2, "");
         bytes memory signed = l2.sign(t);
@@ -258,7 +258,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(s.transactionHashes[1], keccak256(signed));
     }
 
-    function test_a_transaction_may_be_of_any_kind() public {
+    function test_transaction_may_be_of_any_kind() public {
         IL2.Transaction memory t = L2.transaction("alice", SINK, 1, "");
         t.kind = IL2.Kind.Legacy;
         l2.send(t);
@@ -287,14 +287,14 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.nonceOf(L2.account("alice")), 5);
     }
 
-    function test_long_data_is_no_obstacle() public {
+    function test_long_data_is_delivered() public {
         IL2.Transaction memory t = L2.transaction("alice", SINK, 0, new bytes(300_000));
         l2.send(t);
         assertAccepted(l2.seal());
         assertGt(L2.inputOf(l2.head.hash).length, 300_000);
     }
 
-    function test_a_block_says_what_was_chosen() public {
+    function test_sealed_block_has_chosen_fields() public {
         Mirror mirror = Mirror(l2.deploy("alice", type(Mirror).creationCode));
         l2.seal();
         l2.seal();
@@ -330,7 +330,7 @@ contract L2BlocksTest is L2TestBase {
         return L2.proveAt(hash, SINK, new bytes32[](0)).head.parentHash;
     }
 
-    function test_the_time_of_a_block_is_that_of_this_chain_or_the_next_second() public {
+    function test_block_time_is_current_or_next_second() public {
         vm.warp(1_700_000_100);
         l2.seal();
         assertEq(l2.head.timestamp, 1_700_000_100);
@@ -338,7 +338,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.head.timestamp, 1_700_000_101);
     }
 
-    function test_the_fork_is_chosen_by_chain_and_by_block() public {
+    function test_fork_depends_on_chain_and_block() public {
         uint16[4] memory schemas = [L2.CANCUN, L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
         for (uint256 i = 0; i < schemas.length; ++i) {
             IL2.Block memory b = l2.next();
@@ -358,7 +358,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.head.schema, L2.AMSTERDAM);
     }
 
-    function test_a_genesis_has_what_it_was_given() public {
+    function test_genesis_contains_its_allocation() public {
         IL2.Slot[] memory slots = new IL2.Slot[](2);
         slots[0] = IL2.Slot(0, bytes32(uint256(41)));
         slots[1] = IL2.Slot(keccak256("slot"), keccak256("value"));
@@ -393,7 +393,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(uint256(l2.slotOf(address(0x8079), 0)), 1);
     }
 
-    function test_what_cannot_stand_in_a_block_is_named() public {
+    function test_unencodable_fields_are_named() public {
         IL2.Transaction memory t = L2.transaction("alice", SINK, 1, "");
         t.nonce = 5;
         l2.transfer("bob", SINK, 1);
@@ -421,7 +421,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.balanceOf(SINK), 1);
     }
 
-    function test_a_time_that_does_not_move_on_is_refused() public {
+    function test_unchanged_timestamp_is_rejected() public {
         l2.seal();
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -439,13 +439,13 @@ contract L2BlocksTest is L2TestBase {
         l2.seal(b);
     }
 
-    function test_a_block_that_was_never_built_is_not_known() public {
+    function test_block_never_built_is_unknown() public {
         l2.head.hash = keccak256("unknown");
         vm.expectPartialRevert(Helper.HelperBroken.selector);
         this.seal();
     }
 
-    function test_a_test_may_go_back_to_any_block() public {
+    function test_test_may_go_back_to_any_block() public {
         IL2.Head memory genesis = l2.head;
         l2.transfer("alice", SINK, 1);
         bytes memory first = l2.seal();
@@ -465,7 +465,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(L2.inputOf(hash), first);
     }
 
-    function test_a_snapshot_of_forge_is_one_of_the_l2() public {
+    function test_forge_snapshot_includes_l2() public {
         uint256 snapshot = vm.snapshotState();
         l2.transfer("alice", SINK, 1);
         bytes memory input = l2.seal();

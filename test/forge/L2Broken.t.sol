@@ -20,13 +20,13 @@ contract L2BrokenTest is L2TestBase {
         input = l2.seal();
     }
 
-    function test_no_change_breaks_nothing() public {
+    function test_unchanged_block_is_no_broken_promise() public {
         assertEq(L2.broken(input, new IL2.Change[](0), false), input);
         assertEq(L2.broken(input, new IL2.Change[](0), true), input);
         assertAccepted(input);
     }
 
-    function test_a_changed_field_makes_another_block() public {
+    function test_changed_field_makes_another_block() public {
         IL2.Field[11] memory fields = scalars();
         for (uint256 i = 0; i < fields.length; ++i) {
             // A gas limit that the transactions exceed is detected before the hash is checked.
@@ -38,7 +38,7 @@ contract L2BrokenTest is L2TestBase {
         );
     }
 
-    function test_a_block_that_is_hashed_anew_is_refused_for_what_was_changed() public {
+    function test_rehashed_block_is_rejected_for_changed_field() public {
         expect(IL2.Field.StateRoot, keccak256("another"), "state root");
         expect(IL2.Field.ReceiptsRoot, keccak256("another"), "receipts root");
         expect(IL2.Field.GasUsed, bytes32(uint256(21_000)), "gas used");
@@ -57,7 +57,7 @@ contract L2BrokenTest is L2TestBase {
         expectBytes(IL2.Field.VersionedHashAdded, 0, new bytes(32), "versioned hashes");
     }
 
-    function test_what_nothing_depends_on_makes_another_valid_block() public {
+    function test_free_fields_make_another_valid_block() public {
         assertAccepted(L2.broken(input, IL2.Field.PrevRandao, keccak256("another"), true));
         assertAccepted(L2.broken(input, IL2.Field.ExtraData, 0, "another", true));
     }
@@ -76,7 +76,7 @@ contract L2BrokenTest is L2TestBase {
         assertEq(L2.broken(input, twice, true), input);
     }
 
-    function test_with_all_state_at_hand_it_is_the_block_that_is_refused() public {
+    function test_input_with_full_state_fails_by_block_rule() public {
         bytes memory wide = L2.wideInputOf(l2.head.hash);
         assertAccepted(wide);
         assertGt(wide.length, input.length);
@@ -88,7 +88,7 @@ contract L2BrokenTest is L2TestBase {
         expectBytes(IL2.Field.Transaction, 0, another, "gas used");
     }
 
-    function test_a_witness_that_lacks_something_is_refused() public {
+    function test_incomplete_witness_is_rejected() public {
         assertRefused(L2.broken(input, IL2.Field.NodeDropped, 0, "", false), "");
         assertRefused(L2.broken(input, IL2.Field.Node, 0, hex"c0", false), "");
         // Which code is the last one in ascending order is arbitrary; the call must fail without
@@ -99,7 +99,7 @@ contract L2BrokenTest is L2TestBase {
         assertRefused(L2.broken(input, IL2.Field.Header, 0, hex"c0", false), "");
     }
 
-    function test_an_input_of_another_chain_or_schema_is_another_input() public {
+    function test_input_of_another_chain_or_schema_is_rejected() public {
         assertRefused(
             L2.broken(input, IL2.Field.ChainId, bytes32(uint256(5)), false), "transaction"
         );
@@ -107,14 +107,14 @@ contract L2BrokenTest is L2TestBase {
         assertAccepted(L2.broken(input, IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false));
     }
 
-    function test_the_first_of_two_changes_does_not_hide_the_second() public {
+    function test_first_change_does_not_hide_second() public {
         IL2.Change[] memory both = new IL2.Change[](2);
         both[0] = IL2.Change(IL2.Field.PrevRandao, 0, abi.encode(1));
         both[1] = IL2.Change(IL2.Field.StateRoot, 0, abi.encode(2));
         assertRefused(L2.broken(input, both, true), "state root");
     }
 
-    function test_a_change_that_cannot_be_made_is_named() public {
+    function test_change_that_cannot_be_made_is_named() public {
         expectNoChange(IL2.Field.Transaction, 2, "", "there is no item 2, only 2");
         expectNoChange(IL2.Field.StateRoot, 0, "short", "5 bytes, expected 32");
         expectNoChange(IL2.Field.GasUsed, 0, abi.encode(1 << 64), "does not fit");

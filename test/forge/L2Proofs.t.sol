@@ -16,7 +16,7 @@ contract L2ProofsTest is L2TestBase {
         l2.seal();
     }
 
-    function test_the_header_is_that_of_the_block_and_names_the_state() public {
+    function test_header_matches_block_and_state() public {
         IL2.AccountProof memory proof = l2.prove(counter);
         assertEq(keccak256(proof.header), l2.head.hash);
         assertTrue(proof.exists);
@@ -25,7 +25,7 @@ contract L2ProofsTest is L2TestBase {
         assertEq(proof.nonce, 1);
     }
 
-    function test_each_node_is_named_by_the_one_above_it() public {
+    function test_each_node_is_referenced_by_its_parent() public {
         IL2.AccountProof memory proof = l2.prove(counter, 0);
         assertChain(proof.nodes);
         assertEq(uint256(proof.slots[0].value), 7);
@@ -37,7 +37,7 @@ contract L2ProofsTest is L2TestBase {
         assertTrue(vm.contains(vm.toString(leaf), tail(proof.codeHash)));
     }
 
-    function test_what_is_not_there_is_proven_too() public {
+    function test_absent_account_is_proven() public {
         IL2.AccountProof memory proof = l2.prove(address(0xdead));
         assertFalse(proof.exists);
         assertGt(proof.nodes.length, 0);
@@ -49,7 +49,7 @@ contract L2ProofsTest is L2TestBase {
         assertEq(keccak256(proof.slots[0].nodes[0]), proof.storageRoot);
     }
 
-    function test_a_proof_is_of_the_block_that_was_asked_for() public {
+    function test_proof_matches_requested_block() public {
         bytes32 before = l2.head.hash;
         bytes32[] memory slots = new bytes32[](2);
         slots[1] = keccak256("never set");

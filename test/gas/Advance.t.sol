@@ -115,7 +115,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         return used - charges;
     }
 
-    function test_gas_of_a_further_block_of_a_batch_is_no_more_than_of_a_single_one() public {
+    function test_further_batch_block_costs_at_most_single_input() public {
         fillRing();
         uint256 state = vm.snapshotState();
         uint256 first = beyondExecuteOfBatch(1);
@@ -129,7 +129,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         assertLe(further, furtherSingle);
     }
 
-    function test_gas_of_a_new_anchor() public {
+    function test_gas_of_new_anchor() public {
         fillRing();
         queue.send(address(3), address(0), 0, 0, "");
         nextL1Block();
@@ -156,14 +156,14 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         return beyondExecute(1, none());
     }
 
-    function test_gas_of_one_block_of_a_permissioned_sequencer() public {
+    function test_gas_of_one_block_of_permissioned_sequencer() public {
         PermissionedSequencing p = new PermissionedSequencing(sender, address(0), OPEN_AFTER - 1);
         uint256 used = underPolicy(address(p));
         vm.snapshotValue("gas", "advance: one block, permissioned sequencing", used);
         assertLe(used, ONE_BLOCK_BOUND);
     }
 
-    function test_gas_of_one_block_of_sequencers_who_take_turns() public {
+    function test_gas_of_block_with_rotating_sequencers() public {
         address[] memory members = new address[](3);
         for (uint256 i = 0; i < members.length; ++i) {
             members[i] = sender;
@@ -183,7 +183,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         bonds.deposit{value: BOND}(sender);
     }
 
-    function test_gas_of_one_block_with_a_bond() public {
+    function test_gas_of_one_block_with_bond() public {
         depositOfSender();
         uint256 state = vm.snapshotState();
         uint256 used = underPolicy(
@@ -224,7 +224,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
 
     /// @dev Gas that the contract uses to resolve references to code on L1, and the total gas that
     /// they save.
-    function test_gas_of_codes_that_are_kept_on_l1() public {
+    function test_gas_of_codes_stored_on_l1() public {
         fillRing();
         l2.transfer("alice", address(0xb0b), 1);
         bytes[] memory inputs = one(l2.seal());
@@ -243,7 +243,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         assertGt(plain.inAll, kept.inAll + 30_000);
     }
 
-    function test_gas_of_an_advance_in_all() public {
+    function test_gas_of_advance_in_all() public {
         fillRing();
         uint256 empty = inAll(0);
         uint256 single = inAll(1);
@@ -271,7 +271,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
     }
 
     /// @dev A block of a fork whose layout is not known, compared with reading it in place.
-    function test_gas_of_a_block_that_is_read_by_its_header() public {
+    function test_gas_of_block_read_by_header() public {
         fillRing();
         bytes32 initHash = keccak256(type(HeaderReader).creationCode);
         address reader = vm.computeCreate2Address(0, initHash, KeptCodes.PROXY);

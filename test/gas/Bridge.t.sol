@@ -95,7 +95,7 @@ contract BridgeGasTest is GasFixture {
         return abi.decode(answer, (uint256));
     }
 
-    function test_gas_of_a_deposit() public {
+    function test_gas_of_deposit() public {
         // As after a full round of the ring.
         uint256 slot = uint256(2) + queue.checkpoint().id;
         vm.store(address(queue), bytes32(slot), bytes32(uint256(1)));
@@ -131,7 +131,7 @@ contract BridgeGasTest is GasFixture {
         });
     }
 
-    function test_gas_of_a_claim() public {
+    function test_gas_of_claim() public {
         address to = makeAddr("recipient");
         token.give(to, 1);
         uint64 index = SENT;
@@ -155,7 +155,7 @@ contract BridgeGasTest is GasFixture {
     }
 
     /// @dev Exits of two accounts; only the first proves the account of the token.
-    function test_gas_of_an_exit_with_tokens() public {
+    function test_gas_of_exit_with_tokens() public {
         vm.prank(address(meter));
         bridge.deposit(address(token), L2.account("alice"), holder, 7, GAS);
         carry();

@@ -15,7 +15,7 @@ contract ExitGasTest is GasFixture {
     uint64 internal constant LOST_AFTER = 60 days;
     uint256 internal constant EXIT_BOUND = 90_000;
 
-    function test_gas_of_an_exit() public {
+    function test_gas_of_exit() public {
         RollupExit exit_ = RollupExit(queue.EXIT_CONTRACT());
         bytes memory arguments = abi.encode(queue, LOST_AFTER);
         deployCodeTo("RollupExit.sol:RollupExit", arguments, address(exit_));

@@ -26,7 +26,7 @@ contract DraftMeter {
 contract FeeVaultGasTest is FeeVaultFixture {
     using L2 for L2.Chain;
 
-    function test_gas_of_a_block_and_of_a_claim() public {
+    function test_gas_of_block_and_of_claim() public {
         // Head and credit are not zero before.
         add(bob);
         bytes memory input = seal(bob).input;

@@ -26,7 +26,7 @@ contract MessageGasTest is GasFixture {
     }
 
     /// @dev For a transaction whose cost is above the floor.
-    function test_what_is_measured_is_what_a_transaction_pays() public {
+    function test_measured_gas_equals_transaction_cost() public {
         warmQueue();
         uint256 state = vm.snapshotState();
         Cost memory c = deposit();
@@ -37,7 +37,7 @@ contract MessageGasTest is GasFixture {
         assertEq(vm.lastCallGas().gasTotalUsed, c.inAll);
     }
 
-    function test_gas_of_sending_after_others_of_the_block() public {
+    function test_gas_of_sending_after_others_of_block() public {
         warmQueue();
         Cost memory c = deposit();
         vm.snapshotValue("gas", "send ETH to L2: not the first of an L1 block", c.beyondCalldata);
@@ -45,7 +45,7 @@ contract MessageGasTest is GasFixture {
         assertLe(c.beyondCalldata, SEND_BOUND);
     }
 
-    function test_gas_of_sending_first_of_the_block() public {
+    function test_gas_of_sending_first_of_block() public {
         warmQueue();
         nextL1Block();
         Cost memory c = deposit();

@@ -33,7 +33,7 @@ contract PostGasTest is GasFixture, BondsFixture {
         c.policy = address(policy);
     }
 
-    function test_gas_of_a_post() public {
+    function test_gas_of_post() public {
         l2.callFrom("alice", address(0xb0b), new bytes(INPUT_LENGTH / 2));
         bytes[] memory inputs = one(l2.seal());
         emit log_named_uint("bytes of the input", inputs[0].length);

@@ -126,7 +126,7 @@ contract PreconfGasTest is GasFixture, BondsFixture {
     }
 
     /// @dev A prefix of 50 transactions, and an older block of an L2 of ten thousand accounts.
-    function test_gas_of_a_broken_promise() public {
+    function test_gas_of_broken_promise() public {
         bytes memory posted = l2.sign(L2.transaction("alice", bob, 1, ""));
         (IPreconfBonds.TxProof memory proof, bytes32 root) = absence(posted);
         l2.raw(posted);
@@ -158,7 +158,7 @@ contract PreconfGasTest is GasFixture, BondsFixture {
         }
     }
 
-    function test_gas_of_a_delay() public {
+    function test_gas_of_delay() public {
         IPreconfBonds.Signed memory s = signed(address(rollup), headerWith(0), true);
         vm.warp(vm.getBlockTimestamp() + MAX_LAG / 2 + 1);
         Cost memory c = measure(
@@ -170,7 +170,7 @@ contract PreconfGasTest is GasFixture, BondsFixture {
         assertLe(c.inAll, LATE_BOUND);
     }
 
-    function test_gas_of_a_lie() public {
+    function test_gas_of_lie() public {
         l2.transfer("alice", bob, 1);
         bytes memory input = l2.seal();
         bytes memory header = l2.prove(alice).header;

@@ -100,7 +100,7 @@ contract ProofGasTest is GasFixture {
     IProofReader private ours = new EnshrineReader();
     IProofReader private theirs = new OpenZeppelinReader();
 
-    function test_gas_of_a_header_beside_openzeppelin() public {
+    function test_gas_of_header_against_openzeppelin() public {
         IL2.AccountProof memory p = l2.prove(MESSENGER);
         assertEq(ours.gasLimit(p.header), l2.head.gasLimit);
         assertEq(theirs.gasLimit(p.header), l2.head.gasLimit);
@@ -109,7 +109,7 @@ contract ProofGasTest is GasFixture {
         assertLt(used, read(theirs, call, "the gas limit in a header", "OpenZeppelin"));
     }
 
-    function test_gas_of_a_proof_beside_openzeppelin() public {
+    function test_gas_of_proof_against_openzeppelin() public {
         IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.sentSlot(SENT - 1));
         bytes32 stateRoot = p.head.stateRoot;
         IL2.SlotProof memory s = p.slots[0];

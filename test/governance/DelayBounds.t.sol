@@ -69,7 +69,7 @@ contract DelayBoundsTest is RealRollup {
         values[kind] = 0;
     }
 
-    function test_every_delay_has_an_upper_bound() public {
+    function test_every_delay_has_upper_bound() public {
         for (uint8 kind = 0; kind <= uint8(type(Delay).max); ++kind) {
             expectTooLong(Delay(kind), type(uint64).max);
             expectTooLong(Delay(kind), 1 << 48);

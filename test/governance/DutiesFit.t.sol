@@ -23,7 +23,7 @@ contract DutiesFitTest is RealRollup {
         g.gasLimit = gasLimit;
     }
 
-    function test_the_largest_forced_transaction_fits_a_block() public {
+    function test_largest_forced_transaction_fits_block() public {
         maxBoundedGas = 4_000_000;
         gasLimit = 4_000_000;
         this.redeploy();
@@ -37,7 +37,7 @@ contract DutiesFitTest is RealRollup {
         expectTooLarge(4_000_001, 4_000_000);
     }
 
-    function test_no_more_can_be_forced_than_l1_carries() public {
+    function test_forced_duties_fit_l1_capacity() public {
         gasLimit = 30_000_000;
         maxBoundedGas = 4_000_000;
         deploy();
@@ -47,7 +47,7 @@ contract DutiesFitTest is RealRollup {
 
     /// @dev A call of the bounded target by an alias account adds 47,800 bytes to those of the
     /// transaction.
-    function test_the_longest_forced_transaction_fits_what_can_be_demanded_of_a_block() public {
+    function test_longest_forced_transaction_fits_block_duty() public {
         this.redeployWithSize(4200);
         expectTooLong(4201, 52_001);
         expectTooLong(16_384, 64_184);

@@ -23,7 +23,7 @@ contract ForkModesTest is ForkedL1 {
 
     // ------------------------------------------------------------------ registry
 
-    function test_a_rollup_by_registry_has_the_fork_of_the_current_entry() public {
+    function test_registry_rollup_has_fork_of_current_entry() public {
         restart(IRollup.ForkMode.Registry);
         advance();
         uint16[3] memory schemas = [L2.OSAKA, BPO2, L2.AMSTERDAM];
@@ -44,7 +44,7 @@ contract ForkModesTest is ForkedL1 {
     }
 
     /// @dev Not even one that EXECUTE would accept: Osaka under BPO2.
-    function test_a_rollup_by_registry_has_no_other_fork_than_the_entry() public {
+    function test_registry_rollup_has_only_fork_of_entry() public {
         restart(IRollup.ForkMode.Registry);
         hardfork(BPO2, BPO2_AT);
         IL2.Head memory before = l2.head;
@@ -59,7 +59,7 @@ contract ForkModesTest is ForkedL1 {
     }
 
     /// @dev Blocks of Amsterdam, then a registry entry for Osaka, on an L1 that accepts both.
-    function test_an_entry_of_an_earlier_fork_leads_no_rollup_back() public {
+    function test_registry_entry_of_earlier_fork_is_ignored() public {
         installExecute("");
         restart(IRollup.ForkMode.Registry);
         registry.set(L2.AMSTERDAM);
@@ -83,7 +83,7 @@ contract ForkModesTest is ForkedL1 {
     /// @dev No block has the schema of a batch alone, so an entry with it is rejected, and so is a
     /// fork with an unknown layout. An entry of more than two bytes is not truncated to a known
     /// schema.
-    function test_entries_that_name_no_known_fork_are_refused() public {
+    function test_entries_of_unknown_forks_are_rejected() public {
         restart(IRollup.ForkMode.Registry);
         IL2.Head memory before = l2.head;
         bytes memory honest = sealNow();
@@ -111,7 +111,7 @@ contract ForkModesTest is ForkedL1 {
         assertHead();
     }
 
-    function test_without_a_registry_there_is_no_rollup_by_registry() public {
+    function test_registry_mode_requires_registry() public {
         bytes memory code = address(registry).code;
         vm.etch(address(registry), "");
         bytes memory error_ = abi.encodeWithSelector(IRollup.RegistryUnavailable.selector, 0, 64);
@@ -137,7 +137,7 @@ contract ForkModesTest is ForkedL1 {
 
     // ------------------------------------------------------------------ who has a schedule
 
-    function test_only_a_pinned_rollup_has_a_schedule_of_its_own() public {
+    function test_only_pinned_rollup_has_fork_schedule() public {
         bytes[] memory inputs = new bytes[](1);
         IRollup.ForkMode[2] memory modes = [IRollup.ForkMode.Follow, IRollup.ForkMode.Registry];
         uint256 value = uint256(AMSTERDAM_AT) << 16 | L2.AMSTERDAM;
@@ -158,7 +158,7 @@ contract ForkModesTest is ForkedL1 {
     }
 
     /// @dev A fork is identified by the schema of single inputs, not by that of batches.
-    function test_no_fork_is_named_by_the_schema_of_a_batch_or_has_an_unknown_layout() public {
+    function test_scheduled_fork_needs_known_single_schema() public {
         restart(IRollup.ForkMode.Pinned);
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY + 100;
         uint16[4] memory schemas = [0x15ba, 0x1601, 0x1502, L2.AMSTERDAM];
@@ -182,7 +182,7 @@ contract ForkModesTest is ForkedL1 {
         assertEq(rollup.forks(1).schema, L2.AMSTERDAM);
     }
 
-    function test_no_rollup_begins_with_the_schema_of_a_batch_or_an_unknown_layout() public {
+    function test_genesis_fork_needs_known_single_schema() public {
         uint16[6] memory schemas = [0x11ba, 0x1001, 0x1601, 0x1203, 0x1002, 0x1602];
         bytes memory header = GenesisHeaders.encode(l2.head);
         IRollup.Config memory c = config();

@@ -68,7 +68,7 @@ contract LostToForkTest is ForkedL1 {
     // ------------------------------------------------------------------ the way back
 
     /// @dev A message of 1 wei is pending, and can never be relayed.
-    function test_an_owner_who_is_late_adds_the_fork_one_delay_after_it_was_reported() public {
+    function test_late_owner_adds_fork_after_full_delay() public {
         advance();
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
@@ -101,7 +101,7 @@ contract LostToForkTest is ForkedL1 {
     }
 
     /// @dev Exact to the second, from the report on.
-    function test_the_delay_begins_with_the_report() public {
+    function test_delay_begins_with_report() public {
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
         uint256 v = value(L2.OSAKA, OSAKA_AT + 10 days);
@@ -116,7 +116,7 @@ contract LostToForkTest is ForkedL1 {
 
     // ------------------------------------------------------------------ what a report needs
 
-    function test_nothing_is_reported_that_execute_does_not_accept() public {
+    function test_report_requires_block_accepted_by_execute() public {
         uint256 state = vm.snapshotState();
         // One second before the fork of L1.
         hardfork(L2.PRAGUE, OSAKA_AT - 1);
@@ -133,7 +133,7 @@ contract LostToForkTest is ForkedL1 {
         rollup.reportFork(inputs);
     }
 
-    function test_what_is_reported_could_follow_the_head_but_for_its_fork() public {
+    function test_reported_block_differs_from_head_only_in_fork() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory inputs = reportable(L2.OSAKA);
         IL2.Field[6] memory fields = [
@@ -168,7 +168,7 @@ contract LostToForkTest is ForkedL1 {
         rollup.reportFork(inputs);
     }
 
-    function test_a_fork_that_the_schedule_has_or_whose_layout_is_unknown_is_not_reported() public {
+    function test_scheduled_or_unknown_fork_cannot_be_reported() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory good = reportable(L2.OSAKA);
         uint16[2] memory others = [L2.PRAGUE, 0x1601];
@@ -199,7 +199,7 @@ contract LostToForkTest is ForkedL1 {
 
     /// @dev A repeated report would delay the change. After another block, or for a later fork, a
     /// report is new.
-    function test_a_fork_is_reported_once_for_a_head() public {
+    function test_fork_is_reported_once_for_head() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory again = reportable(L2.OSAKA);
         report(L2.OSAKA);
@@ -215,7 +215,7 @@ contract LostToForkTest is ForkedL1 {
 
     /// @dev Any account can post a block of Osaka under BPO1 and BPO2, where EXECUTE accepts it
     /// too.
-    function test_a_report_under_the_same_rules_replaces_none() public {
+    function test_report_under_same_rules_replaces_none() public {
         installExecute("l1=prague,osaka@1700010000,bpo1@1700010012,bpo2@1700010024");
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
@@ -235,7 +235,7 @@ contract LostToForkTest is ForkedL1 {
     }
 
     /// @dev The owner has announced Osaka, and L1 was at BPO2 when the first block was reported.
-    function test_a_report_is_of_each_fork_with_its_rules() public {
+    function test_report_covers_only_forks_with_same_rules() public {
         installExecute("l1=prague,bpo2@1700010000,amsterdam@1710000000");
         send(alice, 1, 0, "");
         hardfork(BPO2, OSAKA_AT);
@@ -249,7 +249,7 @@ contract LostToForkTest is ForkedL1 {
     }
 
     /// @dev A rollup with Osaka continues under BPO2.
-    function test_no_fork_is_reported_that_has_the_same_rules() public {
+    function test_fork_with_same_rules_is_not_reported() public {
         l2.create(genesisOf(L2.OSAKA));
         deploy();
         nextL1Block();
@@ -263,7 +263,7 @@ contract LostToForkTest is ForkedL1 {
     // ------------------------------------------------------------------ what a report does not do
 
     /// @dev On an L1 that accepts both forks. The block shows that the rollup still moves.
-    function test_a_block_after_the_report_voids_it() public {
+    function test_block_after_report_voids_it() public {
         installExecute("");
         send(alice, 1, 0, "");
         skip(12);
@@ -278,7 +278,7 @@ contract LostToForkTest is ForkedL1 {
         expectNotCleared(FORK, v);
     }
 
-    function test_a_report_clears_no_other_change() public {
+    function test_report_clears_only_its_fork() public {
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
         report(L2.OSAKA);
@@ -293,7 +293,7 @@ contract LostToForkTest is ForkedL1 {
         make(FORK, value(L2.OSAKA, from));
     }
 
-    function test_without_a_report_a_fork_waits_for_what_is_pending() public {
+    function test_unreported_fork_waits_for_pending_entries() public {
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
         uint256 v = value(L2.OSAKA, OSAKA_AT + 20 days);

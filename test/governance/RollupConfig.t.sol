@@ -66,7 +66,7 @@ contract RollupConfigTest is RealRollup {
     }
 
     /// @dev An exit may have to wait until a pause ends.
-    function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
+    function test_longest_guardian_pause_counts_toward_exit_time() public {
         pauseOfGuardian = 3 days;
         IRollup.Config memory c = super.config();
         uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
@@ -89,7 +89,7 @@ contract RollupConfigTest is RealRollup {
         assertEq(rollup.readyAt(IRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
     }
 
-    function test_queues_of_another_rollup_are_refused() public {
+    function test_queues_of_another_rollup_are_rejected() public {
         bytes memory header = GenesisHeaders.encode(l2.head);
         IRollup.Config memory c = super.config();
         c.messageQueue = address(queue);
@@ -98,7 +98,7 @@ contract RollupConfigTest is RealRollup {
         new NativeRollup(header, c);
     }
 
-    function test_a_forced_queue_of_another_chain_is_refused() public {
+    function test_forced_queue_of_another_chain_is_rejected() public {
         IRollup.Config memory c = super.config();
         c.chainId = 1;
         expectNot(c, IRollup.QueueMismatch.selector);

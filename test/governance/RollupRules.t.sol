@@ -32,7 +32,7 @@ contract RollupRulesTest is OwnedRollup {
 
     // ------------------------------------------------------------------ policy
 
-    function test_a_policy_says_who_advances_and_who_gets_the_fees() public {
+    function test_policy_determines_sequencer_and_fee_recipient() public {
         address sequencer = makeAddr("sequencer");
         make(POLICY, uint160(address(new OnePolicy(sequencer, bob))));
         advance(); // silent for so long that anyone may
@@ -58,7 +58,7 @@ contract RollupRulesTest is OwnedRollup {
         assertHead();
     }
 
-    function testFuzz_a_silent_sequencer_keeps_no_account_from_advancing(uint256 silence) public {
+    function testFuzz_silent_sequencer_cannot_block_other_accounts(uint256 silence) public {
         silence = bound(silence, 0, 3 * OPEN_AFTER);
         make(POLICY, uint160(address(new OnePolicy(bob, address(0)))));
         advance();
@@ -69,7 +69,7 @@ contract RollupRulesTest is OwnedRollup {
         rollup.advance(inputs, none());
     }
 
-    function test_a_broken_policy_stops_the_rollup_for_a_while_only() public {
+    function test_broken_policy_stops_rollup_temporarily() public {
         make(POLICY, uint160(makeAddr("no contract")));
         advance();
         IL2.Head memory parent = l2.head;
@@ -82,7 +82,7 @@ contract RollupRulesTest is OwnedRollup {
         assertHead();
     }
 
-    function test_a_policy_is_an_address() public {
+    function test_policy_is_address() public {
         announce(POLICY, 1 << 160);
         untilReady(POLICY, 1 << 160);
         vm.prank(owner);
@@ -101,7 +101,7 @@ contract RollupRulesTest is OwnedRollup {
 
     // ------------------------------------------------------------------ gas limit
 
-    function test_the_gas_limit_moves_as_fast_as_ethereum_lets_it() public {
+    function test_gas_limit_moves_at_ethereum_step() public {
         make(GAS, 12_020_000);
         uint64 first = 12_000_000 + 11_717;
         assertEq(rollup.nextGasLimit(), first);
@@ -136,7 +136,7 @@ contract RollupRulesTest is OwnedRollup {
     }
 
     /// @dev A 1024th of 12,000,000 is 11,718.75; the change has to be smaller.
-    function test_a_target_within_one_step_is_reached_by_one_block() public {
+    function test_gas_limit_target_within_one_step_is_reached() public {
         uint24[4] memory near = [12_011_717, 11_988_283, 12_000_001, 11_999_999];
         for (uint256 i = 0; i < 4; ++i) {
             make(GAS, near[i]);
@@ -160,7 +160,7 @@ contract RollupRulesTest is OwnedRollup {
         assertTrue(valid, reason);
     }
 
-    function test_a_gas_limit_that_could_not_hold_a_message_is_none() public {
+    function test_gas_limit_below_message_gas_is_rejected() public {
         uint256 least = Messages.relayGas(1_000_000, 16_384);
         announce(GAS, least - 1);
         announce(GAS, 1 << 32);
@@ -193,7 +193,7 @@ contract RollupRulesTest is OwnedRollup {
         return from << 16 | schema;
     }
 
-    function test_a_fork_holds_from_its_time_on() public {
+    function test_fork_applies_from_its_timestamp() public {
         uint256 from = vm.getBlockTimestamp() + UPGRADE_DELAY + 100;
         make(FORK, fork(from, L2.AMSTERDAM));
         assertEq(rollup.forkCount(), 2);
@@ -224,9 +224,7 @@ contract RollupRulesTest is OwnedRollup {
         assertHead();
     }
 
-    function test_a_fork_is_neither_in_the_past_nor_before_another_nor_of_an_older_schema_or_other_revision()
-        public
-    {
+    function test_invalid_forks_cannot_be_scheduled() public {
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
         make(FORK, fork(time + 1000, L2.AMSTERDAM));
         time += UPGRADE_DELAY;
@@ -258,7 +256,7 @@ contract RollupRulesTest is OwnedRollup {
     }
 
     /// @dev Both times are later than L1.
-    function test_scheduled_fork_is_later_than_the_last() public {
+    function test_scheduled_fork_is_later_than_last() public {
         uint256 from = vm.getBlockTimestamp() + 2 * UPGRADE_DELAY;
         uint256[2] memory bad = [fork(from - 1, L2.AMSTERDAM), fork(from, L2.AMSTERDAM)];
         uint256 first = fork(from, L2.OSAKA);
@@ -284,7 +282,7 @@ contract RollupRulesTest is OwnedRollup {
     }
 
     /// @dev The length of the schedule has eight bits.
-    function test_there_are_255_forks_and_no_256th() public {
+    function test_schedule_has_at_most_255_forks() public {
         // Eight changes can be announced at once.
         uint256 from = vm.getBlockTimestamp() + 40 * UPGRADE_DELAY;
         for (uint256 made = 0; made < 254;) {
@@ -317,7 +315,7 @@ contract RollupRulesTest is OwnedRollup {
         assertEq(rollup.schemaAt(uint64(from + 255)), L2.AMSTERDAM);
     }
 
-    function test_no_fork_has_an_older_schema_than_the_one_before() public {
+    function test_fork_schema_must_not_decrease() public {
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
         uint256 newer = fork(time + 1, L2.AMSTERDAM);
         uint256 older = fork(time + 2, L2.AMSTERDAM - 256);

@@ -12,7 +12,7 @@ contract TimelockTest is OwnedRollup {
 
     // ------------------------------------------------------------------ announcements
 
-    function testFuzz_a_change_takes_as_long_as_the_way_out(uint256 early) public {
+    function testFuzz_change_takes_full_upgrade_delay(uint256 early) public {
         early = bound(early, 1, UPGRADE_DELAY);
         uint256 policy = uint160(makeAddr("policy"));
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
@@ -40,7 +40,7 @@ contract TimelockTest is OwnedRollup {
         assertEq(rollup.readyAt(POLICY, policy), 0);
     }
 
-    function test_a_change_is_made_once_and_not_for_ever() public {
+    function test_change_is_made_once_and_expires() public {
         make(GAS, 13_000_000);
         vm.startPrank(owner);
         vm.expectRevert(abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000));
@@ -60,7 +60,7 @@ contract TimelockTest is OwnedRollup {
         vm.stopPrank();
     }
 
-    function test_what_was_announced_can_be_withdrawn() public {
+    function test_announced_change_can_be_withdrawn() public {
         announce(GAS, 13_000_000);
         vm.startPrank(owner);
         vm.expectRevert(abi.encodeWithSelector(IRollup.AlreadyAnnounced.selector, GAS, 13_000_000));
@@ -131,7 +131,7 @@ contract TimelockTest is OwnedRollup {
 
     /// @dev Otherwise a new announcement would already be cleared, and be ready before the entries
     /// on L1 are done.
-    function test_only_what_is_announced_can_be_cleared_and_only_once() public {
+    function test_only_announced_change_can_be_cleared_once() public {
         bytes memory error_ = abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000);
         vm.expectRevert(error_);
         rollup.clear(GAS, 13_000_000);
@@ -160,7 +160,7 @@ contract TimelockTest is OwnedRollup {
     }
 
     /// @dev The later of the announced time and one day from now.
-    function test_clear_event_names_time_of_the_change() public {
+    function test_clear_event_names_time_of_change() public {
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
         announce(GAS, 13_000_000);
         uint256 state = vm.snapshotState();
@@ -184,7 +184,7 @@ contract TimelockTest is OwnedRollup {
 
     /// @dev Entries within the window after the announcement delay the change, exact to the second;
     /// later ones do not.
-    function test_a_message_within_the_window_of_a_change_holds_it_up() public {
+    function test_message_during_announcement_blocks_change() public {
         uint256 until = vm.getBlockTimestamp() + window();
         sentAfterAnnouncement(until);
         vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, until));
@@ -195,7 +195,7 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
-    function test_a_message_a_second_later_does_not() public {
+    function test_message_one_second_later_does_not_block_change() public {
         sentAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
         rollup.clear(GAS, 13_000_000);
     }
@@ -212,7 +212,7 @@ contract TimelockTest is OwnedRollup {
         nextL1Block();
     }
 
-    function test_a_forced_transaction_within_the_window_of_a_change_holds_it_up() public {
+    function test_forced_transaction_during_announcement_blocks_change() public {
         uint256 until = vm.getBlockTimestamp() + window();
         (IRollup.ForcedTransaction memory t, bytes memory raw) = submittedAfterAnnouncement(until);
         vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, until));
@@ -223,7 +223,7 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
-    function test_a_forced_transaction_a_second_later_does_not() public {
+    function test_forced_transaction_one_second_later_does_not_block() public {
         submittedAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
         rollup.clear(GAS, 13_000_000);
     }
@@ -249,7 +249,7 @@ contract TimelockTest is OwnedRollup {
 
     // ------------------------------------------------------------------ the owner
 
-    function testFuzz_only_the_owner_changes_anything(address who) public {
+    function testFuzz_only_owner_changes_anything(address who) public {
         vm.assume(who != owner && who != address(0));
         announce(GAS, 13_000_000);
         untilReady(GAS, 13_000_000);
@@ -288,7 +288,7 @@ contract TimelockTest is OwnedRollup {
         assertEq(rollup.pendingOwner(), address(0));
     }
 
-    function test_without_an_owner_nothing_ever_changes() public {
+    function test_ownerless_rollup_never_changes() public {
         announce(GAS, 13_000_000);
         vm.startPrank(owner);
         rollup.offerOwnership(makeAddr("next"));

@@ -40,7 +40,7 @@ contract L1AnchorTest is Test, SystemContracts {
         assertEq(root, a.messageRoot);
     }
 
-    function testFuzz_the_preimage_of_the_anchor_in_force_is_served(
+    function testFuzz_preimage_of_current_anchor_is_served(
         IL1Anchor.Anchor calldata a,
         address caller
     ) public {
@@ -52,7 +52,7 @@ contract L1AnchorTest is Test, SystemContracts {
         assertServed(a);
     }
 
-    function testFuzz_any_other_preimage_is_refused(
+    function testFuzz_any_other_preimage_is_rejected(
         IL1Anchor.Anchor calldata a,
         IL1Anchor.Anchor calldata b
     ) public {
@@ -65,14 +65,14 @@ contract L1AnchorTest is Test, SystemContracts {
         anchor.prove(a);
     }
 
-    function test_an_anchor_stays_served_after_its_block() public {
+    function test_anchor_remains_available_after_its_block() public {
         nextBlockWith(sample());
         anchor.prove(sample());
         skip(1000);
         assertServed(sample());
     }
 
-    function test_the_anchor_of_an_earlier_block_cannot_be_proven_any_more() public {
+    function test_anchor_of_earlier_block_is_no_longer_provable() public {
         IL1Anchor.Anchor memory a = sample();
         IL1Anchor.Anchor memory b = sample();
         b.l1BlockNumber += 1;
@@ -85,7 +85,7 @@ contract L1AnchorTest is Test, SystemContracts {
         anchor.prove(b);
     }
 
-    function test_neither_the_block_nor_the_messages_go_back() public {
+    function test_anchor_and_message_count_never_decrease() public {
         IL1Anchor.Anchor memory a = sample();
         nextBlockWith(a);
         anchor.prove(a);
@@ -110,7 +110,7 @@ contract L1AnchorTest is Test, SystemContracts {
         assertServed(a);
     }
 
-    function test_without_an_answer_of_the_system_contract_nothing_is_proven() public {
+    function test_silent_system_contract_proves_nothing() public {
         vm.expectRevert(IL1Anchor.BeaconRootUnavailable.selector);
         anchor.prove(sample());
 
@@ -123,7 +123,7 @@ contract L1AnchorTest is Test, SystemContracts {
         anchor.prove(sample());
     }
 
-    function test_the_storage_layout_is_pinned() public {
+    function test_storage_layout_is_pinned() public {
         IL1Anchor.Anchor memory a = sample();
         nextBlockWith(a);
         anchor.prove(a);
@@ -132,7 +132,7 @@ contract L1AnchorTest is Test, SystemContracts {
         assertEq(vm.load(address(anchor), bytes32(uint256(2))), a.messageRoot);
     }
 
-    function test_the_runtime_code_can_be_placed_in_a_genesis() public {
+    function test_runtime_code_can_be_placed_in_genesis() public {
         // Code with immutables or a constructor would behave differently at another address.
         address placed = address(0x8079);
         vm.etch(placed, vm.getDeployedCode("L1Anchor.sol:L1Anchor"));

@@ -43,7 +43,7 @@ contract L2AccountsTest is L2Chain {
     // ------------------------------------------------------------------ addresses
 
     /// @dev Pinned, because contracts on L1 and other programs compute it.
-    function test_the_address_of_an_account_follows_from_its_l1_sender() public view {
+    function test_account_address_follows_from_l1_sender() public view {
         bytes32 salt = bytes32(uint256(uint160(wallet)));
         bytes memory proxy = abi.encodePacked(
             hex"602d5f8160095f39f35f5f365f5f37365f73",
@@ -60,7 +60,7 @@ contract L2AccountsTest is L2Chain {
 
     // ------------------------------------------------------------------ who controls an account
 
-    function test_only_messages_of_its_l1_sender_move_an_account() public {
+    function test_only_messages_of_l1_sender_control_account() public {
         sendCalls(wallet, 5, 0, callOf(address(target), 3, "hello"));
         anchorQueue();
         vm.expectEmit(address(accounts));
@@ -81,7 +81,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(account.balance, 2);
     }
 
-    function test_no_other_caller_moves_an_account() public {
+    function test_only_messenger_and_force_control_account() public {
         sendCalls(wallet, 5, 0, callOf(address(target), 0, ""));
         relayAll();
         IL2Accounts.Call[] memory calls = AccountCalls.one(alice, 5, "");
@@ -137,7 +137,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(address(moody).balance, 1);
     }
 
-    function test_it_holds_what_it_was_given_before_it_had_code() public {
+    function test_account_keeps_assets_received_before_deployment() public {
         Token token = new Token();
         token.give(account, 10);
         send(alice, account, 7, 0, 0, "");
@@ -155,7 +155,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(account.code.length, 45);
     }
 
-    function test_accounts_take_tokens_that_ask_and_the_predeploy_does_not() public {
+    function test_accounts_receive_safe_transfers_but_predeploy_does_not() public {
         sendCalls(wallet, 0, 0, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
         relayAll();
         bytes[3] memory asks = [
@@ -189,7 +189,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev ETH that arrives without calls would not belong to any account.
-    function test_the_predeploy_keeps_no_ether() public {
+    function test_predeploy_retains_no_ether() public {
         vm.deal(alice, 1);
         vm.prank(alice);
         (bool ok,) = address(accounts).call{value: 1}("");
@@ -205,7 +205,7 @@ contract L2AccountsTest is L2Chain {
 
     // ------------------------------------------------------------------ forced delivery
 
-    function test_anyone_delivers_a_parked_message_and_its_fee_goes_to_the_account() public {
+    function test_parked_message_of_account_pays_fee_to_account() public {
         sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
         parkLast();
         address anyone = makeAddr("anyone");
@@ -231,7 +231,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(address(accounts).balance, 100);
     }
 
-    function test_anyone_delivers_a_failed_message() public {
+    function test_anyone_delivers_failed_message() public {
         Moody moody = new Moody("not now");
         uint256 index = sendCalls(wallet, 5, 2, callOf(address(moody), 5, ""));
         relayAll();
@@ -244,7 +244,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(account.balance, 0, "its relayer has the fee");
     }
 
-    function test_a_message_without_calls_is_delivered() public {
+    function test_message_without_calls_is_delivered() public {
         sendCalls(wallet, 5, 2, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
         parkLast();
         accounts.force(address(messenger), forced(0));
@@ -252,7 +252,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev The message calls only the target that the forced transaction declares.
-    function test_a_forced_message_makes_one_call_of_the_named_target() public {
+    function test_forced_message_calls_named_target_once() public {
         sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
         parkLast();
         bytes memory error_ =
@@ -272,7 +272,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(target.count(), 2, "but anyone may deliver it");
     }
 
-    function test_no_other_message_is_delivered() public {
+    function test_only_sent_messages_are_delivered() public {
         send(wallet, address(target), 0, 0, 100_000, callOf(address(target), 0, ""));
         parkLast();
         vm.expectRevert(abi.encodeWithSelector(IL2Accounts.NotAccountMessage.selector, target));
@@ -285,7 +285,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev The next delivery in the same transaction is not restricted in this way.
-    function test_after_a_forced_message_others_are_delivered_as_ever() public {
+    function test_messages_after_forced_one_are_delivered_normally() public {
         sendCalls(wallet, 5, 2, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
         parkLast();
         accounts.force(address(messenger), forced(0));
@@ -299,7 +299,7 @@ contract L2AccountsTest is L2Chain {
 
     /// @dev A nested forced delivery finds the messenger locked, so the recipient of the fee does
     /// not change.
-    function test_forcing_within_a_forced_delivery_fails() public {
+    function test_forcing_within_forced_delivery_fails() public {
         Reentrant back = new Reentrant();
         sendCalls(alice, 0, 9, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
         parkLast();
@@ -316,7 +316,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev If a signer that delegates were paid, it would run code whose reads are not bounded.
-    function test_the_signer_of_a_forced_delivery_is_not_called() public {
+    function test_signer_of_forced_delivery_is_not_called() public {
         address signer = makeAddr("signer");
         vm.etch(signer, address(new Moody("")).code);
         sendCalls(wallet, 0, 2, callOf(address(target), 0, ""));
@@ -330,7 +330,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev An account that was designated for refunds refunds its messages to L1, like an EOA.
-    function test_an_account_takes_its_own_messages_back() public {
+    function test_account_cancels_its_own_messages() public {
         uint256 index = send(wallet, address(target), 9, 1, 100_000, "");
         queue[index].refundTo = account;
         parkLast();
@@ -352,7 +352,7 @@ contract L2AccountsTest is L2Chain {
     }
 
     /// @dev For arbitrary senders and data.
-    function testFuzz_no_message_moves_the_account_of_another(
+    function testFuzz_message_cannot_control_account_of_another_sender(
         address sender,
         address to,
         uint96 value,

@@ -53,7 +53,7 @@ contract L2MessengerRelayTest is L2Chain {
         assertEq(address(0xaaaa).balance + address(0xbbbb).balance + address(0xcccc).balance, 6);
     }
 
-    function test_messages_out_of_order_are_refused() public {
+    function test_messages_out_of_order_are_rejected() public {
         send(address(0xaaaa), 1, "");
         send(address(0xbbbb), 1, "");
         anchorQueue();
@@ -65,7 +65,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(packed(0, 2), relayer);
     }
 
-    function testFuzz_a_message_with_any_field_changed_is_refused(uint256 byteAt, uint8 flip)
+    function testFuzz_message_with_any_field_changed_is_rejected(uint256 byteAt, uint8 flip)
         public
     {
         send(alice, address(0xaaaa), 1, 2, 3, hex"0405");
@@ -82,7 +82,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(good, relayer);
     }
 
-    function test_a_message_cannot_be_left_out() public {
+    function test_message_cannot_be_omitted() public {
         send(address(0xaaaa), 1, "");
         send(address(0xbbbb), 1, "");
         anchorQueue();
@@ -91,7 +91,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(packed(0, 2), relayer);
     }
 
-    function test_a_relay_that_ends_before_the_anchor_is_refused() public {
+    function test_relay_that_ends_before_anchor_is_rejected() public {
         send(address(0xaaaa), 1, "");
         send(address(0xbbbb), 1, "");
         anchorQueue();
@@ -101,7 +101,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(packed(0, 2), relayer);
     }
 
-    function test_messages_that_no_anchor_covers_are_refused() public {
+    function test_messages_beyond_anchor_are_rejected() public {
         send(address(0xaaaa), 1, "");
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 1, 0));
         messenger.relay(packed(0, 1), relayer);
@@ -109,7 +109,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(packed(0, 1), relayer);
     }
 
-    function testFuzz_a_batch_that_is_cut_off_or_too_long_is_refused(uint256 length) public {
+    function testFuzz_truncated_or_overlong_batch_is_rejected(uint256 length) public {
         send(address(0xaaaa), 1, hex"00112233");
         send(address(0xbbbb), 1, hex"44");
         anchorQueue();
@@ -126,7 +126,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(good, relayer);
     }
 
-    function test_errors_of_a_malformed_batch_say_where() public {
+    function test_errors_of_malformed_batch_name_position() public {
         send(address(0xaaaa), 1, hex"00112233");
         anchorQueue();
         bytes memory good = packed(0, 1);
@@ -141,7 +141,7 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(good, relayer);
     }
 
-    function test_a_relayer_that_cannot_take_its_fees_relays_nothing() public {
+    function test_relayer_that_rejects_fees_relays_nothing() public {
         send(alice, address(0xaaaa), 1, 5, 0, "");
         anchorQueue();
         address refusing = address(new Burner());
@@ -154,7 +154,7 @@ contract L2MessengerRelayTest is L2Chain {
         assertEq(relayer.balance, 5);
     }
 
-    function test_the_storage_layout_is_pinned() public {
+    function test_storage_layout_is_pinned() public {
         send(address(new Moody("")), 1, "");
         for (uint256 i = 0; i < 4; ++i) {
             send(address(0xaaaa), 1, "");
@@ -173,7 +173,7 @@ contract L2MessengerRelayTest is L2Chain {
         assertEq(vm.load(m, keccak256(abi.encode(2, 3))), 0, "a waypoint that was reached");
     }
 
-    function test_the_data_of_a_deposit_is_compact() public {
+    function test_data_of_deposit_is_compact() public {
         send(alice, address(0xaaaa), 1 ether, 0.001 ether, 0, "");
         uint256 one = abi.encodeCall(messenger.relay, (packed(0, 1), relayer)).length;
         assertEq(one, 228);
@@ -194,7 +194,7 @@ contract L2MessengerWaypointTest is L2Chain {
         anchorQueue();
     }
 
-    function testFuzz_a_prefix_is_relayed_with_the_hashes_of_the_rest(uint64 split) public {
+    function testFuzz_prefix_is_relayed_with_hashes_of_remaining_messages(uint64 split) public {
         split = uint64(bound(split, 1, 9));
         vm.expectEmit(address(messenger));
         emit IL2Messenger.WaypointAdded(split, rootAt(split));
@@ -208,7 +208,7 @@ contract L2MessengerWaypointTest is L2Chain {
         assertRelayed(10);
     }
 
-    function test_waypoints_lead_step_by_step_through_any_number_of_messages() public {
+    function test_waypoints_step_through_any_number_of_messages() public {
         messenger.addWaypoint(10, rootAt(8), hashes(8, 10));
         messenger.addWaypoint(8, rootAt(5), hashes(5, 8));
         messenger.addWaypoint(5, rootAt(1), hashes(1, 5));
@@ -218,7 +218,7 @@ contract L2MessengerWaypointTest is L2Chain {
         assertRelayed(10);
     }
 
-    function test_waypoints_stay_good_when_the_anchor_moves_on() public {
+    function test_waypoints_stay_valid_after_new_anchor() public {
         messenger.addWaypoint(10, rootAt(4), hashes(4, 10));
         send(address(0xbbbb), 1, "");
         anchorQueue();
@@ -227,7 +227,7 @@ contract L2MessengerWaypointTest is L2Chain {
         assertRelayed(11);
     }
 
-    function testFuzz_a_waypoint_off_the_chain_of_hashes_is_refused(bytes32 forged, uint256 which)
+    function testFuzz_waypoint_outside_hash_chain_is_rejected(bytes32 forged, uint256 which)
         public
     {
         bytes32[] memory rest = hashes(6, 10);
@@ -241,14 +241,14 @@ contract L2MessengerWaypointTest is L2Chain {
         messenger.addWaypoint(10, rootAt(6), hashes(6, 10));
     }
 
-    function test_a_waypoint_needs_a_known_point_behind_it() public {
+    function test_waypoint_requires_known_later_point() public {
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 9, 10));
         messenger.addWaypoint(9, rootAt(6), hashes(6, 9));
         messenger.addWaypoint(10, rootAt(9), hashes(9, 10));
         messenger.addWaypoint(9, rootAt(6), hashes(6, 9));
     }
 
-    function test_a_waypoint_lies_between_the_relayed_and_the_known() public {
+    function test_waypoint_is_between_relayed_and_anchored_count() public {
         vm.expectRevert(IL2Messenger.NothingGiven.selector);
         messenger.addWaypoint(10, rootAt(10), new bytes32[](0));
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.WaypointBehind.selector, 10, 10));
@@ -265,7 +265,7 @@ contract L2MessengerWaypointTest is L2Chain {
         messenger.addWaypoint(10, rootAt(5), hashes(5, 10));
     }
 
-    function test_what_ends_at_a_waypoint_must_have_its_root() public {
+    function test_relay_ending_at_waypoint_must_match_root() public {
         messenger.addWaypoint(10, rootAt(2), hashes(2, 10));
         IL2Messenger.Message[] memory forged = MessageCodec.slice(queue, 0, 2);
         forged[1].value = 1000;

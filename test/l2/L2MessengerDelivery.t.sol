@@ -26,7 +26,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- failure
 
-    function test_a_failing_target_blocks_no_other_and_its_message_is_kept() public {
+    function test_failing_target_delays_no_other_message() public {
         send(alice, address(moody), 5, 3, 100_000, "");
         send(address(0xaaaa), 1, "");
         anchorQueue();
@@ -44,7 +44,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertEq(address(messenger).balance, PREMINT - 4);
     }
 
-    function test_a_target_that_uses_up_its_gas_blocks_no_other() public {
+    function test_target_that_consumes_all_gas_blocks_no_other() public {
         send(address(new Burner()), 5, "");
         send(address(0xaaaa), 1, "");
         relayAll();
@@ -52,7 +52,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertEq(address(0xaaaa).balance, 1);
     }
 
-    function testFuzz_of_a_long_reason_the_beginning_is_kept(bytes calldata reason) public {
+    function testFuzz_long_revert_reason_is_truncated(bytes calldata reason) public {
         bytes memory long = bytes.concat(reason, new bytes(Delivery.MAX_REASON));
         send(alice, address(new Moody(long)), 0, 0, 1_000_000, "");
         anchorQueue();
@@ -67,7 +67,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- retry
 
-    function test_anyone_delivers_a_failed_message_once_the_target_takes_it() public {
+    function test_failed_message_can_be_retried_by_anyone() public {
         send(address(moody), 5, hex"c0ffee");
         relayAll();
         moody.accept(true);
@@ -81,7 +81,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertFalse(isFailed(0));
     }
 
-    function test_a_retry_shows_the_l1_sender_and_gives_all_gas() public {
+    function test_retry_sets_l1_sender_and_forwards_all_gas() public {
         Recorder recorder = new Recorder();
         send(alice, address(recorder), 5, 0, 0, hex"c0ffee");
         relayAll();
@@ -97,7 +97,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertEq(data, hex"c0ffee");
     }
 
-    function test_a_retry_that_fails_changes_nothing() public {
+    function test_retry_that_fails_changes_nothing() public {
         send(address(moody), 5, "");
         relayAll();
         vm.expectRevert(
@@ -109,7 +109,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.retry(queue[0]);
     }
 
-    function testFuzz_only_a_message_that_failed_can_be_retried(IL2Messenger.Message calldata other)
+    function testFuzz_only_message_that_failed_can_be_retried(IL2Messenger.Message calldata other)
         public
     {
         send(address(moody), 5, "");
@@ -124,7 +124,7 @@ contract L2MessengerDeliveryTest is L2Chain {
     }
 
     /// @dev Tokens that arrived before the bridge was deployed were lost in this way.
-    function test_data_for_an_account_without_code_wait_for_the_code() public {
+    function test_data_for_account_without_code_waits_for_code() public {
         address late = makeAddr("late");
         send(alice, late, 5, 0, 100_000, hex"01");
         // Counterexamples: no data, and a target with code.
@@ -146,7 +146,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- refund
 
-    function test_the_account_named_for_it_takes_the_value_of_a_failed_message() public {
+    function test_refund_account_receives_value_of_failed_message() public {
         address owner = makeAddr("owner");
         send(alice, address(moody), 5, 1, 100_000, "");
         queue[0].refundTo = owner;
@@ -167,7 +167,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.refund(queue[0], address(0xaaaa));
     }
 
-    function testFuzz_no_other_account_cancels_a_message(address caller, address owner) public {
+    function testFuzz_only_refund_account_cancels_message(address caller, address owner) public {
         vm.assume(caller != owner);
         send(address(moody), 5, "");
         queue[0].refundTo = owner;
@@ -179,7 +179,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.refund(queue[0], address(0xaaaa));
     }
 
-    function test_a_refund_that_is_not_taken_changes_nothing() public {
+    function test_rejected_refund_changes_nothing() public {
         send(address(moody), 5, "");
         queue[0].refundTo = address(this);
         relayAll();
@@ -195,7 +195,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertEq(address(0xaaaa).balance, 5);
     }
 
-    function test_a_refund_before_the_relay_is_refused() public {
+    function test_refund_before_relay_is_rejected() public {
         send(address(moody), 5, "");
         queue[0].refundTo = address(this);
         expectNotFailed(0);
@@ -206,7 +206,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- sender
 
-    function test_outside_of_a_delivery_there_is_no_l1_sender() public {
+    function test_l1_sender_is_unset_outside_delivery() public {
         vm.expectRevert(IL2Messenger.NoDelivery.selector);
         messenger.l1Sender();
 
@@ -225,13 +225,13 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- eth
 
-    function test_eth_comes_in_by_no_plain_transfer() public {
+    function test_plain_eth_transfer_is_rejected() public {
         vm.deal(address(this), 1);
         (bool ok,) = address(messenger).call{value: 1}("");
         assertFalse(ok);
     }
 
-    function test_a_value_beyond_the_premint_is_kept_and_not_lost() public {
+    function test_value_above_premint_fails_and_can_be_retried() public {
         send(address(0xaaaa), SafeCastLib.toUint128(PREMINT + 1), "");
         send(address(0xbbbb), 1, "");
         relayAll();
@@ -244,7 +244,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- gas
 
-    function testFuzz_any_message_can_be_relayed_with_the_gas_that_it_is_said_to_take(
+    function testFuzz_any_message_is_relayed_within_documented_gas(
         uint256 gasLimit,
         uint256 dataLength
     ) public {

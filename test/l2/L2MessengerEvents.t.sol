@@ -59,7 +59,7 @@ contract L2MessengerEventsTest is L2Chain {
         messenger.relay(batch, relayer);
     }
 
-    function test_delivery_event_names_second_of_a_batch() public {
+    function test_delivery_event_names_second_of_batch() public {
         sendOwned(TO, 0);
         sendOwned(TO, 0);
         anchorQueue();

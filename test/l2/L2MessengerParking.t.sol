@@ -35,7 +35,7 @@ contract L2MessengerParkingTest is L2Chain {
         );
     }
 
-    function testFuzz_a_parked_message_is_kept_untried_with_its_fee(
+    function testFuzz_parked_message_is_stored_undelivered_with_fee(
         uint96 value,
         uint96 fee,
         uint32 gasLimit,
@@ -56,7 +56,7 @@ contract L2MessengerParkingTest is L2Chain {
         assertEq(relayer.balance, 2, "only what was delivered is paid for");
     }
 
-    function test_what_asks_for_no_gas_is_delivered_and_nothing_else() public {
+    function test_message_without_gas_cannot_be_parked() public {
         sendOne(5, 1, 0, "");
         anchorQueue();
         bytes memory batch = parked(0);
@@ -66,7 +66,7 @@ contract L2MessengerParkingTest is L2Chain {
         assertEq(TO.balance, 5);
     }
 
-    function test_a_malformed_parked_message_is_refused() public {
+    function test_malformed_parked_message_is_rejected() public {
         sendOne(5, 1, 1, "data");
         anchorQueue();
         bytes memory batch = parked(0);
@@ -88,7 +88,7 @@ contract L2MessengerParkingTest is L2Chain {
         messenger.relay(parked(0), relayer);
     }
 
-    function test_who_delivers_it_gets_the_fee() public {
+    function test_delivering_account_receives_fee() public {
         park(5, 7);
         address anyone = makeAddr("anyone");
         vm.prank(anyone);
@@ -98,14 +98,14 @@ contract L2MessengerParkingTest is L2Chain {
         assertFalse(isParked(0));
     }
 
-    function test_its_owner_takes_value_and_fee_back() public {
+    function test_owner_withdraws_value_and_fee() public {
         park(5, 7);
         vm.prank(owner);
         messenger.refund(queue[0], address(0xbbbb));
         assertEq(address(0xbbbb).balance, 12);
     }
 
-    function test_its_owner_sends_value_and_fee_back_to_l1() public {
+    function test_owner_returns_value_and_fee_to_l1() public {
         park(5, 7);
         IL2Messenger.Header memory h = header(0);
         vm.expectRevert(
@@ -127,7 +127,7 @@ contract L2MessengerParkingTest is L2Chain {
         messenger.refundToL1(h, address(0xbbbb));
     }
 
-    function test_a_failed_message_goes_back_to_l1_without_its_fee() public {
+    function test_failed_message_returns_to_l1_without_fee() public {
         queue.push();
         queue.pop();
         uint256 index = send(alice, address(new Moody("")), 5, 7, 100_000, "");
@@ -139,7 +139,7 @@ contract L2MessengerParkingTest is L2Chain {
         assertEq(messenger.sent(0), expected);
     }
 
-    function test_more_than_a_message_can_hold_goes_back_in_no_message() public {
+    function test_refund_above_message_value_limit_reverts() public {
         park(type(uint128).max, 1);
         IL2Messenger.Header memory h = header(0);
         uint256 sum = uint256(type(uint128).max) + 1;
@@ -153,7 +153,7 @@ contract L2MessengerParkingTest is L2Chain {
 
     /// @dev By the designated account only, and once; a message that is being delivered is not
     /// stored.
-    function test_within_a_delivery_other_messages_go_back_to_l1_once() public {
+    function test_messages_refund_to_l1_once_during_delivery() public {
         Reentrant target = new Reentrant();
         uint256 first = send(alice, TO, 5, 2, 100_000, "");
         queue[first].refundTo = address(target);
@@ -211,7 +211,7 @@ contract L2MessengerSendTest is L2Chain {
         assertEq(messenger.sent(2), 0);
     }
 
-    function test_messages_are_accepted_up_to_the_caps_and_refused_above() public {
+    function test_messages_up_to_caps_are_accepted() public {
         // Gas that an L1 transaction has in addition to that of the proof.
         uint64 gas = 8_000_000;
         uint64 data = messenger.MAX_CLAIM_DATA();

@@ -37,7 +37,7 @@ contract CommitmentsTest is Test {
         vm.blobhashes(vm.parseJsonBytes32Array(json, string.concat(entry, ".blobs")));
     }
 
-    function test_commitments_match_the_vectors() public {
+    function test_commitments_match_vectors() public {
         uint256 i;
         for (; has(place("plain", i)); ++i) {
             string memory entry = place("plain", i);

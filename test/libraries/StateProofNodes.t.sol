@@ -110,7 +110,7 @@ contract StateProofNodesTest is Test {
 
     /// @dev A leaf with a path of 32 bytes begins like a branch, and an account that can choose a
     /// value of 31 bytes can choose one that, with its header, is the hash of a node of its own.
-    function test_leaf_value_is_not_a_child() public {
+    function test_leaf_value_is_not_child() public {
         bytes32 key = bytes32(uint256(1) << 248);
         bytes memory forged;
         bytes32 hash;
@@ -164,7 +164,7 @@ contract StateProofNodesTest is Test {
 
     /// @dev A reader that skips an embedded node by a wrong length reads inside of it, where others
     /// may choose the content.
-    function test_content_of_embedded_node_is_not_a_child() public {
+    function test_content_of_embedded_node_is_not_child() public {
         bytes memory forged;
         bytes32 hash;
         for (uint32 i = 1 << 24; hash[30] != 0xa0; ++i) {
@@ -271,7 +271,7 @@ contract StateProofNodesTest is Test {
 
     /// @dev The end of a path may look like the start of a value, here one of exactly the remaining
     /// length.
-    function test_end_of_path_is_not_a_value() public view {
+    function test_end_of_path_is_not_value() public view {
         bytes32 key = bytes32(uint256(0x8433));
         bytes memory leaf = list(abi.encodePacked(hex"a120", key, hex"820102"));
         assertEq(value(leaf, key), hex"0102");

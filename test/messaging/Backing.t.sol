@@ -34,7 +34,7 @@ contract BackingTest is RealRollup {
         queue.claim(m, messageProof(m.index), TO);
     }
 
-    function test_backing_pays_the_genesis_to_the_last_wei() public {
+    function test_backing_pays_genesis_to_last_wei() public {
         IL1MessageQueue.Checkpoint memory before = queue.checkpoint();
         back(2 * uint256(EACH));
         back(uint256(EACH));
@@ -50,7 +50,7 @@ contract BackingTest is RealRollup {
         assertEq(address(queue).balance, 0);
     }
 
-    function test_without_one_wei_the_last_claim_waits() public {
+    function test_last_claim_waits_for_missing_wei() public {
         back(3 * uint256(EACH) - 1);
         IL1MessageQueue.Message[] memory messages = withdrawAll();
         claim(messages[0]);
@@ -63,7 +63,7 @@ contract BackingTest is RealRollup {
         assertEq(address(queue).balance, 0);
     }
 
-    function test_ether_without_a_call_is_rejected() public {
+    function test_ether_without_call_is_rejected() public {
         hoax(alice, 1);
         (bool ok,) = address(queue).call{value: 1}("");
         assertFalse(ok);

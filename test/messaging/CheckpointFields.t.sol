@@ -54,13 +54,13 @@ contract CheckpointFieldsTest is QueueTest {
         assertFalse(isKnown(other));
     }
 
-    function test_the_state_of_the_queue_has_one_name() public {
+    function test_queue_state_has_one_checkpoint() public {
         sendOne();
         nextL1Block();
         assertNoOtherName(sendOne());
     }
 
-    function test_a_checkpoint_of_the_past_has_one_name() public {
+    function test_past_checkpoint_has_one_id() public {
         sendOne();
         nextL1Block();
         IL1MessageQueue.Checkpoint memory c = sendOne();
@@ -69,7 +69,7 @@ contract CheckpointFieldsTest is QueueTest {
         assertNoOtherName(c);
     }
 
-    function test_no_other_name_of_a_checkpoint_settles() public {
+    function test_altered_checkpoint_cannot_settle() public {
         sendOne();
         nextL1Block();
         IL1MessageQueue.Checkpoint memory c = sendOne();

@@ -72,7 +72,7 @@ contract ClaimsTest is RealRollup {
         queue.claim(m, proof, FEES);
     }
 
-    function testFuzz_what_is_sent_on_l2_is_delivered_on_l1_as_sent(
+    function testFuzz_message_from_l2_is_delivered_on_l1_unchanged(
         uint64 value,
         uint64 fee,
         uint32 gasLimit,
@@ -98,7 +98,7 @@ contract ClaimsTest is RealRollup {
         queue.l2Sender();
     }
 
-    function testFuzz_a_message_with_anything_changed_is_refused(uint8 field, uint64 other) public {
+    function testFuzz_message_with_anything_changed_is_rejected(uint8 field, uint64 other) public {
         vm.etch(TO, hex"00");
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 11, hex"c0ffee");
         advanceSends();
@@ -118,7 +118,7 @@ contract ClaimsTest is RealRollup {
         queue.claim(m, proof, FEES);
     }
 
-    function test_the_index_of_another_message_is_refused() public {
+    function test_index_of_another_message_is_rejected() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
         queueSend("bob", TO, owner, 6, 0, 0, "");
         advanceSends();
@@ -135,7 +135,7 @@ contract ClaimsTest is RealRollup {
         claim(m);
     }
 
-    function test_later_claims_of_a_block_bring_half_the_proof() public {
+    function test_further_claims_of_block_cost_half_the_proof() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
         IL1MessageQueue.Message memory n = queueSend("bob", TO, owner, 6, 0, 0, "");
         advanceSends();
@@ -170,7 +170,7 @@ contract ClaimsTest is RealRollup {
         assertEq(TO.balance, 11);
     }
 
-    function test_proofs_of_other_states_are_refused() public {
+    function test_proofs_of_other_states_are_rejected() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
         advanceSends();
         IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
@@ -209,7 +209,7 @@ contract ClaimsTest is RealRollup {
 
     // ------------------------------------------------------------------ targets that reject
 
-    function test_a_refused_message_can_be_claimed_again() public {
+    function test_rejected_message_can_be_claimed_again() public {
         target.refuse(true);
         IL1MessageQueue.Message memory m =
             queueSend("bob", address(target), owner, 5, 7, 100_000, "");
@@ -227,7 +227,7 @@ contract ClaimsTest is RealRollup {
         assertEq(target.value(), 5);
     }
 
-    function test_what_a_target_refuses_is_refunded_to_whom_the_sender_named() public {
+    function test_rejected_message_is_refunded_to_named_account() public {
         target.refuse(true);
         IL1MessageQueue.Message memory m =
             queueSend("bob", address(target), owner, 5, 7, 100_000, "");
@@ -249,7 +249,7 @@ contract ClaimsTest is RealRollup {
         );
     }
 
-    function test_data_for_an_account_without_code_wait_for_the_code() public {
+    function test_data_for_account_without_code_waits_for_code() public {
         address late = makeAddr("late");
         IL1MessageQueue.Message memory m = queueSend("bob", late, owner, 5, 7, 100_000, hex"01");
         IL1MessageQueue.Message memory other = queueSend("bob", late, owner, 5, 7, 100_000, hex"01");
@@ -267,7 +267,7 @@ contract ClaimsTest is RealRollup {
         assertEq(late.balance, 5);
     }
 
-    function test_a_refund_of_what_the_target_takes_is_a_claim() public {
+    function test_refund_of_payable_message_is_a_claim() public {
         IL1MessageQueue.Message memory m =
             queueSend("bob", address(target), owner, 5, 7, 300_000, "");
         advanceSends();
@@ -306,7 +306,7 @@ contract ClaimsTest is RealRollup {
         vm.stopPrank();
     }
 
-    function test_fees_that_are_refused_leave_the_message_claimable() public {
+    function test_rejected_fees_leave_message_claimable() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 0, "");
         advanceSends();
         IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
@@ -318,7 +318,7 @@ contract ClaimsTest is RealRollup {
         queue.claim(m, proof, FEES);
     }
 
-    function test_less_gas_than_was_promised_is_no_delivery() public {
+    function test_delivery_with_less_gas_reverts() public {
         IL1MessageQueue.Message memory m =
             queueSend("bob", address(target), owner, 5, 7, 2_000_000, "");
         advanceSends();

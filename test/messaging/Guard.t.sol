@@ -65,7 +65,7 @@ contract GuardTest is BridgeFixture {
 
     // ------------------------------------------------------------------ powers and bounds
 
-    function test_only_the_guardian_pauses_and_resumes() public {
+    function test_only_guardian_pauses_and_resumes() public {
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotGuardian.selector, address(this)));
         l1Queue.pause();
         pause();
@@ -78,7 +78,7 @@ contract GuardTest is BridgeFixture {
         l1Queue.send{value: 1}(carol, carol, 0, 0, "");
     }
 
-    function test_a_pause_ends_by_itself_and_cannot_be_renewed_at_once() public {
+    function test_pause_ends_and_cannot_be_renewed_at_once() public {
         uint64 until = pause();
         uint256 earliest = until + 4 * PAUSE;
         uint256[3] memory early = [uint256(until) - 1, until, earliest - 1];
@@ -93,7 +93,7 @@ contract GuardTest is BridgeFixture {
         pause();
     }
 
-    function test_a_pause_that_was_ended_early_is_followed_by_as_long_a_rest() public {
+    function test_early_ended_pause_is_followed_by_full_rest() public {
         vm.prank(guardian);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotPaused.selector, 0));
         l1Queue.resume();
@@ -114,7 +114,9 @@ contract GuardTest is BridgeFixture {
     }
 
     /// @dev A guardian that tries at arbitrary times, and ends some pauses early.
-    function testFuzz_pauses_are_a_rest_apart(uint32[24] calldata waits, uint24 early) public {
+    function testFuzz_pauses_are_separated_by_rest_period(uint32[24] calldata waits, uint24 early)
+        public
+    {
         uint256 ended = 0;
         for (uint256 i = 0; i < waits.length; ++i) {
             skip(waits[i] % 10 days);
@@ -137,7 +139,7 @@ contract GuardTest is BridgeFixture {
 
     // ------------------------------------------------------------------ effects of a pause
 
-    function test_a_paused_queue_takes_no_value() public {
+    function test_paused_queue_rejects_value() public {
         uint64 until = pause();
         bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.SendPaused.selector, until);
         vm.expectRevert(error_);
@@ -155,7 +157,7 @@ contract GuardTest is BridgeFixture {
         l1Queue.send{value: 1}(carol, carol, 0, 0, "");
     }
 
-    function test_a_paused_queue_takes_no_backing() public {
+    function test_paused_queue_rejects_backing() public {
         l1Queue.back{value: 1}();
         uint64 until = pause();
         bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.SendPaused.selector, until);
@@ -169,13 +171,13 @@ contract GuardTest is BridgeFixture {
     }
 
     /// @dev Contract wallets exit by such messages. The fee is not part of the value.
-    function test_messages_to_alias_accounts_without_value_go_on() public {
+    function test_calls_of_alias_accounts_continue_during_pause() public {
         pause();
         assertEq(l1Queue.send(Predeploys.L2_ACCOUNTS, carol, 100_000, 0, "calls"), 0);
         assertEq(l1Queue.send{value: 5}(Predeploys.L2_ACCOUNTS, carol, 100_000, 5, "calls"), 1);
     }
 
-    function test_payments_go_on_until_they_reach_the_limit_together() public {
+    function test_payments_during_pause_share_one_limit() public {
         uint64 first = sendToL1(carol, 6 ether, 1 ether, "");
         uint64 second = sendToL1(carol, 3 ether, 1, "");
         uint64 third = sendToL1(carol, 3 ether, 0, "");
@@ -201,7 +203,7 @@ contract GuardTest is BridgeFixture {
         toL1(sendToL1(carol, LIMIT, 0, ""));
     }
 
-    function test_a_call_waits_however_little_it_takes() public {
+    function test_claim_with_call_waits_for_any_amount() public {
         depositFor(token, 100);
         vm.prank(bob);
         uint64 index = l2Bridge.withdraw(address(token), carol, carol, 100, GAS);
@@ -218,7 +220,7 @@ contract GuardTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 100);
     }
 
-    function test_paying_a_contract_is_a_call() public {
+    function test_paying_contract_is_call() public {
         uint64 index = sendToL1(address(new Purse()), 1, 0, "");
         uint64 plain = sendToL1(carol, 1, 0, "");
         uint64 until = pause();
@@ -247,7 +249,7 @@ contract GuardTest is BridgeFixture {
     }
 
     /// @dev A claim that reverts does not reduce the limit.
-    function test_a_claim_that_is_refused_does_not_count() public {
+    function test_claim_that_is_rejected_does_not_count() public {
         uint64 index = sendToL1(KZG, LIMIT, 0, "");
         pause();
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
@@ -258,7 +260,7 @@ contract GuardTest is BridgeFixture {
 
     // ------------------------------------------------------------------ parameters
 
-    function test_without_a_guardian_no_account_pauses() public {
+    function test_queue_without_guardian_cannot_be_paused() public {
         L1MessageQueue q =
             new L1MessageQueue(ROLLUP, address(0), 1_000_000, 10_000, 0, 16_382, Guardians.none());
         assertEq(q.guardian().account, address(0));
@@ -272,7 +274,7 @@ contract GuardTest is BridgeFixture {
         q.send{value: 1}(carol, carol, 0, 0, "");
     }
 
-    function test_a_guardian_is_described_as_a_whole_and_within_bounds() public {
+    function test_guardian_must_be_complete_and_within_bounds() public {
         expectInvalid(IL1MessageQueue.Guardian(address(0), PAUSE, 0));
         expectInvalid(IL1MessageQueue.Guardian(address(0), 0, 1));
         expectInvalid(IL1MessageQueue.Guardian(guardian, 0, LIMIT));
@@ -296,7 +298,7 @@ contract GuardTest is BridgeFixture {
     }
 
     /// @dev After the storage of the other parts, whose slots do not move.
-    function test_its_state_takes_the_last_slot() public {
+    function test_last_message_uses_last_slot() public {
         uint64 until = pause();
         toL1(sendToL1(carol, 5, 0, ""));
         uint256 slot = uint256(vm.load(address(l1Queue), bytes32(uint256(1_056_770))));

@@ -44,7 +44,7 @@ abstract contract QueueTest is Test {
 }
 
 contract L1MessageQueueSendTest is QueueTest {
-    function testFuzz_the_root_is_the_rolling_hash_of_all_messages(
+    function testFuzz_root_is_rolling_hash_of_all_messages(
         address[4] calldata senders,
         address[4] calldata refunds,
         uint128[4] calldata values,
@@ -85,7 +85,7 @@ contract L1MessageQueueSendTest is QueueTest {
         }
     }
 
-    function test_messages_are_accepted_up_to_the_caps_and_refused_above() public {
+    function test_messages_up_to_caps_are_accepted() public {
         queue.send(address(3), address(0), MAX_GAS, 0, new bytes(MAX_DATA));
 
         vm.expectRevert(
@@ -99,14 +99,14 @@ contract L1MessageQueueSendTest is QueueTest {
         queue.send(address(3), address(0), 0, 0, new bytes(MAX_DATA + 1));
     }
 
-    function test_the_fee_is_part_of_the_eth_sent() public {
+    function test_fee_is_part_of_eth_sent() public {
         queue.send{value: 5}(address(3), address(0), 0, 5, "");
 
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.FeeAboveValue.selector, 6, 5));
         queue.send{value: 5}(address(3), address(0), 0, 6, "");
     }
 
-    function test_a_value_that_no_packed_message_can_hold_is_refused() public {
+    function test_value_too_large_for_packed_message_is_rejected() public {
         uint256 most = type(uint128).max;
         queue.send{value: most + 7}(address(3), address(0), 0, 7, "");
 
@@ -116,13 +116,13 @@ contract L1MessageQueueSendTest is QueueTest {
         queue.send{value: most + 8}(address(3), address(0), 0, 7, "");
     }
 
-    function test_plain_transfers_to_the_escrow_are_refused() public {
+    function test_plain_transfers_to_escrow_are_rejected() public {
         (bool ok,) = address(queue).call{value: 1}("");
         assertFalse(ok);
         queue.send{value: 1}(address(3), address(0), 0, 0, "");
     }
 
-    function test_caps_that_the_packed_format_cannot_hold_are_refused() public {
+    function test_caps_above_packed_format_are_rejected() public {
         uint64 gas = type(uint32).max;
         uint64 data = type(uint32).max >> 1;
         L1MessageQueue largest =
@@ -136,9 +136,7 @@ contract L1MessageQueueSendTest is QueueTest {
         new L1MessageQueue(address(this), address(0), 0, data + 1, 0, 16_382, Guardians.none());
     }
 
-    function testFuzz_gas_is_paid_at_the_set_share_of_the_base_fee(uint64 gasLimit, uint64 baseFee)
-        public
-    {
+    function testFuzz_fee_is_configured_share_of_base_fee(uint64 gasLimit, uint64 baseFee) public {
         queue = new L1MessageQueue(
             address(this), address(0), MAX_GAS, MAX_DATA, 150, 16_382, Guardians.none()
         );
@@ -156,7 +154,7 @@ contract L1MessageQueueSendTest is QueueTest {
         queue.send{value: least}(address(3), address(0), gasLimit, least - 1, "");
     }
 
-    function test_the_storage_layout_is_pinned() public {
+    function test_storage_layout_is_pinned() public {
         queue.send(address(1), address(0), 0, 0, "");
         IL1MessageQueue.Checkpoint memory first = queue.checkpoint();
         nextL1Block();
@@ -178,7 +176,7 @@ contract L1MessageQueueSendTest is QueueTest {
 }
 
 contract L1MessageQueueCheckpointTest is QueueTest {
-    function testFuzz_only_the_rollup_settles(address who) public {
+    function testFuzz_only_rollup_settles(address who) public {
         vm.assume(who != address(this));
         IL1MessageQueue.Checkpoint memory c = queue.checkpoint();
         bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.NotRollup.selector, who);
@@ -191,14 +189,14 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(queue.settle(0, c, c), vm.getBlockTimestamp());
     }
 
-    function test_numbers_that_no_checkpoint_has_make_none() public {
+    function test_invalid_checkpoint_numbers_are_rejected() public {
         IL1MessageQueue.Checkpoint memory c = sendOne();
         assertTrue(isKnown(c));
         c.timestamp |= 1 << 40;
         assertFalse(isKnown(c));
     }
 
-    function test_many_messages_of_one_block_have_checkpoints_among_them() public {
+    function test_many_messages_of_one_block_have_intermediate_checkpoints() public {
         IL1MessageQueue.Checkpoint memory at256;
         for (uint256 i = 1; i <= 600; ++i) {
             IL1MessageQueue.Checkpoint memory c = sendOne();
@@ -208,7 +206,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(queue.checkpoint().id, at256.id + 2);
     }
 
-    function test_the_empty_queue_is_a_checkpoint() public {
+    function test_empty_queue_is_checkpoint() public {
         IL1MessageQueue.Checkpoint memory empty = queue.checkpoint();
         assertEq(keccak256(abi.encode(empty)), keccak256(new bytes(160)));
         assertTrue(isKnown(empty));
@@ -216,7 +214,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertTrue(isKnown(empty));
     }
 
-    function test_a_state_stays_known_when_later_blocks_bring_messages() public {
+    function test_queue_state_stays_known_after_later_messages() public {
         IL1MessageQueue.Checkpoint memory a = sendOne();
         assertTrue(isKnown(a));
         nextL1Block();
@@ -230,7 +228,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(c.id, b.id + 1);
     }
 
-    function test_a_state_within_a_block_is_forgotten_with_its_next_message() public {
+    function test_queue_state_within_block_is_overwritten() public {
         IL1MessageQueue.Checkpoint memory within = sendOne();
         assertTrue(isKnown(within));
         IL1MessageQueue.Checkpoint memory end = sendOne();
@@ -242,11 +240,9 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertTrue(isKnown(end));
     }
 
-    function testFuzz_a_changed_field_makes_a_checkpoint_unknown(
-        uint8 field,
-        uint64 other,
-        bool past
-    ) public {
+    function testFuzz_changed_field_makes_checkpoint_unknown(uint8 field, uint64 other, bool past)
+        public
+    {
         sendOne();
         nextL1Block();
         IL1MessageQueue.Checkpoint memory c = sendOne();
@@ -274,7 +270,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertFalse(isKnown(c));
     }
 
-    function test_the_ring_has_a_bounded_number_of_places() public {
+    function test_ring_has_bounded_number_of_places() public {
         uint64[2] memory ends = [uint64(1024), 1 << 20];
         uint64[3] memory outside = [uint64(1023), (1 << 20) + 1, type(uint64).max];
         for (uint256 i = 0; i < ends.length; ++i) {
@@ -293,7 +289,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
     }
 
     /// @dev With each number of places, exactly so many checkpoints are known besides the state.
-    function testFuzz_the_ring_has_as_many_places_as_it_was_given(uint64 places) public {
+    function testFuzz_ring_has_configured_size(uint64 places) public {
         places = uint64(bound(places, 1024, 1100));
         queue = new L1MessageQueue(
             address(this), address(0), MAX_GAS, MAX_DATA, 0, places, Guardians.none()
@@ -320,7 +316,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(vm.load(address(queue), bytes32(RING_SLOT + places)), 0, "no place after it");
     }
 
-    function test_checkpoints_are_known_for_one_round_of_the_ring() public {
+    function test_checkpoints_are_known_for_one_ring_round() public {
         IL1MessageQueue.Checkpoint memory first = sendOne();
         IL1MessageQueue.Checkpoint memory second;
         for (uint256 i = 1; i < RING; ++i) {
@@ -354,7 +350,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
 
     /// @dev Also if a later proof is about earlier messages: entries that are no longer needed may
     /// have been overwritten.
-    function test_what_is_needed_never_goes_back() public {
+    function test_needed_checkpoint_never_decreases() public {
         IL1MessageQueue.Checkpoint[] memory c = new IL1MessageQueue.Checkpoint[](5);
         for (uint256 i = 0; i < 5; ++i) {
             c[i] = sendOne();
@@ -373,7 +369,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         return uint40(uint256(vm.load(address(queue), bytes32(STATE_SLOT))) >> 176);
     }
 
-    function test_what_was_sent_in_this_l1_block_is_told_apart() public {
+    function test_messages_of_current_l1_block_are_distinguished() public {
         assertEq(queue.countBefore(), 0);
         sendOne();
         sendOne();

@@ -20,7 +20,7 @@ contract PackedMessagesTest is Test {
         );
     }
 
-    function test_a_parked_message_ends_behind_the_hash_of_its_data() public {
+    function test_packed_parked_message_ends_with_data_hash() public {
         bytes32 hash = keccak256("data");
         bytes memory one = bytes.concat(packed(1 << 31), hash);
         bytes memory batch = bytes.concat(one, packed(4), "data");
@@ -53,10 +53,7 @@ contract PackedMessagesTest is Test {
     }
 
     /// @dev The base, the gas that a call retains (a 64th, and 25,000), and 64 gas per byte.
-    function test_a_relay_takes_its_base_the_gas_of_the_message_and_the_price_of_its_data()
-        public
-        pure
-    {
+    function test_relay_gas_is_base_plus_message_and_data() public pure {
         assertEq(Messages.relayGas(0, 0), 1_025_001);
         assertEq(Messages.relayGas(630_000, 0), 1_025_001 + 640_000);
         assertEq(Messages.relayGas(630_000, 100), 1_025_001 + 640_000 + 6400);

@@ -32,7 +32,7 @@ contract RelayDutyTest is RealRollup {
         assertEq(rollup.head().messageCount, 1);
     }
 
-    function test_before_the_deadline_nothing_is_asked() public {
+    function test_nothing_is_required_before_deadline() public {
         send(TO, 1, 0, "");
         skip(RELAY_DEADLINE - 2 * MAX_LAG);
         advance();
@@ -40,7 +40,7 @@ contract RelayDutyTest is RealRollup {
         assertHead();
     }
 
-    function test_an_overdue_message_stops_the_chain_until_it_is_relayed() public {
+    function test_overdue_message_stops_chain_until_relayed() public {
         send(TO, 1, 0, "");
         skip(RELAY_DEADLINE);
 
@@ -64,7 +64,7 @@ contract RelayDutyTest is RealRollup {
         assertEq(l2.balanceOf(TO), 1);
     }
 
-    function test_if_nothing_is_pending_the_queue_says_so_by_itself() public {
+    function test_idle_queue_extends_relay_deadline_without_proof() public {
         skip(RELAY_DEADLINE);
         assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
         advance();
@@ -72,7 +72,7 @@ contract RelayDutyTest is RealRollup {
         assertHead();
     }
 
-    function test_until_it_is_due_the_queue_is_not_asked() public {
+    function test_queue_is_not_called_before_due_time() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
@@ -84,7 +84,7 @@ contract RelayDutyTest is RealRollup {
 
     /// @dev Messages come first by the known lower bounds; but the proof shows that none is due, so
     /// nothing was done for them.
-    function test_a_proof_without_progress_excuses_from_nothing() public {
+    function test_proof_without_progress_does_not_excuse() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
@@ -116,7 +116,7 @@ contract RelayDutyTest is RealRollup {
         assertDuties(0, states[1].timestamp + RELAY_DEADLINE);
     }
 
-    function test_what_the_queue_never_held_cannot_be_anchored() public {
+    function test_unknown_queue_state_cannot_be_anchored() public {
         send(TO, 1, 0, "");
         nextL1Block();
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
@@ -143,7 +143,7 @@ contract RelayDutyTest is RealRollup {
         assertHead();
     }
 
-    function test_a_proof_shows_when_the_next_message_is_due() public {
+    function test_proof_shows_due_time_of_next_message() public {
         send(TO, 1, 0, "");
         nextL1Block();
         bringOver();
@@ -162,7 +162,7 @@ contract RelayDutyTest is RealRollup {
         assertDuties(1, second + RELAY_DEADLINE);
     }
 
-    function test_only_the_checkpoints_around_the_count_are_accepted() public {
+    function test_only_checkpoints_around_count_are_accepted() public {
         for (uint256 i = 0; i < 3; ++i) {
             send(TO, 1, 0, "");
             nextL1Block();
@@ -189,7 +189,7 @@ contract RelayDutyTest is RealRollup {
         assertDuties(3, states[5].timestamp + RELAY_DEADLINE);
     }
 
-    function test_a_count_without_proof_is_refused() public {
+    function test_count_without_proof_is_rejected() public {
         send(TO, 1, 0, "");
         nextL1Block();
         bringOver();
@@ -208,7 +208,7 @@ contract RelayDutyTest is RealRollup {
     }
 
     /// @dev This cannot happen; if it did, the rollup would not rely on it.
-    function test_a_count_below_the_known_is_refused() public {
+    function test_count_below_known_is_rejected() public {
         uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4)))) | 5;
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
         bytes memory input = l2.seal();
@@ -217,7 +217,7 @@ contract RelayDutyTest is RealRollup {
         );
     }
 
-    function test_evidence_for_no_block_of_the_call_is_refused() public {
+    function test_evidence_for_missing_block_is_rejected() public {
         bytes memory input = l2.seal();
         IRollup.Evidence memory e = relayProof();
         e.relays[0].index = 1;
@@ -248,7 +248,7 @@ contract RelayDutyTest is RealRollup {
     }
 
     /// @dev A late operator has to catch up by at least this many messages per block.
-    function test_while_messages_are_overdue_each_block_relays_four_at_least() public {
+    function test_block_relays_at_least_four_overdue_messages() public {
         for (uint256 i = 0; i < 9; ++i) {
             send(TO, 1, 0, "");
             nextL1Block();
@@ -275,7 +275,7 @@ contract RelayDutyTest is RealRollup {
         assertDuties(9, vm.getBlockTimestamp() + RELAY_DEADLINE);
     }
 
-    function test_no_anchor_runs_away_from_what_is_relayed() public {
+    function test_anchor_is_limited_by_relayed_messages() public {
         for (uint256 i = 0; i < 256; ++i) {
             queue.send(TO, address(0), 0, 0, "");
         }

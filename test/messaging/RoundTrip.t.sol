@@ -18,7 +18,7 @@ contract RoundTripTest is L2Chain {
         );
     }
 
-    function testFuzz_what_the_queue_commits_to_is_what_the_messenger_relays(
+    function testFuzz_messenger_relays_messages_that_queue_committed_to(
         address[3] calldata refunds,
         uint96[3] calldata values,
         uint96[3] calldata fees,

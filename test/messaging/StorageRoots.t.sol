@@ -70,7 +70,7 @@ contract StorageRootsTest is Test {
         queue.claim(message, half, address(0));
     }
 
-    function testFuzz_a_storage_root_is_that_of_one_block(uint64 number, uint64 other) public {
+    function testFuzz_storage_root_is_that_of_one_block(uint64 number, uint64 other) public {
         vm.assume(number != other);
         claimAgain(proofAt(number));
         expectUnknown(other);
@@ -78,7 +78,7 @@ contract StorageRootsTest is Test {
     }
 
     /// @dev Blocks with the same index in the ring and the same storage root.
-    function testFuzz_the_block_one_round_later_is_another(uint64 number, uint8 rounds) public {
+    function testFuzz_state_root_slot_is_reused_after_one_ring(uint64 number, uint8 rounds) public {
         number = uint64(bound(number, 0, type(uint64).max / 2));
         uint64 other = number + RING * (uint64(rounds) + 1);
         claimAgain(proofAt(number));
@@ -88,7 +88,7 @@ contract StorageRootsTest is Test {
         expectUnknown(number);
     }
 
-    function testFuzz_the_ring_has_8191_places(uint64 number) public {
+    function testFuzz_ring_has_8191_slots(uint64 number) public {
         bytes32 place = bytes32(RING_SLOT + number % RING);
         assertEq(vm.load(address(queue), place), 0);
         queue.claim(message, proofAt(number), address(0));
@@ -97,7 +97,7 @@ contract StorageRootsTest is Test {
         );
     }
 
-    function test_each_of_8191_blocks_has_a_place_of_its_own() public {
+    function test_each_of_8191_blocks_has_its_own_slot() public {
         claimAgain(proofAt(8190));
         claimAgain(proofAt(8191));
         claimAgain(proofAt(8192));
@@ -170,28 +170,28 @@ contract L2SenderTest is Test {
         return abi.encodeWithSelector(IL1MessageQueue.NoDelivery.selector);
     }
 
-    function test_the_target_sees_the_sender() public {
+    function test_target_sees_sender() public {
         message.to = address(curious);
         message.gasLimit = 200_000;
         queue.claim(message, proof(), address(0xfee5));
         assertEq(curious.seen(), abi.encode(SENDER));
     }
 
-    function test_the_recipient_of_the_fee_of_a_claim_sees_no_sender() public {
+    function test_fee_recipient_of_claim_sees_no_sender() public {
         message.to = address(0xaaaa);
         queue.claim(message, proof(), address(curious));
         assertEq(address(curious).balance, 2);
         assertEq(curious.seen(), noSender());
     }
 
-    function test_nor_does_that_of_a_refund_which_is_delivered() public {
+    function test_fee_recipient_of_delivered_refund_sees_no_sender() public {
         message.to = address(0xaaaa);
         assertTrue(queue.refund(message, proof(), address(curious)));
         assertEq(address(curious).balance, 2);
         assertEq(curious.seen(), noSender());
     }
 
-    function test_nor_does_that_of_a_refund_which_is_paid_out() public {
+    function test_fee_recipient_of_paid_refund_sees_no_sender() public {
         // This contract does not accept the message.
         message.to = address(this);
         assertFalse(queue.refund(message, proof(), address(curious)));
@@ -200,7 +200,7 @@ contract L2SenderTest is Test {
     }
 
     /// @dev Not even if nothing was delivered before, because the rollup is never called.
-    function test_nothing_is_claimed_while_a_refund_is_paid_out() public {
+    function test_claims_are_rejected_during_refund_payment() public {
         IL1MessageQueue.Message memory other;
         (other.sender, other.to, other.index, other.value) = (SENDER, address(0xaaaa), 1, 1);
         bytes32 hash =

@@ -74,7 +74,7 @@ contract TwoStepSettlementTest is Test {
         assertEq(needed(), kept);
     }
 
-    function testFuzz_only_the_rollup_keeps(address who) public {
+    function testFuzz_only_rollup_keeps_checkpoints(address who) public {
         vm.assume(who != address(this));
         sendOne();
         nextL1Block();
@@ -85,7 +85,7 @@ contract TwoStepSettlementTest is Test {
         assertEq(needed(), 1);
     }
 
-    function test_what_is_kept_never_goes_back() public {
+    function test_kept_checkpoint_never_decreases() public {
         for (uint256 i = 0; i < 4; ++i) {
             sendOne();
             nextL1Block();
@@ -96,7 +96,7 @@ contract TwoStepSettlementTest is Test {
     }
 
     /// @dev A proposal that never becomes final frees no place, one that does frees those before it.
-    function test_a_checked_relay_frees_places_once_it_is_kept() public {
+    function test_checked_relay_frees_checkpoints_after_settlement() public {
         IL1MessageQueue.Checkpoint memory first = sendOne();
         for (uint256 i = 1; i < RING; ++i) {
             nextL1Block();

@@ -66,7 +66,7 @@ contract BondedSequencingTest is RealRollup, BondsFixture {
         assertHead();
     }
 
-    function test_sequencer_with_a_bond_advances() public {
+    function test_sequencer_with_bond_advances() public {
         bytes[] memory inputs = one(l2.seal());
         expectRefused(
             alice,
@@ -118,7 +118,7 @@ contract BondedSequencingTest is RealRollup, BondsFixture {
         assertOpensAfterTimeout(tooSmall(0));
     }
 
-    function testFuzz_bond_has_a_minimum(uint128 missing) public {
+    function testFuzz_bond_has_minimum(uint128 missing) public {
         missing = uint128(bound(missing, 0, BOND));
         policy = new BondedSequencing(inner, TIMEOUT, bonds, BOND + missing);
         uint64 head = uint64(vm.getBlockTimestamp());
@@ -147,7 +147,7 @@ contract BondedSequencingTest is RealRollup, BondsFixture {
         assertEq(policy.authorize(alice, start), address(0));
     }
 
-    function test_timeout_is_that_of_the_inner_policy() public {
+    function test_timeout_equals_inner_policy() public {
         vm.expectRevert(
             abi.encodeWithSelector(BondedSequencing.TimeoutDiffers.selector, TIMEOUT + 1, TIMEOUT)
         );

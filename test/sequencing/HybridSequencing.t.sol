@@ -25,7 +25,7 @@ contract HybridSequencingTest is HybridFixture {
 
     // ------------------------------------------------------------------ posts
 
-    function test_stranger_posts_what_the_sequencer_sealed() public {
+    function test_stranger_posts_what_sequencer_sealed() public {
         bytes[] memory inputs = seal(3);
         skip(POST_DELAY + 2);
         expectNotSequencer(stranger, inputs);
@@ -106,7 +106,7 @@ contract HybridSequencingTest is HybridFixture {
 
     /// @dev Blocks that the sequencer did not sign, after a signed one; or a part of the signed
     /// ones.
-    function test_last_block_is_the_signed_one() public {
+    function test_last_block_is_signed_one() public {
         bytes[] memory inputs = new bytes[](2);
         inputs[0] = sealOne();
         bytes32 first = l2.head.hash;
@@ -155,7 +155,7 @@ contract HybridSequencingTest is HybridFixture {
         );
     }
 
-    function test_only_signatures_of_the_sequencer_count() public {
+    function test_only_signatures_of_sequencer_count() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         IPreconfBonds.Preconfirmation memory m = sealedHead();
@@ -168,7 +168,7 @@ contract HybridSequencingTest is HybridFixture {
         assertHead();
     }
 
-    function test_registered_signer_signs_for_the_sequencer() public {
+    function test_registered_signer_signs_for_sequencer() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         uint256 hot = uint256(keccak256("hot key"));
@@ -185,7 +185,7 @@ contract HybridSequencingTest is HybridFixture {
     }
 
     /// @dev After a handover, the signatures of the predecessor post nothing.
-    function test_signature_of_the_predecessor_does_not_count() public {
+    function test_signature_of_predecessor_does_not_count() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         uint256 snapshot = vm.snapshotState();
@@ -199,7 +199,7 @@ contract HybridSequencingTest is HybridFixture {
         assertHead();
     }
 
-    function test_domain_is_that_of_the_bonds() public {
+    function test_domain_is_that_of_bonds() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         IPreconfBonds.Preconfirmation memory m = sealedHead();
@@ -215,7 +215,7 @@ contract HybridSequencingTest is HybridFixture {
     // ------------------------------------------------------------------ outages
 
     /// @dev After `TIMEOUT` any account may advance, and sealed blocks can still be posted.
-    function test_after_an_outage_anyone_advances_or_posts() public {
+    function test_after_outage_anyone_advances_or_posts() public {
         skip(rollup.head().timestamp + TIMEOUT - MAX_LAG - vm.getBlockTimestamp());
         bytes[] memory inputs = seal(1);
         skip(rollup.head().timestamp + TIMEOUT - 1 - vm.getBlockTimestamp());
@@ -258,7 +258,7 @@ contract HybridSequencingTest is HybridFixture {
     }
 
     /// @dev Otherwise a request of a withdrawal would end all promises, and cost nothing.
-    function test_blocks_are_posted_despite_a_withdrawal_request() public {
+    function test_blocks_are_posted_despite_withdrawal_request() public {
         bytes[] memory inputs = seal(1);
         requestWithdrawal();
         skip(POST_DELAY);
@@ -269,7 +269,7 @@ contract HybridSequencingTest is HybridFixture {
 
     /// @dev The bond was slashed, and the sequencer deposits again.
     /// forge-config: default.fuzz.runs = 16
-    function testFuzz_posting_needs_a_tenth_of_the_bond(uint256 left) public {
+    function testFuzz_posting_needs_tenth_of_bond(uint256 left) public {
         left = bound(left, 0, BOND / 5);
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
@@ -287,7 +287,7 @@ contract HybridSequencingTest is HybridFixture {
 
     // ------------------------------------------------------------------ deployment
 
-    function test_bonds_have_a_minimum() public {
+    function test_bonds_have_minimum() public {
         IPreconfBonds none_ = IPreconfBonds(address(0));
         vm.expectRevert(abi.encodeWithSelector(BondRequirement.BondInconsistent.selector, bonds, 0));
         new HybridSequencing(sequencer, address(0), TIMEOUT, POST_DELAY, bonds, 0);
@@ -317,7 +317,7 @@ contract HybridWithoutBondsTest is HybridFixture {
         );
     }
 
-    function test_domain_is_that_of_the_rollup() public {
+    function test_domain_is_that_of_rollup() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         IPreconfBonds.Preconfirmation memory m = sealedHead();

@@ -12,15 +12,14 @@ contract OpenSequencingTest is Test {
         assertEq(policy.authorize(caller, time), address(0));
     }
 
-    function testFuzz_with_caller_the_fees_go_to_the_account_that_advances(
-        address caller,
-        uint64 time
-    ) public {
+    function testFuzz_caller_mode_pays_fees_to_advancing_account(address caller, uint64 time)
+        public
+    {
         OpenSequencing policy = new OpenSequencing(OpenSequencing.Fees.Caller, address(0));
         assertEq(policy.authorize(caller, time), caller);
     }
 
-    function testFuzz_with_fixed_they_go_to_one_account(
+    function testFuzz_fixed_mode_pays_fees_to_one_account(
         address caller,
         uint64 time,
         address treasury
@@ -30,7 +29,7 @@ contract OpenSequencingTest is Test {
         assertEq(policy.authorize(caller, time), treasury);
     }
 
-    function test_a_recipient_belongs_to_fixed_and_to_nothing_else() public {
+    function test_only_fixed_mode_has_recipient() public {
         expectInconsistent(OpenSequencing.Fees.Builder, address(1));
         expectInconsistent(OpenSequencing.Fees.Caller, address(1));
         expectInconsistent(OpenSequencing.Fees.Fixed, address(0));

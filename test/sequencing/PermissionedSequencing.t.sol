@@ -19,11 +19,11 @@ contract PermissionedSequencingTest is Test {
         policy = new PermissionedSequencing(operator, treasury, TIMEOUT);
     }
 
-    function testFuzz_the_sequencer_may_advance_at_any_age_of_the_head(uint64 head) public view {
+    function testFuzz_sequencer_may_advance_at_any_head_age(uint64 head) public view {
         assertEq(policy.authorize(operator, head), treasury);
     }
 
-    function testFuzz_others_may_advance_exactly_from_the_timeout_on(address caller, uint64 age)
+    function testFuzz_others_may_advance_exactly_from_timeout_on(address caller, uint64 age)
         public
     {
         vm.assume(caller != operator);
@@ -45,7 +45,7 @@ contract PermissionedSequencingTest is Test {
     }
 
     /// @dev A contract that the sequencer calls is not the sequencer.
-    function test_the_origin_of_a_transaction_does_not_count() public {
+    function test_origin_of_transaction_does_not_count() public {
         vm.expectRevert(
             abi.encodeWithSelector(
                 PermissionedSequencing.NotSequencer.selector, stranger, operator, NOW + TIMEOUT
@@ -68,7 +68,7 @@ contract PermissionedSequencingTest is Test {
         policy.authorize(stranger, head + 1);
     }
 
-    function testFuzz_no_head_makes_the_timeout_overflow(uint64 head) public {
+    function testFuzz_timeout_does_not_overflow_for_any_head(uint64 head) public {
         head = uint64(bound(head, NOW, type(uint64).max));
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -81,7 +81,7 @@ contract PermissionedSequencingTest is Test {
         policy.authorize(stranger, head);
     }
 
-    function test_the_place_is_handed_over_in_two_steps() public {
+    function test_place_is_handed_over_in_two_steps() public {
         vm.expectEmit(address(policy));
         emit PermissionedSequencing.HandoverOffered(operator, stranger);
         vm.prank(operator);
@@ -104,7 +104,7 @@ contract PermissionedSequencingTest is Test {
         policy.authorize(operator, NOW);
     }
 
-    function testFuzz_only_the_sequencer_offers_and_only_the_named_takes(address caller) public {
+    function testFuzz_only_sequencer_offers_and_only_nominee_accepts(address caller) public {
         vm.assume(caller != operator && caller != stranger);
         vm.prank(caller);
         vm.expectRevert(
@@ -121,7 +121,7 @@ contract PermissionedSequencingTest is Test {
         policy.take();
     }
 
-    function test_an_offer_can_be_withdrawn_and_no_account_takes_what_is_offered_to_none() public {
+    function test_offer_can_be_withdrawn_and_needs_nominee() public {
         vm.startPrank(operator);
         policy.offer(stranger);
         policy.offer(address(0));
@@ -133,13 +133,13 @@ contract PermissionedSequencingTest is Test {
         policy.take();
     }
 
-    function test_the_first_sequencer_is_announced() public {
+    function test_first_sequencer_is_announced() public {
         vm.expectEmit();
         emit PermissionedSequencing.SequencerChanged(address(0), operator);
         new PermissionedSequencing(operator, treasury, TIMEOUT);
     }
 
-    function test_a_policy_has_a_sequencer_and_a_timeout() public {
+    function test_policy_has_sequencer_and_timeout() public {
         vm.expectRevert(PermissionedSequencing.SequencerZero.selector);
         new PermissionedSequencing(address(0), treasury, TIMEOUT);
         vm.expectRevert(LivenessTimeout.TimeoutZero.selector);

@@ -19,7 +19,7 @@ contract RotatingSequencingTest is Test {
         policy = new RotatingSequencing(list, START, SLOT, TIMEOUT);
     }
 
-    function testFuzz_in_each_slot_its_member_may_advance_and_no_other(uint32 after_) public {
+    function testFuzz_only_member_of_slot_may_advance(uint32 after_) public {
         vm.warp(uint256(START) + after_);
         uint256 turn = after_ / SLOT % 3;
         assertEq(policy.placeAt(block.timestamp), turn);
@@ -32,7 +32,7 @@ contract RotatingSequencingTest is Test {
         }
     }
 
-    function test_a_slot_ends_where_the_next_begins() public view {
+    function test_slot_ends_where_next_begins() public view {
         assertEq(policy.slotEnd(START), START + SLOT);
         assertEq(policy.slotEnd(START + SLOT - 1), START + SLOT);
         assertEq(policy.slotEnd(START + SLOT), START + 2 * SLOT);
@@ -41,14 +41,14 @@ contract RotatingSequencingTest is Test {
         assertEq(policy.memberAt(START + 3 * SLOT), list[0]);
     }
 
-    function testFuzz_anyone_may_advance_from_the_timeout_on(address caller, uint64 age) public {
+    function testFuzz_anyone_may_advance_from_timeout_on(address caller, uint64 age) public {
         vm.assume(caller != list[0]);
         age = uint64(bound(age, 0, 2 * TIMEOUT));
         if (age < TIMEOUT) expectNotInSlot(caller, list[0], START - age);
         assertEq(policy.authorize(caller, START - age), address(0));
     }
 
-    function test_a_place_is_handed_over_in_two_steps_and_the_others_stay() public {
+    function test_place_is_handed_over_in_two_steps() public {
         address next = makeAddr("next");
         vm.expectEmit(address(policy));
         emit RotatingSequencing.HandoverOffered(1, list[1], next);
@@ -75,7 +75,7 @@ contract RotatingSequencingTest is Test {
         new RotatingSequencing(list, START, SLOT, TIMEOUT);
     }
 
-    function testFuzz_only_who_holds_a_place_offers_it(address caller, uint256 place) public {
+    function testFuzz_only_member_offers_its_place(address caller, uint256 place) public {
         place = bound(place, 0, 2);
         vm.assume(caller != list[place]);
         vm.prank(caller);
@@ -85,9 +85,7 @@ contract RotatingSequencingTest is Test {
         policy.offer(place, caller);
     }
 
-    function testFuzz_only_the_named_takes_and_only_that_place(address caller, uint256 place)
-        public
-    {
+    function testFuzz_only_nominee_accepts_offered_place(address caller, uint256 place) public {
         address next = makeAddr("next");
         vm.assume(caller != address(0));
         vm.prank(list[1]);
@@ -102,14 +100,14 @@ contract RotatingSequencingTest is Test {
         policy.take(place);
     }
 
-    function testFuzz_there_are_no_places_beyond_the_list(uint256 place) public {
+    function testFuzz_places_beyond_list_do_not_exist(uint256 place) public {
         place = bound(place, 3, type(uint256).max);
         vm.prank(address(0));
         vm.expectRevert(abi.encodeWithSelector(RotatingSequencing.PlaceUnknown.selector, place, 3));
         policy.offer(place, address(this));
     }
 
-    function test_times_before_the_first_slot_belong_to_no_sequencer() public {
+    function test_timestamps_before_first_slot_have_no_sequencer() public {
         bytes memory expected =
             abi.encodeWithSelector(RotatingSequencing.BeforeStart.selector, START - 1, START);
         vm.expectRevert(expected);
@@ -126,7 +124,7 @@ contract RotatingSequencingTest is Test {
         assertEq(policy.authorize(list[0], START), address(0));
     }
 
-    function test_lists_with_gaps_and_slots_without_length_are_refused() public {
+    function test_lists_with_gaps_and_empty_slots_are_rejected() public {
         vm.expectRevert(RotatingSequencing.NoMembers.selector);
         new RotatingSequencing(new address[](0), START, SLOT, TIMEOUT);
         vm.expectRevert(RotatingSequencing.SlotLengthZero.selector);

@@ -14,7 +14,7 @@ import {L2} from "../utils/L2.sol";
 contract ExecuteVerifierTest is PrefixFixture {
     using L2 for L2.Chain;
 
-    function test_a_block_and_a_batch_are_valid_with_their_witness() public {
+    function test_block_and_batch_verify_with_witness() public {
         bytes memory single = sealOne();
         assertValid(single);
         bytes[] memory inputs = new bytes[](3);
@@ -24,7 +24,7 @@ contract ExecuteVerifierTest is PrefixFixture {
         assertValid(L2.batchOf(inputs));
     }
 
-    function test_a_false_block_is_refused() public {
+    function test_false_block_is_rejected() public {
         bytes memory input = sealOne();
         (bytes memory prefix, bytes memory witness) = cut(input);
         // The state root of the block.
@@ -34,7 +34,7 @@ contract ExecuteVerifierTest is PrefixFixture {
         assertValid(input);
     }
 
-    function test_a_witness_proves_its_own_block_only() public {
+    function test_witness_proves_its_own_block_only() public {
         (bytes memory first, bytes memory witness) = cut(sealOne());
         (bytes memory second, bytes memory other) = cut(sealOne());
         expectFailure(first, other);
@@ -44,7 +44,7 @@ contract ExecuteVerifierTest is PrefixFixture {
         assertEq(verifier.verify("", second, other), IVerifier.verify.selector);
     }
 
-    function test_without_proof_the_rest_is_in_blobs() public {
+    function test_input_without_proof_continues_in_blobs() public {
         BlobInputs.install();
         bytes memory input = sealOne();
         bytes[] memory inputs = new bytes[](1);
@@ -73,7 +73,7 @@ contract ExecuteVerifierTest is PrefixFixture {
     }
 
     /// @dev Whatever an account at the address returns, only the result of a valid block counts.
-    function test_each_part_of_the_result_is_checked() public {
+    function test_each_part_of_result_is_checked() public {
         (bytes memory prefix, bytes memory witness) = cut(sealOne());
         (bool ok, bytes memory result) =
             Execute.PRECOMPILE.staticcall(bytes.concat(prefix, witness));

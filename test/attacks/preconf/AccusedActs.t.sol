@@ -134,7 +134,7 @@ contract AccusedActsTest is HybridFixture {
     }
 
     /// forge-config: default.fuzz.runs = 24
-    function testFuzz_no_act_of_the_accused_prevents_a_proof(uint256 seed) public {
+    function testFuzz_accused_account_cannot_prevent_proof(uint256 seed) public {
         for (uint256 i = 0; i < 6; ++i) {
             uint256 random = uint256(keccak256(abi.encode(seed, i)));
             act(random % 6, random);
@@ -142,14 +142,14 @@ contract AccusedActsTest is HybridFixture {
         assertAllProven();
     }
 
-    function test_each_act_prevents_no_proof() public {
+    function test_no_single_action_prevents_proof() public {
         for (uint256 i = 0; i < 6; ++i) {
             act(i, i);
         }
         assertAllProven();
     }
 
-    function test_change_of_the_policy_prevents_no_proof() public {
+    function test_change_of_policy_prevents_no_proof() public {
         uint256 closed = uint160(address(new ClosedPolicy()));
         vm.prank(sequencer);
         rollup.announce(IRollup.Change.Policy, closed);
@@ -204,7 +204,7 @@ contract AccusedActsTest is HybridFixture {
 
     /// @dev A sequencer reports its own delay with a contract of its own, to be protected from
     /// another penalty. That lasts no longer than after any delay.
-    function testFuzz_own_contract_protects_for_the_usual_time_only(uint64 maxLag) public {
+    function testFuzz_sequencer_contract_is_exclusive_until_timeout_only(uint64 maxLag) public {
         vm.warp(vm.getBlockTimestamp() + MAX_LAG / 2 + 1);
         // It can be late for a block of any time.
         maxLag = uint64(bound(maxLag, 0, 2 * (vm.getBlockTimestamp() - 1)));

@@ -137,13 +137,13 @@ contract BrokenPromisesTest is LieFixture {
         }
     }
 
-    function test_a_sealed_block_is_replaced() public {
+    function test_sealed_block_is_replaced() public {
         post(1);
         assertBroken(promised(twoHeader), atHead(oneHeader), noProof());
         expectKept(promised(oneHeader), atHead(oneHeader), noProof());
     }
 
-    function test_a_prefix_may_grow_and_not_shrink() public {
+    function test_prefix_may_only_be_extended() public {
         uint256 snapshot = vm.snapshotState();
         post(2);
         expectKept(prefix(oneHeader), atHead(twoHeader), proofOf(0, 1, 2));
@@ -153,7 +153,7 @@ contract BrokenPromisesTest is LieFixture {
         expectKept(prefix(twoHeader), atHead(oneHeader), proofOf(0, 2, 1));
     }
 
-    function test_another_environment_breaks_a_prefix() public {
+    function test_another_environment_breaks_prefix() public {
         skip(1);
         post(1);
         bytes memory later = l2.prove(alice).header;
@@ -161,7 +161,7 @@ contract BrokenPromisesTest is LieFixture {
         assertBroken(prefix(oneHeader), atHead(later), noProof());
     }
 
-    function test_a_promise_ends_after_half_of_the_lag() public {
+    function test_promise_ends_after_half_of_lag() public {
         uint64 timestamp = l2.head.timestamp;
         uint256 snapshot = vm.snapshotState();
         skip(timestamp + MAX_LAG / 2 - vm.getBlockTimestamp());
@@ -182,7 +182,7 @@ contract BrokenPromisesTest is LieFixture {
         assertBroken(promised(twoHeader), atHead(later), noProof());
     }
 
-    function test_older_blocks_are_proven_by_the_history() public {
+    function test_older_blocks_are_proven_by_history() public {
         post(1);
         uint64 number = rollup.head().number;
         advance();
@@ -203,7 +203,7 @@ contract BrokenPromisesTest is LieFixture {
         assertBroken(promised(twoHeader), proven(oneHeader, number), noProof());
     }
 
-    function test_the_witness_must_have_the_hash() public {
+    function test_witness_must_have_hash() public {
         post(1);
         uint64 number = rollup.head().number;
         advance();
@@ -252,7 +252,7 @@ contract BrokenPromisesTest is LieFixture {
     }
 
     /// @dev Not evidence: the sequencer was overtaken, and the promise has another parent.
-    function test_another_parent_breaks_nothing() public {
+    function test_another_parent_is_no_broken_promise() public {
         l2.head = start;
         advance();
         IL2.Head memory parent = l2.head;
@@ -268,7 +268,7 @@ contract BrokenPromisesTest is LieFixture {
 
     /// @dev An L1 reorg removed the block on which the promise depended, and the sequencer built
     /// another one. Without the reorg, it would be slashed.
-    function test_a_void_promise_breaks_nothing() public {
+    function test_void_promise_cannot_be_broken() public {
         post(1);
         IPreconfBonds.Signed memory s = promised(twoHeader);
         uint64 number = uint64(vm.getBlockNumber()) - 3;

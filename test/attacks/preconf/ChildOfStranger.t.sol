@@ -49,19 +49,19 @@ contract ChildOfStrangerTest is HybridFixture {
         header = headerOfHead();
     }
 
-    function test_recommended_timeout_protects_the_sequencer() public {
+    function test_recommended_timeout_protects_sequencer() public {
         (IPreconfBonds.Signed memory s, bytes memory header) = strangerPosts(MAX_LAG / 4 * 7);
         expectNotBroken(s, header, IPreconfBonds.PromiseEnded.selector);
         assertEq(amountOf(sequencer), BOND);
     }
 
-    function test_shorter_timeout_does_not_protect_the_sequencer() public {
+    function test_shorter_timeout_does_not_protect_sequencer() public {
         (IPreconfBonds.Signed memory s, bytes memory header) = strangerPosts(MAX_LAG / 2 * 3);
         accuseBroken(s, header);
         assertEq(amountOf(sequencer), 0);
     }
 
-    function test_exact_bound_of_the_timeout() public {
+    function test_exact_bound_of_timeout() public {
         (IPreconfBonds.Signed memory s, bytes memory header) = strangerPosts(MAX_LAG / 4 * 7 - 1);
         accuseBroken(s, header);
         assertEq(amountOf(sequencer), 0);

@@ -54,7 +54,7 @@ contract HonestRebuildsTest is Test, BondsFixture {
     }
 
     /// @dev In each history of L1, one of the two is void, also if L1 returns to the first branch.
-    function test_a_rebuild_after_a_reorg_is_no_fault() public {
+    function test_rebuild_after_reorg_is_no_fault() public {
         bytes32 first = keccak256("first branch");
         bytes32 second = keccak256("second branch");
         vm.setBlockhash(996, first);
@@ -79,7 +79,7 @@ contract HonestRebuildsTest is Test, BondsFixture {
         assertEq(amountOf(sequencer), 0);
     }
 
-    function test_a_rebuild_after_an_outage_is_no_fault() public {
+    function test_rebuild_after_outage_is_no_fault() public {
         IPreconfBonds.Signed memory a = block_(TIME, address(1), 0, 0);
         IPreconfBonds.Signed memory b = block_(TIME + 1800, address(1), 0, 0);
         bytes memory ended =
@@ -96,7 +96,7 @@ contract HonestRebuildsTest is Test, BondsFixture {
         assertEq(amountOf(sequencer), 0);
     }
 
-    function test_a_block_on_another_parent_is_no_fault() public {
+    function test_block_on_another_parent_is_no_fault() public {
         IPreconfBonds.Signed memory a = block_(TIME, address(1), 0, 0);
         IL2.Head memory head;
         (head.number, head.timestamp) = (7, TIME);
@@ -116,7 +116,7 @@ contract HonestRebuildsTest is Test, BondsFixture {
     }
 
     /// @dev The same promise under another condition, e.g. after a restart.
-    function test_the_same_block_twice_is_no_fault() public {
+    function test_same_block_twice_is_no_fault() public {
         IPreconfBonds.Signed memory a = block_(TIME, address(1), 0, 0);
         IPreconfBonds.Signed memory b = block_(TIME, address(1), 998, blockhash(998));
         vm.prank(reporter);

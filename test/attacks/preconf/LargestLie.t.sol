@@ -67,7 +67,7 @@ contract LargestLieTest is LieFixture {
         (ok, answer) = address(bonds).call{gas: gas_}(call_);
     }
 
-    function test_proof_of_a_lie_fits_into_a_transaction() public {
+    function test_proof_of_lie_fits_into_transaction() public {
         bytes memory call_ = accusation();
         assertLe(call_.length + ENVELOPE_BYTES, TRANSACTION_BYTES);
         assertLe(21_000 + FLOOR_PER_BYTE * call_.length, TRANSACTION_GAS);

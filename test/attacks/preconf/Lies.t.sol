@@ -43,7 +43,7 @@ contract LiesTest is LieFixture {
         assertLie(lying(20, abi.encode(uint256(1))), header, input);
     }
 
-    function test_the_truth_is_no_lie() public {
+    function test_true_statement_is_no_lie() public {
         expectLieRefused(
             promised(header),
             header,
@@ -77,7 +77,7 @@ contract LiesTest is LieFixture {
 
     /// @dev A false block hash, state root or witness: EXECUTE refuses it, so no forged truth
     /// slashes an honest sequencer.
-    function test_a_forged_truth_is_refused() public {
+    function test_forged_truth_is_rejected() public {
         IPreconfBonds.Signed memory honest = promised(header);
         bytes memory forged = L2.broken(input, IL2.Field.StateRoot, bytes32(uint256(1)), true);
         bytes memory forgedHeader = withItem(header, 3, abi.encode(uint256(1)));
@@ -89,7 +89,7 @@ contract LiesTest is LieFixture {
     }
 
     /// @dev The same block under the rules of another fork may have another outcome.
-    function test_the_schema_is_that_of_the_message() public {
+    function test_schema_is_that_of_message() public {
         IPreconfBonds.Signed memory s = lying(10, hex"5208");
         s.message.schema = L2.PRAGUE;
         s = signed(s.message, s.header, key);
@@ -111,7 +111,7 @@ contract LiesTest is LieFixture {
         assertLie(s, header, L2.inputOf(l2.head.hash));
     }
 
-    function test_the_chain_id_is_that_of_the_rollup() public {
+    function test_chain_id_is_that_of_rollup() public {
         bytes memory other =
             L2.broken(input, IL2.Field.ChainId, bytes32(uint256(CHAIN_ID) + 1), false);
         IPreconfBonds.Signed memory s = lying(10, hex"5208");
@@ -124,7 +124,7 @@ contract LiesTest is LieFixture {
         assertLie(s, header, input);
     }
 
-    function test_a_batch_is_refused() public {
+    function test_batch_is_rejected() public {
         bytes memory batch = L2.batchOf(one(input));
         IPreconfBonds.Signed memory s = lying(10, hex"5208");
         expectLieRefused(
@@ -134,14 +134,14 @@ contract LiesTest is LieFixture {
     }
 
     /// @dev Code on L1 in the place of a part of the input changes nothing.
-    function test_an_input_may_refer_to_kept_code() public {
+    function test_input_may_refer_to_kept_code() public {
         bytes memory short = KeptInputs.shorten(input, KeptInputs.codesOf(input));
         assertLt(short.length, input.length);
         assertLie(lying(10, hex"5208"), header, short);
     }
 
     /// @dev In a transaction with blobs, each input has a trailer, and its end may be in a blob.
-    function test_an_input_may_end_in_a_blob() public {
+    function test_input_may_end_in_blob() public {
         BlobInputs.install();
         bytes memory posted = BlobInputs.post(one(input), 602)[0];
         assertLt(posted.length, input.length);
@@ -155,7 +155,7 @@ contract LiesTest is LieFixture {
     }
 
     /// forge-config: default.fuzz.runs = 32
-    function test_inputs_of_any_length_are_read_or_refused(uint256 length) public {
+    function test_inputs_of_any_length_are_read_or_rejected(uint256 length) public {
         bytes memory part = input;
         length = bound(length, 0, input.length - 1);
         assembly ("memory-safe") {
@@ -168,7 +168,7 @@ contract LiesTest is LieFixture {
     }
 
     /// @dev No condition and no time limits apply: execution has one result.
-    function test_a_void_and_old_lie_is_a_lie() public {
+    function test_void_and_old_lie_is_punishable() public {
         IPreconfBonds.Signed memory s = lying(10, hex"5208");
         (s.message.l1Block, s.message.l1Hash) = (1, bytes32(uint256(1)));
         s = signed(s.message, s.header, key);

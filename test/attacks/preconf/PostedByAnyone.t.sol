@@ -59,7 +59,7 @@ contract PostedByAnyoneTest is HybridFixture {
 
     /// @dev Even if the sequencer signs for a hostile contract, nothing but that contract is opened
     /// to strangers.
-    function test_hostile_rollup_cannot_open_the_real_one() public {
+    function test_hostile_rollup_cannot_open_real_one() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         IPreconfBonds.Preconfirmation memory m = sealedHead();
@@ -110,7 +110,7 @@ contract PostedByAnyoneTest is HybridFixture {
     }
 
     /// @dev The message names the rollup: another rollup under the same policy is not advanced.
-    function test_message_about_another_rollup_is_refused() public {
+    function test_message_about_another_rollup_is_rejected() public {
         bytes[] memory inputs = seal(1);
         skip(POST_DELAY);
         IPreconfBonds.Preconfirmation memory m = sealedHead();
@@ -128,7 +128,7 @@ contract PostedByAnyoneTest is HybridFixture {
 
     /// @dev The sequencer's transaction fails before it pays for EXECUTE, and its next blocks build
     /// on the same parent: no block is lost.
-    function test_post_does_not_replace_the_same_blocks() public {
+    function test_post_does_not_replace_same_blocks() public {
         bytes[] memory inputs = seal(2);
         bytes32 posted = l2.head.hash;
         skip(POST_DELAY + 1);
@@ -201,7 +201,7 @@ contract PostedByAnyoneTest is HybridFixture {
     // ------------------------------------------------------------------ blocks that are gone
 
     /// @dev An L1 reorg removed the L1 block of the anchor.
-    function test_block_with_a_removed_anchor_is_refused() public {
+    function test_block_with_removed_anchor_is_rejected() public {
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         bytes[] memory inputs = one(l2.seal(anchor));
         IPreconfBonds.Preconfirmation memory m = sealedHead();

@@ -58,7 +58,7 @@ contract JudgementsTest is JudgeFixture {
         return bytes(rows[i])[j];
     }
 
-    function test_fingerprints_match_the_vectors() public view {
+    function test_fingerprints_match_vectors() public view {
         string memory json = read();
         for (uint256 i = 0; i < messages.length; ++i) {
             bytes32[] memory expected = vm.parseJsonBytes32Array(json, place("fingerprints", i));
@@ -71,7 +71,7 @@ contract JudgementsTest is JudgeFixture {
         }
     }
 
-    function test_equivocations_match_the_vectors() public {
+    function test_equivocations_match_vectors() public {
         load("equivocation");
         IPreconfBonds.TxProof memory proof;
         for (uint256 i = 0; i < messages.length; ++i) {
@@ -85,7 +85,7 @@ contract JudgementsTest is JudgeFixture {
         }
     }
 
-    function test_broken_promises_match_the_vectors() public {
+    function test_broken_promises_match_vectors() public {
         load("broken");
         IPreconfBonds.TxProof memory proof;
         IPreconfBonds.Canonical memory c;
@@ -102,7 +102,7 @@ contract JudgementsTest is JudgeFixture {
         }
     }
 
-    function test_lies_match_the_vectors() public {
+    function test_lies_match_vectors() public {
         load("lie");
         acceptAll();
         for (uint256 j = 0; j < messages.length; ++j) {
@@ -123,7 +123,7 @@ contract JudgementsTest is JudgeFixture {
         requireSame(got, expected, j);
     }
 
-    function test_delays_match_the_vectors() public {
+    function test_delays_match_vectors() public {
         load("late");
         string memory json = read();
         for (uint256 j = 0; vm.keyExistsJson(json, place("times", j)); ++j) {
@@ -139,7 +139,7 @@ contract JudgementsTest is JudgeFixture {
     }
 
     /// @dev The proofs are of all shapes: empty tries, keys of one to three bytes, absence.
-    function test_proofs_match_the_vectors() public {
+    function test_proofs_match_vectors() public {
         uint256 count;
         string memory json = read();
         for (; vm.keyExistsJson(json, place("proofs", count)); ++count) {
@@ -171,7 +171,7 @@ contract JudgementsTest is JudgeFixture {
     }
 
     /// @dev Known values of an independent program.
-    function test_the_digest_has_the_known_value() public view {
+    function test_digest_has_known_value() public view {
         IPreconfBonds.Preconfirmation memory m = IPreconfBonds.Preconfirmation({
             rollup: ROLLUP,
             blockHash: 0x1111111111111111111111111111111111111111111111111111111111111111,

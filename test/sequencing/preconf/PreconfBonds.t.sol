@@ -66,7 +66,7 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     // ------------------------------------------------------------------ deposits
 
-    function test_the_first_deposit_is_the_accounts_own() public {
+    function test_first_deposit_belongs_to_account() public {
         address other = makeAddr("other");
         vm.deal(other, 3);
         vm.expectRevert(
@@ -86,7 +86,7 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     uint256 internal hot = uint256(keccak256("hot key"));
 
-    function test_an_account_is_liable_for_its_signer() public {
+    function test_account_is_liable_for_its_signer() public {
         vm.expectEmit();
         emit IPreconfBonds.SignerSet(sequencer, vm.addr(hot));
         setSigner(hot, sequencer);
@@ -99,7 +99,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(amountOf(sequencer), 0);
     }
 
-    function test_a_signer_has_to_consent() public {
+    function test_signer_has_to_consent() public {
         bytes memory forAnother = consentOf(hot, reporter);
         vm.prank(sequencer);
         vm.expectRevert(IPreconfBonds.SignatureInvalid.selector);
@@ -107,7 +107,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         setSigner(hot, sequencer);
     }
 
-    function test_a_signer_never_changes_its_account() public {
+    function test_signer_never_changes_its_account() public {
         setSigner(hot, sequencer);
         bytes memory consent = consentOf(hot, reporter);
         vm.prank(reporter);
@@ -118,7 +118,7 @@ contract PreconfBondsTest is Test, BondsFixture {
     }
 
     /// @dev The key's own bond would no longer be liable for its signatures.
-    function test_an_account_with_a_bond_becomes_no_signer() public {
+    function test_bonded_account_cannot_become_signer() public {
         bytes memory consent = consentOf(key, reporter);
         vm.prank(reporter);
         vm.expectRevert(
@@ -129,7 +129,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(amountOf(sequencer), 0);
     }
 
-    function test_a_signer_gets_no_bond_of_its_own() public {
+    function test_signer_gets_no_bond_of_its_own() public {
         setSigner(hot, sequencer);
         vm.deal(vm.addr(hot), 1);
         vm.prank(vm.addr(hot));
@@ -154,7 +154,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         bonds.withdraw(payable(reporter));
     }
 
-    function test_a_withdrawal_waits_for_its_delay() public {
+    function test_withdrawal_waits_for_its_delay() public {
         vm.expectRevert(IPreconfBonds.NotRequested.selector);
         withdraw();
         uint256 readyAt = request();
@@ -171,7 +171,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         withdraw();
     }
 
-    function test_a_cancelled_request_starts_anew() public {
+    function test_cancelled_request_starts_anew() public {
         vm.prank(sequencer);
         vm.expectRevert(IPreconfBonds.NotRequested.selector);
         bonds.cancelWithdrawal();
@@ -187,14 +187,14 @@ contract PreconfBondsTest is Test, BondsFixture {
         withdraw();
     }
 
-    function test_only_a_bond_can_be_requested() public {
+    function test_only_bond_can_be_requested() public {
         vm.prank(reporter);
         vm.expectRevert(abi.encodeWithSelector(IPreconfBonds.NothingBonded.selector, reporter));
         bonds.requestWithdrawal();
     }
 
     /// @dev At day 6 evidence still counts; on day 8, after the withdrawal, it does not.
-    function test_a_requested_bond_can_be_slashed() public {
+    function test_requested_bond_can_be_slashed() public {
         uint256 readyAt = request();
         vm.warp(readyAt - 1 days);
         uint256 snapshot = vm.snapshotState();
@@ -212,7 +212,7 @@ contract PreconfBondsTest is Test, BondsFixture {
     }
 
     /// @dev In one block the first of both transactions decides.
-    function test_a_slash_and_a_withdrawal_exclude_each_other() public {
+    function test_slash_and_withdrawal_exclude_each_other() public {
         vm.warp(request());
         accuse(a, b, reporter);
         vm.expectRevert(IPreconfBonds.NotRequested.selector);
@@ -226,7 +226,7 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     // ------------------------------------------------------------------ rewards
 
-    function test_a_committed_reporter_gets_a_tenth() public {
+    function test_committed_reporter_gets_tenth() public {
         commit(IPreconfBonds.Fault.Equivocation, a);
         vm.expectEmit();
         emit IPreconfBonds.Slashed(
@@ -246,7 +246,7 @@ contract PreconfBondsTest is Test, BondsFixture {
     }
 
     /// @dev Evidence copied from the mempool burns the bond and pays nobody.
-    function test_a_copier_gets_nothing() public {
+    function test_copied_accusation_earns_no_reward() public {
         commit(IPreconfBonds.Fault.Equivocation, a);
         address copier = makeAddr("copier");
         uint256 snapshot = vm.snapshotState();
@@ -267,7 +267,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(reporter.balance, BOND / 10);
     }
 
-    function test_a_commitment_is_bound_to_its_evidence() public {
+    function test_commitment_is_bound_to_its_evidence() public {
         commit(IPreconfBonds.Fault.Equivocation, a);
         uint256 snapshot = vm.snapshotState();
         // Another order: the commitment names the first message.
@@ -285,7 +285,7 @@ contract PreconfBondsTest is Test, BondsFixture {
     }
 
     /// @dev Whoever repeats a commitment of another one delays or harms nobody.
-    function test_a_commitment_exists_once() public {
+    function test_commitment_is_unique() public {
         bytes32 commitment = commitmentOf(IPreconfBonds.Fault.Equivocation, a, reporter);
         vm.expectEmit();
         emit IPreconfBonds.Committed(commitment, address(this));
@@ -298,7 +298,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(reporter.balance, BOND / 10);
     }
 
-    function test_a_self_report_returns_a_tenth() public {
+    function test_self_report_returns_tenth() public {
         vm.startPrank(sequencer);
         bonds.commit(commitmentOf(IPreconfBonds.Fault.Equivocation, a, sequencer));
         vm.stopPrank();
@@ -314,7 +314,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         bonds.accuseLate(s, SALT);
     }
 
-    function test_a_delay_costs_a_twentieth_once_in_its_time() public {
+    function test_delay_costs_a_twentieth_once_per_period() public {
         commit(IPreconfBonds.Fault.Late, a);
         uint256 from = 1_700_000_000 + 1801;
         vm.warp(from - 1);
@@ -338,7 +338,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(reporter.balance, BOND / 200, "the commitment was used");
     }
 
-    function test_a_posted_block_is_not_late() public {
+    function test_posted_block_is_not_late() public {
         vm.warp(1_700_000_000 + 1801);
         rollup.setNumber(7);
         vm.prank(reporter);
@@ -350,7 +350,7 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     // ------------------------------------------------------------------ calls back
 
-    function test_a_withdrawal_is_paid_once() public {
+    function test_withdrawal_is_paid_once() public {
         Reentrant account = new Reentrant(address(bonds));
         vm.deal(address(this), 1 ether);
         bytes memory none = abi.encodeCall(bonds.cancelWithdrawal, ());
@@ -364,7 +364,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(address(bonds).balance, BOND);
     }
 
-    function test_a_reward_is_paid_once() public {
+    function test_reward_is_paid_once() public {
         Reentrant account = new Reentrant(address(bonds));
         bytes32 commitment = commitmentOf(IPreconfBonds.Fault.Equivocation, a, address(account));
         bonds.commit(commitment);
@@ -375,7 +375,7 @@ contract PreconfBondsTest is Test, BondsFixture {
         assertEq(address(account).balance, BOND / 10);
     }
 
-    function test_a_rejected_payment_reverts() public {
+    function test_rejected_payment_reverts() public {
         vm.warp(request());
         vm.prank(sequencer);
         vm.expectRevert(
@@ -387,14 +387,14 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     // ------------------------------------------------------------------ binding
 
-    function test_a_message_of_another_registry_is_no_evidence() public {
+    function test_message_of_another_registry_is_no_evidence() public {
         bonds = new PreconfBonds();
         vm.prank(reporter);
         vm.expectPartialRevert(IPreconfBonds.AccountDiffers.selector);
         bonds.accuseEquivocation(a, b, noProof(), SALT);
     }
 
-    function test_a_message_of_another_l1_is_no_evidence() public {
+    function test_message_of_another_l1_is_no_evidence() public {
         vm.chainId(block.chainid + 1);
         vm.prank(reporter);
         vm.expectPartialRevert(IPreconfBonds.AccountDiffers.selector);
