@@ -56,10 +56,10 @@ abstract contract Chain is Script {
     /// directly to the node.
     function prepare() external {
         if (PROXY.code.length != 0) return;
-        uint256 held = PROXY_SIGNER.balance;
-        if (held < PROXY_COST) {
+        uint256 balance = PROXY_SIGNER.balance;
+        if (balance < PROXY_COST) {
             vm.broadcast(msg.sender);
-            payable(PROXY_SIGNER).transfer(PROXY_COST - held);
+            payable(PROXY_SIGNER).transfer(PROXY_COST - balance);
             console.log("Funded the deployer of the CREATE2 proxy. Run this again to deploy it.");
             return;
         }

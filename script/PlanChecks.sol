@@ -116,10 +116,10 @@ abstract contract PlanChecks is SequencingChecks {
         private
         view
     {
-        uint256 least = relay + 2 * (lag + open);
-        if (least < MIN_LOST_AFTER) least = MIN_LOST_AFTER;
+        uint256 minimum = relay + 2 * (lag + open);
+        if (minimum < MIN_LOST_AFTER) minimum = MIN_LOST_AFTER;
         string memory why = "30 days, and rollup.relay_deadline and twice max_lag and open_after";
-        _atLeast(".exit.lost_after", _lostAfter(toml), least, why);
+        _atLeast(".exit.lost_after", _lostAfter(toml), minimum, why);
     }
 
     /// @dev Reads the minimum time between two L1 blocks, in milliseconds.
@@ -399,15 +399,15 @@ abstract contract PlanChecks is SequencingChecks {
             string.concat("relayed in one L2 transaction, of ", vm.toString(room), " gas at most");
         // A call retains a 64th of the gas, see `Delivery.required`.
         uint256 spare = room - Messages.relayGas(0, 0);
-        uint256 most = spare / 64 * 63 + (spare % 64 == 63 ? 62 : spare % 64);
+        uint256 maximum = spare / 64 * 63 + (spare % 64 == 63 ? 62 : spare % 64);
         string memory rule =
-            string.concat("at most ", vm.toString(most), ": a message without data is ", why);
-        _require(gas <= most, ".messages.max_gas", gas, rule);
-        most = (room - Messages.relayGas(gas, 0)) / Messages.RELAY_PER_BYTE;
+            string.concat("at most ", vm.toString(maximum), ": a message without data is ", why);
+        _require(gas <= maximum, ".messages.max_gas", gas, rule);
+        maximum = (room - Messages.relayGas(gas, 0)) / Messages.RELAY_PER_BYTE;
         rule = string.concat(
-            "at most ", vm.toString(most), ": a message with messages.max_gas is ", why
+            "at most ", vm.toString(maximum), ": a message with messages.max_gas is ", why
         );
-        _require(data <= most, ".messages.max_data", data, rule);
+        _require(data <= maximum, ".messages.max_data", data, rule);
     }
 
     /// @dev Checks that the gas limit is sufficient for a transaction, and that a block can include
@@ -450,12 +450,12 @@ abstract contract PlanChecks is SequencingChecks {
         string memory key,
         uint256 value,
         uint256 others,
-        uint256 most,
+        uint256 maximum,
         string memory what
     ) private pure {
         string memory rule = string.concat(
             "at most ",
-            vm.toString(most),
+            vm.toString(maximum),
             " ",
             what,
             ", which make ",
@@ -463,6 +463,6 @@ abstract contract PlanChecks is SequencingChecks {
             "; together that is ",
             vm.toString(value + others)
         );
-        _require(value + others <= most, key, value, rule);
+        _require(value + others <= maximum, key, value, rule);
     }
 }

@@ -32,9 +32,9 @@ abstract contract SequencingChecks is TomlValues {
     {
         string memory key = ".sequencing.fees";
         uint64 value = _u64(toml, key);
-        uint64 most = uint64(type(OpenSequencing.Fees).max);
+        uint64 maximum = uint64(type(OpenSequencing.Fees).max);
         string memory rule = "0 (chosen by the builder), 1 (the caller) or 2 (the recipient)";
-        _require(value <= most, key, value, rule);
+        _require(value <= maximum, key, value, rule);
         fees = OpenSequencing.Fees(value);
         key = ".sequencing.fee_recipient";
         recipient = _account(toml, key);

@@ -97,12 +97,12 @@ abstract contract TomlValues is Chain {
     }
 
     /// @dev Reverts unless a number has at least this value.
-    function _atLeast(string memory key, uint256 value, uint256 least, string memory why)
+    function _atLeast(string memory key, uint256 value, uint256 minimum, string memory why)
         internal
         pure
     {
-        string memory rule = string.concat("at least ", vm.toString(least), ": ", why);
-        _require(value >= least, key, value, rule);
+        string memory rule = string.concat("at least ", vm.toString(minimum), ": ", why);
+        _require(value >= minimum, key, value, rule);
     }
 
     /// @dev Returns a key without its leading dot.

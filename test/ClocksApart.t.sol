@@ -207,11 +207,11 @@ contract ClocksApartTest is RealRollup {
         vm.store(
             address(rollup), bytes32(uint256(3)), rules | bytes32(uint256(uint160(address(policy))))
         );
-        bytes memory asked =
+        bytes memory call_ =
             abi.encodeCall(PermissionedSequencing.authorize, (alice, rollup.head().timestamp));
         skip(12);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectCall(address(policy), asked);
+        vm.expectCall(address(policy), call_);
         vm.prank(alice);
         rollup.advance(inputs, none());
     }

@@ -321,8 +321,8 @@ contract NativeRollupConstructorTest is RollupFixture {
     /// @dev Whichever of the two deadlines is shorter.
     function testFuzz_first_duty_is_earlier_of_both(uint64 deadline) public {
         IRollup.Config memory c = configOf(genesis().schema);
-        uint256 most = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
-        c.relayDeadline = uint64(bound(deadline, MAX_LAG + 1, most));
+        uint256 maximum = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
+        c.relayDeadline = uint64(bound(deadline, MAX_LAG + 1, maximum));
         rollup = deploy(genesis(), c);
         uint256 first = c.relayDeadline < FORCED_DELAY ? c.relayDeadline : FORCED_DELAY;
         assertEq(slotOf(0) >> 176 & type(uint40).max, vm.getBlockTimestamp() + first);
@@ -518,12 +518,12 @@ contract NativeRollupConstructorTest is RollupFixture {
         IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         uint256 idle = uint256(c.relayDeadline) + MAX_LAG + OPEN_AFTER;
         // Rounded up.
-        uint64 least = uint64((1000 * idle + 16_381) / 16_382);
-        c.l1SlotMillis = least - 1;
-        uint256 lasts = 16_382 * uint256(least - 1) / 1000;
+        uint64 minimum = uint64((1000 * idle + 16_381) / 16_382);
+        c.l1SlotMillis = minimum - 1;
+        uint256 lasts = 16_382 * uint256(minimum - 1) / 1000;
         bytes4 selector = IRollup.DelaysInconsistent.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, lasts, idle));
-        c.l1SlotMillis = least;
+        c.l1SlotMillis = minimum;
         create(g, c);
 
         c = withQueues(c, 0, 0);

@@ -88,13 +88,13 @@ contract NativeRollupStateTest is RollupStateTest {
         vm.startStateDiffRecording();
         rollup.advance(inputs, none());
         VmSafe.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
-        uint256 seen = 0;
+        uint256 count = 0;
         for (uint256 i = 0; i < accesses.length; ++i) {
             if (accesses[i].account != EXECUTE) continue;
-            assertEq(accesses[i].data, inputs[seen]);
-            ++seen;
+            assertEq(accesses[i].data, inputs[count]);
+            ++count;
         }
-        assertEq(seen, 3);
+        assertEq(count, 3);
         assertHead();
     }
 

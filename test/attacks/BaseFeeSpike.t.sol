@@ -179,11 +179,11 @@ contract BaseFeeSpikeTest is RealRollup {
         uint256 unit = 1 << 24;
         // Below 2^68.
         // forge-lint: disable-next-line(unsafe-typecast)
-        uint128 least = 8 * uint128((l2.head.baseFee + unit - 1) / unit * unit);
-        raw = signedExit(least - 1);
+        uint128 minimum = 8 * uint128((l2.head.baseFee + unit - 1) / unit * unit);
+        raw = signedExit(minimum - 1);
         exit = submit(raw);
         skip(FORCED_DELAY - 30 minutes);
-        while (l2.head.baseFee <= least) {
+        while (l2.head.baseFee <= minimum) {
             fullBlock();
         }
         vm.warp(exit.submittedAt + FORCED_DELAY);

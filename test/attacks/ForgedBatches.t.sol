@@ -139,16 +139,7 @@ contract ForgedBatchesTest is RealRollup {
 
     /// @dev No byte that a rollup reads or stores can be changed, in any block.
     function test_fields_of_all_blocks_are_checked() public {
-        uint256[8] memory fields = [
-            Execute.PARENT_BEACON_BLOCK_ROOT_AT,
-            Execute.PARENT_HASH_AT,
-            Execute.FEE_RECIPIENT_AT,
-            Execute.STATE_ROOT_AT,
-            Execute.BLOCK_NUMBER_AT,
-            Execute.GAS_LIMIT_AT,
-            Execute.GAS_USED_AT,
-            Execute.BLOCK_HASH_AT
-        ];
+        uint256[8] memory fields = BatchBytes.fields();
         uint256 state = vm.snapshotState();
         for (uint256 i = 0; i < 3; ++i) {
             for (uint256 j = 0; j < fields.length; ++j) {
@@ -304,8 +295,8 @@ contract ForgedBatchesTest is RealRollup {
         assertRefused(batch.withOffset(0, 4 * 257), Execute.BatchSizeInvalid.selector);
         assertRefused(batch.withOffset(0, type(uint32).max), Execute.BatchSizeInvalid.selector);
         // At the limit, the error is detected by later checks.
-        bytes memory most = batch.withOffset(0, 4 * 256);
-        assertRefused(most, Execute.OffsetNotCanonical.selector);
+        bytes memory maximum = batch.withOffset(0, 4 * 256);
+        assertRefused(maximum, Execute.OffsetNotCanonical.selector);
     }
 
     function test_forged_offsets_are_rejected() public {

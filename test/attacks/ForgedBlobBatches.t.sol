@@ -170,16 +170,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     /// @dev No byte that a rollup reads or stores can be changed, in any block.
     function test_fields_of_all_blocks_are_checked() public {
-        uint256[8] memory fields = [
-            Execute.PARENT_BEACON_BLOCK_ROOT_AT,
-            Execute.PARENT_HASH_AT,
-            Execute.FEE_RECIPIENT_AT,
-            Execute.STATE_ROOT_AT,
-            Execute.BLOCK_NUMBER_AT,
-            Execute.GAS_LIMIT_AT,
-            Execute.GAS_USED_AT,
-            Execute.BLOCK_HASH_AT
-        ];
+        uint256[8] memory fields = BatchBytes.fields();
         uint256 state = vm.snapshotState();
         for (uint256 i = 0; i < 3; ++i) {
             for (uint256 j = 0; j < fields.length; ++j) {

@@ -3,12 +3,10 @@ pragma solidity ^0.8.28;
 
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Ring of checkpoints that fills up behind forced transactions
@@ -76,23 +74,6 @@ contract FullRingTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Advances by a block that relays the first four messages.
-    function advanceRelays() internal {
-        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[4]);
-        l2.callFrom(
-            "operator",
-            MESSENGER,
-            abi.encodeCall(
-                IL2Messenger.relay, (MessageCodec.pack(MessageCodec.slice(sent, 0, 4)), relayer)
-            )
-        );
-        bytes memory input = l2.seal(anchor);
-        assertEq(relayedCount(), 4);
-        e.relays = relayProof().relays;
-        rollup.advance(one(input), e);
-        assertHead();
-    }
-
     /// @dev Attempts to send; returns whether the queue accepted the message.
     function tryToSend() internal returns (bool ok) {
         try queue.send(bob, bob, 0, 0, "") {
@@ -130,7 +111,7 @@ contract FullRingTest is RealRollup {
             nextL1Block();
         }
         assertEq(rollup.duties().forcedNext, blocks);
-        advanceRelays();
+        advanceRelaying(4);
         assertTrue(tryToSend(), "open again");
     }
 

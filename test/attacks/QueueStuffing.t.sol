@@ -45,9 +45,9 @@ contract QueueStuffingTest is RealRollup {
         uint256 footprint = inbox.footprintOf(raw);
         assertEq(perBlock, Capacity.DUTY_BYTES / footprint, "entries of a block");
         uint256 fee = inbox.minimumFee(gas, footprint);
-        uint256 held = address(inbox).balance;
+        uint256 before = address(inbox).balance;
         inbox.submit{value: fee}(raw);
-        assertEq(address(inbox).balance - held, fee);
+        assertEq(address(inbox).balance - before, fee);
         return perBlock * fee / BASE_FEE;
     }
 
@@ -66,13 +66,13 @@ contract QueueStuffingTest is RealRollup {
         uint256 bridge = price(signed(BOUNDED, 21_000, ""), 21_000, 1);
         // A copy costs as much to submit as the first transaction, and a block resolves 64 of them.
         uint256 copies = transfers * 64 / 7;
-        uint256 least = transfers < sends ? transfers : sends;
-        if (bridge < least) least = bridge;
-        if (copies < least) least = copies;
-        vm.snapshotValue("gas", "forced queue: fees that fill one L2 block, at least", least);
-        vm.snapshotValue("gas", "forced queue: fees that fill it for a day", least * BLOCKS_A_DAY);
-        assertEq(least, bridge);
-        assertGt(least, 2_600_000);
-        assertGt(least * BLOCKS_A_DAY, 19e9);
+        uint256 minimum = transfers < sends ? transfers : sends;
+        if (bridge < minimum) minimum = bridge;
+        if (copies < minimum) minimum = copies;
+        vm.snapshotValue("gas", "forced queue: fees that fill one L2 block, at least", minimum);
+        vm.snapshotValue("gas", "forced queue: fees that fill it for a day", minimum * BLOCKS_A_DAY);
+        assertEq(minimum, bridge);
+        assertGt(minimum, 2_600_000);
+        assertGt(minimum * BLOCKS_A_DAY, 19e9);
     }
 }

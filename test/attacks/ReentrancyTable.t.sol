@@ -10,6 +10,7 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {AccountCalls} from "../utils/AccountCalls.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
 import {Target} from "../utils/Targets.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "../bridge/BridgeFixture.sol";
@@ -359,7 +360,11 @@ contract ReentrancyTableTest is BridgeFixture {
         attempt(address(accounts), abi.encodeCall(accounts.force, (carol, toAccounts)), locked);
         // Refunds another message in each window.
         uint256 taken = refusals.length;
-        attempt(address(messenger), abi.encodeCall(messenger.refundToL1, (headerOf(2), carol)), "");
+        attempt(
+            address(messenger),
+            abi.encodeCall(messenger.refundToL1, (MessageCodec.header(queue[2]), carol)),
+            ""
+        );
         attempt(address(messenger), abi.encodeCall(messenger.send, (carol, carol, 0, 0, "")), "");
 
         anchorQueue();
@@ -368,7 +373,9 @@ contract ReentrancyTableTest is BridgeFixture {
         messenger.relay(packed(4, 5), relayer);
         assertAttempts("delivery");
 
-        intruder.replace(taken, abi.encodeCall(messenger.refundToL1, (headerOf(3), carol)));
+        intruder.replace(
+            taken, abi.encodeCall(messenger.refundToL1, (MessageCodec.header(queue[3]), carol))
+        );
         intruder.arm();
         vm.prank(address(intruder));
         messenger.refund(queue[1], address(intruder));
@@ -377,19 +384,5 @@ contract ReentrancyTableTest is BridgeFixture {
         (bool ok,) = address(messenger).call(relay);
         assertTrue(ok, "outside it is allowed");
         assertRelayed(6);
-    }
-
-    function headerOf(uint256 index) private view returns (IL2Messenger.Header memory h) {
-        IL2Messenger.Message memory m = queue[index];
-        h = IL2Messenger.Header({
-            sender: m.sender,
-            to: m.to,
-            refundTo: m.refundTo,
-            value: m.value,
-            fee: m.fee,
-            gasLimit: m.gasLimit,
-            index: m.index,
-            dataHash: keccak256(m.data)
-        });
     }
 }

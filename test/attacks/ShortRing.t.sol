@@ -3,12 +3,10 @@ pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Attack: filling the smallest ring of checkpoints
@@ -59,24 +57,8 @@ contract ShortRingTest is RealRollup {
         bytes memory idle = l2.seal();
         expectRefused(idle, none(), abi.encodeWithSelector(IRollup.RelayProofMissing.selector, 0));
         l2.head = parent;
-        advanceRelays();
+        advanceRelaying(4);
         queue.send(bob, bob, 0, 0, "");
-    }
-
-    /// @dev Advances by a block that relays the first four messages.
-    function advanceRelays() private {
-        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[4]);
-        l2.callFrom(
-            "operator",
-            MESSENGER,
-            abi.encodeCall(
-                IL2Messenger.relay, (MessageCodec.pack(MessageCodec.slice(sent, 0, 4)), relayer)
-            )
-        );
-        bytes memory input = l2.seal(anchor);
-        e.relays = relayProof().relays;
-        rollup.advance(one(input), e);
-        assertHead();
     }
 
     /// @dev One place less, and the rollup could not be deployed.

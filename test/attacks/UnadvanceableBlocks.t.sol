@@ -88,8 +88,8 @@ contract UnadvanceableBlocksTest is RealRollup {
         nextL1Block();
         assertHead();
         assertEq(l2.balanceOf(address(0xaaaa)), 1);
-        bytes memory asked = abi.encodeCall(IL2Messenger.isParked, (MessageCodec.hash(sent[0])));
-        assertTrue(abi.decode(l2.read(MESSENGER, asked), (bool)));
+        bytes memory query = abi.encodeCall(IL2Messenger.isParked, (MessageCodec.hash(sent[0])));
+        assertTrue(abi.decode(l2.read(MESSENGER, query), (bool)));
         assertEq(l2.balanceOf(TOUCHER), 0);
     }
 
@@ -119,29 +119,14 @@ contract UnadvanceableBlocksTest is RealRollup {
         sendBomb();
         nextL1Block();
         park();
-        IL2Messenger.Message memory m = sent[0];
-        IL2Messenger.Header memory header = IL2Messenger.Header({
-            sender: m.sender,
-            to: m.to,
-            refundTo: m.refundTo,
-            value: m.value,
-            fee: m.fee,
-            gasLimit: m.gasLimit,
-            index: m.index,
-            dataHash: keccak256(m.data)
-        });
-        IL2.Transaction memory t = L2.transaction(
-            "alice", MESSENGER, 0, abi.encodeCall(IL2Messenger.refundToL1, (header, bob))
-        );
+        bytes memory refund =
+            abi.encodeCall(IL2Messenger.refundToL1, (MessageCodec.header(sent[0]), bob));
+        IL2.Transaction memory t = L2.transaction("alice", MESSENGER, 0, refund);
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
         IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        IRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
-        rollup.advance(one(input), e);
+        advanceIncluding(forced, raw);
         assertTrue(l2.receipts()[0].success);
         uint256 before = bob.balance;
         queue.claim(toL1(alice, bob, 4 ether), messageProof(0), bob);

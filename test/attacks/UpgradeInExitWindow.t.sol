@@ -48,11 +48,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         bytes memory raw = l2.sign(t);
         IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY + FORCED_GRACE + OPEN_AFTER);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        IRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
-        rollup.advance(one(input), e);
+        advanceIncluding(forced, raw);
         uint256 before = bob.balance;
         queue.claim(
             IL1MessageQueue.Message(alice, bob, bob, 5 ether, 0, 0, 0, ""), messageProof(0), bob
@@ -84,11 +80,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.clear(IRollup.Change.Policy, policy);
 
         // Once a block includes it, the change is cleared, and made a day later.
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        IRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
-        rollup.advance(one(input), e);
+        advanceIncluding(forced, raw);
         nextL1Block();
         advance();
         rollup.clear(IRollup.Change.Policy, policy);

@@ -115,34 +115,34 @@ contract RollupExitTest is ExitFixture {
         );
         new RollupExit(address(queue), LOST_AFTER);
 
-        uint64 least = 30 days;
+        uint64 minimum = 30 days;
         deploy();
         expectRefused(
-            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, least - 1, least)
+            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, minimum - 1, minimum)
         );
-        new RollupExit(address(queue), least - 1);
+        new RollupExit(address(queue), minimum - 1);
         // A failed creation uses a nonce too.
         deploy();
-        exit_ = new RollupExit(address(queue), least);
-        assertEq(exit_.LOST_AFTER(), least);
+        exit_ = new RollupExit(address(queue), minimum);
+        assertEq(exit_.LOST_AFTER(), minimum);
     }
 
     function test_lost_time_exceeds_all_rollup_delays() public {
-        uint64 least = RELAY_DEADLINE + 2 * (60 days + OPEN_AFTER);
+        uint64 minimum = RELAY_DEADLINE + 2 * (60 days + OPEN_AFTER);
         deploy();
         vm.mockCall(
             address(rollup), abi.encodeCall(IRollup.MAX_LAG, ()), abi.encode(uint64(60 days))
         );
         expectRefused(
-            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, least - 1, least)
+            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, minimum - 1, minimum)
         );
-        new RollupExit(address(queue), least - 1);
+        new RollupExit(address(queue), minimum - 1);
         vm.clearMockedCalls();
         deploy();
         vm.mockCall(
             address(rollup), abi.encodeCall(IRollup.MAX_LAG, ()), abi.encode(uint64(60 days))
         );
-        new RollupExit(address(queue), least);
+        new RollupExit(address(queue), minimum);
     }
 
     // ------------------------------------------------------------------ accounts

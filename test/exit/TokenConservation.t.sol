@@ -20,9 +20,9 @@ contract TokenConservationTest is TokenExitFixture {
     uint256 internal random;
 
     /// @dev Returns a number below `most`.
-    function draw(uint256 most) internal returns (uint256) {
+    function draw(uint256 maximum) internal returns (uint256) {
         random = uint256(keccak256(abi.encode(random)));
-        return random % most;
+        return random % maximum;
     }
 
     /// @dev The accounts that hold tokens; the last one is a contract.

@@ -43,13 +43,13 @@ contract ForcedBoundsTest is RealRollup {
     function test_change_leaves_burned_fees() public {
         vm.fee(7);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
-        vm.deal(alice, 3 * least + 1);
+        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(alice, 3 * minimum + 1);
         vm.startPrank(alice);
-        inbox.submit{value: least}(raw);
-        inbox.submit{value: least + 1}(raw);
-        assertEq(alice.balance, least + 1);
-        assertEq(address(inbox).balance, 2 * least);
+        inbox.submit{value: minimum}(raw);
+        inbox.submit{value: minimum + 1}(raw);
+        assertEq(alice.balance, minimum + 1);
+        assertEq(address(inbox).balance, 2 * minimum);
     }
 
     function test_submission_event_has_whole_entry() public {

@@ -521,11 +521,7 @@ contract ForcedDutyTest is RealRollup {
         IRollup.ForcedTransaction memory forced = submit(raw);
         assertTrue(forced.bounded);
         skip(FORCED_DELAY);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        IRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
-        rollup.advance(one(input), e);
+        advanceIncluding(forced, raw);
         uint256 before = bob.balance;
         queue.claim(
             IL1MessageQueue.Message(alice, bob, bob, 3 ether, 0, 0, 0, ""), messageProof(0), bob

@@ -284,42 +284,42 @@ contract ForcedInboxTest is RealRollup {
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
         uint256 footprint = raw.length + 2 * 3200 + 800;
-        uint256 least = (21_000 + 64 * footprint) * baseFee * 150 / 100;
+        uint256 minimum = (21_000 + 64 * footprint) * baseFee * 150 / 100;
         assertEq(inbox.footprintOf(raw), footprint);
-        assertEq(inbox.minimumFee(21_000, footprint), least);
-        vm.deal(address(this), least);
+        assertEq(inbox.minimumFee(21_000, footprint), minimum);
+        vm.deal(address(this), minimum);
         vm.expectRevert(
-            abi.encodeWithSelector(IForcedInbox.ForcedFeeTooLow.selector, least - 1, least)
+            abi.encodeWithSelector(IForcedInbox.ForcedFeeTooLow.selector, minimum - 1, minimum)
         );
-        inbox.submit{value: least - 1}(raw);
-        inbox.submit{value: least}(raw);
-        assertEq(address(inbox).balance, least);
+        inbox.submit{value: minimum - 1}(raw);
+        inbox.submit{value: minimum}(raw);
+        assertEq(address(inbox).balance, minimum);
     }
 
     function testFuzz_excess_fee_is_refunded(uint64 baseFee, uint96 more) public {
         deploy();
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
-        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
-        vm.deal(alice, least + more);
+        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(alice, minimum + more);
         vm.prank(alice);
-        inbox.submit{value: least + more}(raw);
+        inbox.submit{value: minimum + more}(raw);
         assertEq(alice.balance, more);
-        assertEq(address(inbox).balance, least);
+        assertEq(address(inbox).balance, minimum);
     }
 
     function test_submitter_that_rejects_change_pays_exact_fee() public {
         address burner = address(new Burner());
         bytes memory raw = l2.sign(plain());
         vm.fee(7);
-        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
-        vm.deal(burner, 2 * least);
+        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(burner, 2 * minimum);
         vm.expectRevert(abi.encodeWithSelector(IForcedInbox.ChangeRefused.selector, burner, 1));
         vm.prank(burner);
-        inbox.submit{value: least + 1}(raw);
+        inbox.submit{value: minimum + 1}(raw);
         assertEq(inbox.count(), 0);
         vm.prank(burner);
-        inbox.submit{value: least}(raw);
+        inbox.submit{value: minimum}(raw);
         assertEq(inbox.count(), 1);
     }
 

@@ -117,13 +117,13 @@ contract DelayBoundsTest is RealRollup {
     }
 
     function test_longest_timeout_of_policy_never_ends() public {
-        uint64 most = type(uint64).max;
-        PermissionedSequencing policy = new PermissionedSequencing(bob, address(0), most);
+        uint64 maximum = type(uint64).max;
+        PermissionedSequencing policy = new PermissionedSequencing(bob, address(0), maximum);
         uint64 head = l2.head.timestamp;
-        assertEq(policy.opensAt(head), uint256(head) + most);
+        assertEq(policy.opensAt(head), uint256(head) + maximum);
         vm.expectRevert(
             abi.encodeWithSelector(
-                PermissionedSequencing.NotSequencer.selector, alice, bob, uint256(head) + most
+                PermissionedSequencing.NotSequencer.selector, alice, bob, uint256(head) + maximum
             )
         );
         policy.authorize(alice, head);
@@ -133,12 +133,12 @@ contract DelayBoundsTest is RealRollup {
     function test_longest_slot_of_sequencer_never_ends() public {
         address[] memory list = new address[](2);
         (list[0], list[1]) = (alice, bob);
-        uint64 most = type(uint64).max;
+        uint64 maximum = type(uint64).max;
         uint64 start = uint64(vm.getBlockTimestamp());
-        RotatingSequencing policy = new RotatingSequencing(list, start, most, most);
-        assertEq(policy.slotEnd(start), uint256(start) + most);
-        assertEq(policy.memberAt(uint256(start) + most - 1), alice);
-        assertEq(policy.memberAt(uint256(start) + most), bob);
+        RotatingSequencing policy = new RotatingSequencing(list, start, maximum, maximum);
+        assertEq(policy.slotEnd(start), uint256(start) + maximum);
+        assertEq(policy.memberAt(uint256(start) + maximum - 1), alice);
+        assertEq(policy.memberAt(uint256(start) + maximum), bob);
     }
 }
 

@@ -161,29 +161,29 @@ contract RollupRulesTest is OwnedRollup {
     }
 
     function test_gas_limit_below_message_gas_is_rejected() public {
-        uint256 least = Messages.relayGas(1_000_000, 16_384);
-        announce(GAS, least - 1);
+        uint256 minimum = Messages.relayGas(1_000_000, 16_384);
+        announce(GAS, minimum - 1);
         announce(GAS, 1 << 32);
         announce(GAS, 4999);
-        announce(GAS, least);
+        announce(GAS, minimum);
         skip(UPGRADE_DELAY - 1 days);
-        rollup.clear(GAS, least - 1);
+        rollup.clear(GAS, minimum - 1);
         rollup.clear(GAS, 1 << 32);
         rollup.clear(GAS, 4999);
-        rollup.clear(GAS, least);
+        rollup.clear(GAS, minimum);
         skip(1 days);
         vm.startPrank(owner);
         vm.expectRevert(
-            abi.encodeWithSelector(IRollup.MessageCapsTooHigh.selector, least, least - 1)
+            abi.encodeWithSelector(IRollup.MessageCapsTooHigh.selector, minimum, minimum - 1)
         );
-        rollup.make(GAS, least - 1);
+        rollup.make(GAS, minimum - 1);
         vm.expectRevert(
             abi.encodeWithSelector(IRollup.ChangeInvalid.selector, GAS, uint256(1) << 32)
         );
         rollup.make(GAS, 1 << 32);
         vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, GAS, 4999));
         rollup.make(GAS, 4999);
-        rollup.make(GAS, least);
+        rollup.make(GAS, minimum);
         vm.stopPrank();
     }
 

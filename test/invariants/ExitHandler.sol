@@ -318,8 +318,8 @@ contract ExitHandler is ForcedBuilder {
         uint256 exits = exitAt.length;
         skip(FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER);
         // At worst each transaction needs a proof; messages are relayed four at a time.
-        uint256 most = forced.length / 3 + 2 + sent.length / 4 + 1;
-        for (uint256 i = 0; i < most && outSince.length < exits; ++i) {
+        uint256 maximum = forced.length / 3 + 2 + sent.length / 4 + 1;
+        for (uint256 i = 0; i < maximum && outSince.length < exits; ++i) {
             require(_advance(makeAddr("helper"), 0, false, false), "the rollup is closed");
             skip(12);
         }

@@ -38,10 +38,7 @@ contract L2MessengerEventsTest is L2Chain {
     }
 
     function header(uint256 index) internal view returns (IL2Messenger.Header memory) {
-        IL2Messenger.Message memory m = queue[index];
-        return IL2Messenger.Header(
-            m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
-        );
+        return MessageCodec.header(queue[index]);
     }
 
     function test_relay_events_name_index_of_each_message() public {

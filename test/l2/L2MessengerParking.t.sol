@@ -29,10 +29,7 @@ contract L2MessengerParkingTest is L2Chain {
     }
 
     function header(uint256 index) internal view returns (IL2Messenger.Header memory) {
-        IL2Messenger.Message memory m = queue[index];
-        return IL2Messenger.Header(
-            m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
-        );
+        return MessageCodec.header(queue[index]);
     }
 
     function testFuzz_parked_message_is_stored_undelivered_with_fee(
@@ -222,11 +219,13 @@ contract L2MessengerSendTest is L2Chain {
         messenger.send(address(1), address(0), 0, 0, new bytes(data + 1));
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.FeeAboveValue.selector, 1, 0));
         messenger.send(address(1), address(0), 0, 1, "");
-        uint256 most = type(uint128).max;
-        vm.deal(address(this), most + 1);
+        uint256 maximum = type(uint128).max;
+        vm.deal(address(this), maximum + 1);
         vm.deal(address(messenger), 0);
-        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.ValueTooLarge.selector, most + 1, most));
-        messenger.send{value: most + 1}(address(1), address(0), 0, 0, "");
-        messenger.send{value: most}(address(1), address(0), 0, 0, "");
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2Messenger.ValueTooLarge.selector, maximum + 1, maximum)
+        );
+        messenger.send{value: maximum + 1}(address(1), address(0), 0, 0, "");
+        messenger.send{value: maximum}(address(1), address(0), 0, 0, "");
     }
 }

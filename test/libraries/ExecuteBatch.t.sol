@@ -129,15 +129,15 @@ contract ExecuteBatchTest is Test {
     /// its own minimum length.
     function test_request_offsets_out_of_range_revert() public {
         bytes memory input = StatelessInputs.encode(blocksOf(3, 0));
-        uint256 most = input.length - 18 - Execute.MIN_REQUEST;
+        uint256 maximum = input.length - 18 - Execute.MIN_REQUEST;
         for (uint256 i = 1; i < 3; ++i) {
-            uint256 least = input.offset(i - 1) + Execute.MIN_REQUEST;
-            uint256[3] memory outside = [least - 1, most + 1, type(uint32).max];
+            uint256 minimum = input.offset(i - 1) + Execute.MIN_REQUEST;
+            uint256[3] memory outside = [minimum - 1, maximum + 1, type(uint32).max];
             for (uint256 j = 0; j < 3; ++j) {
                 bytes memory bad = input.withOffset(i, outside[j]);
                 vm.expectRevert(
                     abi.encodeWithSelector(
-                        Execute.RequestOutOfPlace.selector, outside[j], least, most
+                        Execute.RequestOutOfPlace.selector, outside[j], minimum, maximum
                     )
                 );
                 reader.read(bad);

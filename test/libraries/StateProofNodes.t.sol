@@ -238,9 +238,9 @@ contract StateProofNodesTest is Test {
     }
 
     function test_balance_may_have_32_bytes() public view {
-        bytes32 most = bytes32(type(uint256).max);
+        bytes32 maximum = bytes32(type(uint256).max);
         bytes memory body = list(
-            abi.encodePacked(hex"01a0", most, hex"a0", keccak256("a"), hex"a0", keccak256("b"))
+            abi.encodePacked(hex"01a0", maximum, hex"a0", keccak256("a"), hex"a0", keccak256("b"))
         );
         bytes[] memory proof = one(accountLeaf(body));
         StateProof.Account memory a = harness.accountOf(keccak256(proof[0]), TARGET, proof);

@@ -189,8 +189,8 @@ contract TransactionKindsTest is Test {
     function test_init_code_costs_gas_per_word() public pure {
         uint8[2][6] memory words = [[0, 0], [1, 1], [31, 1], [32, 1], [33, 2], [65, 3]];
         for (uint256 i = 0; i < 6; ++i) {
-            uint256 least = 21_000 + 32_000 + 3 * 4180 + 16 * uint256(words[i][0]);
-            assertEq(gasOf(true, words[i][0], 3, 0, 0), least + 2 * words[i][1]);
+            uint256 minimum = 21_000 + 32_000 + 3 * 4180 + 16 * uint256(words[i][0]);
+            assertEq(gasOf(true, words[i][0], 3, 0, 0), minimum + 2 * words[i][1]);
         }
     }
 
@@ -209,23 +209,23 @@ contract TransactionKindsTest is Test {
     function test_numbers_wider_than_fields_revert() public {
         uint128 fee = type(uint128).max;
         uint64 gas = type(uint64).max;
-        uint256[6] memory most =
+        uint256[6] memory maximum =
             [uint256(type(uint64).max), gas - 1, fee, fee, gas, type(uint128).max];
         uint256[6] memory width = [uint256(32), 8, 16, 16, 8, 16];
-        (Transactions.Transaction memory t,) = harness.decode(numbered(most), type(uint64).max);
+        (Transactions.Transaction memory t,) = harness.decode(numbered(maximum), type(uint64).max);
         assertEq(t.sender, vm.addr(KEY));
         assertEq(t.nonce, gas - 1);
         assertEq(t.maxFee, fee);
         assertEq(t.gasLimit, gas);
         assertEq(t.value, type(uint128).max);
         for (uint256 i = 1; i < 6; ++i) {
-            uint256 before = most[i];
+            uint256 before = maximum[i];
             // Truncated to its type, the value would be 1, or 21,000 gas.
-            most[i] = (uint256(1) << (8 * width[i])) + (i == 4 ? 21_000 : 1);
-            bytes memory raw = numbered(most);
+            maximum[i] = (uint256(1) << (8 * width[i])) + (i == 4 ? 21_000 : 1);
+            bytes memory raw = numbered(maximum);
             vm.expectPartialRevert(Rlp.RlpIntegerTooLarge.selector);
             harness.decode(raw, type(uint64).max);
-            most[i] = before;
+            maximum[i] = before;
         }
     }
 

@@ -97,15 +97,15 @@ contract TransactionsTest is Test {
 
     function testFuzz_gas_limit_below_intrinsic_gas_reverts(uint64 gas) public {
         Fields memory f = sample();
-        (, uint256 least) = harness.decode(signed(f), CHAIN);
-        f.gas = uint64(bound(gas, 0, least - 1));
+        (, uint256 minimum) = harness.decode(signed(f), CHAIN);
+        f.gas = uint64(bound(gas, 0, minimum - 1));
         bytes memory raw = signed(f);
         vm.expectRevert(
-            abi.encodeWithSelector(Transactions.GasBelowIntrinsic.selector, f.gas, least)
+            abi.encodeWithSelector(Transactions.GasBelowIntrinsic.selector, f.gas, minimum)
         );
         harness.decode(raw, CHAIN);
         // forge-lint: disable-next-line(unsafe-typecast)
-        f.gas = uint64(least);
+        f.gas = uint64(minimum);
         harness.decode(signed(f), CHAIN);
     }
 
@@ -133,9 +133,9 @@ contract TransactionsTest is Test {
     function test_signature_s_is_at_most_half_order() public {
         LibRLP.List memory fields = list(sample());
         uint256 half = ORDER / 2;
-        (bytes memory most, bytes memory more) =
+        (bytes memory maximum, bytes memory more) =
             (closed(fields, 0, 1, half), closed(list(sample()), 0, 1, half + 1));
-        (Transactions.Transaction memory t,) = harness.decode(most, CHAIN);
+        (Transactions.Transaction memory t,) = harness.decode(maximum, CHAIN);
         assertNotEq(t.sender, address(0));
         vm.expectRevert(
             abi.encodeWithSelector(Transactions.SignatureInvalid.selector, 0, 1, half + 1)

@@ -107,13 +107,13 @@ contract L1MessageQueueSendTest is QueueTest {
     }
 
     function test_value_too_large_for_packed_message_is_rejected() public {
-        uint256 most = type(uint128).max;
-        queue.send{value: most + 7}(address(3), address(0), 0, 7, "");
+        uint256 maximum = type(uint128).max;
+        queue.send{value: maximum + 7}(address(3), address(0), 0, 7, "");
 
         vm.expectRevert(
-            abi.encodeWithSelector(IL1MessageQueue.ValueTooLarge.selector, most + 1, most)
+            abi.encodeWithSelector(IL1MessageQueue.ValueTooLarge.selector, maximum + 1, maximum)
         );
-        queue.send{value: most + 8}(address(3), address(0), 0, 7, "");
+        queue.send{value: maximum + 8}(address(3), address(0), 0, 7, "");
     }
 
     function test_plain_transfers_to_escrow_are_rejected() public {
@@ -143,15 +143,15 @@ contract L1MessageQueueSendTest is QueueTest {
         gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
         baseFee = uint64(bound(baseFee, 1, 1e13));
         vm.fee(baseFee);
-        uint128 least = (uint128(gasLimit) + 64 * (100 + 3200)) * baseFee * 3 / 2;
-        assertEq(queue.minimumFee(gasLimit), least);
+        uint128 minimum = (uint128(gasLimit) + 64 * (100 + 3200)) * baseFee * 3 / 2;
+        assertEq(queue.minimumFee(gasLimit), minimum);
 
-        queue.send{value: least}(address(3), address(0), gasLimit, least, "");
+        queue.send{value: minimum}(address(3), address(0), gasLimit, minimum, "");
 
         vm.expectRevert(
-            abi.encodeWithSelector(IL1MessageQueue.FeeTooLow.selector, least - 1, least)
+            abi.encodeWithSelector(IL1MessageQueue.FeeTooLow.selector, minimum - 1, minimum)
         );
-        queue.send{value: least}(address(3), address(0), gasLimit, least - 1, "");
+        queue.send{value: minimum}(address(3), address(0), gasLimit, minimum - 1, "");
     }
 
     function test_storage_layout_is_pinned() public {

@@ -279,6 +279,11 @@ contract RelayDutyTest is RealRollup {
         for (uint256 i = 0; i < 256; ++i) {
             queue.send(TO, address(0), 0, 0, "");
         }
+        assertFurthestAnchor();
+    }
+
+    /// @dev Asserts that an anchor with all messages is accepted, and refused with one more.
+    function assertFurthestAnchor() private {
         nextL1Block();
         (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         uint256 state = vm.snapshotState();
@@ -304,18 +309,7 @@ contract RelayDutyTest is RealRollup {
         for (uint256 i = 0; i < 56; ++i) {
             queue.send(TO, address(0), 0, 0, "");
         }
-        nextL1Block();
-        (e, anchor) = newAnchor();
-        uint256 state = vm.snapshotState();
-        rollup.advance(one(l2.seal(anchor)), e);
-        vm.revertToState(state);
-
-        queue.send(TO, address(0), 0, 0, "");
-        nextL1Block();
-        (e, anchor) = newAnchor();
-        expectRefused(
-            l2.seal(anchor), e, abi.encodeWithSelector(IRollup.AnchorTooFarAhead.selector, 257, 256)
-        );
+        assertFurthestAnchor();
     }
 
     /// @dev The L2 knows of two messages, and has relayed one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Execute} from "../../contracts/libraries/Execute.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 
 /// @title Bytes of a batch, read and changed according to the specification of the format
@@ -50,6 +51,20 @@ library BatchBytes {
     function timestamp(bytes memory batch, uint256 index) internal pure returns (uint64) {
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(little(batch, place(batch, index) + 62 + 428, 8));
+    }
+
+    /// @dev Returns the positions, in a single input, of all fields that a rollup reads or stores.
+    function fields() internal pure returns (uint256[8] memory) {
+        return [
+            Execute.PARENT_BEACON_BLOCK_ROOT_AT,
+            Execute.PARENT_HASH_AT,
+            Execute.FEE_RECIPIENT_AT,
+            Execute.STATE_ROOT_AT,
+            Execute.BLOCK_NUMBER_AT,
+            Execute.GAS_LIMIT_AT,
+            Execute.GAS_USED_AT,
+            Execute.BLOCK_HASH_AT
+        ];
     }
 
     /// @dev Returns the batch with another offset for a block.

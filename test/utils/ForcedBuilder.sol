@@ -57,30 +57,30 @@ abstract contract ForcedBuilder is RealRollup {
         batches = new IRollup.ForcedBatch[](1);
         IRollup.Discharge[] memory all = new IRollup.Discharge[](end - first);
         uint256 length = 0;
-        uint256 given = 0;
-        bool putOff = false;
-        while (given < all.length && !putOff) {
-            IRollup.Discharge memory d = _outcome(forced[first + given], hashes);
+        uint256 count = 0;
+        bool deferred = false;
+        while (count < all.length && !deferred) {
+            IRollup.Discharge memory d = _outcome(forced[first + count], hashes);
             if (length + d.transaction.footprint > Capacity.DUTY_BYTES) {
                 d = discharge(d.transaction, IRollup.Outcome.NoRoom);
                 ++outOfBudget;
             }
-            putOff = d.outcome == IRollup.Outcome.NoRoom;
+            deferred = d.outcome == IRollup.Outcome.NoRoom;
             if (d.outcome == IRollup.Outcome.Included) {
                 length += d.transaction.footprint;
             } else {
                 length += Capacity.ENTRY_BYTES;
-                if (d.accountProof.length != 0 && !_reuse(d, all, given)) {
+                if (d.accountProof.length != 0 && !_reuse(d, all, count)) {
                     length += Capacity.PROOF_BYTES;
                 }
             }
-            all[given++] = d;
+            all[count++] = d;
         }
-        batches[0].discharges = new IRollup.Discharge[](given);
-        for (uint256 i = 0; i < given; ++i) {
+        batches[0].discharges = new IRollup.Discharge[](count);
+        for (uint256 i = 0; i < count; ++i) {
             batches[0].discharges[i] = all[i];
         }
-        if (!putOff && end < forced.length) {
+        if (!deferred && end < forced.length) {
             batches[0].next = new IRollup.ForcedTransaction[](1);
             batches[0].next[0] = forced[end];
         }

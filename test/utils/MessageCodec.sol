@@ -14,6 +14,17 @@ library MessageCodec {
         );
     }
 
+    /// @dev Returns the header of a message.
+    function header(IL2Messenger.Message memory m)
+        internal
+        pure
+        returns (IL2Messenger.Header memory)
+    {
+        return IL2Messenger.Header(
+            m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
+        );
+    }
+
     /// @dev Returns the rolling hash after more messages.
     function fold(bytes32 root, IL2Messenger.Message[] memory messages)
         internal

@@ -189,6 +189,18 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         l2.send(t);
     }
 
+    /// @dev Advances by a block that relays only the first messages.
+    function advanceRelaying(uint256 count) internal {
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[count]);
+        bytes memory batch = MessageCodec.pack(MessageCodec.slice(sent, 0, count));
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        bytes memory input = l2.seal(anchor);
+        assertEq(relayedCount(), count);
+        e.relays = relayProof().relays;
+        rollup.advance(one(input), e);
+        assertHead();
+    }
+
     /// @dev Anchors and relays all messages in one block.
     function bringOver() internal {
         (IRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
@@ -341,6 +353,15 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
             footprint: t.footprint,
             priced: t.priced
         });
+    }
+
+    /// @dev Advances by a block that includes a forced transaction and nothing else.
+    function advanceIncluding(IRollup.ForcedTransaction memory forced, bytes memory raw) internal {
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        IRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
     }
 
     /// @dev Returns a signed transfer of 1 wei to bob with 21,000 gas.

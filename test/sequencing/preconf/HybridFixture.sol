@@ -131,8 +131,8 @@ abstract contract HybridFixture is LieFixture {
         );
     }
 
-    function bondTooSmall(uint256 got, uint256 least) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(BondRequirement.BondTooSmall.selector, got, least);
+    function bondTooSmall(uint256 got, uint256 minimum) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(BondRequirement.BondTooSmall.selector, got, minimum);
     }
 
     // ------------------------------------------------------------------ bonds
