@@ -222,17 +222,17 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
     /// or one of its duties has been overdue for that long. Returns the required fee recipient, or
     /// zero.
     function _authorized(Tip memory tip) private view returns (address) {
-        address asked = _policyOf(tip.rules);
+        address policy = _policyOf(tip.rules);
         // Times fit into 40 bits and `OPEN_AFTER` into 32.
         unchecked {
             bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
             // The precision of L1 timestamps is sufficient.
             // forge-lint: disable-next-line(block-timestamp)
-            if (asked == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
+            if (policy == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
                 return address(0);
             }
         }
-        return ISequencing(asked).authorize(msg.sender, tip.timestamp);
+        return ISequencing(policy).authorize(msg.sender, tip.timestamp);
     }
 
     /// @dev Returns `true` if the call has no evidence.

@@ -264,10 +264,10 @@ contract L1TokenBridge is TokenExit {
         uint256 due = owed[l1Token];
         if (before < due) revert EscrowShort(l1Token, before, due);
         l1Token.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 held = _balance(l1Token);
+        uint256 balance = _balance(l1Token);
         // Cannot underflow if the comparison holds.
         unchecked {
-            received = held > before ? held - before : 0;
+            received = balance > before ? balance - before : 0;
         }
         // If another account transfers tokens during the call, they are a donation to the escrow.
         if (received > amount) received = amount;

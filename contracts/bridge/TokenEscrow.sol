@@ -61,11 +61,11 @@ abstract contract TokenEscrow is IL1TokenBridge {
         }
         uint256 before = _balance(l1Token);
         l1Token.safeTransfer(to, amount);
-        uint256 left = _balance(l1Token);
+        uint256 balance = _balance(l1Token);
         // Cannot underflow if the first comparison holds.
         unchecked {
-            if (left < before && before - left > amount) {
-                revert Overcharged(l1Token, before - left, amount);
+            if (balance < before && before - balance > amount) {
+                revert Overcharged(l1Token, before - balance, amount);
             }
         }
         emit Released(l1Token, from, to, amount);

@@ -60,9 +60,9 @@ contract FeeVault {
     /// @notice The caller is not the treasury.
     error NotTreasury(address got, address expected);
     /// @notice The amount exceeds the credit of the treasury.
-    error CreditExceeded(uint256 amount, uint256 left);
+    error CreditExceeded(uint256 amount, uint256 credit);
     /// @notice The amount exceeds the escrow balance.
-    error EscrowShort(uint256 amount, uint256 held);
+    error EscrowShort(uint256 amount, uint256 balance);
     /// @notice The treasury rejected the payment.
     error PaymentFailed(address to, uint256 amount);
 
@@ -100,8 +100,8 @@ contract FeeVault {
     function claim(uint256 amount) external {
         if (msg.sender != TREASURY) revert NotTreasury(msg.sender, TREASURY);
         if (amount > credit) revert CreditExceeded(amount, credit);
-        uint256 held = address(this).balance;
-        if (amount > held) revert EscrowShort(amount, held);
+        uint256 balance = address(this).balance;
+        if (amount > balance) revert EscrowShort(amount, balance);
         credit -= amount;
         emit Claimed(amount);
         (bool paid,) = TREASURY.call{value: amount}("");

@@ -77,10 +77,10 @@ contract RollupExit is IRollupExit {
         // last relay was proven at most `MAX_LAG` after the head: so a relay is due in that block.
         // Twice `OPEN_AFTER` leaves every account at least as much time to advance as the policy
         // had.
-        uint256 least = uint256(rollup.RELAY_DEADLINE()) + 2
+        uint256 minimum = uint256(rollup.RELAY_DEADLINE()) + 2
             * (uint256(rollup.MAX_LAG()) + rollup.OPEN_AFTER());
-        if (least < MIN_LOST_AFTER) least = MIN_LOST_AFTER;
-        if (lostAfter < least) revert LostAfterTooShort(lostAfter, least);
+        if (minimum < MIN_LOST_AFTER) minimum = MIN_LOST_AFTER;
+        if (lostAfter < minimum) revert LostAfterTooShort(lostAfter, minimum);
         ROLLUP = address(rollup);
         MESSAGE_QUEUE = queue;
         LOST_AFTER = lostAfter;

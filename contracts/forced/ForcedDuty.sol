@@ -38,13 +38,13 @@ abstract contract ForcedDuty is RollupRules {
         ForcedBatch calldata batch,
         bool demanded
     ) private returns (uint64, uint64) {
-        bytes32[] memory found = new bytes32[](batch.discharges.length);
-        for (uint256 i = 0; i < found.length; ++i) {
-            Discharge calldata one = batch.discharges[i];
-            if (one.outcome == Outcome.Included) {
+        bytes32[] memory hashes = new bytes32[](batch.discharges.length);
+        for (uint256 i = 0; i < hashes.length; ++i) {
+            Discharge calldata entry = batch.discharges[i];
+            if (entry.outcome == Outcome.Included) {
                 // A proof begins at the block hash; the queue checks it.
-                found[i] = one.accountProof.length == 0
-                    ? Execute.transactionHash(block_, tip.inputEnd, one.position)
+                hashes[i] = entry.accountProof.length == 0
+                    ? Execute.transactionHash(block_, tip.inputEnd, entry.position)
                     : Execute.blockHash(block_);
             }
         }
@@ -59,6 +59,6 @@ abstract contract ForcedDuty is RollupRules {
             firstSince: tip.duties.forcedFirstSince,
             demanded: demanded
         });
-        return IForcedSettlement(FORCED).discharge(facts, batch, found);
+        return IForcedSettlement(FORCED).discharge(facts, batch, hashes);
     }
 }

@@ -108,8 +108,8 @@ contract ForcedInbox is ForcedQueue {
     /// cost them nothing.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
         (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
-        uint256 least = minimumFee(t.gasLimit, footprint);
-        if (msg.value < least) revert ForcedFeeTooLow(msg.value, least);
+        uint256 minimum = minimumFee(t.gasLimit, footprint);
+        if (msg.value < minimum) revert ForcedFeeTooLow(msg.value, minimum);
 
         ForcedTransaction memory entry = ForcedTransaction({
             hash: keccak256(raw),
@@ -129,7 +129,7 @@ contract ForcedInbox is ForcedQueue {
         });
         index = _push(keccak256(abi.encode(entry)));
         emit ForcedSubmitted(index, msg.sender, t.sender, entry, raw);
-        if (msg.value > least) _giveBack(msg.value - least);
+        if (msg.value > minimum) _giveBack(msg.value - minimum);
     }
 
     /// @inheritdoc IForcedInbox

@@ -122,26 +122,26 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     function discharge(
         BlockFacts calldata facts,
         IRollup.ForcedBatch calldata batch,
-        bytes32[] calldata found
+        bytes32[] calldata hashes
     ) external returns (uint64 next, uint64 due) {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
-        uint256 given = batch.discharges.length;
-        if (given > MAX_DISCHARGES) {
-            revert IRollup.TooManyDischarges(given, MAX_DISCHARGES);
+        uint256 total = batch.discharges.length;
+        if (total > MAX_DISCHARGES) {
+            revert IRollup.TooManyDischarges(total, MAX_DISCHARGES);
         }
         Judgement memory judgement;
         judgement.index = facts.first;
-        judgement.known = new Known[](given);
-        for (uint256 i = 0; i < given; ++i) {
+        judgement.known = new Known[](total);
+        for (uint256 i = 0; i < total; ++i) {
             // Otherwise this transaction would overtake a deferred one.
             if (due != 0) revert IRollup.ForcedTransactionOmitted(judgement.index);
-            IRollup.Discharge calldata one = batch.discharges[i];
-            bytes32 got = keccak256(abi.encode(one.transaction));
+            IRollup.Discharge calldata entry = batch.discharges[i];
+            bytes32 got = keccak256(abi.encode(entry.transaction));
             bytes32 expected = _commitments[judgement.index];
             if (got != expected) revert NotSubmitted(judgement.index, got, expected);
-            _judge(facts, one, found[i], judgement);
-            if (one.outcome == IRollup.Outcome.NoRoom) {
-                due = _dueOf(one.transaction.submittedAt);
+            _judge(facts, entry, hashes[i], judgement);
+            if (entry.outcome == IRollup.Outcome.NoRoom) {
+                due = _dueOf(entry.transaction.submittedAt);
             } else {
                 delete _commitments[judgement.index++];
             }
@@ -149,7 +149,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         }
         next = judgement.index;
         if (due == 0) {
-            due = _nextDue(facts, batch, next, facts.demanded && given < MAX_DISCHARGES);
+            due = _nextDue(facts, batch, next, facts.demanded && total < MAX_DISCHARGES);
         }
     }
 
@@ -180,9 +180,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         if (batch.next.length == 0) {
             if (demanded) revert IRollup.ForcedTransactionOmitted(index);
             // It was submitted no earlier than the last transaction of the batch.
-            uint256 given = batch.discharges.length;
-            if (given == 0) return facts.firstDue;
-            return _dueOf(batch.discharges[given - 1].transaction.submittedAt);
+            uint256 total = batch.discharges.length;
+            if (total == 0) return facts.firstDue;
+            return _dueOf(batch.discharges[total - 1].transaction.submittedAt);
         }
         bytes32 got = keccak256(abi.encode(batch.next[0]));
         bytes32 expected = _commitments[index];
@@ -196,17 +196,17 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @dev Reverts unless the outcome is proven.
     function _judge(
         BlockFacts calldata facts,
-        IRollup.Discharge calldata given,
-        bytes32 found,
+        IRollup.Discharge calldata entry,
+        bytes32 hash,
         Judgement memory judgement
     ) private {
-        IRollup.ForcedTransaction calldata t = given.transaction;
-        IRollup.Outcome outcome = given.outcome;
+        IRollup.ForcedTransaction calldata t = entry.transaction;
+        IRollup.Outcome outcome = entry.outcome;
         uint64 index = judgement.index;
         uint256 length = Capacity.ENTRY_BYTES;
         if (outcome == IRollup.Outcome.Included) {
-            if (given.accountProof.length != 0) found = _provenIn(found, given);
-            if (found != t.hash) revert IRollup.NotIncluded(index, found, t.hash);
+            if (entry.accountProof.length != 0) hash = _provenIn(hash, entry);
+            if (hash != t.hash) revert IRollup.NotIncluded(index, hash, t.hash);
             judgement.known[judgement.judged] = Known(t.sender, t.nonce + 1, true, false, 0);
             judgement.gas += t.gasLimit;
             length = t.footprint;
@@ -215,8 +215,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
             if (facts.timestamp < due) revert IRollup.NotDue(index, due);
             if (outcome == IRollup.Outcome.Invalid) {
                 // A proof that is not needed does not use more of the budget.
-                if (!_isShown(judgement, t)) length += Capacity.PROOF_BYTES;
-                if (!_isRuledOut(facts.stateRoot, given, judgement)) {
+                if (!_isProven(judgement, t)) length += Capacity.PROOF_BYTES;
+                if (!_isRuledOut(facts.stateRoot, entry, judgement)) {
                     revert IRollup.StillValid(index);
                 }
             } else if (outcome == IRollup.Outcome.Underpriced) {
@@ -228,7 +228,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 }
             } else if (outcome == IRollup.Outcome.TargetHasCode) {
                 length += Capacity.PROOF_BYTES;
-                if (!_targetHasCode(facts.stateRoot, given)) {
+                if (!_targetHasCode(facts.stateRoot, entry)) {
                     revert IRollup.TargetIsPlain(index, t.to);
                 }
             } else if (outcome == IRollup.Outcome.Expired) {
@@ -245,30 +245,30 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
 
     /// @dev Returns the hash of the transaction at a position of the block, by a proof against the
     /// transactions root in its header.
-    function _provenIn(bytes32 blockHash, IRollup.Discharge calldata given)
+    function _provenIn(bytes32 blockHash, IRollup.Discharge calldata entry)
         private
         pure
         returns (bytes32)
     {
-        (bytes32 got, bytes32 root) = HeaderFields.transactionsRoot(given.code);
+        (bytes32 got, bytes32 root) = HeaderFields.transactionsRoot(entry.code);
         if (got != blockHash) revert IRollup.HeaderMismatch(got, blockHash);
-        return TransactionProof.hashAt(root, given.position, given.accountProof);
+        return TransactionProof.hashAt(root, entry.position, entry.accountProof);
     }
 
     /// @dev Returns `true` if the transaction is invalid after the block because of the sender's
     /// account, as shown by a proof or by an earlier discharge of the batch.
-    function _isRuledOut(bytes32 root, IRollup.Discharge calldata given, Judgement memory judgement)
+    function _isRuledOut(bytes32 root, IRollup.Discharge calldata entry, Judgement memory judgement)
         private
         pure
         returns (bool)
     {
-        IRollup.ForcedTransaction calldata t = given.transaction;
+        IRollup.ForcedTransaction calldata t = entry.transaction;
         Known memory known;
-        if (given.accountProof.length != 0) {
-            known = _show(root, t.sender, given.accountProof, given.code);
+        if (entry.accountProof.length != 0) {
+            known = _accountOf(root, t.sender, entry.accountProof, entry.code);
         } else {
-            if (given.position >= judgement.judged) return false;
-            known = judgement.known[given.position];
+            if (entry.position >= judgement.judged) return false;
+            known = judgement.known[entry.position];
             if (known.account != t.sender) return false;
         }
         judgement.known[judgement.judged] = known;
@@ -277,7 +277,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev Returns the state of a sender's account after the block.
-    function _show(bytes32 root, address account, bytes[] calldata proof, bytes calldata code)
+    function _accountOf(bytes32 root, address account, bytes[] calldata proof, bytes calldata code)
         private
         pure
         returns (Known memory)
@@ -289,9 +289,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return Known(account, a.nonce, false, hasCode, a.balance);
     }
 
-    /// @dev Returns `true` if an earlier discharge of the batch shows enough of the sender's account.
-    /// An inclusion shows only that the nonces up to its own are used.
-    function _isShown(Judgement memory judgement, IRollup.ForcedTransaction calldata t)
+    /// @dev Returns `true` if an earlier discharge of the batch proves enough of the sender's
+    /// account. An inclusion proves only that the nonces up to its own are used.
+    function _isProven(Judgement memory judgement, IRollup.ForcedTransaction calldata t)
         private
         pure
         returns (bool)
@@ -304,14 +304,14 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev Returns `true` if a transfer would execute code whose state reads are not bounded.
-    function _targetHasCode(bytes32 root, IRollup.Discharge calldata given)
+    function _targetHasCode(bytes32 root, IRollup.Discharge calldata entry)
         private
         pure
         returns (bool)
     {
-        if (given.transaction.bounded) return false;
+        if (entry.transaction.bounded) return false;
         (, StateProof.Account memory target) =
-            StateProof.account(root, given.transaction.to, given.accountProof);
+            StateProof.account(root, entry.transaction.to, entry.accountProof);
         return target.codeHash != StateProof.EMPTY_CODE_HASH;
     }
 
@@ -327,10 +327,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         if (_waitsForPrice(facts, t, due)) return false;
         bool inGrace = facts.timestamp < due + GRACE;
         if (inGrace && facts.gasLimit - facts.gasUsed < t.gasLimit) return false;
-        uint256 most = facts.gasLimit < Capacity.DUTY_GAS ? facts.gasLimit : Capacity.DUTY_GAS;
-        return
-            judgement.gas + t.gasLimit <= most
-                && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
+        uint256 limit = facts.gasLimit < Capacity.DUTY_GAS ? facts.gasLimit : Capacity.DUTY_GAS;
+        return judgement.gas + t.gasLimit <= limit
+            && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
     /// @dev Returns `true` if the base fee defers the transaction. Each transaction waits from its

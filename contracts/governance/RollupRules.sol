@@ -182,8 +182,8 @@ abstract contract RollupRules is RollupState {
         Announcement storage a = _announced[_known(change, value)];
         if (a.cleared) revert AlreadyCleared(change, value);
         if (!_isDone(a.clearUntil)) revert StillPending(a.clearUntil);
-        uint64 least = _later(_CLAIM_TIME);
-        if (a.readyAt < least) a.readyAt = least;
+        uint64 earliest = _later(_CLAIM_TIME);
+        if (a.readyAt < earliest) a.readyAt = earliest;
         a.cleared = true;
         emit ChangeCleared(change, value, a.readyAt);
     }
@@ -601,8 +601,8 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(places * config.l1SlotMillis / 1000, idle);
     }
 
-    function _requireAtLeast(uint256 got, uint256 least) private pure {
-        if (got < least) revert DelaysInconsistent(got, least);
+    function _requireAtLeast(uint256 got, uint256 minimum) private pure {
+        if (got < minimum) revert DelaysInconsistent(got, minimum);
     }
 
     /// @dev Checks that a block with this gas limit can include the largest message, all relays
@@ -629,7 +629,9 @@ abstract contract RollupRules is RollupState {
     /// constructor checks it.
     function _requireFootprints(IForcedInbox forced) private view {
         // No transaction of this size has a larger footprint than an alias call.
-        uint256 most = Capacity.ofAliasCall(forced.MAX_SIZE());
-        if (most > Capacity.DUTY_BYTES) revert FootprintTooLarge(most, Capacity.DUTY_BYTES);
+        uint256 footprint = Capacity.ofAliasCall(forced.MAX_SIZE());
+        if (footprint > Capacity.DUTY_BYTES) {
+            revert FootprintTooLarge(footprint, Capacity.DUTY_BYTES);
+        }
     }
 }

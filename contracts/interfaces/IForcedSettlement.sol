@@ -34,14 +34,14 @@ interface IForcedSettlement {
     /// the evidence does not prove an outcome, or if a required transaction is missing.
     /// @param facts The block and its duties.
     /// @param batch Evidence for the outcomes.
-    /// @param found For each transaction with the outcome `Included`, the hash of the transaction
+    /// @param hashes For each transaction with the outcome `Included`, the hash of the transaction
     /// at that position of the block; the block hash, if the evidence has a proof.
     /// @return next Number of the first transaction that has not been discharged afterwards.
     /// @return due L2 timestamp from which that transaction may be due.
     function discharge(
         BlockFacts calldata facts,
         IRollup.ForcedBatch calldata batch,
-        bytes32[] calldata found
+        bytes32[] calldata hashes
     ) external returns (uint64 next, uint64 due);
 
     /// @notice Returns the number of transactions that were submitted before this L1 block.

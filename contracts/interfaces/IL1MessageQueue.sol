@@ -99,7 +99,7 @@ interface IL1MessageQueue {
 
     /// @notice The duration of a pause is out of bounds, or pause values are set without a
     /// guardian.
-    error GuardianInvalid(address account, uint64 pause, uint64 least, uint64 most);
+    error GuardianInvalid(address account, uint64 pause, uint64 minimum, uint64 maximum);
     /// @notice The caller is not the contract `EXIT_CONTRACT`.
     error NotExit(address caller);
     /// @notice The queue is permanently closed, and the rollup accepts no blocks.
@@ -118,7 +118,7 @@ interface IL1MessageQueue {
     /// @notice The caps exceed what the packed message format can encode.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
     /// @notice The number of checkpoints that the queue is to store is out of bounds.
-    error CheckpointsOutOfBounds(uint256 got, uint256 least, uint256 most);
+    error CheckpointsOutOfBounds(uint256 got, uint256 minimum, uint256 maximum);
     /// @notice The caller is not the rollup.
     error NotRollup(address caller);
     /// @notice The target must not be called by messages.

@@ -86,11 +86,11 @@ interface IL1TokenBridge {
     /// @notice The transfer did not increase the escrow balance.
     error NothingReceived(address l1Token);
     /// @notice The escrow holds less than it owes, because the token reduces balances.
-    error EscrowShort(address l1Token, uint256 held, uint256 owed);
+    error EscrowShort(address l1Token, uint256 balance, uint256 owed);
     /// @notice The payment exceeds what was deposited and not paid out.
     error EscrowExceeded(address l1Token, uint256 amount, uint256 owed);
     /// @notice The transfer reduced the escrow balance by more than `amount`.
-    error Overcharged(address l1Token, uint256 taken, uint256 amount);
+    error Overcharged(address l1Token, uint256 debited, uint256 amount);
     /// @notice The caller is not the `refundTo` account of the withdrawal, or neither the depositor
     /// nor the account to which the deposit is returned.
     error NotRefundable(address caller, address refundTo);

@@ -325,9 +325,9 @@ interface IRollup {
     /// @notice The queue at this address belongs to another rollup or another chain id.
     error QueueMismatch(address queue);
     /// @notice The minimum time between two L1 blocks is too short for this contract.
-    error L1SlotTooShort(uint64 got, uint256 least);
+    error L1SlotTooShort(uint64 got, uint256 minimum);
     /// @notice The delays are inconsistent with one another, see `RollupRules`.
-    error DelaysInconsistent(uint256 got, uint256 least);
+    error DelaysInconsistent(uint256 got, uint256 minimum);
     /// @notice Relaying the largest message of the queue could require more gas than a transaction
     /// can have.
     error MessageCapsTooHigh(uint256 got, uint256 limit);

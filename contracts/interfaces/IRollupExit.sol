@@ -20,7 +20,7 @@ interface IRollupExit {
     /// @notice The rollup has not been closed.
     error NotClosed();
     /// @notice The time without a block is too short.
-    error LostAfterTooShort(uint64 got, uint256 least);
+    error LostAfterTooShort(uint64 got, uint256 minimum);
     /// @notice The message queue pays for another contract.
     error QueueOfAnotherExit(address got, address expected);
     /// @notice The account has been paid before.

@@ -158,7 +158,7 @@ library Capacity {
         uint256 standard = 21_000 + CONTRACT_GAS + 16 * length + memoryGas + 3 * words + execute;
         // EIP-7976. Under EIP-2780 no transaction costs more than 21,000 in addition to its
         // calldata.
-        uint256 least = 21_000 + GAS_PER_BYTE * length;
-        return standard > least ? standard : least;
+        uint256 minimum = 21_000 + GAS_PER_BYTE * length;
+        return standard > minimum ? standard : minimum;
     }
 }

@@ -105,8 +105,8 @@ library DraftExecute {
         if (got != named) revert Execute.ResultChainIdMismatch(_uint64(got), _uint64(named));
         uint16 schema = uint16(tail >> 168);
         schema = schema << 8 | schema >> 8;
-        uint16 asked = uint16(bytes2(input));
-        if (schema != asked) revert Execute.ResultSchemaMismatch(schema, asked);
+        uint16 expected = uint16(bytes2(input));
+        if (schema != expected) revert Execute.ResultSchemaMismatch(schema, expected);
         return _uint64(bytes8(uint64(tail >> 104)));
         // forge-lint: disable-end(unsafe-typecast)
     }

@@ -251,11 +251,13 @@ library Execute {
                 offset = 4 * count + REQUEST_HEAD * index;
             } else {
                 offset = _uint32(input, REQUEST_AT + 4 * index);
-                uint256 least = 4 * count;
-                if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
+                uint256 minimum = 4 * count;
+                if (index != 0) minimum = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
                 // `load` has checked that the input is not shorter.
-                uint256 most = input.length - (18 + 44 + 528);
-                if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+                uint256 maximum = input.length - (18 + 44 + 528);
+                if (offset < minimum || offset > maximum) {
+                    revert RequestOutOfPlace(offset, minimum, maximum);
+                }
             }
         }
         assembly ("memory-safe") {
@@ -385,11 +387,11 @@ library Execute {
     {
         uint256 list = PAYLOAD_AT + _uint32(input, TRANSACTIONS_OFFSET_AT);
         uint256 end = PAYLOAD_AT + _uint32(input, WITHDRAWALS_OFFSET_AT);
-        bool whole;
+        bool inBounds;
         assembly ("memory-safe") {
-            whole := iszero(gt(add(add(input, 0x20), end), inputEnd))
+            inBounds := iszero(gt(add(add(input, 0x20), end), inputEnd))
         }
-        if (!whole) revert TransactionsInBlobs();
+        if (!inBounds) revert TransactionsInBlobs();
         uint256 count = list == end ? 0 : _uint32(input, list) / 4;
         if (position >= count) Mismatch.fail(TransactionOutOfRange.selector, position, count);
         uint256 start;

@@ -102,11 +102,11 @@ library KeptCodes {
                 next += piece;
                 filled = end;
             }
-            uint256 left = input.length - next;
-            if (filled + left != buffer.length) {
-                revert AssembledLengthMismatch(filled + left, buffer.length);
+            uint256 remaining = input.length - next;
+            if (filled + remaining != buffer.length) {
+                revert AssembledLengthMismatch(filled + remaining, buffer.length);
             }
-            _copy(buffer, filled, input, next, left);
+            _copy(buffer, filled, input, next, remaining);
         }
     }
 
@@ -120,14 +120,14 @@ library KeptCodes {
 
     /// @dev Returns the number of bytes between a reference and the previous one; reverts if the
     /// calldata has fewer bytes left.
-    function _pieceBefore(uint256 index, uint256 position, uint256 filled, uint256 left)
+    function _pieceBefore(uint256 index, uint256 position, uint256 filled, uint256 remaining)
         private
         pure
         returns (uint256)
     {
         unchecked {
-            if (position < filled || position > filled + left) {
-                revert ReferenceOutOfPlace(index, position, filled, filled + left);
+            if (position < filled || position > filled + remaining) {
+                revert ReferenceOutOfPlace(index, position, filled, filled + remaining);
             }
             return position - filled;
         }

@@ -159,7 +159,7 @@ library StateProof {
         /// Remaining nibbles, at the high end.
         uint256 nibbles;
         /// Number of remaining nibbles.
-        uint256 left;
+        uint256 remaining;
         /// Index of the current node of the proof.
         uint256 node;
     }
@@ -246,7 +246,7 @@ library StateProof {
         }
         // A key has 64 nibbles, and no proof contains the hashes of more branches than that.
         path.node = index;
-        path.left -= index;
+        path.remaining -= index;
         path.nibbles = nibbles;
     }
 
@@ -258,7 +258,7 @@ library StateProof {
         pure
         returns (uint256 first, uint256 last)
     {
-        uint256 left = path.left;
+        uint256 remaining = path.remaining;
         uint256 nibbles = path.nibbles;
         assembly ("memory-safe") {
             let word := calldataload(start)
@@ -267,12 +267,12 @@ library StateProof {
             let flags := byte(1, word)
             let odd := and(shr(4, flags), 1)
             if and(
-                and(lt(size, 34), eq(add(shl(1, sub(size, 1)), odd), left)),
+                and(lt(size, 34), eq(add(shl(1, sub(size, 1)), odd), remaining)),
                 or(eq(shr(4, flags), 3), eq(flags, 0x20))
             ) {
                 let found := calldataload(sub(add(start, 2), odd))
                 if odd { found := shl(4, found) }
-                if iszero(shr(sub(256, shl(2, left)), xor(found, nibbles))) {
+                if iszero(shr(sub(256, shl(2, remaining)), xor(found, nibbles))) {
                     start := add(add(start, 1), size)
                     word := calldataload(start)
                     let head := byte(0, word)
@@ -306,7 +306,7 @@ library StateProof {
     {
         unchecked {
             uint256 child;
-            uint256 taken = 1;
+            uint256 consumed = 1;
             bool isBranch = true;
             // In a full branch every child has a fixed position. No other node has this length:
             // only hashes take 33 bytes, and an embedded node is shorter.
@@ -316,7 +316,7 @@ library StateProof {
                 child = _after(start);
                 if (_after(child) == stop) {
                     isBranch = false;
-                    (next, taken) = _short(start, child, path);
+                    (next, consumed) = _short(start, child, path);
                     if (next == Next.Nothing) return (next, 0, 0);
                     if (next == Next.Value) {
                         (first, last) = Rlp.str(child, stop);
@@ -328,9 +328,9 @@ library StateProof {
                     child = _skip(start, path.nibbles >> 252);
                 }
             }
-            if (taken > path.left || child >= stop) revert NodeMalformed(path.node);
-            path.left -= taken;
-            path.nibbles <<= 4 * taken;
+            if (consumed > path.remaining || child >= stop) revert NodeMalformed(path.node);
+            path.remaining -= consumed;
+            path.nibbles <<= 4 * consumed;
 
             uint256 head = _word(child) >> 248;
             first = child + 1;
@@ -348,7 +348,7 @@ library StateProof {
     function _short(uint256 start, uint256 stop, Path memory path)
         private
         pure
-        returns (Next next, uint256 taken)
+        returns (Next next, uint256 consumed)
     {
         unchecked {
             // A string of at most 33 bytes; a single byte below 0x80 has no header.
@@ -362,15 +362,20 @@ library StateProof {
             uint256 word = _word(start);
             uint256 flags = word >> 252;
             uint256 nibbles = flags & 1 == 0 ? _word(start + 1) : word << 4;
-            taken = 2 * (stop - start - 1) + (flags & 1);
+            consumed = 2 * (stop - start - 1) + (flags & 1);
             bool isLeaf = flags & 2 != 0;
-            if (flags > 3 || (isLeaf ? taken != path.left : taken == 0 || taken >= path.left)) {
+            if (
+                flags > 3
+                    || (isLeaf
+                            ? consumed != path.remaining
+                            : consumed == 0 || consumed >= path.remaining)
+            ) {
                 revert NodeMalformed(path.node);
             }
-            if (taken != 0 && (nibbles ^ path.nibbles) >> (256 - 4 * taken) != 0) {
-                return (Next.Nothing, taken);
+            if (consumed != 0 && (nibbles ^ path.nibbles) >> (256 - 4 * consumed) != 0) {
+                return (Next.Nothing, consumed);
             }
-            return (isLeaf ? Next.Value : Next.Node, taken);
+            return (isLeaf ? Next.Value : Next.Node, consumed);
         }
     }
 

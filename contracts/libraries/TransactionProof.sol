@@ -19,7 +19,7 @@ library TransactionProof {
         /// Remaining nibbles, at the high end.
         uint256 nibbles;
         /// Number of remaining nibbles.
-        uint256 left;
+        uint256 remaining;
         /// Index of the current node of the proof.
         uint256 node;
     }
@@ -32,7 +32,7 @@ library TransactionProof {
         returns (bytes32)
     {
         Path memory path = _key(index);
-        if (path.left > MAX_NIBBLES) return 0;
+        if (path.remaining > MAX_NIBBLES) return 0;
         for (uint256 i = 0; i < nodes.length; ++i) {
             path.node = i;
             bool isLeaf;
@@ -60,11 +60,11 @@ library TransactionProof {
         if (secondEnd == stop) {
             bool onPath;
             (count, isLeaf, onPath) = _short(start, end, path);
-            if (isLeaf && count != path.left || !onPath) return (0, isLeaf);
+            if (isLeaf && count != path.remaining || !onPath) return (0, isLeaf);
             if (isLeaf) return (_hash(second, secondEnd), true);
             pos = end;
         } else {
-            if (path.left == 0) revert StateProof.NodeMalformed(path.node);
+            if (path.remaining == 0) revert StateProof.NodeMalformed(path.node);
             for (uint256 i = path.nibbles >> 252; i != 0; --i) {
                 (, pos,) = Rlp.item(pos, stop);
             }
@@ -74,7 +74,7 @@ library TransactionProof {
         if (end == start) return (0, false);
         if (end != start + 32) revert StateProof.NodeMalformed(path.node);
         path.nibbles <<= 4 * count;
-        path.left -= count;
+        path.remaining -= count;
         return (_word(start), false);
     }
 
@@ -96,7 +96,7 @@ library TransactionProof {
         isLeaf = (word >> 252) & 2 != 0;
         count = 2 * (length - 1) + odd;
         word <<= odd == 0 ? 8 : 4;
-        onPath = count <= path.left && (word ^ path.nibbles) >> (256 - 4 * count) == 0;
+        onPath = count <= path.remaining && (word ^ path.nibbles) >> (256 - 4 * count) == 0;
     }
 
     /// @dev Returns the path of an index.

@@ -113,9 +113,9 @@ library Transactions {
         uint256 standard = GAS_BASE + GAS_BYTE * t.dataLength + GAS_ADDRESS * t.addresses + GAS_KEY
             * t.keys + GAS_AUTHORIZATION * t.authorizations;
         if (t.creates) standard += GAS_CREATE + GAS_INITCODE_WORD * ((t.dataLength + 31) / 32);
-        uint256 least = GAS_BASE + FLOOR_BYTE * (t.dataLength + 20 * t.addresses + 32 * t.keys);
-        if (t.creates) least += GAS_CREATE;
-        return standard > least ? standard : least;
+        uint256 minimum = GAS_BASE + FLOOR_BYTE * (t.dataLength + 20 * t.addresses + 32 * t.keys);
+        if (t.creates) minimum += GAS_CREATE;
+        return standard > minimum ? standard : minimum;
     }
 
     // The bounds of the casts below are checked by the reads before them.

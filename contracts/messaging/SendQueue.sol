@@ -89,8 +89,8 @@ abstract contract SendQueue is Escrow {
         if (Predeploys.isForbiddenTarget(to)) revert TargetForbidden(to);
         if (gasLimit > MAX_GAS) revert GasLimitTooHigh(gasLimit, MAX_GAS);
         if (data.length > MAX_DATA) revert DataTooLong(data.length, MAX_DATA);
-        uint256 least = minimumFee(gasLimit);
-        if (fee < least) revert FeeTooLow(fee, least);
+        uint256 minimum = minimumFee(gasLimit);
+        if (fee < minimum) revert FeeTooLow(fee, minimum);
         uint128 value = _valueBesides(fee);
         if (_GUARDIAN != address(0)) _requireOpen(to, value);
 

@@ -116,8 +116,8 @@ contract HybridSequencing is PermissionedSequencing, BondRequirement {
         address account = hasBonds ? BONDS.accountOf(signer) : signer;
         if (account != current) revert NotSignedBySequencer(signer, current);
         if (!hasBonds) return;
-        uint256 left = BONDS.bonds(current).amount;
-        uint256 least = MIN_BOND / POST_BOND_DIVISOR;
-        if (left < least) revert BondTooSmall(left, least);
+        uint256 amount = BONDS.bonds(current).amount;
+        uint256 minimum = MIN_BOND / POST_BOND_DIVISOR;
+        if (amount < minimum) revert BondTooSmall(amount, minimum);
     }
 }

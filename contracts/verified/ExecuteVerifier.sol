@@ -28,10 +28,10 @@ contract ExecuteVerifier is IVerifier {
         returns (bytes4)
     {
         bool inBlobs = proof.length == 0 && Execute.hasTrailer();
-        bytes memory whole = bytes.concat(input, proof);
+        bytes memory fullInput = bytes.concat(input, proof);
         // Otherwise the blocks could extend into the proof, which the commitment does not cover.
-        if (!inBlobs) Execute.requirePrefix(whole, input.length);
-        Execute.runAt(inBlobs ? BLOBS : PLAIN, whole);
+        if (!inBlobs) Execute.requirePrefix(fullInput, input.length);
+        Execute.runAt(inBlobs ? BLOBS : PLAIN, fullInput);
         return IVerifier.verify.selector;
     }
 }

@@ -6,7 +6,7 @@ import {IPreconfBonds} from "../../interfaces/IPreconfBonds.sol";
 /// @title Minimum bond of the accounts that a policy authorizes
 abstract contract BondRequirement {
     /// @notice The bond is smaller than the policy requires, or its withdrawal is requested.
-    error BondTooSmall(uint256 got, uint256 least);
+    error BondTooSmall(uint256 got, uint256 minimum);
     /// @notice A registry is set without a minimum bond, or a minimum bond without a registry.
     error BondInconsistent(address bonds, uint256 minBond);
 

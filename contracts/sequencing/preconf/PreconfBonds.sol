@@ -159,11 +159,11 @@ contract PreconfBonds is Faults {
         Bond storage bond = _bonds[p.account];
         uint256 penalty = bond.amount;
         if (fault == Fault.Late) {
-            uint256 rest = penalty;
+            uint256 amount = penalty;
             penalty /= LATE_DIVISOR;
             // A part of what was stored in 128 bits; timestamps fit into 64 bits.
             // forge-lint: disable-start(unsafe-typecast)
-            bond.amount = uint128(rest - penalty);
+            bond.amount = uint128(amount - penalty);
             bond.lateUntil = uint64(block.timestamp) + LATE_PERIOD;
             // forge-lint: disable-end(unsafe-typecast)
         } else {

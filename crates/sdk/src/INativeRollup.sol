@@ -148,8 +148,8 @@ interface INativeRollup {
     error GenesisOutOfBounds(uint64 got, uint256 max);
     error GenesisInFuture(uint64 got, uint256 latest);
     error QueueMismatch(address queue);
-    error L1SlotTooShort(uint64 got, uint256 least);
-    error DelaysInconsistent(uint256 got, uint256 least);
+    error L1SlotTooShort(uint64 got, uint256 minimum);
+    error DelaysInconsistent(uint256 got, uint256 minimum);
     error MessageCapsTooHigh(uint256 got, uint256 limit);
     error DutiesTooLarge(uint256 gas, uint256 limit);
     error FootprintTooLarge(uint256 got, uint256 limit);
@@ -252,7 +252,7 @@ interface IHybridSequencing {
     error NotSequencer(address caller, address sequencer, uint256 opensAt);
     error OnlySequencer(address caller, address sequencer);
     error NotOffered(address caller, address next);
-    error BondTooSmall(uint256 got, uint256 least);
+    error BondTooSmall(uint256 got, uint256 minimum);
     error NotSealed();
     error NotSignedBySequencer(address signer, address sequencer);
     error PostTooSoon(uint256 from);

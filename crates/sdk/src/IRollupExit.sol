@@ -25,11 +25,12 @@ interface IRollupExit {
     error NotLost(uint256 from);
     error AlreadyClosed();
     error NotClosed();
-    error LostAfterTooShort(uint64 got, uint256 least);
+    error LostAfterTooShort(uint64 got, uint256 minimum);
     error QueueOfAnotherExit(address got, address expected);
     error AlreadyExited(address account);
     error NothingOwed(address account);
     error AccountHasCode(address account, bytes32 codeHash);
+    error AccountCodeMismatch(address account, bytes32 got, bytes32 expected);
     error CallerNotAccount(address caller, address account);
     error MessageRelayed(uint64 index, uint64 relayed);
     error MessageNotKept(bytes32 messageHash);

@@ -118,7 +118,7 @@ export const l1TokenBridgeAbi = [
     name: 'EscrowShort',
     inputs: [
       { type: 'address', name: 'l1Token' },
-      { type: 'uint256', name: 'held' },
+      { type: 'uint256', name: 'balance' },
       { type: 'uint256', name: 'owed' },
     ],
   },
