@@ -76,18 +76,17 @@ fn outward(page: &Path, text: &str) -> String {
 
 /// Adds the script that renders diagrams in the browser.
 fn diagrams(root: &Path, pages: &Path) -> Result<()> {
-    let (wanted, there) = (root.join("tools/book"), root.join("target/book-tools"));
+    let (tools, target) = (root.join("tools/book"), root.join("target/book-tools"));
     let lock = |folder: &Path| fs::read(folder.join("package-lock.json")).ok();
-    let library = there.join("node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js");
-    if !library.exists() || lock(&wanted) != lock(&there) {
-        files::empty(&there)?;
-        files::copy(&wanted, &there, |_| true)?;
+    let library = target.join("node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js");
+    if !library.exists() || lock(&tools) != lock(&target) {
+        files::empty(&target)?;
+        files::copy(&tools, &target, |_| true)?;
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--loglevel=error"]).current_dir(&there);
+        npm.args(["ci", "--ignore-scripts", "--loglevel=error"]).current_dir(&target);
         command::run(npm.stdout(Stdio::null()))?;
     }
-    for (from, name) in [(library, "mermaid.tiny.js"), (wanted.join("diagrams.js"), "diagrams.js")]
-    {
+    for (from, name) in [(library, "mermaid.tiny.js"), (tools.join("diagrams.js"), "diagrams.js")] {
         fs::copy(&from, pages.join(name))
             .wrap_err_with(|| format!("cannot copy {}", from.display()))?;
     }

@@ -19,13 +19,13 @@ pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     files.map(|entry| Ok(entry?.into_path())).collect()
 }
 
-/// Copies the files of a folder for which `wanted` returns `true`, preserving their folders.
-pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
+/// Copies the files of a folder for which `filter` returns `true`, preserving their folders.
+pub(crate) fn copy(from: &Path, to: &Path, filter: fn(&Path) -> bool) -> Result<()> {
     fs::create_dir_all(to).wrap_err_with(|| format!("cannot make {}", to.display()))?;
-    for file in below(from)?.into_iter().filter(|file| wanted(file)) {
-        let there = to.join(file.strip_prefix(from)?);
-        fs::create_dir_all(there.parent().unwrap_or(to))?;
-        fs::copy(&file, there).wrap_err_with(|| format!("cannot copy {}", file.display()))?;
+    for file in below(from)?.into_iter().filter(|file| filter(file)) {
+        let target = to.join(file.strip_prefix(from)?);
+        fs::create_dir_all(target.parent().unwrap_or(to))?;
+        fs::copy(&file, target).wrap_err_with(|| format!("cannot copy {}", file.display()))?;
     }
     Ok(())
 }

@@ -300,8 +300,8 @@ mod tests {
             let files = crate::files::below(&root.join(folder)).unwrap();
             found.extend(files.into_iter().filter(|file| file.ends_with("Cargo.lock")));
         }
-        let mut held = BESIDE.map(|manifest| root.join(manifest).with_extension("lock"));
-        held.sort();
-        assert_eq!(found, held);
+        let mut checked = BESIDE.map(|manifest| root.join(manifest).with_extension("lock"));
+        checked.sort();
+        assert_eq!(found, checked);
     }
 }

@@ -186,7 +186,7 @@ impl<'s> BlockBuilder<'s> {
                 continue;
             }
             let max_bytes = budget.max_bytes();
-            let read = recording.size().most;
+            let read = recording.size().maximum;
             built.executed.witness = recording.into_witness()?;
             let surplus = |max| built.surplus_length(&self.state.config.spec, read, max);
             let length = max_bytes.map(surplus).transpose()?.flatten();
@@ -264,19 +264,19 @@ impl<'s> BlockBuilder<'s> {
             filling.offer(index, offered, rejected)?;
         }
         let used = bounds.map(|bounds| bounds.budget.used(bounds.recording.size()));
-        let (executed, taken) = filling.finish()?;
+        let (executed, included) = filling.finish()?;
         // The gas limit must pay for the access list too (EIP-7928).
-        let surplus = match (check_access_list_size(&executed, header.gas_limit), taken.last) {
+        let surplus = match (check_access_list_size(&executed, header.gas_limit), included.last) {
             (Ok(()), _) => None,
             (Err(reason), None) => return Err(reason.into()),
             (Err(reason), Some(index)) => {
-                let alone = taken.transactions.len() == 1;
+                let alone = included.transactions.len() == 1;
                 let reason =
                     if alone { Rejection::Invalid(reason) } else { Rejection::BlockFull(reason) };
                 Some(Rejected { index, reason, executed: true, left_a_mark: true })
             }
         };
-        let executed = self.sealed(state, attempt, executed, taken)?;
+        let executed = self.sealed(state, attempt, executed, included)?;
         let (rejected, in_vain) = (Vec::new(), Vec::new());
         Ok((BlockBuilderOutcome { executed, used, rejected, in_vain }, surplus))
     }
@@ -287,10 +287,10 @@ impl<'s> BlockBuilder<'s> {
         mut state: BlockState<'_, S>,
         attempt: Attempt<'_, '_, '_>,
         executed: ExecutionOutcome,
-        taken: IncludedTransactions,
+        included: IncludedTransactions,
     ) -> Result<ExecutedBlock, ChainError> {
         let Attempt { header, withdrawals, .. } = attempt;
-        let IncludedTransactions { transactions, senders, draws, all_signed, .. } = taken;
+        let IncludedTransactions { transactions, senders, draws, all_signed, .. } = included;
         let parent = self.state;
         let spec = &parent.config.spec;
         let mut provable = all_signed

@@ -389,13 +389,13 @@ impl Chain {
             changes.forgotten.extend(hashes);
             changes.blocks.push(Arc::new(block.without_body()));
         }
-        let gone = changes.forgotten.clone();
-        if !gone.is_empty() {
+        let forgotten = changes.forgotten.clone();
+        if !forgotten.is_empty() {
             self.store.commit(changes)?;
         }
         // The bound decreases in a reorg to a lower head. The new blocks above it have their
         // bodies.
         self.bodies = bound;
-        Ok(gone)
+        Ok(forgotten)
     }
 }

@@ -116,7 +116,7 @@ pub(crate) fn inspect<'x, 's, S, I, T, E>(
     transaction: &Transaction,
     sender: Address,
     index: usize,
-    seen: impl FnOnce(
+    observe: impl FnOnce(
         &mut BlockEvm<&'x mut BlockState<'s, S>, I>,
         &TxEnv,
         &ResultAndState,
@@ -129,18 +129,18 @@ where
 {
     match transaction {
         Transaction::Ethereum(transaction) => {
-            execution.inspect_transaction(transaction, sender, seen)
+            execution.inspect_transaction(transaction, sender, observe)
         }
         Transaction::Execute(transaction) => {
             let scope = Scope::open(execution, config, transaction, sender, index)?;
             let tally = Arc::clone(execution.tally());
-            let seen = |evm: &mut BlockEvm<_, I>, env: &TxEnv, done: &ResultAndState| {
-                let Some(purchase) = &scope.purchase else { return seen(evm, env, done) };
+            let observe = |evm: &mut BlockEvm<_, I>, env: &TxEnv, done: &ResultAndState| {
+                let Some(purchase) = &scope.purchase else { return observe(evm, env, done) };
                 let mut done = done.clone();
                 purchase.show(&mut done.state, tally.used());
-                seen(evm, env, &done)
+                observe(evm, env, &done)
             };
-            let done = execution.inspect_transaction(&scope.call, sender, seen);
+            let done = execution.inspect_transaction(&scope.call, sender, observe);
             scope.close(execution, done.is_ok())?;
             done
         }

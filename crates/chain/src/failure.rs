@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn foundry_revert_reasons_match_stock_anvil() {
-        let told = |output: &[u8]| foundry_revert_reason(output);
-        assert_eq!(told(&[]), None);
+        let decoded = |output: &[u8]| foundry_revert_reason(output);
+        assert_eq!(decoded(&[]), None);
         let reason = Revert { reason: "user error".to_owned() }.abi_encode();
-        assert_eq!(told(&reason).unwrap(), "user error");
+        assert_eq!(decoded(&reason).unwrap(), "user error");
         // Responses of stock anvil 1.7.1 for the same bytes.
         let panics = [
             (0x00, "panic: generic/unspecified error (0x00)"),
@@ -140,13 +140,13 @@ mod tests {
         ];
         for (code, words) in panics {
             let panic = Panic { code: alloy_primitives::U256::from(code) }.abi_encode();
-            assert_eq!(told(&panic).unwrap(), words);
+            assert_eq!(decoded(&panic).unwrap(), words);
         }
-        assert_eq!(told(&hex!("deadbeef")).unwrap(), "custom error 0xdeadbeef");
-        assert_eq!(told(&hex!("deadbeef01")).unwrap(), "custom error 0xdeadbeef: \u{1}");
-        assert_eq!(told(&hex!("deadbeefff")).unwrap(), "custom error 0xdeadbeef: ff");
-        assert_eq!(told(&hex!("dead")).unwrap(), "custom error bytes 0xdead");
-        assert_eq!(told(b"hello world").unwrap(), "hello world");
-        assert_eq!(told(&hex!("4e487b7111")).unwrap(), "NH{q\u{11}");
+        assert_eq!(decoded(&hex!("deadbeef")).unwrap(), "custom error 0xdeadbeef");
+        assert_eq!(decoded(&hex!("deadbeef01")).unwrap(), "custom error 0xdeadbeef: \u{1}");
+        assert_eq!(decoded(&hex!("deadbeefff")).unwrap(), "custom error 0xdeadbeef: ff");
+        assert_eq!(decoded(&hex!("dead")).unwrap(), "custom error bytes 0xdead");
+        assert_eq!(decoded(b"hello world").unwrap(), "hello world");
+        assert_eq!(decoded(&hex!("4e487b7111")).unwrap(), "NH{q\u{11}");
     }
 }

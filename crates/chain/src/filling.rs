@@ -106,7 +106,7 @@ pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     waiting: AddressSet,
     /// State of the parent, for reads of senders that are not recorded.
     unrecorded: BlockState<'a, State>,
-    taken: IncludedTransactions,
+    included: IncludedTransactions,
 }
 
 impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
@@ -122,7 +122,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             gas_pool: GasPool::new(parent, attempt.header, attempt.withdrawals),
             waiting: AddressSet::default(),
             unrecorded: parent.open(),
-            taken: IncludedTransactions {
+            included: IncludedTransactions {
                 transactions: Vec::new(),
                 senders: Vec::new(),
                 draws: Vec::new(),
@@ -250,11 +250,11 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         let outcome = execute_tx::transact_if(execution, self.config, transaction, *sender, keep);
         if let Ok(Ran::Kept(draw)) = outcome {
             self.gas_pool.take(transaction);
-            self.taken.all_signed &= *signed;
-            self.taken.transactions.push(transaction.clone());
-            self.taken.senders.push(*sender);
-            self.taken.draws.extend(draw);
-            self.taken.last = Some(index);
+            self.included.all_signed &= *signed;
+            self.included.transactions.push(transaction.clone());
+            self.included.senders.push(*sender);
+            self.included.draws.extend(draw);
+            self.included.last = Some(index);
             return Ok((None, false));
         }
         if self.execution.evm_mut().db_mut().forget_reads(mark)
@@ -287,6 +287,6 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Result<(ExecutionOutcome, IncludedTransactions), ChainError> {
-        Ok((self.execution.finish()?, self.taken))
+        Ok((self.execution.finish()?, self.included))
     }
 }

@@ -104,7 +104,7 @@ fn check_fields(header: &Header, fork: EthereumHardfork) -> Result<(), Invalid> 
 
 /// Returns the difficulty of a proof-of-work block by the rules of its fork.
 fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 {
-    let least = U256::from(MIN_DIFFICULTY);
+    let minimum = U256::from(MIN_DIFFICULTY);
     let step = parent.difficulty / U256::from(2_048);
     let passed = header.timestamp.saturating_sub(parent.timestamp);
     // Number of steps by which the difficulty rises and falls.
@@ -118,7 +118,7 @@ fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 
         (up, (passed / 9).min(99 + up))
     };
     let raised = parent.difficulty.saturating_add(step * U256::from(up));
-    let difficulty = raised.saturating_sub(step * U256::from(down)).max(least);
+    let difficulty = raised.saturating_sub(step * U256::from(down)).max(minimum);
     let delay = match fork {
         fork if fork >= EthereumHardfork::GrayGlacier => 11_400_000,
         fork if fork >= EthereumHardfork::ArrowGlacier => 10_700_000,
@@ -133,7 +133,7 @@ fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 
         return difficulty;
     }
     let bomb = U256::ONE.checked_shl(usize::try_from(period - 2).unwrap_or(usize::MAX));
-    difficulty.saturating_add(bomb.unwrap_or(U256::MAX)).max(least)
+    difficulty.saturating_add(bomb.unwrap_or(U256::MAX)).max(minimum)
 }
 
 /// Checks the ommers of a block: each is valid for its parent, within the maximum depth, not an

@@ -33,9 +33,9 @@ pub(crate) struct Checkpoint {
 pub struct WitnessSize {
     /// Minimum length in compact form, in bytes. It is not exact, because an account may refer to
     /// its code by position or by hash.
-    pub least: usize,
+    pub minimum: usize,
     /// Maximum length in compact form, in bytes.
-    pub most: usize,
+    pub maximum: usize,
     /// Length of the nodes as RLP, and of codes and headers, in bytes.
     pub expanded: usize,
     /// Number of trie nodes.
@@ -49,9 +49,9 @@ pub struct WitnessSize {
 /// Returns the minimum and maximum length of a node in compact form, including its hash in the
 /// parent.
 fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
-    let LengthAlone { least, most } =
+    let LengthAlone { minimum, maximum } =
         LengthAlone::of(node, path.nibbles.len(), path.owner.is_some());
-    [least, most]
+    [minimum, maximum]
 }
 
 /// State for executing a child of the block of `state` and its successors, with a record of all
@@ -94,10 +94,18 @@ impl<'s> WitnessRecorder<'s> {
         // The parent of a node in the witness omits the node's hash. Only the state root has no
         // parent.
         let named = LengthAlone::HASH * nodes.saturating_sub(1);
-        let [least, most] = self.nodes.measured().map(|sum| sum.saturating_sub(named) + others);
+        let [minimum, maximum] =
+            self.nodes.measured().map(|sum| sum.saturating_sub(named) + others);
         let parent = self.state.block.header.number;
         let headers = parent.saturating_sub(self.oldest_ancestor.get()).saturating_add(1);
-        WitnessSize { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
+        WitnessSize {
+            minimum,
+            maximum,
+            expanded: self.nodes.bytes() + others,
+            nodes,
+            codes,
+            headers,
+        }
     }
 
     /// Returns the current position. The witness is unchanged as long as the position is.

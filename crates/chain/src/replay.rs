@@ -54,11 +54,11 @@ where
         Ok(())
     }
 
-    /// Runs the next transaction under the inspector; `seen` receives the result before it is
+    /// Runs the next transaction under the inspector; `observe` receives the result before it is
     /// committed. `None` if there is no further transaction.
     pub fn inspect<T, E: From<ChainError>>(
         &mut self,
-        seen: impl FnOnce(
+        observe: impl FnOnce(
             usize,
             &mut BlockEvm<&'x mut BlockState<'s, State>, I>,
             &TxEnv,
@@ -72,13 +72,15 @@ where
             return Ok(None);
         };
         let execution = &mut self.execution;
-        let seen =
-            |evm: &mut _, env: &_, done: &_| seen(index, evm, env, done).map_err(Stopped::Seen);
-        let done = execute_tx::inspect(execution, self.config, transaction, *sender, index, seen);
+        let observe = |evm: &mut _, env: &_, done: &_| {
+            observe(index, evm, env, done).map_err(Stopped::Observer)
+        };
+        let done =
+            execute_tx::inspect(execution, self.config, transaction, *sender, index, observe);
         self.next += 1;
         match done {
-            Ok(seen) => Ok(Some(seen)),
-            Err(Stopped::Seen(error)) => Err(error),
+            Ok(observed) => Ok(Some(observed)),
+            Err(Stopped::Observer(error)) => Err(error),
             Err(Stopped::Block(error)) => Err(ChainError::from(error).into()),
         }
     }
@@ -142,7 +144,7 @@ pub(crate) fn follow(
 /// Reason why a replay stopped: an error of the replay or of the observer.
 enum Stopped<E> {
     Block(executor::BlockError),
-    Seen(E),
+    Observer(E),
 }
 
 impl<E> From<executor::BlockError> for Stopped<E> {

@@ -107,9 +107,9 @@ impl Visitor<Bytes> for Plain {
     fn value(&mut self, _: &B256, _: &[u8]) {}
 }
 
-fn walked(nodes: &Nodes, root: B256, mut seen: Seen) -> (Seen, Result<(), TrieError>) {
-    let result = walk(nodes, Some(&OWNER), root, &mut seen);
-    (seen, result)
+fn walked(nodes: &Nodes, root: B256, mut visitor: Seen) -> (Seen, Result<(), TrieError>) {
+    let result = walk(nodes, Some(&OWNER), root, &mut visitor);
+    (visitor, result)
 }
 
 #[test]
@@ -117,14 +117,14 @@ fn walk_visits_each_node_once_and_values_sorted() {
     let mut embedded = 0;
     for seed in 0..60 {
         let (model, nodes, root) = random_trie(seed);
-        let (seen, result) = walked(&nodes, root, Seen::default());
+        let (visited, result) = walked(&nodes, root, Seen::default());
         assert_eq!(result, Ok(()));
-        assert_eq!(seen.values, model.clone().into_iter().collect::<Vec<_>>(), "seed {seed}");
-        let shown: BTreeMap<_, _> = seen.nodes.iter().cloned().collect();
-        assert_eq!(shown, nodes.by_hash, "seed {seed}");
-        assert!(seen.nodes.iter().all(|(hash, node)| keccak256(node) == *hash));
+        assert_eq!(visited.values, model.clone().into_iter().collect::<Vec<_>>(), "seed {seed}");
+        let by_hash: BTreeMap<_, _> = visited.nodes.iter().cloned().collect();
+        assert_eq!(by_hash, nodes.by_hash, "seed {seed}");
+        assert!(visited.nodes.iter().all(|(hash, node)| keccak256(node) == *hash));
         // A leaf without a node of its own is embedded in another node.
-        embedded += usize::from(seen.nodes.len() < model.len());
+        embedded += usize::from(visited.nodes.len() < model.len());
     }
     assert!(embedded > 10, "{embedded} tries with more leaves than nodes");
 }
@@ -132,9 +132,9 @@ fn walk_visits_each_node_once_and_values_sorted() {
 #[test]
 fn empty_trie_reads_no_node() {
     let nodes = Nodes { fails_after: Cell::new(Some(0)), ..Nodes::default() };
-    let (seen, result) = walked(&nodes, EMPTY_ROOT, Seen::default());
+    let (visited, result) = walked(&nodes, EMPTY_ROOT, Seen::default());
     assert_eq!(result, Ok(()));
-    assert!(seen.nodes.is_empty() && seen.values.is_empty());
+    assert!(visited.nodes.is_empty() && visited.values.is_empty());
 }
 
 #[test]
@@ -148,16 +148,16 @@ fn missing_node_ends_walk_or_skips_its_subtree() {
             Err(TrieError::MissingNode { hash, .. }) => assert_eq!(hash, *missing),
             other => panic!("without {missing}: {other:?}"),
         }
-        let (seen, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
-        assert_eq!((result, seen.missing), (Ok(()), vec![*missing]));
+        let (visited, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
+        assert_eq!((result, visited.missing), (Ok(()), vec![*missing]));
         // A walk that stops at the node visits the same items as one over a source without it, and
         // the node itself.
         let closed = BTreeSet::from([*missing]);
         let (stopped, result) = walked(&nodes, root, Seen { closed, ..Seen::default() });
         assert_eq!(result, Ok(()));
-        assert_eq!(seen.values, stopped.values);
-        assert_eq!(seen.nodes.len() + 1, stopped.nodes.len());
-        assert!(seen.values.len() < model.len());
+        assert_eq!(visited.values, stopped.values);
+        assert_eq!(visited.nodes.len() + 1, stopped.nodes.len());
+        assert!(visited.values.len() < model.len());
     }
 }
 
@@ -167,10 +167,10 @@ fn walk_returns_source_error_at_every_node() {
     let fault = TrieError::Source(SourceError::new("disk on fire"));
     for after in 0..nodes.by_hash.len() {
         nodes.fails_after.set(Some(after));
-        let (seen, result) = walked(&nodes, root, Seen { patient: true, ..Seen::default() });
+        let (visited, result) = walked(&nodes, root, Seen { patient: true, ..Seen::default() });
         assert_eq!(result, Err(fault.clone()));
-        assert_eq!(seen.nodes.len(), after);
-        assert!(seen.missing.is_empty(), "a failure is not an absence");
+        assert_eq!(visited.nodes.len(), after);
+        assert!(visited.missing.is_empty(), "a failure is not an absence");
     }
     nodes.fails_after.set(Some(nodes.by_hash.len()));
     assert_eq!(walked(&nodes, root, Seen::default()).1, Ok(()));
@@ -221,6 +221,6 @@ fn malformed_node_ends_walk_with_error() {
     let leaf = [&hex!("e3a120")[..], &[0; 32], &hex!("01")].concat();
     let hash = keccak256(&leaf);
     let nodes = Nodes { by_hash: BTreeMap::from([(hash, leaf.into())]), ..Nodes::default() };
-    let (seen, result) = walked(&nodes, hash, Seen::default());
-    assert_eq!((result, seen.values), (Ok(()), vec![(B256::ZERO, vec![1])]));
+    let (visited, result) = walked(&nodes, hash, Seen::default());
+    assert_eq!((result, visited.values), (Ok(()), vec![(B256::ZERO, vec![1])]));
 }

@@ -56,9 +56,9 @@ pub fn compact_reachable(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LengthAlone {
     /// Bytes if the account's code is empty or carried at a position below 128.
-    pub least: usize,
+    pub minimum: usize,
     /// Bytes if the account's code is given as a hash.
-    pub most: usize,
+    pub maximum: usize,
 }
 
 impl LengthAlone {
@@ -72,16 +72,16 @@ impl LengthAlone {
     pub fn of(node: &[u8], depth: usize, in_storage: bool) -> Self {
         let mut encoder = Encoder::new(ByteLists::EMPTY, ByteLists::EMPTY);
         if encoder.node(node, depth, in_storage).is_err() {
-            return Self { least: node.len(), most: node.len() };
+            return Self { minimum: node.len(), maximum: node.len() };
         }
-        let most = encoder.stream.len();
+        let maximum = encoder.stream.len();
         let names_code = !in_storage
             && encoder
                 .stream
                 .first()
                 .is_some_and(|first| *first >= tag::ACCOUNT && first & 3 == tag::HASH);
         let position = Self::HASH - 1;
-        Self { least: if names_code { most - position } else { most }, most }
+        Self { minimum: if names_code { maximum - position } else { maximum }, maximum }
     }
 }
 

@@ -204,10 +204,10 @@ impl PayloadStatus {
     }
 }
 
-/// Returns the longest prefix of a text that has at most `most` bytes.
-fn truncated(text: &str, most: usize) -> &str {
+/// Returns the longest prefix of a text that has at most `maximum` bytes.
+fn truncated(text: &str, maximum: usize) -> &str {
     // Truncated at a character boundary, because receivers reject text that is not UTF-8.
-    &text[..text.floor_char_boundary(most)]
+    &text[..text.floor_char_boundary(maximum)]
 }
 
 /// Response body of `POST /engine/v1/payloads/witness` (`PayloadStatusWithWitness`).

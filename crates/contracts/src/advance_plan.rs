@@ -154,8 +154,8 @@ impl L1Limits {
         let length = words(self.bytes);
         // The inputs are copied and hashed once.
         let memory = 9 * length + memory_gas(MEMORY_BELOW + length);
-        let beside = 16 * self.bytes as u64 + memory + CONTRACT_GAS;
-        self.gas.saturating_sub(beside) / 64 * 63
+        let overhead = 16 * self.bytes as u64 + memory + CONTRACT_GAS;
+        self.gas.saturating_sub(overhead) / 64 * 63
     }
 }
 
@@ -214,13 +214,13 @@ impl Load {
 
     /// Creates the load of an input with references, whose codes are copied and hashed.
     fn assembled(length: usize, shortened: &Shortened) -> Self {
-        let kept = |(_, length): &(Address, usize)| {
+        let code_gas = |(_, length): &(Address, usize)| {
             3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
         };
         let copied: u64 = shortened.pieces.iter().map(|length| 3 * words(*length)).sum();
-        let kept: u64 = shortened.kept.iter().map(kept).sum();
+        let codes: u64 = shortened.kept.iter().map(code_gas).sum();
         let accounts = shortened.kept.iter().map(|(account, _)| *account).collect();
-        Self { length, gas: copied + kept, accounts }
+        Self { length, gas: copied + codes, accounts }
     }
 }
 

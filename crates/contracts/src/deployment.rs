@@ -97,12 +97,12 @@ pub enum DeploymentError {
         source: io::Error,
     },
     /// A file is too long for a deployment file or a genesis.
-    #[error("{} is longer than {most} bytes", path.display())]
+    #[error("{} is longer than {maximum} bytes", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
         /// Maximum length in bytes.
-        most: u64,
+        maximum: u64,
     },
     /// A file is not a JSON object.
     #[error("{} is not a JSON object: {source}", path.display())]
@@ -145,13 +145,13 @@ pub enum DeploymentError {
     /// The genesis is missing.
     #[error(
         "{}: there is no genesis of the L2, neither under the key `genesis` nor in {}; its first \
-         block has the hash {hash}", path.display(), beside.display()
+         block has the hash {hash}", path.display(), genesis_path.display()
     )]
     NoGenesis {
         /// The deployment file.
         path: PathBuf,
         /// Path of the missing genesis file.
-        beside: PathBuf,
+        genesis_path: PathBuf,
         /// Expected hash of the first block.
         hash: B256,
     },
@@ -194,13 +194,17 @@ impl Deployment {
         let (genesis_path, genesis) = match fields.values.get("genesis") {
             Some(genesis) => (path.to_owned(), genesis.clone()),
             None => {
-                let beside = path.with_file_name(GENESIS_FILE);
-                if !beside.is_file() {
+                let genesis_path = path.with_file_name(GENESIS_FILE);
+                if !genesis_path.is_file() {
                     let path = path.to_owned();
-                    return Err(DeploymentError::NoGenesis { path, beside, hash: genesis_hash });
+                    return Err(DeploymentError::NoGenesis {
+                        path,
+                        genesis_path,
+                        hash: genesis_hash,
+                    });
                 }
-                let genesis = Value::Object(read_object(&beside)?);
-                (beside, genesis)
+                let genesis = Value::Object(read_object(&genesis_path)?);
+                (genesis_path, genesis)
             }
         };
         let genesis: Genesis = serde_json::from_value(genesis)
@@ -359,7 +363,7 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, DeploymentError> {
     let file = File::open(path).map_err(failed)?;
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > LONGEST {
-        return Err(DeploymentError::TooLong { path: path.to_owned(), most: LONGEST });
+        return Err(DeploymentError::TooLong { path: path.to_owned(), maximum: LONGEST });
     }
     serde_json::from_slice(&text)
         .map_err(|source| DeploymentError::Json { path: path.to_owned(), source })

@@ -76,8 +76,8 @@ fn new_document_keeps_only_suites_table() {
     let new = Report::default().markdown("a", "b");
     let (head, tail) = new.split_once("<!-- suites: end -->").unwrap();
     let earlier = format!("old\n{head}\n| viem |\n<!-- suites: end -->old\n");
-    let kept = keep_suites(&earlier, &new);
-    assert_eq!(kept, format!("{head}\n| viem |\n<!-- suites: end -->{tail}"));
+    let document = keep_suites(&earlier, &new);
+    assert_eq!(document, format!("{head}\n| viem |\n<!-- suites: end -->{tail}"));
     assert_eq!(keep_suites("no table", &new), new);
 }
 

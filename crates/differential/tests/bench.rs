@@ -33,9 +33,9 @@ fn run_reports_all_figures() -> Result<()> {
                 "{name}: {ratio} is {got:?}"
             );
         }
-        let [least, usual] = ["minimum", "median"]
+        let [minimum, usual] = ["minimum", "median"]
             .map(|statistic| document["blocks"][0]["single"][statistic]["onCore"].as_f64());
-        ensure!(least > Some(0.0) && least <= usual, "{least:?}, {usual:?}");
+        ensure!(minimum > Some(0.0) && minimum <= usual, "{minimum:?}, {usual:?}");
         ensure!(document["worst"]["peak_over_input"].as_f64() > Some(1.0));
     }
     Ok(())

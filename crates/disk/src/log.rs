@@ -93,7 +93,7 @@ impl BlockLog {
         genesis: B256,
         segment_bytes: u64,
         applied: Position,
-        kept: Option<u64>,
+        oldest: Option<u64>,
     ) -> Result<Opened, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let mut numbers = segments(folder)?;
@@ -105,8 +105,8 @@ impl BlockLog {
             (Some(first), Some(last)) => (*first, *last),
             _ => (u64::MAX, 0),
         };
-        let kept = kept.unwrap_or(first).min(applied.segment);
-        let missing = (kept..=last)
+        let oldest = oldest.unwrap_or(first).min(applied.segment);
+        let missing = (oldest..=last)
             .find(|number| numbers.binary_search(number).is_err())
             .or((first > applied.segment || last < applied.segment).then_some(applied.segment));
         if let Some(segment) = missing {

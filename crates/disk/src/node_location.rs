@@ -103,7 +103,7 @@ where
                 let mut state = Trie::<Bytes>::new(before);
                 let mut changed = Vec::new();
                 for owner in owners {
-                    let had = match state.get(parent, &owner) {
+                    let old_root = match state.get(parent, &owner) {
                         Ok(account) => account
                             .and_then(|mut account| TrieAccount::decode(&mut account).ok())
                             .map(|account| account.storage_root),
@@ -112,7 +112,7 @@ where
                         Err(TrieError::MissingNode { .. }) => None,
                         Err(error) => return Err(malformed(error)),
                     };
-                    if had != Some(root) {
+                    if old_root != Some(root) {
                         changed.push(owner);
                     }
                 }

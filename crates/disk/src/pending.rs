@@ -69,7 +69,7 @@ struct Queue {
     added: u64,
     removed: u64,
     /// Number of guards that stop commits from being applied.
-    held: usize,
+    guards: usize,
     /// `true` once the queue is closed.
     closed: bool,
     /// Reason why nothing more can be written.
@@ -141,7 +141,7 @@ impl Pending {
             if queue.broken.is_some() {
                 return None;
             }
-            if queue.held == 0 || queue.closed {
+            if queue.guards == 0 || queue.closed {
                 match queue.commits.front() {
                     None if queue.closed => return None,
                     None => {}
@@ -177,11 +177,11 @@ impl Pending {
 
     /// Stops commits from being applied until each call is matched by a [release](Self::release).
     pub(crate) fn hold(&self) {
-        self.queue.lock().held += 1;
+        self.queue.lock().guards += 1;
     }
 
     pub(crate) fn release(&self) {
-        self.queue.lock().held -= 1;
+        self.queue.lock().guards -= 1;
         self.moved.notify_all();
     }
 

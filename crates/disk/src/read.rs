@@ -125,12 +125,12 @@ impl Inner {
 
     pub(crate) fn read_witness(&self, hash: &B256) -> Result<Option<OwnedWitness>, DiskError> {
         let Some(position) = self.record_of(hash)? else { return Ok(None) };
-        let kept = || self.kept.read().filter(|(_, first)| position.segment >= *first);
-        let Some((genesis, _)) = kept() else { return Ok(None) };
+        let retained = || self.kept.read().filter(|(_, first)| position.segment >= *first);
+        let Some((genesis, _)) = retained() else { return Ok(None) };
         match read_record(&self.folder.join("blocks"), genesis, position) {
             Ok(body) => Record::decode_witness(&Bytes::from(body)),
             // The segment may have been removed meanwhile.
-            Err(_) if kept().is_none() => Ok(None),
+            Err(_) if retained().is_none() => Ok(None),
             Err(error) => Err(error),
         }
     }

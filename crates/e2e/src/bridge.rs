@@ -39,8 +39,8 @@ pub(crate) fn deposit(
     confirm()?;
     until("the tokens", || Ok(token_balance(l2, token.on_l2, alice.address())? == amount))?;
     let bob = Key::named("bob").address();
-    let given = IToken::transferCall { to: bob, amount: U256::from(GIVEN) };
-    transact_on_l2(l2, alice, token.on_l2, given.abi_encode().into())?;
+    let transfer = IToken::transferCall { to: bob, amount: U256::from(GIVEN) };
+    transact_on_l2(l2, alice, token.on_l2, transfer.abi_encode().into())?;
     ensure!(
         token_balance(l2, token.on_l2, bob)? == U256::from(GIVEN),
         "Bob has another balance of the token"
@@ -68,10 +68,10 @@ pub(crate) fn check(
     let l1 = rollup.l1.client();
     let dave = token_balance(l1, token.on_l1, Key::named("dave").address())?;
     ensure!(dave == U256::from(WITHDRAWN), "Dave has {dave} units");
-    let ((held, owed), supply) = (token.escrow(l1)?, token.supply(l2)?);
-    ensure!(held == owed && owed == supply, "{held} held, {owed} owed, {supply} on the L2");
+    let ((escrow, owed), supply) = (token.escrow(l1)?, token.supply(l2)?);
+    ensure!(escrow == owed && owed == supply, "{escrow} held, {owed} owed, {supply} on the L2");
     report.shown(format!(
-        "L1 holds {held} units of the token in escrow, and the L2 has issued as many"
+        "L1 holds {escrow} units of the token in escrow, and the L2 has issued as many"
     ));
     Ok(())
 }

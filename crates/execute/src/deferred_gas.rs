@@ -64,18 +64,18 @@ impl DeferredGas {
         self.set_work(WorkGas { spent: spent.saturating_sub(gas), peak });
     }
 
-    /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid;
+    /// Returns the maximum gas, up to `limit`, for which the work of a precompile can be paid;
     /// `None` if no gas can.
-    fn payable(&self, address: Address, given: u64) -> Option<u64> {
+    fn payable(&self, address: Address, limit: u64) -> Option<u64> {
         let left = self.beyond.saturating_add(self.covered).saturating_sub(self.work().spent);
         let fits =
             |gas| self.gas.underpriced_work(&UnderpricedWork::Precompile { address, gas }) <= left;
-        if fits(given) {
-            return Some(given);
+        if fits(limit) {
+            return Some(limit);
         }
         // Binary search between a value that fits and one that does not, since the price is
         // monotonic in gas.
-        let (mut fitting, mut beyond) = (0, given);
+        let (mut fitting, mut beyond) = (0, limit);
         while fitting + 1 < beyond {
             let between = fitting.midpoint(beyond);
             *(if fits(between) { &mut fitting } else { &mut beyond }) = between;
@@ -187,13 +187,13 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
         if deferred.is_short() {
             return Err(unpaid());
         }
-        let (given, length) = (input.gas, input.data.len());
-        let payable = deferred.payable(address, given);
+        let (limit, length) = (input.gas, input.data.len());
+        let payable = deferred.payable(address, limit);
         let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
-        // Out of gas with a reduced amount also counts as `given`, which exceeds what can be paid:
-        // with all of `given`, the precompile would either use more than the reduced amount or run
+        // Out of gas with a reduced amount also counts as `limit`, which exceeds what can be paid:
+        // with all of `limit`, the precompile would either use more than the reduced amount or run
         // out of gas as well.
-        let gas = output.as_ref().map_or(given, |output| worth(address, output, given, length));
+        let gas = output.as_ref().map_or(limit, |output| worth(address, output, limit, length));
         let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
     })
@@ -212,15 +212,15 @@ fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPreco
     let id = inner.precompile_id().clone();
     DynPrecompile::new_stateful(id, move |input: PrecompileInput<'_>| {
         let work = |gas| UnderpricedWork::Precompile { address: EXECUTE_ADDRESS, gas };
-        let given = work(input.gas);
-        if !deferred.spend(given) {
+        let limit = work(input.gas);
+        if !deferred.spend(limit) {
             return Err(PrecompileError::Fatal(InsufficientGas.to_string()));
         }
         let output = inner.call(input)?;
         if !output.is_halt() {
-            let [given, used] =
-                [given, work(output.gas_used)].map(|work| deferred.gas.underpriced_work(&work));
-            deferred.release(given.saturating_sub(used));
+            let [limit, used] =
+                [limit, work(output.gas_used)].map(|work| deferred.gas.underpriced_work(&work));
+            deferred.release(limit.saturating_sub(used));
         }
         Ok(output)
     })
@@ -230,14 +230,14 @@ fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPreco
 ///
 /// The amount must not depend on whether the meter reduced the call's gas, because the reserve that
 /// a builder computes with unlimited gas would otherwise differ from the one that L1 requires. A
-/// failed call burns all of `given`:
-/// - Out of gas counts as `given`: how much gas would have sufficed is unknown.
+/// failed call burns all of `limit`:
+/// - Out of gas counts as `limit`: how much gas would have sufficed is unknown.
 /// - Other failures count as at most the most expensive work on an input of this length, which is
 ///   never less than the precompile's own price. A call that can pay for it therefore never runs
 ///   out of gas only because its gas was reduced.
 /// - BLAKE2F checks its gas, one unit per round, before the final flag. No length bounds the
-///   rounds, so any of its failures counts as `given`.
-fn worth(address: Address, output: &PrecompileOutput, given: u64, length: usize) -> u64 {
+///   rounds, so any of its failures counts as `limit`.
+fn worth(address: Address, output: &PrecompileOutput, limit: u64, length: usize) -> u64 {
     /// Gas of point evaluation, the most expensive precompile without pairs.
     const LEAST: u64 = 50_000;
     /// Gas per byte of the first pairing (EIP-1108): 34,000 for 192 bytes.
@@ -245,10 +245,10 @@ fn worth(address: Address, output: &PrecompileOutput, given: u64, length: usize)
     if !output.is_halt() {
         output.gas_used
     } else if is_out_of_gas(output) || address == BLAKE2F {
-        given
+        limit
     } else {
         let bound = (length as u64).saturating_mul(PER_BYTE).saturating_add(LEAST);
-        given.min(bound)
+        limit.min(bound)
     }
 }
 
@@ -289,14 +289,14 @@ mod tests {
         let price = |gas| {
             deferred.gas.underpriced_work(&UnderpricedWork::Precompile { address: expensive, gas })
         };
-        let most = deferred.payable(expensive, u64::MAX).unwrap();
-        assert!(price(most) <= 1_000 && price(most + 1) > 1_000, "{most}");
-        for given in [0, 1, most - 1, most, most + 1, 10 * most] {
-            assert_eq!(deferred.payable(expensive, given), Some(given.min(most)));
+        let maximum = deferred.payable(expensive, u64::MAX).unwrap();
+        assert!(price(maximum) <= 1_000 && price(maximum + 1) > 1_000, "{maximum}");
+        for given in [0, 1, maximum - 1, maximum, maximum + 1, 10 * maximum] {
+            assert_eq!(deferred.payable(expensive, given), Some(given.min(maximum)));
             assert_eq!(deferred.payable(cheap, given), Some(given));
         }
-        assert!(deferred.spend(UnderpricedWork::Precompile { address: expensive, gas: most }));
-        assert!(deferred.payable(expensive, most).unwrap() < most);
+        assert!(deferred.spend(UnderpricedWork::Precompile { address: expensive, gas: maximum }));
+        assert!(deferred.payable(expensive, maximum).unwrap() < maximum);
     }
 
     #[test]

@@ -155,8 +155,8 @@ impl Execute {
             Err(Refused { reason, .. }) if reason.ends_call() => Err(reason),
             outcome => dialect.answer(call.calldata, outcome),
         };
-        let taken = answer.as_ref().map_or(held, |answer| answer.gas);
-        (answer, taken)
+        let deducted = answer.as_ref().map_or(held, |answer| answer.gas);
+        (answer, deducted)
     }
 
     /// Runs a call in a dialect with `gas`.

@@ -280,13 +280,13 @@ where
         }
     }
 
-    /// Runs a transaction of a past block with the inspector, and passes its result to `seen`
+    /// Runs a transaction of a past block with the inspector, and passes its result to `observe`
     /// before it is committed. No receipt is created.
     pub fn inspect_transaction<T, E: From<BlockError>>(
         &mut self,
         transaction: &Transaction,
         sender: Address,
-        seen: impl FnOnce(
+        observe: impl FnOnce(
             &mut BlockEvm<&'x mut BlockState<'s, S>, I>,
             &TxEnv,
             &ResultAndState,
@@ -299,12 +299,12 @@ where
         let env = transaction_env(transaction, sender, self.overrides);
         let done =
             evm.transact_raw(env.clone()).map_err(|error| transaction_error(index, error))?;
-        let seen = seen(evm, &env, &done)?;
+        let observed = observe(evm, &env, &done)?;
         evm.set_inspector_enabled(false);
         evm.db_mut().commit(done.state);
         self.tally.settle();
         self.transactions += 1;
-        Ok(seen)
+        Ok(observed)
     }
 
     fn before_transaction(
@@ -365,7 +365,7 @@ where
         // The regular gas of a transaction is capped (EIP-7825), but its state gas is not.
         let capped = gas_limit.min(cfg.tx_gas_limit_cap());
         let left = |used: u64| self.header.gas_limit.saturating_sub(used);
-        let short = |asked: u64, left: u64| (asked > left).then_some(left);
+        let short = |needed: u64, left: u64| (needed > left).then_some(left);
         if cfg.enable_amsterdam_eip8037 {
             short(capped, left(executor.block_regular_gas_used))
                 .or_else(|| short(gas_limit, left(executor.block_state_gas_used)))

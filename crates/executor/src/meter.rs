@@ -85,7 +85,7 @@ mod tests {
         let (first, next) = (WorkGas { spent: 3, peak: 10 }, WorkGas { spent: 5, peak: 6 });
         assert_eq!(first.then(next), WorkGas { spent: 8, peak: 10 });
         assert_eq!(next.then(first), WorkGas { spent: 8, peak: 15 });
-        let most = WorkGas { spent: u64::MAX, peak: u64::MAX };
-        assert_eq!(most.then(next), most);
+        let maximum = WorkGas { spent: u64::MAX, peak: u64::MAX };
+        assert_eq!(maximum.then(next), maximum);
     }
 }

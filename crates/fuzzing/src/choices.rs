@@ -70,9 +70,9 @@ impl<'d> Choices<'d> {
         Random::new(u64::from(u16::from_le_bytes([self.byte(), self.byte()])))
     }
 
-    /// Changes bytes in up to `most` places, in ways to which formats are sensitive.
-    pub(crate) fn edit(&mut self, bytes: &mut Vec<u8>, most: usize) {
-        for _ in 0..self.index(most + 1) {
+    /// Changes bytes in up to `maximum` places, in ways to which formats are sensitive.
+    pub(crate) fn edit(&mut self, bytes: &mut Vec<u8>, maximum: usize) {
+        for _ in 0..self.index(maximum + 1) {
             let at = self.index(bytes.len());
             match self.byte() % 8 {
                 0 | 1 => {

@@ -27,9 +27,9 @@ impl Effort {
     /// Returns the numbers of the rounds, starting at zero, until the minimum number and the
     /// minimum time are reached; at least one.
     pub fn rounds(&self) -> impl Iterator<Item = usize> {
-        let (least, budget) = (self.rounds.max(1), Duration::from_millis(self.budget));
+        let (minimum, budget) = (self.rounds.max(1), Duration::from_millis(self.budget));
         let start = Instant::now();
-        (0..).take_while(move |round| *round < least || start.elapsed() < budget)
+        (0..).take_while(move |round| *round < minimum || start.elapsed() < budget)
     }
 
     /// Returns the number of threads of the parallel measurement.

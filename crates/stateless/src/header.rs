@@ -54,8 +54,8 @@ pub fn validate_header(
     // Strictly less than 1/1024 (EIP-1559). No change is allowed if the gas limit of the parent is
     // below 2,048.
     let slack = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
-    let least = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
-    within("gas limit", header.gas_limit, least, parent.gas_limit.saturating_add(slack))?;
+    let minimum = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
+    within("gas limit", header.gas_limit, minimum, parent.gas_limit.saturating_add(slack))?;
     within("gas used", header.gas_used, 0, header.gas_limit)?;
 
     let base_fee = header.base_fee_per_gas.unwrap_or_default();

@@ -25,15 +25,15 @@ impl Blobs {
         let settings = EnvKzgSettings::Default;
         let commitment = settings.get().blob_to_kzg_commitment(&whole).map_err(failed)?;
         let hash = kzg_to_versioned_hash(commitment.to_bytes().as_slice());
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(hash, Bytes::copy_from_slice(blob));
+        let mut blobs = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        blobs.insert(hash, Bytes::copy_from_slice(blob));
         Ok(hash)
     }
 }
 
 impl BlobSource for Blobs {
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.get(versioned_hash).cloned()
+        let blobs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        blobs.get(versioned_hash).cloned()
     }
 }

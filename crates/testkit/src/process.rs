@@ -164,6 +164,6 @@ pub fn enshrine() -> Result<PathBuf, HarnessError> {
     }
     let missing = |error| HarnessError::Process { program: "enshrine".to_owned(), error };
     let here = env::current_exe().map_err(missing)?;
-    let beside = here.parent().and_then(Path::parent).map(|target| target.join("enshrine"));
-    beside.filter(|path| path.is_file()).ok_or(HarnessError::NoBinary)
+    let built = here.parent().and_then(Path::parent).map(|target| target.join("enshrine"));
+    built.filter(|path| path.is_file()).ok_or(HarnessError::NoBinary)
 }

@@ -81,14 +81,14 @@ impl Random {
         }
     }
 
-    /// Returns all indices below `length` if there are at most `most`. Otherwise returns `most` of
-    /// them, one from each of `most` ranges of equal length.
-    pub fn sample(&mut self, length: usize, most: usize) -> Vec<usize> {
-        if length <= most {
+    /// Returns all indices below `length` if there are at most `maximum`. Otherwise returns `maximum` of
+    /// them, one from each of `maximum` ranges of equal length.
+    pub fn sample(&mut self, length: usize, maximum: usize) -> Vec<usize> {
+        if length <= maximum {
             return (0..length).collect();
         }
-        let stretch = |part: usize| part * length / most..(part + 1) * length / most;
-        (0..most).map(|part| self.in_range(stretch(part))).collect()
+        let stretch = |part: usize| part * length / maximum..(part + 1) * length / maximum;
+        (0..maximum).map(|part| self.in_range(stretch(part))).collect()
     }
 
     /// Shuffles the items (Fisher–Yates).

@@ -153,8 +153,8 @@ impl Toolchain {
         let shared = self.root.join("cache");
         fs::create_dir_all(&shared).map_err(SetupError::io("create", &shared))?;
         let lock = shared.join("lock");
-        let held = File::create(&lock).map_err(SetupError::io("create", &lock))?;
-        held.lock().map_err(SetupError::io("lock", &lock))?;
+        let lock_file = File::create(&lock).map_err(SetupError::io("create", &lock))?;
+        lock_file.lock().map_err(SetupError::io("lock", &lock))?;
         let mut compile = self.forge_command();
         compile.args(["build", file]).env("FOUNDRY_DENY", "never");
         compile.output().map_err(SetupError::io("run", self.forge()))?;
@@ -164,7 +164,7 @@ impl Toolchain {
         if cache.exists() {
             fs::copy(&cache, own.join(CACHE)).map_err(SetupError::io("copy", &cache))?;
         }
-        drop(held);
+        drop(lock_file);
         let mut command = self.forge_command();
         command
             .env("FOUNDRY_BROADCAST", self.root.join(folder).join("broadcast"))

@@ -106,8 +106,8 @@ mod tests {
             path: Nibbles::from_nibbles(nibbles),
             reason: "too long",
         };
-        let told = at(&[0, 0xa, 5]).to_string();
-        assert_eq!(told, "trie node at path 0x0a5 is malformed: too long");
+        let message = at(&[0, 0xa, 5]).to_string();
+        assert_eq!(message, "trie node at path 0x0a5 is malformed: too long");
         assert_eq!(at(&[]).to_string(), "trie node at the root is malformed: too long");
     }
 }

@@ -37,10 +37,10 @@ pub enum BlobRefusal {
     #[error("input that ends in blobs: {0}")]
     Tail(#[from] BlobTailError),
     /// The call refers to a blob that the surrounding transaction does not have.
-    #[error("the call needs {asked} blobs, but its transaction has {has}")]
+    #[error("the call needs {needed} blobs, but its transaction has {has}")]
     NoSuchBlob {
         /// Number of blobs that the call needs.
-        asked: usize,
+        needed: usize,
         /// Number of blobs that the transaction has.
         has: usize,
     },
@@ -112,9 +112,9 @@ impl Dialect for BlobTail {
     fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
         let (_, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
         // Checked before the price of the tail, since a missing blob is never read.
-        let (has, asked) = (call.blob_hashes.len(), trailer.blobs().end);
-        if asked > has {
-            return Err(BlobRefusal::NoSuchBlob { asked, has }.into());
+        let (has, needed) = (call.blob_hashes.len(), trailer.blobs().end);
+        if needed > has {
+            return Err(BlobRefusal::NoSuchBlob { needed, has }.into());
         }
         Ok(call.calldata.len() + trailer.tail_len())
     }
@@ -127,10 +127,10 @@ impl Dialect for BlobTail {
         if trailer.tail_len() == 0 {
             return Ok(self.readable(Cow::Borrowed(head)));
         }
-        let asked = trailer.blobs();
-        let (has, end) = (call.blob_hashes.len(), asked.end);
+        let needed = trailer.blobs();
+        let (has, end) = (call.blob_hashes.len(), needed.end);
         let hashes =
-            call.blob_hashes.get(asked).ok_or(BlobRefusal::NoSuchBlob { asked: end, has })?;
+            call.blob_hashes.get(needed).ok_or(BlobRefusal::NoSuchBlob { needed: end, has })?;
         let found = |hash: &B256| self.blobs.blob(hash).ok_or(InternalError::BlobAbsent(*hash));
         let blobs = hashes.iter().map(found).collect::<Result<Vec<_>, _>>()?;
         let whole = pieces.join(&blobs).map_err(BlobRefusal::from)?;

@@ -146,8 +146,8 @@ impl DialectName {
                 let (head, trailer) = Trailer::split(calldata).map_err(BlobRefusal::from)?;
                 let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
                 let (has, range) = (blobs.len(), trailer.blobs());
-                let asked = range.end;
-                let blobs = blobs.get(range).ok_or(BlobRefusal::NoSuchBlob { asked, has })?;
+                let needed = range.end;
+                let blobs = blobs.get(range).ok_or(BlobRefusal::NoSuchBlob { needed, has })?;
                 let input = pieces.join(blobs).map_err(BlobRefusal::from)?;
                 Ok(Nested::to_specs(&input).unwrap_or(input))
             }

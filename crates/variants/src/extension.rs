@@ -120,8 +120,8 @@ fn answered(
     };
     let key = Verdicts::key(call.calldata, &transaction.inner().tx);
     if let Some(answer) = verdicts.get(&key, gas) {
-        let taken = answer.gas;
-        return (Ok(answer), taken);
+        let charge = answer.gas;
+        return (Ok(answer), charge);
     }
     let ran = execute.run_as(dialect, call, gas, |_| {});
     match &ran {
@@ -132,8 +132,8 @@ fn answered(
         }
     }
     let answer = dialect.answer(call.calldata, ran);
-    let taken = answer.as_ref().map_or(0, |answer| answer.gas);
-    (answer, taken)
+    let deducted = answer.as_ref().map_or(0, |answer| answer.gas);
+    (answer, deducted)
 }
 
 #[cfg(test)]
@@ -178,12 +178,12 @@ mod tests {
             let warm = Verdicts::default();
             let call = PrecompileCall::from(&head[..]);
             let (answer, _) = answered(&warm, &tail, &execute, &tail, call, u64::MAX);
-            let taken = answer.unwrap().gas;
+            let charge = answer.unwrap().gas;
             // Around the charge, around the reserve, which is slightly more, and far from both.
-            let near = (0..40).map(|step| taken - 20 + step);
-            let wide = (0..60).map(|step| taken / 20 * step + step);
-            let mut low = taken;
-            let mut high = 2 * taken;
+            let near = (0..40).map(|step| charge - 20 + step);
+            let wide = (0..60).map(|step| charge / 20 * step + step);
+            let mut low = charge;
+            let mut high = 2 * charge;
             while low + 1 < high {
                 let middle = low.midpoint(high);
                 let holds = ask(&Verdicts::default(), middle).starts_with("(Ok");

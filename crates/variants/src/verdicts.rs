@@ -22,13 +22,13 @@ const MAX_VERDICTS: usize = 1_024;
 /// cached: each costs all the gas of its call, so repeating one is not cheaper.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    kept: Mutex<Kept>,
+    cache: Mutex<VerdictCache>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct VerdictCache {
     by_key: B256Map<Verdict>,
     /// Keys in insertion order.
     order: VecDeque<B256>,
@@ -81,14 +81,14 @@ impl Verdicts {
     pub fn put(&self, key: B256, executed: &Executed) {
         let output = Bytes::copy_from_slice(&executed.result.encode());
         let verdict = Verdict { gas: executed.gas, reserve: executed.reserve, output };
-        let mut kept = self.lock();
-        if kept.by_key.insert(key, verdict).is_none() {
-            kept.order.push_back(key);
+        let mut cache = self.lock();
+        if cache.by_key.insert(key, verdict).is_none() {
+            cache.order.push_back(key);
         }
-        if kept.order.len() > MAX_VERDICTS
-            && let Some(oldest) = kept.order.pop_front()
+        if cache.order.len() > MAX_VERDICTS
+            && let Some(oldest) = cache.order.pop_front()
         {
-            kept.by_key.remove(&oldest);
+            cache.by_key.remove(&oldest);
         }
     }
 
@@ -101,7 +101,7 @@ impl Verdicts {
     }
 
     /// A panic of another thread cannot leave the verdicts inconsistent.
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VerdictCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -114,7 +114,7 @@ pub enum DecodeError {
         record: usize,
     },
     /// A list has more elements than the specification allows.
-    #[error("{what}: {got} elements, at most {limit} are allowed")]
+    #[error("{what}: {got} elements, at maximum {limit} are allowed")]
     TooMany {
         /// The list.
         what: &'static str,
@@ -124,7 +124,7 @@ pub enum DecodeError {
         limit: usize,
     },
     /// A byte list is longer than the specification allows.
-    #[error("{what}[{index}]: {got} bytes, at most {limit} are allowed")]
+    #[error("{what}[{index}]: {got} bytes, at maximum {limit} are allowed")]
     TooLong {
         /// The list that holds the element, or the field itself (then `index` is zero).
         what: &'static str,
@@ -255,7 +255,7 @@ pub enum StreamError {
         hashed: u16,
     },
     /// A branch has fewer than two children.
-    #[error("a branch with {got} children, expected at least 2")]
+    #[error("a branch with {got} children, expected at minimum 2")]
     Children {
         /// Number of its children.
         got: u32,
@@ -281,7 +281,7 @@ pub enum StreamError {
     #[error("the child of an extension is not a branch")]
     BelowExtension,
     /// A number has too many bytes.
-    #[error("{what}: {got} bytes, at most {limit} are allowed")]
+    #[error("{what}: {got} bytes, at maximum {limit} are allowed")]
     TooLarge {
         /// The number.
         what: &'static str,

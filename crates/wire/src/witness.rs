@@ -78,8 +78,8 @@ fn check_unique(codes: ByteLists<'_>) -> Result<(), DecodeError> {
 }
 
 fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
-    let (most, longest) = (ExecutionWitness::MAX_HEADERS, ExecutionWitness::MAX_HEADER);
-    ByteLists::decode("witness headers", bytes, most, longest)
+    let (maximum, longest) = (ExecutionWitness::MAX_HEADERS, ExecutionWitness::MAX_HEADER);
+    ByteLists::decode("witness headers", bytes, maximum, longest)
 }
 
 /// The state that the blocks of a batch read: an [`ExecutionWitness`] with trie nodes in compact

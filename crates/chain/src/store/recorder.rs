@@ -55,9 +55,9 @@ impl<S: NodeSource> Recorder<S> {
     /// the others: a node that is still loaded is not read, and so not recorded, again.
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
-        let gone = count.min(order.len())..;
+        let removed = count.min(order.len())..;
         // The sums are updated by subtraction, so that they never require a pass over all nodes.
-        for (hash, [first, second]) in order.drain(gone) {
+        for (hash, [first, second]) in order.drain(removed) {
             let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
             self.bytes.set(self.bytes.get() - length);
             let [one, other] = self.measured.get();

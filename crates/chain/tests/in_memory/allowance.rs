@@ -465,10 +465,10 @@ fn trace_shows_the_refund() {
     let mut state = parent.open();
     let mut replay = Replay::new(&parent, &mut state, &block, NoOpInspector).unwrap();
     let alice = Key::named("alice").address();
-    let seen = replay
+    let balance = replay
         .inspect(|_, _, _, done| Ok::<_, ChainError>(done.state[&alice].info.balance))
         .unwrap();
-    assert_eq!(seen, Some(l1.balance("alice")));
+    assert_eq!(balance, Some(l1.balance("alice")));
 }
 
 #[test]

@@ -436,12 +436,12 @@ fn underpaid_bytes_are_rejected_unless_owed() {
         };
         // Bob's transaction adds only its own bytes, so the length is known exactly.
         let bytes = offered[1].transaction.encode_2718_len() as u128 + 4;
-        let most = TIP * u128::from(gas) / bytes;
+        let maximum = TIP * u128::from(gas) / bytes;
         assert_eq!(built(0, 0), (vec![], vec![]), "{fork}");
-        assert_eq!(built(most, 0), (vec![], vec![]), "{fork}");
-        assert_eq!(built(most + 1, 0), (vec![], vec![1]), "{fork}");
-        assert_eq!(built(most + 1, 1), (vec![], vec![1]), "{fork}");
-        assert_eq!(built(most + 1, 2), (vec![], vec![]), "{fork}");
+        assert_eq!(built(maximum, 0), (vec![], vec![]), "{fork}");
+        assert_eq!(built(maximum + 1, 0), (vec![], vec![1]), "{fork}");
+        assert_eq!(built(maximum + 1, 1), (vec![], vec![1]), "{fork}");
+        assert_eq!(built(maximum + 1, 2), (vec![], vec![]), "{fork}");
         // The only transaction of a block adds the paths to both accounts.
         assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }

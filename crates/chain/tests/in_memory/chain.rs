@@ -353,18 +353,18 @@ impl Cryptography for Counting {
 #[test]
 fn senders_are_recovered_with_the_given_cryptography() {
     static GIVEN: Counting = Counting(AtomicUsize::new(0));
-    let asked = || GIVEN.0.swap(0, Ordering::Relaxed);
+    let recoveries = || GIVEN.0.swap(0, Ordering::Relaxed);
     let mut test = Test::new(ProtocolFork::Osaka);
     let transfer = test.call(TxKind::Call(Key::named("bob").address()), Vec::new(), U256::ONE);
     let plain = test.build(vec![transfer.clone()]);
-    assert_eq!(asked(), 0);
+    assert_eq!(recoveries(), 0);
 
     test.chain.configure(|config| config.cryptography = &GIVEN);
     assert_eq!(test.build(vec![transfer]).block.hash, plain.block.hash);
-    assert_eq!(asked(), 1);
+    assert_eq!(recoveries(), 1);
     test.chain.import(&RawBlock::decode(&plain.block.rlp()).unwrap()).unwrap();
-    assert_eq!(asked(), 1);
+    assert_eq!(recoveries(), 1);
     let execute = Execute { cryptography: &GIVEN, ..Execute::default() };
     assert!(execute.run(&plain.input().unwrap(), u64::MAX).is_ok());
-    assert_eq!(asked(), 1);
+    assert_eq!(recoveries(), 1);
 }

@@ -186,34 +186,34 @@ fn backend_failure_is_internal_error_not_absence() {
     let mut chain = Chain::forked(header, Arc::clone(&backend) as _, config()).unwrap();
     let attributes = BlockAttributes { timestamp: 12, ..Default::default() };
     let stored = |value: u64| B256::from(U256::from(value));
-    let asked = breaks((&mut chain, &backend), "account", &|chain| {
+    let requests = breaks((&mut chain, &backend), "account", &|chain| {
         assert_eq!(chain.balance(Key::named("alice").address())?, U256::from(100 * ETHER));
         Ok(())
     });
-    assert_eq!(asked, 1);
-    let asked = breaks((&mut chain, &backend), "storage", &|chain| {
+    assert_eq!(requests, 1);
+    let requests = breaks((&mut chain, &backend), "storage", &|chain| {
         assert_eq!(chain.storage(CONTRACT, U256::ONE)?, ONES);
         Ok(())
     });
-    assert_eq!(asked, 2, "the account and the slot");
-    let asked = breaks((&mut chain, &backend), "prove", &|chain| {
+    assert_eq!(requests, 2, "the account and the slot");
+    let requests = breaks((&mut chain, &backend), "prove", &|chain| {
         let head = Arc::clone(chain.head());
         assert_eq!(chain.prove(&head, CONTRACT, &[U256::ONE])?.slots[0].value, ONES);
         Ok(())
     });
-    assert_eq!(asked, 2);
-    let asked = breaks((&mut chain, &backend), "call", &|chain| {
+    assert_eq!(requests, 2);
+    let requests = breaks((&mut chain, &backend), "call", &|chain| {
         let outcome = chain.call(Call { to: Some(ASKING), ..Call::default() })?;
         assert_eq!(outcome.output[..], stored(5)[..]);
         Ok(())
     });
-    assert!(asked >= 3, "{asked}: accounts and a block hash");
-    let asked = breaks((&mut chain, &backend), "build", &|chain| {
+    assert!(requests >= 3, "{requests}: accounts and a block hash");
+    let requests = breaks((&mut chain, &backend), "build", &|chain| {
         let (block, rejected) = chain.build(&attributes, vec![set(0, 1, 5)])?;
         assert!(rejected.is_empty() && block.block.executed.receipts[0].success);
         Ok(())
     });
-    assert!(asked > 4, "{asked}");
+    assert!(requests > 4, "{requests}");
     let transaction = set(0, 1, 5);
     let sender = recover_sender(&transaction).unwrap();
     let recovered =
@@ -225,13 +225,13 @@ fn backend_failure_is_internal_error_not_absence() {
         Ok(())
     });
     let (child, _) = chain.build(&attributes, vec![set(0, 1, 5)]).unwrap();
-    let asked = breaks((&mut chain, &backend), "witness_of", &|chain| {
+    let requests = breaks((&mut chain, &backend), "witness_of", &|chain| {
         witness_of(&chain.state(), &child.block).map(drop)
     });
-    assert!(asked > 4, "{asked}");
-    let asked = breaks((&mut chain, &backend), "edit", &|chain| {
+    assert!(requests > 4, "{requests}");
+    let requests = breaks((&mut chain, &backend), "edit", &|chain| {
         chain.edit(|state| state.set_slot(CONTRACT, U256::from(2), U256::from(9)))
     });
-    assert_eq!(asked, 2);
+    assert_eq!(requests, 2);
     assert_eq!(chain.storage(CONTRACT, U256::from(2)).unwrap(), U256::from(9));
 }

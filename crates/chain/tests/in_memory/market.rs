@@ -150,13 +150,13 @@ fn block_without_market_contract_cannot_be_sealed() {
 #[test]
 fn excess_above_the_maximum_is_capped() {
     let beyond = U256::from(u64::MAX);
-    let most = U256::from(MAX_EXCESS);
+    let maximum = U256::from(MAX_EXCESS);
     for (excess, next) in [
         // Up to here the excess falls by the target, as from any other value.
-        (most - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
-        (most, MAX_EXCESS - TARGET),
-        (most + U256::from(TARGET - 1), MAX_EXCESS - 1),
-        (most + U256::from(TARGET), MAX_EXCESS),
+        (maximum - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
+        (maximum, MAX_EXCESS - TARGET),
+        (maximum + U256::from(TARGET - 1), MAX_EXCESS - 1),
+        (maximum + U256::from(TARGET), MAX_EXCESS),
         // The slot is a 256-bit word, which a genesis can fill.
         (beyond, MAX_EXCESS),
         (beyond + U256::ONE, MAX_EXCESS),

@@ -114,8 +114,8 @@ fn invalid_first_request_offset_is_rejected() {
         assert_eq!(joined(&with_offset(&head, 0, got), &tail), Err(error));
     }
     // 256 blocks are allowed, so only the length of the head is wrong.
-    let most = joined(&with_offset(&head, 0, 4 * 256), &tail);
-    assert!(matches!(most, Err(BlobTailError::HeadLength { blocks: 256, .. })), "{most:?}");
+    let maximum = joined(&with_offset(&head, 0, 4 * 256), &tail);
+    assert!(matches!(maximum, Err(BlobTailError::HeadLength { blocks: 256, .. })), "{maximum:?}");
     let (head, tail) = cut(&shortest(256)).unwrap();
     assert!(joined(&head, &tail).is_ok());
 }

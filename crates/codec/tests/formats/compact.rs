@@ -89,8 +89,8 @@ fn overstated_node_count_is_rejected_before_reading() {
     let what = "state of the batch";
     let many = CompactState::decode(&state(6, &[&one]), CODES).expect_err("are too many");
     assert_eq!(many, DecodeError::TooMany { what, got: 6, limit: 5 });
-    let most = CompactState::decode(&state(u32::MAX, &[&one]), CODES).expect_err("are too many");
-    assert_eq!(most, DecodeError::TooMany { what, got: u32::MAX as usize, limit: 5 });
+    let maximum = CompactState::decode(&state(u32::MAX, &[&one]), CODES).expect_err("are too many");
+    assert_eq!(maximum, DecodeError::TooMany { what, got: u32::MAX as usize, limit: 5 });
     refused(5, &[&one], 1, StreamError::Fewer { got: 1, declared: 5 });
     accepted(1, &[&one]);
 }
@@ -337,11 +337,11 @@ fn stream_length_is_sum_of_lengths_alone() {
             4 + alone[..count].iter().map(of).sum::<usize>() - LengthAlone::HASH * (count - 1)
         };
         // With the code of the account in the witness, and without it.
-        assert_eq!(sum(|alone| alone.least), length(&known_codes()), "{count}");
-        assert_eq!(sum(|alone| alone.most), length(&[]), "{count}");
+        assert_eq!(sum(|alone| alone.minimum), length(&known_codes()), "{count}");
+        assert_eq!(sum(|alone| alone.maximum), length(&[]), "{count}");
     }
     let none = LengthAlone::of(&[0x80; 40], 0, false);
-    assert_eq!(none, LengthAlone { least: 40, most: 40 });
+    assert_eq!(none, LengthAlone { minimum: 40, maximum: 40 });
 }
 
 #[test]

@@ -103,8 +103,8 @@ fn envelope_converts_to_execute_request() -> Result<()> {
         let bytes = envelope.encode(fork);
         let decoded = PayloadEnvelope::decode(&bytes, fork)?;
         assert_eq!(decoded, envelope);
-        let given: Vec<&[u8]> = decoded.execution_requests.iter().collect();
-        assert_eq!(decoded.request(&given, &[])?, input.request, "{fork}");
+        let execution_requests: Vec<&[u8]> = decoded.execution_requests.iter().collect();
+        assert_eq!(decoded.request(&execution_requests, &[])?, input.request, "{fork}");
         // The last execution request ends with the bytes, so a cut within it is not detected.
         let needed = bytes.len() - envelope.execution_requests.total_bytes() - 4 * requests.len();
         for length in 0..needed {

@@ -68,9 +68,9 @@ fn only_a_prefix_gets_an_empty_witness() {
 #[test]
 fn bytes_that_are_no_input_have_no_prefix() {
     let input = known();
-    let least = SchemaId::LEN + layout::input::FIXED;
-    for got in [0, 1, least - 1] {
-        assert_eq!(prefix(&input[..got]), Err(PrefixError::TooShort { got, expected: least }));
+    let minimum = SchemaId::LEN + layout::input::FIXED;
+    for got in [0, 1, minimum - 1] {
+        assert_eq!(prefix(&input[..got]), Err(PrefixError::TooShort { got, expected: minimum }));
     }
     // References to code on L1, and a first offset of an older dialect.
     let references = [&[0xc0, 0xde], &input[2..]].concat();

@@ -245,8 +245,8 @@ fn input_limits_scale_with_transaction_limits() -> Result<()> {
             let bytes = 16 * limits.bytes as u64 + 9 * words + memory(words + 30);
             bytes + capacity::CONTRACT_GAS + execute / 63 * 64
         };
-        let most = limits.execute_gas();
-        assert!(all(most) <= limits.gas && all(most + 126) > limits.gas, "{limits:?}");
+        let maximum = limits.execute_gas();
+        assert!(all(maximum) <= limits.gas && all(maximum + 126) > limits.gas, "{limits:?}");
     }
     Ok(())
 }

@@ -50,8 +50,8 @@ fn premine_is_allowed_up_to_configured_amount() {
     genesis.alloc.insert(ALICE, GenesisAccount { balance: wei, ..Default::default() });
     let found = [GenesisFinding::Balance { address: ALICE, wei }];
     assert_eq!(check_genesis(&genesis, &GenesisAllowance::default()), found);
-    for (most, expected) in [(999, &found[..]), (1_000, &[])] {
-        let balances = BTreeMap::from([(ALICE, U256::from(most))]);
+    for (maximum, expected) in [(999, &found[..]), (1_000, &[])] {
+        let balances = BTreeMap::from([(ALICE, U256::from(maximum))]);
         let allowance = GenesisAllowance { balances, ..Default::default() };
         assert_eq!(check_genesis(&genesis, &allowance), expected);
     }

@@ -72,7 +72,7 @@ fn outside_the_subgroup(random: &mut Random) -> G2Affine {
 
 /// Words at the bounds of the two fields, and of their encoding.
 fn bounds() -> Vec<[u8; 32]> {
-    let beside = |modulus: Vec<u8>| {
+    let around = |modulus: Vec<u8>| {
         [-1, 0, 1].map(|distance: i8| {
             let mut word: [u8; 32] = modulus.clone().try_into().expect("32 bytes");
             word[31] = word[31].wrapping_add_signed(distance);
@@ -84,8 +84,8 @@ fn bounds() -> Vec<[u8; 32]> {
         word[31] = last;
         word
     });
-    let field = beside(Fq::MODULUS.to_bytes_be());
-    let order = beside(Fr::MODULUS.to_bytes_be());
+    let field = around(Fq::MODULUS.to_bytes_be());
+    let order = around(Fr::MODULUS.to_bytes_be());
     [&small[..], &field, &order, &[[0xff; 32]]].concat()
 }
 

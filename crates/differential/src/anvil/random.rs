@@ -242,10 +242,10 @@ impl Walk {
             0 => self.dice.below(self.snapshots.len().max(1) as u64),
             _ => self.snapshots.len().saturating_sub(1) as u64,
         };
-        let gone = self
+        let reverted = self
             .snapshots
             .split_off(usize::try_from(which).unwrap_or_default().min(self.snapshots.len()));
-        let Some(name) = gone.first() else {
+        let Some(name) = reverted.first() else {
             self.call("evm_revert", json!(["0x1000"]));
             return;
         };

@@ -144,9 +144,9 @@ impl Report {
         }
         // The differences with the worst consequences come first, and within each kind the most
         // frequent.
-        let seen = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
+        let count = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
         let mut explained: Vec<_> = explained.into_values().collect();
-        explained.sort_by_key(|(reason, kinds)| (reason.impact, Reverse(seen(kinds)), reason.why));
+        explained.sort_by_key(|(reason, kinds)| (reason.impact, Reverse(count(kinds)), reason.why));
         let mut above = None;
         for (reason, kinds) in explained {
             if above.replace(reason.impact) != Some(reason.impact) {
@@ -251,17 +251,17 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
             None => merged.push(row),
         }
     }
-    let mut shown: Vec<Row<'r>> = Vec::new();
+    let mut rows: Vec<Row<'r>> = Vec::new();
     for row in merged {
-        match shown.iter_mut().find(|existing| existing.is_beside(&row)) {
+        match rows.iter_mut().find(|existing| existing.is_beside(&row)) {
             Some(other) => {
                 other.is_elsewhere |= row.is_elsewhere;
                 other.paths.extend(row.paths);
             }
-            None => shown.push(row),
+            None => rows.push(row),
         }
     }
-    shown
+    rows
 }
 
 /// Writes the rows of one reason, which is in the first of them.

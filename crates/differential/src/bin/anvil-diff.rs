@@ -91,19 +91,19 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     };
     let launches = [&reference, &subject];
     let mut report = Report::default();
-    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
+    let is_selected = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
     let scripts = match &arguments.script {
         Some(file) => vec![read(file)?],
         None => scripts(&tools)?,
     };
     let repetitions = arguments.times.unwrap_or_default();
-    for script in scripts.iter().filter(|script| wanted(&script.name)) {
+    for script in scripts.iter().filter(|script| is_selected(&script.name)) {
         let records = Player::play_repeating(launches, script, repetitions)?;
         let differ = records.iter().filter(|record| !record.differences.is_empty()).count();
         eprintln!("{}: {} requests, {differ} differ", script.name, records.len());
         report.records.extend(records);
     }
-    let is_walking = wanted("random") && arguments.script.is_none();
+    let is_walking = is_selected("random") && arguments.script.is_none();
     let walks = if is_walking { arguments.random.div_ceil(arguments.walk) } else { 0 };
     for index in 0..walks as u64 {
         let seed = arguments.seed + index;

@@ -53,8 +53,8 @@ fn revm_gives_system_calls_extra_gas() -> Result<()> {
             chain.build(&BlockAttributes { timestamp: 12, ..Default::default() }, vec![])?;
         let calldata: Bytes = new.input()?.into();
         chain.append(new)?;
-        let seen = chain.storage(SYSTEM_CONTRACTS[0].address, U256::ZERO)?;
-        assert_eq!(seen, U256::from(31_566_718), "after GAS itself");
+        let stored = chain.storage(SYSTEM_CONTRACTS[0].address, U256::ZERO)?;
+        assert_eq!(stored, U256::from(31_566_718), "after GAS itself");
 
         assert!(any.ours(&calldata).is_ok());
         assert!(any.theirs(&calldata).expect("no panic").is_err(), "{fork}");

@@ -110,9 +110,9 @@ impl Tally {
             }
             _ => {
                 let name = name();
-                let kept = keep(calldata);
+                let saved = keep(calldata);
                 self.disagreements
-                    .push(format!("{name}\n  ours {ours:?}\n  theirs {theirs:?}\n  {kept}"));
+                    .push(format!("{name}\n  ours {ours:?}\n  theirs {theirs:?}\n  {saved}"));
             }
         }
     }

@@ -104,7 +104,7 @@ fn inapplicable_commit_makes_store_read_only() {
     advance(&store, 0).unwrap();
     advance(&store, 1).unwrap();
     store.flush().unwrap();
-    let held = store.hold();
+    let guard = store.hold();
     // With a witness, the nodes are not placed before logging, so the log accepts the commit.
     store.commit(Changes { witness: Some(OwnedWitness::default()), ..unplaceable(2) }).unwrap();
     advance(&store, 3).unwrap();
@@ -113,7 +113,7 @@ fn inapplicable_commit_makes_store_read_only() {
     let before = length();
     thread::scope(|scope| {
         let waits = scope.spawn(|| advance(&store, 4));
-        drop(held);
+        drop(guard);
         let refused = waits.join().unwrap().unwrap_err();
         let DiskError::Unusable(reason) = fault(&refused) else { panic!("{refused}") };
         assert!(reason.contains("node of a commit"), "{reason}");
@@ -152,7 +152,7 @@ fn commit_waits_for_room_in_queue() {
     let options = DiskOptions { queue: 3, ..DiskOptions::default() };
     let store = DiskStore::open(folder.path(), options).unwrap();
     advance(&store, 0).unwrap();
-    let held = store.hold();
+    let guard = store.hold();
     let (done, dones) = std::sync::mpsc::channel();
     thread::scope(|scope| {
         let store = &store;
@@ -168,7 +168,7 @@ fn commit_waits_for_room_in_queue() {
         // The commit cannot complete, so the result does not depend on the timeout.
         assert!(dones.recv_timeout(std::time::Duration::from_millis(100)).is_err());
         assert_eq!((store.queued(), head(store)), (3, 3));
-        drop(held);
+        drop(guard);
         for number in 4..=10 {
             assert_eq!(dones.recv(), Ok(number));
             assert!(store.queued() <= 3);

@@ -71,11 +71,11 @@ impl Visitor<Bytes> for Storages {
 fn nodes_of(chain: &Chain, roots: impl IntoIterator<Item = B256>) -> usize {
     let mut places = Places::new();
     for root in roots {
-        let seen = Seen { store: &**chain.store(), places: RefCell::new(&mut places) };
+        let source = Seen { store: &**chain.store(), places: RefCell::new(&mut places) };
         let mut storages = Storages(Vec::new());
-        walk(&seen, None, root, &mut storages).unwrap();
+        walk(&source, None, root, &mut storages).unwrap();
         for (owner, root) in storages.0 {
-            walk(&seen, Some(&owner), root, &mut Storages(Vec::new())).unwrap();
+            walk(&source, Some(&owner), root, &mut Storages(Vec::new())).unwrap();
         }
     }
     places.len()
@@ -105,14 +105,14 @@ fn pruning_keeps_exactly_nodes_of_newest_states() {
     // Reads of older states fail or return the right result.
     let chain = open(folder.path(), few());
     let old = chain.canonical_block(20).unwrap().unwrap();
-    let mut gone = 0;
+    let mut missing = 0;
     for number in 0..ACCOUNTS {
         match chain.prove(&old, account(number), &[]) {
-            Err(ChainError::Incomplete(_)) => gone += 1,
+            Err(ChainError::Incomplete(_)) => missing += 1,
             proof => assert_eq!(proof, twin.chain.prove(&old, account(number), &[])),
         }
     }
-    assert!(gone > 0);
+    assert!(missing > 0);
 }
 
 #[test]
@@ -245,15 +245,15 @@ fn witnesses_are_pruned_by_whole_segments() {
     drop(chain);
     DiskStore::open(folder.path(), options.clone()).unwrap().prune().unwrap();
     let chain = open(folder.path(), options);
-    let kept = |(hash, witness): &(B256, codec::OwnedWitness)| {
+    let retained = |(hash, witness): &(B256, codec::OwnedWitness)| {
         let got = chain.witness(hash).unwrap();
         assert!(got.is_none() || got.as_ref() == Some(witness));
         got.is_some()
     };
-    let kept: Vec<bool> = twin.witnesses.iter().map(kept).collect();
-    let gone = kept.iter().take_while(|kept| !**kept).count();
-    assert!(kept[gone..].iter().all(|kept| *kept), "{kept:?}");
-    assert!(gone > 10 && gone <= 40 - usize::try_from(STATES).unwrap(), "{gone}");
+    let retained: Vec<bool> = twin.witnesses.iter().map(retained).collect();
+    let dropped = retained.iter().take_while(|retained| !**retained).count();
+    assert!(retained[dropped..].iter().all(|retained| *retained), "{retained:?}");
+    assert!(dropped > 10 && dropped <= 40 - usize::try_from(STATES).unwrap(), "{dropped}");
     // Blocks are not pruned.
     assert!((0..=40).all(|number| chain.canonical_block(number).unwrap().is_some()));
 }

@@ -36,7 +36,7 @@ fn queued_commits_are_readable() {
     let mut twin = Twin::new();
     twin.grow(3, 0, &mut [&mut chain]);
     store.flush().unwrap();
-    let held = store.hold();
+    let guard = store.hold();
     for blocks in 1..=4 {
         twin.grow(blocks, 0, &mut [&mut chain]);
         // Also old states, some of whose nodes are queued.
@@ -44,7 +44,7 @@ fn queued_commits_are_readable() {
     }
     assert_eq!(store.queued(), 10);
     let waiting = (store.preimages().unwrap(), store.everything().unwrap());
-    drop(held);
+    drop(guard);
     store.flush().unwrap();
     assert_eq!(store.queued(), 0);
     twin.assert_same(&chain, 0);
@@ -63,7 +63,7 @@ fn queued_blocks_can_be_reorganised() {
     let mut twin = Twin::new();
     twin.grow(4, 0, &mut [&mut chain]);
     store.flush().unwrap();
-    let held = store.hold();
+    let guard = store.hold();
     twin.grow(5, 0, &mut [&mut chain]);
     let left = chain.head().hash;
     // Forks off at a queued block, then below all queued blocks.
@@ -84,7 +84,7 @@ fn queued_blocks_can_be_reorganised() {
         chain.set_head(&left).unwrap();
     }
     twin.assert_same(&chain, 0);
-    drop(held);
+    drop(guard);
     twin.assert_same(&chain, 0);
     drop((chain, store));
     twin.assert_same(&open(folder.path()).unwrap(), 0);
@@ -130,12 +130,12 @@ fn pruning_keeps_states_of_queued_commits() {
     for _ in 0..4 {
         twin.grow(3, 0, &mut [&mut chain]);
         store.flush().unwrap();
-        let held = store.hold();
+        let guard = store.hold();
         twin.grow(8, 0, &mut [&mut chain]);
         // Pruning examines the whole state store, and deletes nothing that queued commits need.
         let head = chain.head().header.number;
         twin.assert_same(&chain, head - 8);
-        drop(held);
+        drop(guard);
         store.prune().unwrap();
         twin.assert_same(&chain, head - 1);
     }

@@ -82,8 +82,11 @@ pub(super) fn refuse_forgeries(
             "{what}: refused for another reason: {output}"
         );
         if let Some(call) = explained(rollup, &sent)? {
-            let told = call["reason"].as_str().unwrap_or_default();
-            ensure!(told == reason, "{what}: the devnet says {told:?}, not {reason:?}");
+            let explanation = call["reason"].as_str().unwrap_or_default();
+            ensure!(
+                explanation == reason,
+                "{what}: the devnet reports {explanation:?}, expected {reason:?}"
+            );
         }
         report.refused(format!("{what}: {reason}"));
     }

@@ -147,8 +147,8 @@ pub(super) fn run(
     ensure!(receipt(l2, hash)?.status(), "the token transfer to the account failed");
 
     let carol = Key::named("carol").address();
-    let given = IToken::transferCall { to: carol, amount: U256::from(GIVEN) };
-    wallet.act(token.on_l2, 0, ENOUGH_GAS, given.abi_encode().into())?;
+    let transfer = IToken::transferCall { to: carol, amount: U256::from(GIVEN) };
+    wallet.act(token.on_l2, 0, ENOUGH_GAS, transfer.abi_encode().into())?;
     until("Carol's tokens", || Ok(token_balance(l2, token.on_l2, carol)? == U256::from(GIVEN)))?;
     let left = token_balance(l2, token.on_l2, account)?;
     ensure!(left == U256::from(RECEIVED - GIVEN), "the account has {left} units");
@@ -162,13 +162,13 @@ pub(super) fn run(
     report.shown("the multisig withdraws an ether and claims it on L1".to_owned());
 
     // The messenger stores a failed message in the same way as a parked one.
-    let kept = wallet.withdraw(ETHER, LITTLE_GAS)?;
-    let hash = kept.hash();
+    let failing = wallet.withdraw(ETHER, LITTLE_GAS)?;
+    let hash = failing.hash();
     until("the message that fails", || {
         ask(l2, L2_MESSENGER, &IL2Messenger::isFailedCall { messageHash: hash })
     })?;
     ensure!(balance(l2, account)? == U256::from(2 * ETHER), "the message has not failed");
-    force(&wallet, l2, &kept)?;
+    force(&wallet, l2, &failing)?;
     until("the forced delivery", || Ok(balance(l2, account)? == U256::from(ETHER)))?;
     wallet.claim_last(l2)?;
     report.survived(

@@ -3,7 +3,7 @@
 use crate::{
     PLENTY, PRICES, execute,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL},
+        host::{CALL, CallResult, Host, WARM_CALL},
         l2::{L2, transfer},
     },
 };
@@ -49,7 +49,7 @@ fn batch_returns_one_result_for_all_blocks() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let (_, blocks, calldata) = batch_on(fork, &[2, 0, 1]);
         let mut host = Host::new(Execute { gas: Arc::new(PRICES), ..Execute::on(fork) });
-        let seen = host.see(CALL, &calldata, PLENTY);
+        let outcome = host.call(CALL, &calldata, PLENTY);
         let decoded = StatelessBatch::decode(&calldata).unwrap();
         let result = StatelessResult {
             request_root: decoded.requests_root(),
@@ -57,7 +57,7 @@ fn batch_returns_one_result_for_all_blocks() {
             chain_id: decoded.chain_id,
             schema: SchemaId::new((fork as u16) << 8 | 0xba),
         };
-        assert_eq!(seen.returned, result.encode(), "{fork}");
+        assert_eq!(outcome.returned, result.encode(), "{fork}");
         let executed = Execute::on(fork).run(&calldata, u64::MAX).unwrap();
         let hashes: Vec<_> = executed.verdicts().map(|verdict| verdict.block_hash).collect();
         let expected: Vec<_> = blocks.iter().map(|new| new.block.hash).collect();
@@ -81,11 +81,11 @@ fn further_blocks_pay_only_their_own_work() {
         assert!(again == 0 || transfers.len() > 1, "{transfers:?}");
         assert!(again > 0 || transfers.iter().any(|count| *count > 0), "{transfers:?}");
         assert!((charge..=charge + again).contains(&executed.gas), "{transfers:?}");
-        let seen = Host::new(execute()).see(CALL, &calldata, executed.reserve);
-        assert!(seen.success);
-        assert_eq!(seen.gas, WARM_CALL + executed.gas, "{transfers:?}");
+        let outcome = Host::new(execute()).call(CALL, &calldata, executed.reserve);
+        assert!(outcome.success);
+        assert_eq!(outcome.gas, WARM_CALL + executed.gas, "{transfers:?}");
         if again > 0 {
-            assert!(!Host::new(execute()).see(CALL, &calldata, executed.reserve - 1).success);
+            assert!(!Host::new(execute()).call(CALL, &calldata, executed.reserve - 1).success);
         }
         let mut stages = Vec::new();
         let short =
@@ -270,8 +270,8 @@ fn refusal_names_the_invalid_block() {
     let refused = execute().run(&batch.encode(), PLENTY).unwrap_err();
     assert_eq!(refused, DecodeError::Empty { what }.into());
     // A contract sees it like any other failed call.
-    let seen = Host::new(execute()).see(CALL, &batch.encode(), PLENTY);
-    assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
+    let outcome = Host::new(execute()).call(CALL, &batch.encode(), PLENTY);
+    assert_eq!(outcome, CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::{
     PLENTY, PRICES,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL},
+        host::{CALL, CallResult, Host, WARM_CALL},
         l2::L2,
     },
 };
@@ -236,30 +236,30 @@ fn contract_calls_use_blobs_of_their_transaction() {
     host.blob_hashes.clone_from(&split_call.hashes);
     let gas = WARM_CALL + plain(&input).gas + 2 * 8;
     let returned = plain(&input).output.to_vec();
-    let seen = host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY);
-    assert_eq!(seen, Seen { success: true, returned, gas });
+    let outcome = host.call_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY);
+    assert_eq!(outcome, CallResult { success: true, returned, gas });
     // The node has the blob, but the transaction has no blob, or another one.
-    let failed = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
+    let failed = CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
     host.blob_hashes.clear();
-    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
+    assert_eq!(host.call_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
     let mut held = split_call.held.clone();
     held.0.insert(hash_number(7), to_blobs(&input[MIN_HEAD + 1..])[0].clone().into());
     let mut host = Host::new(SplitCall { held, ..split_call.clone() }.execute());
     host.blob_hashes = vec![hash_number(7)];
-    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
+    assert_eq!(host.call_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY), failed);
     // Each address accepts only its own calldata.
     host.blob_hashes.clone_from(&split_call.hashes);
-    assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY).success);
-    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
-    assert_eq!(host.see(CALL, &split_call.calldata, PLENTY), failed);
+    assert!(host.call_at(BLOB_EXECUTE_ADDRESS, CALL, &split_call.calldata, PLENTY).success);
+    assert_eq!(host.call_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
+    assert_eq!(host.call(CALL, &split_call.calldata, PLENTY), failed);
     // Without the precompile, the address is an account like any other.
-    let seen = Host::new(Execute::default()).see_at(
+    let outcome = Host::new(Execute::default()).call_at(
         BLOB_EXECUTE_ADDRESS,
         CALL,
         &split_call.calldata,
         PLENTY,
     );
-    assert!(seen.success && seen.returned.is_empty());
+    assert!(outcome.success && outcome.returned.is_empty());
     assert_eq!(BLOB_EXECUTE_ADDRESS, Address::from_word(B256::from(U256::from(0x103))));
 }
 
@@ -283,9 +283,9 @@ fn blob_index_out_of_range_fetches_nothing() {
     assert!(split_call.ask(PLENTY).is_ok());
     split_call.hashes.pop();
     split_call.held = Held::default();
-    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 2 }.into()));
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { needed: 3, has: 2 }.into()));
     split_call.hashes.clear();
-    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 3, has: 0 }.into()));
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { needed: 3, has: 0 }.into()));
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn overstated_tail_length_costs_gas_not_memory() {
     let claimed = 255 * BLOB_CAPACITY;
     split_call.calldata.truncate(MIN_HEAD);
     split_call.calldata.extend(Trailer::new(claimed, 0).unwrap().encode());
-    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { asked: 255, has: 1 }.into()));
+    assert_eq!(split_call.ask(PLENTY), Err(BlobRefusal::NoSuchBlob { needed: 255, has: 1 }.into()));
     split_call.hashes = vec![FIRST; 255];
     let reserve = 1_000 + 2 * (claimed + MIN_HEAD + 8) as u64;
     assert_eq!(split_call.ask(PLENTY), Err(ExecuteError::OutOfGas { got: PLENTY, reserve }));

@@ -3,7 +3,7 @@
 use crate::{
     PLENTY, execute,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL},
+        host::{CALL, CallResult, Host, WARM_CALL},
         l2::{CHAIN_ID, ETHER, L2, resealed, transfer, without_witness},
     },
 };
@@ -80,17 +80,20 @@ fn default_installs_only_execution_specs_dialect() {
     let drake = Drake.address();
     assert_eq!(drake, Address::from_word(B256::from(U256::from(0x102))));
     let mut host = Host::new(execute());
-    let seen = host.see(CALL, &input, PLENTY);
-    assert!(seen.success && seen.returned.len() == 43);
-    let seen = host.see_at(drake, CALL, &calldata, PLENTY);
+    let outcome = host.call(CALL, &input, PLENTY);
+    assert!(outcome.success && outcome.returned.len() == 43);
+    let outcome = host.call_at(drake, CALL, &calldata, PLENTY);
     let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
-    assert_eq!(seen, Seen { success: true, returned: B256::with_last_byte(1).to_vec(), gas });
+    assert_eq!(
+        outcome,
+        CallResult { success: true, returned: B256::with_last_byte(1).to_vec(), gas }
+    );
     // Each address accepts only its own calldata.
-    assert!(!host.see(CALL, &calldata, PLENTY).success);
-    assert!(!host.see_at(drake, CALL, &input, PLENTY).success);
+    assert!(!host.call(CALL, &calldata, PLENTY).success);
+    assert!(!host.call_at(drake, CALL, &input, PLENTY).success);
     // Without the precompile, the address is an account like any other.
-    let seen = Host::new(Execute::default()).see_at(drake, CALL, &calldata, PLENTY);
-    assert!(seen.success && seen.returned.is_empty());
+    let outcome = Host::new(Execute::default()).call_at(drake, CALL, &calldata, PLENTY);
+    assert!(outcome.success && outcome.returned.is_empty());
 }
 
 #[test]
@@ -101,14 +104,14 @@ fn dialects_are_installed_only_at_configured_addresses() {
     let source: Arc<dyn BlobSource> = Arc::new(Blobs::default());
     let mut host = Host::new(dialects.of(execute(), &source));
     let calldata = Claim::of(&input, pre).encode(&input);
-    let seen = host.see_at(elsewhere, CALL, &calldata, PLENTY);
-    assert!(seen.success && seen.returned == B256::with_last_byte(1).to_vec());
+    let outcome = host.call_at(elsewhere, CALL, &calldata, PLENTY);
+    assert!(outcome.success && outcome.returned == B256::with_last_byte(1).to_vec());
     let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
-    assert_eq!(seen.gas, gas);
+    assert_eq!(outcome.gas, gas);
     // The default address is an account like any other.
-    let seen = host.see_at(Drake::ADDRESS, CALL, &calldata, PLENTY);
-    assert!(seen.success && seen.returned.is_empty());
-    assert!(host.see(CALL, &input, PLENTY).returned.len() == 43);
+    let outcome = host.call_at(Drake::ADDRESS, CALL, &calldata, PLENTY);
+    assert!(outcome.success && outcome.returned.is_empty());
+    assert!(host.call(CALL, &input, PLENTY).returned.len() == 43);
 }
 
 #[test]
@@ -166,13 +169,13 @@ fn false_claim_is_charged_the_whole_reserve() {
         ("witness", without_witness(&input)),
     ] {
         let calldata = Claim::of(&bad, pre).encode(&bad);
-        let held = 1_000 + 2 * calldata.len() as u64 + 50_000;
-        assert_eq!(ask(&calldata, PLENTY), Ok((false, held)), "{what}");
+        let gas = 1_000 + 2 * calldata.len() as u64 + 50_000;
+        assert_eq!(ask(&calldata, PLENTY), Ok((false, gas)), "{what}");
     }
     // An undecodable input has caused no work beyond its bytes.
     let calldata = Claim::of(&input, pre).encode(&input[..600]);
-    let held = 1_000 + 2 * calldata.len() as u64;
-    assert_eq!(ask(&calldata, PLENTY), Ok((false, held)));
+    let gas = 1_000 + 2 * calldata.len() as u64;
+    assert_eq!(ask(&calldata, PLENTY), Ok((false, gas)));
 }
 
 #[test]
@@ -219,8 +222,11 @@ fn non_canonical_calldata_fails_the_call() {
     ] {
         let refused = ask(&calldata, PLENTY);
         assert!(matches!(refused, Err(ExecuteError::Calldata { .. })), "{what}: {refused:?}");
-        let seen = Host::new(execute()).see_at(Drake.address(), CALL, &calldata, PLENTY);
-        assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
+        let outcome = Host::new(execute()).call_at(Drake.address(), CALL, &calldata, PLENTY);
+        assert_eq!(
+            outcome,
+            CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY }
+        );
     }
     // A trace that ends at a word boundary has no padding.
     let even = vec![0; 64];
@@ -364,8 +370,11 @@ fn internal_error_stops_evm_but_panic_does_not() {
     assert!(stopped.contains("the disk is gone"), "{stopped}");
     // Its neighbours fail like any other call, and the caller continues.
     for calldata in [&[1][..], &[2], &[]] {
-        let seen = host.see(CALL, calldata, PLENTY);
-        assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
+        let outcome = host.call(CALL, calldata, PLENTY);
+        assert_eq!(
+            outcome,
+            CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY }
+        );
     }
     let refused = breaking.run_as(&Breaking, &[1], PLENTY, |_| {}).unwrap_err();
     assert_eq!(refused.reason, ExecuteError::Panic("an assertion of a library".to_owned()));

@@ -485,9 +485,9 @@ fn burned_fees_beyond_64_bits_are_refused() {
 fn contract_call_succeeds_and_unpaid_call_fails() {
     let built = busy_on(ProtocolFork::Osaka);
     let mut host = Host::new(execute(ProtocolFork::Osaka));
-    let seen = host.see_at(Draft8079::ADDRESS, CALL, &built.calldata, PLENTY);
-    assert!(seen.success);
-    assert_eq!(seen.returned.len(), 51);
+    let outcome = host.call_at(Draft8079::ADDRESS, CALL, &built.calldata, PLENTY);
+    assert!(outcome.success);
+    assert_eq!(outcome.returned.len(), 51);
     let gas = answer(ProtocolFork::Osaka, &built.calldata).unwrap().gas;
     let execute = execute(ProtocolFork::Osaka);
     let reserve = execute.run_as(&Draft8079, &built.calldata, PLENTY, |_| {}).unwrap().reserve;
@@ -496,6 +496,6 @@ fn contract_call_succeeds_and_unpaid_call_fails() {
     assert!(matches!(short, Err(ExecuteError::OutOfGas { .. })), "{short:?}");
     // The length alone is paid for before a byte is read.
     let call = PrecompileCall::from(&built.calldata);
-    let (answer, taken) = execute.answer_counted(&Draft8079, call, 10);
-    assert!(answer.is_err() && taken <= 10);
+    let (answer, deducted) = execute.answer_counted(&Draft8079, call, 10);
+    assert!(answer.is_err() && deducted <= 10);
 }

@@ -3,7 +3,7 @@
 use crate::{
     PLENTY,
     support::{
-        host::{CALL, CALLER, Host, How, Seen, WARM_CALL, caller_code, push, seen},
+        host::{CALL, CALLER, CallResult, Host, How, WARM_CALL, call_result, caller_code, push},
         l2::{L2, resealed, without_witness},
     },
 };
@@ -39,9 +39,9 @@ fn refusal(execute: &Execute, calldata: &[u8]) -> ExecuteError {
 /// Asserts that a failed call consumes all its gas and returns nothing, and that its caller
 /// continues.
 fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
-    let seen = Host::new(execute.clone()).see(CALL, calldata, PLENTY);
-    let expected = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
-    assert_eq!(seen, expected, "{what}");
+    let outcome = Host::new(execute.clone()).call(CALL, calldata, PLENTY);
+    let expected = CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
+    assert_eq!(outcome, expected, "{what}");
 }
 
 /// Every kind of call returns the 43-byte result of a valid block, at the charge of a direct run.
@@ -52,10 +52,10 @@ fn every_call_kind_returns_result_at_equal_cost() {
         let (declared, gas_used) = declared_by(&calldata);
         let charge = GasSchedule::DEFAULT.charge(&declared, gas_used);
         for how in [CALL, How::StaticCall, How::DelegateCall] {
-            let seen = Host::new(Execute::on(fork)).see(how, &calldata, PLENTY);
-            assert!(seen.success, "{fork} {how:?}");
-            assert_eq!(seen.gas, WARM_CALL + charge, "{fork} {how:?}");
-            let result = StatelessResult::decode(&seen.returned).unwrap();
+            let outcome = Host::new(Execute::on(fork)).call(how, &calldata, PLENTY);
+            assert!(outcome.success, "{fork} {how:?}");
+            assert_eq!(outcome.gas, WARM_CALL + charge, "{fork} {how:?}");
+            let result = StatelessResult::decode(&outcome.returned).unwrap();
             assert!(result.valid);
             assert_eq!((result.chain_id, result.schema), (8_079, fork.schema()));
         }
@@ -66,10 +66,10 @@ fn every_call_kind_returns_result_at_equal_cost() {
 fn call_with_value_transfers_it() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
     let mut host = Host::new(Execute::default());
-    assert!(host.see(How::Call { value: 7 }, &calldata, PLENTY).success);
+    assert!(host.call(How::Call { value: 7 }, &calldata, PLENTY).success);
     assert_eq!(host.last_balance_of_execute, U256::from(7));
     // A failed call returns the value.
-    assert!(!host.see(How::Call { value: 7 }, &calldata[1..], PLENTY).success);
+    assert!(!host.call(How::Call { value: 7 }, &calldata[1..], PLENTY).success);
     assert_eq!(host.last_balance_of_execute, U256::ZERO);
 }
 
@@ -149,11 +149,12 @@ fn exact_reserve_succeeds_and_one_less_fails() {
         let reserve = gas.reserve(&declared);
         let charge = gas.charge(&declared, gas_used);
         assert!(charge <= reserve);
-        let enough = Host::new(execute.clone()).see(CALL, &calldata, reserve);
+        let enough = Host::new(execute.clone()).call(CALL, &calldata, reserve);
         assert!(enough.success);
         assert_eq!(enough.gas, WARM_CALL + charge);
-        let short = Host::new(execute.clone()).see(CALL, &calldata, reserve - 1);
-        let expected = Seen { success: false, returned: vec![], gas: WARM_CALL + reserve - 1 };
+        let short = Host::new(execute.clone()).call(CALL, &calldata, reserve - 1);
+        let expected =
+            CallResult { success: false, returned: vec![], gas: WARM_CALL + reserve - 1 };
         assert_eq!(short, expected);
         assert_eq!(
             execute.run(&calldata, reserve - 1).unwrap_err(),
@@ -260,6 +261,6 @@ fn host_reports_call_results_unchanged() {
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
         panic!("{result:?}");
     };
-    let identity = Seen { success: true, returned: vec![1, 2, 3], gas: WARM_CALL + 15 + 3 };
-    assert_eq!(seen(CALL, &output), identity);
+    let identity = CallResult { success: true, returned: vec![1, 2, 3], gas: WARM_CALL + 15 + 3 };
+    assert_eq!(call_result(CALL, &output), identity);
 }

@@ -9,7 +9,7 @@
 use crate::{
     PLENTY,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL},
+        host::{CALL, CallResult, Host, WARM_CALL},
         l2::transfer,
     },
 };
@@ -63,8 +63,8 @@ fn blocks_of_every_fork_verify_whenever_posted() {
     // Only the timestamp of the block matters: a single EXECUTE accepts all of them, in any order.
     let mut host = Host::new(l1());
     for (timestamp, fork, calldata) in blocks.iter().rev() {
-        let seen = host.see(CALL, calldata, PLENTY);
-        assert!(seen.success, "{fork} at {timestamp}");
+        let outcome = host.call(CALL, calldata, PLENTY);
+        assert!(outcome.success, "{fork} at {timestamp}");
     }
 }
 
@@ -90,9 +90,9 @@ fn caller_cannot_choose_rules_by_schema_id() {
                     assert!(reason.is_unreadable());
                 }
             }
-            let seen = Host::new(l1()).see(CALL, &claimed, PLENTY);
-            let burnt = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
-            assert_eq!(seen, burnt, "{other} for {fork}");
+            let outcome = Host::new(l1()).call(CALL, &claimed, PLENTY);
+            let burnt = CallResult { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
+            assert_eq!(outcome, burnt, "{other} for {fork}");
         }
     }
 }

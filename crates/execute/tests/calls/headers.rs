@@ -2,7 +2,7 @@
 //! verdict and price are those of the call without them.
 
 use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
+    host::{CALL, CallResult, Host, WARM_CALL},
     l2::{L2, call, resealed},
 };
 use alloy_consensus::Header;
@@ -110,10 +110,10 @@ fn refused_input_returns_no_bytes() {
     let dialects = Dialects::usual(&[DialectName::Specs, DialectName::Headers]);
     let mut host = Host::new(dialects.of(Execute::default(), &source));
     for input in [&single, &batch] {
-        let whole = host.see(CALL, input, PLENTY);
-        let seen = host.see_at(Headers::ADDRESS, CALL, input, PLENTY);
-        assert!(seen.success && Headers::split(&seen.returned).is_some());
-        assert_eq!(seen.gas, whole.gas);
+        let whole = host.call(CALL, input, PLENTY);
+        let outcome = host.call_at(Headers::ADDRESS, CALL, input, PLENTY);
+        assert!(outcome.success && Headers::split(&outcome.returned).is_some());
+        assert_eq!(outcome.gas, whole.gas);
         let root = match Input::decode(input).unwrap() {
             Input::Block(_) => {
                 resealed(input, |block| block.request.payload.state_root = B256::ZERO)
@@ -125,14 +125,14 @@ fn refused_input_returns_no_bytes() {
             .unwrap(),
         };
         for bad in [root, input[..input.len() / 2].to_vec()] {
-            let seen = host.see_at(Headers::ADDRESS, CALL, &bad, PLENTY);
+            let outcome = host.call_at(Headers::ADDRESS, CALL, &bad, PLENTY);
             let all = WARM_CALL + PLENTY;
-            assert_eq!(seen, Seen { success: false, returned: vec![], gas: all });
+            assert_eq!(outcome, CallResult { success: false, returned: vec![], gas: all });
         }
     }
     // Without the dialect, the address is an account like any other.
-    let seen = Host::new(Execute::default()).see_at(Headers::ADDRESS, CALL, &single, PLENTY);
-    assert!(seen.success && seen.returned.is_empty());
+    let outcome = Host::new(Execute::default()).call_at(Headers::ADDRESS, CALL, &single, PLENTY);
+    assert!(outcome.success && outcome.returned.is_empty());
 }
 
 #[test]

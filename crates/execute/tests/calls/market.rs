@@ -4,7 +4,7 @@
 use crate::{
     dialects::Claim,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL, push},
+        host::{CALL, CallResult, Host, WARM_CALL, push},
         l2::L2,
     },
 };
@@ -128,8 +128,8 @@ impl Way {
         self.steps[3]
     }
 
-    fn call(&self, host: &mut Host, gas: u64) -> Seen {
-        host.see_at(self.address, CALL, &self.calldata, gas)
+    fn call(&self, host: &mut Host, gas: u64) -> CallResult {
+        host.call_at(self.address, CALL, &self.calldata, gas)
     }
 }
 
@@ -142,8 +142,8 @@ fn at_par(left: u64) -> Arc<BlockTally> {
 }
 
 /// Result of a failed call, as a contract sees it.
-const fn halted(gas: u64) -> Seen {
-    Seen { success: false, returned: vec![], gas: WARM_CALL + gas }
+const fn halted(gas: u64) -> CallResult {
+    CallResult { success: false, returned: vec![], gas: WARM_CALL + gas }
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn every_dialect_pays_market_price_and_is_counted() {
         for way in transfer.ways() {
             let tally = Arc::new(BlockTally::new(base_fee));
             let mut host = transfer.host(PRICES, U256::from(excess), &tally);
-            let seen = way.call(&mut host, PLENTY);
+            let outcome = way.call(&mut host, PLENTY);
             let expected = (true, WARM_CALL + rate.gas(way.charge));
-            assert_eq!((seen.success, seen.gas), expected, "{way:?}");
+            assert_eq!((outcome.success, outcome.gas), expected, "{way:?}");
             assert_eq!(tally.used(), way.charge, "{way:?}");
             // The call needs exactly its price.
             let reserve = rate.gas(way.reserve());
@@ -193,12 +193,12 @@ fn claims_halt_when_block_limit_is_exhausted() {
     let [_, way, _] = transfer.ways();
     let answer = |claim: &[u8], left| {
         let mut host = transfer.host(PRICES, U256::ZERO, &at_par(left));
-        host.see_at(Drake.address(), CALL, claim, PLENTY)
+        host.call_at(Drake.address(), CALL, claim, PLENTY)
     };
     let word = |answer: u8| (true, B256::with_last_byte(answer).to_vec());
     let reserve = way.reserve();
-    let seen = answer(&way.calldata, reserve);
-    assert_eq!((seen.success, seen.returned), word(1));
+    let outcome = answer(&way.calldata, reserve);
+    assert_eq!((outcome.success, outcome.returned), word(1));
     // A negative answer would claim that a valid block is invalid, only because other calls came
     // first.
     for left in way.steps.map(|step| step - 1).into_iter().chain([0]) {
@@ -207,8 +207,8 @@ fn claims_halt_when_block_limit_is_exhausted() {
     // A false claim is answered while the limit lasts, and halts when it is exhausted.
     let claim = Claim { gas_used: U256::ZERO, ..Claim::of(&transfer.input, transfer.pre) };
     let wrong = claim.encode(&transfer.input);
-    let seen = answer(&wrong, reserve);
-    assert_eq!((seen.success, seen.returned), word(0));
+    let outcome = answer(&wrong, reserve);
+    assert_eq!((outcome.success, outcome.returned), word(0));
     assert_eq!(answer(&wrong, reserve - 1), halted(PLENTY));
 }
 
@@ -218,17 +218,17 @@ fn failed_calls_count_the_gas_they_held() {
     for way in transfer.ways() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
-        for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
+        for maximum in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
             // An amount that the call cannot hold causes no work. The amounts that it held before
             // have paid for work.
-            let held = way.steps.into_iter().filter(|step| *step <= most).max();
+            let held = way.steps.into_iter().filter(|step| *step <= maximum).max();
             let success = held == Some(reserve);
             let counted = if success { way.charge } else { held.unwrap_or(0) };
-            for (gas, left) in [(most, LIMIT), (PLENTY, most), (most, most)] {
+            for (gas, left) in [(maximum, LIMIT), (PLENTY, maximum), (maximum, maximum)] {
                 let tally = at_par(left);
                 let before = tally.used();
-                let seen = way.call(&mut transfer.host(PRICES, U256::ZERO, &tally), gas);
-                assert_eq!(seen.success, success, "{gas} {left} {way:?}");
+                let outcome = way.call(&mut transfer.host(PRICES, U256::ZERO, &tally), gas);
+                assert_eq!(outcome.success, success, "{gas} {left} {way:?}");
                 assert_eq!(tally.used() - before, counted, "{gas} {left} {way:?}");
             }
         }
@@ -300,9 +300,9 @@ fn price_is_capped_for_any_excess() {
     let base_fee = 2 * price(MAX_EXCESS);
     let paid = |excess: U256| {
         let tally = Arc::new(BlockTally::new(base_fee));
-        let seen = way.call(&mut transfer.host(PRICES, excess, &tally), PLENTY);
-        assert!(seen.success, "{excess}: {seen:?}");
-        seen.gas - WARM_CALL
+        let outcome = way.call(&mut transfer.host(PRICES, excess, &tally), PLENTY);
+        assert!(outcome.success, "{excess}: {outcome:?}");
+        outcome.gas - WARM_CALL
     };
     let highest = way.charge.div_ceil(2);
     assert_eq!(paid(U256::from(MAX_EXCESS)), highest);
@@ -341,10 +341,10 @@ fn calls_without_gas_do_not_affect_later_calls() {
                     Execute { observer: Arc::clone(&refusals) as _, ..transfer.execute(PRICES) };
                 let mut host = Host::in_block(execute, U256::from(excess), &tally);
                 host.blob_hashes = vec![BLOB];
-                let seen = host.see_after(before, way.address, CALL, &way.calldata, PLENTY);
+                let outcome = host.call_after(before, way.address, CALL, &way.calldata, PLENTY);
                 assert_eq!(tally.used(), way.charge, "{way:?}");
                 let refusals = refusals.0.lock().unwrap().clone();
-                (seen, refusals)
+                (outcome, refusals)
             };
             let (first, none) = see(vec![]);
             assert_eq!((first.success, first.gas), (true, WARM_CALL + rate.gas(way.charge)));
@@ -365,10 +365,10 @@ fn each_call_pays_price_of_its_state() {
     let excesses = [0, excess_at(7), excess_at(7), excess_at(2), 0, excess_at(1_000)];
     let tally = Arc::new(BlockTally::new(BASE_FEE));
     let mut host = transfer.host(PRICES, U256::ZERO, &tally);
-    let seen = host.see_at_each(&excesses.map(U256::from), CALL, &way.calldata, PLENTY);
-    for (excess, seen) in excesses.into_iter().zip(&seen) {
+    let outcome = host.call_at_each(&excesses.map(U256::from), CALL, &way.calldata, PLENTY);
+    for (excess, outcome) in excesses.into_iter().zip(&outcome) {
         let rate = Rate { price: price(excess), base_fee: BASE_FEE };
-        let paid = (seen.success, seen.gas);
+        let paid = (outcome.success, outcome.gas);
         assert_eq!(paid, (true, WARM_CALL + rate.gas(way.charge)), "{excess}");
     }
     assert_eq!(tally.used(), excesses.len() as u64 * way.charge);

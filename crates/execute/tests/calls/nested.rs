@@ -84,19 +84,19 @@ fn nested_block_is_valid_only_under_nested_revision() {
     let block = build(&l2(), vec![execute(0, &l3, CALL_GAS)]);
     assert_eq!(successes(&block.block), [true]);
     let mut host = Host::new(l1());
-    let seen = host.see(CALL, &nested(&block), PLENTY);
-    assert!(seen.success);
-    let result = StatelessResult::decode(&seen.returned).unwrap();
+    let outcome = host.call(CALL, &nested(&block), PLENTY);
+    assert!(outcome.success);
+    let result = StatelessResult::decode(&outcome.returned).unwrap();
     assert_eq!(result.schema, SchemaId::new(0x1202));
     // Without EXECUTE the call goes to an empty account and uses other gas.
     let plain = block.input().unwrap();
-    assert!(!host.see(CALL, &plain, PLENTY).success);
+    assert!(!host.call(CALL, &plain, PLENTY).success);
     // A plain block is accepted, and also under the other revision, since it does not call EXECUTE.
     let transfers = build(&l2(), vec![transfer(0, 25_000)]);
     for (input, revision) in [(transfers.input().unwrap(), 0x01), (nested(&transfers), 0x02)] {
-        let seen = host.see(CALL, &input, PLENTY);
-        assert!(seen.success);
-        assert_eq!(seen.returned[StatelessResult::SCHEMA..], [revision, 0x12]);
+        let outcome = host.call(CALL, &input, PLENTY);
+        assert!(outcome.success);
+        assert_eq!(outcome.returned[StatelessResult::SCHEMA..], [revision, 0x12]);
     }
     // An L1 without the dialect refuses the revision.
     let refused = Execute::default().run(&nested(&block), PLENTY);
@@ -116,12 +116,12 @@ fn changed_inner_block_invalidates_outer_block() {
     // An invalid inner block fails its call, which is a valid transaction that failed.
     assert_eq!(successes(&block.block), [true, false]);
     let mut host = Host::new(l1());
-    assert!(host.see(CALL, &nested(&block), PLENTY).success);
+    assert!(host.call(CALL, &nested(&block), PLENTY).success);
     // With one byte of the inner block changed, the outer block has another hash and is refused.
     let mut changed = nested(&block);
     let at = changed.windows(l3.len()).position(|window| window == l3).unwrap();
     changed[at + l3.len() - 1] ^= 1;
-    assert!(!host.see(CALL, &changed, PLENTY).success);
+    assert!(!host.call(CALL, &changed, PLENTY).success);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn inner_execute_supports_neither_nesting_nor_batches() {
     let calls = (0..).zip(&calls).map(|(nonce, input)| execute(nonce, input, CALL_GAS)).collect();
     let block = build(&l2(), calls);
     assert_eq!(successes(&block.block), [false, false, true]);
-    assert!(Host::new(l1()).see(CALL, &nested(&block), PLENTY).success);
+    assert!(Host::new(l1()).call(CALL, &nested(&block), PLENTY).success);
     // A batch cannot be encoded under this revision.
     let mut batch = block.input().unwrap();
     batch[1] = 0xba;
@@ -166,10 +166,10 @@ fn nested_calls_never_exceed_paid_work() {
             let gas = 300_000 + random.in_range(0..3_000_000) as u64;
             transactions.push(execute(nonce, &input, gas));
             let call = PrecompileCall::from(&input);
-            let (answer, taken) = inner.answer_counted(&ExecutionSpecs, call, gas - 21_000);
+            let (answer, deducted) = inner.answer_counted(&ExecutionSpecs, call, gas - 21_000);
             // Failed calls did work for the gas that they were shown to hold.
             failed |= answer.is_err();
-            work += taken;
+            work += deducted;
         }
         let block = build(&l2(), transactions);
         let calldata = nested(&block);
@@ -193,9 +193,9 @@ fn gas_of_nested_calls_covers_no_other_work() {
     let valid = L2::new(ProtocolFork::Osaka).calldata(12);
     let mut invalid = valid.clone();
     *invalid.last_mut().unwrap() ^= 1;
-    let taken = inner.run(&valid, u64::MAX).unwrap().gas;
+    let charge = inner.run(&valid, u64::MAX).unwrap().gas;
     let mut owing = 0;
-    for (input, nested_gas) in [(&valid, Some(taken)), (&invalid, None)] {
+    for (input, nested_gas) in [(&valid, Some(charge)), (&invalid, None)] {
         for times in [0, 1, 100, 400, 1_600] {
             let alone = nested(&build(&l2(), vec![hash(0, times)]));
             let hashing = l1.run_as(&*dialect, &alone, u64::MAX, |_| {}).unwrap().work.spent;

@@ -1,7 +1,7 @@
 //! Work that neither the gas of a block nor the bytes of its witness pay for is charged separately.
 
 use crate::support::{
-    host::{CALL, Host, Seen, WARM_CALL},
+    host::{CALL, CallResult, Host, WARM_CALL},
     l2::{CHAIN_ID, L2, call},
 };
 use alloy_genesis::GenesisAccount;
@@ -396,10 +396,11 @@ fn unpaid_work_counts_all_call_gas_on_market() {
     ] {
         // At a base fee equal to the price, a unit of gas buys a unit.
         let tally = Arc::new(BlockTally::new(1));
-        let seen = Host::in_block(execute.clone(), U256::ZERO, &tally).see(CALL, &calldata, gas);
-        assert_eq!((seen.success, tally.used()), (success, counted), "{gas}");
-        let all = Seen { success: false, returned: vec![], gas: WARM_CALL + gas };
-        assert_eq!(seen == all, !success, "a failed call consumes all gas: {seen:?}");
+        let outcome =
+            Host::in_block(execute.clone(), U256::ZERO, &tally).call(CALL, &calldata, gas);
+        assert_eq!((outcome.success, tally.used()), (success, counted), "{gas}");
+        let all = CallResult { success: false, returned: vec![], gas: WARM_CALL + gas };
+        assert_eq!(outcome == all, !success, "a failed call consumes all gas: {outcome:?}");
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) const CALL: How = How::Call { value: 0 };
 
 /// Result of a call, as the contract sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct CallResult {
     pub(crate) success: bool,
     pub(crate) returned: Vec<u8>,
     /// Gas that the call instruction took, its own price included.
@@ -179,63 +179,69 @@ impl Host {
     }
 
     /// Returns the result of an EXECUTE call in this way with this gas, as a contract sees it.
-    pub(crate) fn see(&mut self, how: How, calldata: &[u8], gas: u64) -> Seen {
-        self.see_at(EXECUTE_ADDRESS, how, calldata, gas)
+    pub(crate) fn call(&mut self, how: How, calldata: &[u8], gas: u64) -> CallResult {
+        self.call_at(EXECUTE_ADDRESS, how, calldata, gas)
     }
 
     /// Returns the result of a call to any address.
-    pub(crate) fn see_at(&mut self, callee: Address, how: How, calldata: &[u8], gas: u64) -> Seen {
-        self.see_after(vec![], callee, how, calldata, gas)
+    pub(crate) fn call_at(
+        &mut self,
+        callee: Address,
+        how: How,
+        calldata: &[u8],
+        gas: u64,
+    ) -> CallResult {
+        self.call_after(vec![], callee, how, calldata, gas)
     }
 
     /// Returns the result of a call after the contract has run `code`, which must leave its memory
     /// unchanged.
-    pub(crate) fn see_after(
+    pub(crate) fn call_after(
         &mut self,
         mut code: Vec<u8>,
         callee: Address,
         how: How,
         calldata: &[u8],
         gas: u64,
-    ) -> Seen {
+    ) -> CallResult {
         code.extend(caller_code(callee, how, gas));
         self.put_code(CALLER, code);
-        seen_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
+        result_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
     }
 
     /// Returns the results of calls in one EVM, where each call sees the next of these excesses in
     /// the state.
-    pub(crate) fn see_at_each(
+    pub(crate) fn call_at_each(
         &mut self,
         excesses: &[U256],
         how: How,
         calldata: &[u8],
         gas: u64,
-    ) -> Vec<Seen> {
+    ) -> Vec<CallResult> {
         self.put_code(CALLER, caller_code(EXECUTE_ADDRESS, how, gas));
         let mut evm = self.evm();
-        let mut see = |excess: &U256| {
+        let mut call = |excess: &U256| {
             let stored = evm.db_mut().insert_account_storage(MARKET_ADDRESS, U256::ZERO, *excess);
             stored.expect("nothing is read for it");
             let transaction = self.transaction(TxKind::Call(CALLER), calldata, PLENTY);
-            seen_of(how, &evm.transact(transaction).expect("EXECUTE never aborts the EVM").result)
+            result_of(how, &evm.transact(transaction).expect("EXECUTE never aborts the EVM").result)
         };
-        excesses.iter().map(&mut see).collect()
+        excesses.iter().map(&mut call).collect()
     }
 }
 
 /// Decodes the result that a contract with [`caller_code`] returned.
-fn seen_of(how: How, result: &ExecutionResult) -> Seen {
+fn result_of(how: How, result: &ExecutionResult) -> CallResult {
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
         panic!("the caller continues after any outcome of EXECUTE: {result:?}");
     };
-    seen(how, output)
+    call_result(how, output)
 }
 
 /// Reads what [`caller_code`] returns.
-pub(crate) fn seen(how: How, output: &[u8]) -> Seen {
+pub(crate) fn call_result(how: How, output: &[u8]) -> CallResult {
     let word = |at: usize| U256::from_be_slice(&output[at..at + 32]);
-    Seen {
+    CallResult {
         success: word(0) == U256::ONE,
         gas: word(32).to::<u64>() - around(how),
         returned: output[64..].to_vec(),

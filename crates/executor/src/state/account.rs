@@ -121,13 +121,13 @@ impl<B: NodeBytes> AccountState<B> {
     }
 
     /// Returns the real code hash for the one that the EVM sees.
-    pub(super) fn true_code_hash(&self, seen: B256) -> B256 {
-        if seen == ZERO_CODE_HASH {
+    pub(super) fn true_code_hash(&self, hash: B256) -> B256 {
+        if hash == ZERO_CODE_HASH {
             B256::ZERO
-        } else if seen.is_zero() {
+        } else if hash.is_zero() {
             KECCAK256_EMPTY
         } else {
-            seen
+            hash
         }
     }
 

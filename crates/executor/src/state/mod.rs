@@ -335,8 +335,8 @@ impl<S: StateSource> Database for BlockState<'_, S> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
         let id = self.account_id(address)?;
-        let seen = self.accounts[id].seen_by_evm();
-        Ok(seen.map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
+        let account = self.accounts[id].seen_by_evm();
+        Ok(account.map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {

@@ -167,8 +167,8 @@ fn failures(parent: &State, block: &Block) -> Result<Vec<Failure>, ForgeError> {
     let mut state = parent.open();
     let mut replay = Replay::new(parent, &mut state, block, NoOpInspector)?;
     for failure in &mut all {
-        let seen = replay.inspect(|_, _, _, done| Ok::<_, ForgeError>(why(&done.result)))?;
-        *failure = seen.unwrap_or_default();
+        let reason = replay.inspect(|_, _, _, done| Ok::<_, ForgeError>(why(&done.result)))?;
+        *failure = reason.unwrap_or_default();
     }
     Ok(all)
 }

@@ -97,7 +97,7 @@ impl TxMinimum {
     fn of(transaction: &Transaction, before: WitnessSize, now: WitnessSize) -> Self {
         let bytes = own_bytes(transaction);
         Self {
-            bytes: bytes + now.least.saturating_sub(before.least),
+            bytes: bytes + now.minimum.saturating_sub(before.minimum),
             expanded: bytes + now.expanded.saturating_sub(before.expanded),
             gas: transaction.gas_limit(),
         }
@@ -228,7 +228,7 @@ impl<'c> InputBudget<'c> {
         let is_alone = load.transactions == 1;
         // The lower bound rejects the transaction permanently; the upper bound rejects it for this
         // block only.
-        let min_bytes = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
+        let min_bytes = if is_alone { own.bytes.max(size.minimum + load.bytes) } else { own.bytes };
         let invalid = |reason| Invalid::Transaction { index, reason };
         if let Some(max) = self.limits.bytes {
             let reason =
@@ -236,7 +236,7 @@ impl<'c> InputBudget<'c> {
             if min_bytes > max {
                 return Some(Rejection::TooLarge(reason(min_bytes)));
             }
-            let likely = size.most + load.bytes + behind(load);
+            let likely = size.maximum + load.bytes + behind(load);
             if !is_alone && likely > max {
                 return Some(Rejection::BlockFull(reason(likely)));
             }
@@ -398,7 +398,7 @@ impl BlockBudget for InputBudget<'_> {
 
     fn used(&self, size: WitnessSize) -> InputUse {
         let load = self.load.get();
-        let bytes = size.most + load.bytes + behind(load);
+        let bytes = size.maximum + load.bytes + behind(load);
         InputUse { bytes, gas: self.likely_gas(&size, load) }
     }
 }

@@ -151,9 +151,9 @@ fn follow(shared: &Shared, at: usize, url: &str, client: &Client) -> Result<()> 
             shared.add(&item)?;
         }
         match look_once(client) {
-            Ok(shown) => {
+            Ok(prefixes) => {
                 lost = 0;
-                for item in shown {
+                for item in prefixes {
                     shared.add(&item)?;
                 }
             }
@@ -167,13 +167,13 @@ fn follow(shared: &Shared, at: usize, url: &str, client: &Client) -> Result<()> 
 /// Returns the newest prefixes of a node, with all their transactions.
 fn look_once(client: &Client) -> Result<Vec<PrefixItem>> {
     let next = head(client)? + 1;
-    let mut shown = Vec::new();
+    let mut prefixes = Vec::new();
     for number in [next - 1, next] {
         let item: Option<PrefixItem> =
             client.request("rollup_prefix", (U64::from(number), U64::ZERO))?;
-        shown.extend(item);
+        prefixes.extend(item);
     }
-    Ok(shown)
+    Ok(prefixes)
 }
 
 /// Returns the raw block with this hash, from the first of the nodes that has it.

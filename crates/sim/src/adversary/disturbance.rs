@@ -63,8 +63,8 @@ impl Disturbance {
             12 => Self::Censor(1 + random.below(LONGEST_CENSORING)),
             13 => Self::Backdate(1 + random.below(LONGEST_LEAD)),
             _ => {
-                let most = *random_pick(random, &[12, 120, 600]);
-                Self::Jump(1 + random.below(most))
+                let maximum = *random_pick(random, &[12, 120, 600]);
+                Self::Jump(1 + random.below(maximum))
             }
         }
     }

@@ -146,10 +146,10 @@ fn attack(
             outcome = disturber.disturb();
             if reported.elapsed() > Duration::from_secs(60) {
                 reported = Instant::now();
-                let (shown, count) =
+                let (messages, count) =
                     (shared.book().all.len(), disturber.counts.values().sum::<u64>());
                 report.shown(format!(
-                    "{:.0} s: {count} disturbances, {shown} signed messages seen",
+                    "{:.0} s: {count} disturbances, {messages} signed messages seen",
                     begun.elapsed().as_secs_f64()
                 ));
             }

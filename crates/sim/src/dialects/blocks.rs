@@ -54,7 +54,7 @@ sol! {
 /// Returns the blocks of public networks. If the vectors are missing, returns none and reports it.
 pub(super) fn real() -> Result<Vec<Subject>> {
     let blocks = testkit::vectors::blocks("blocks", "real blocks in each dialect")?;
-    let wanted = blocks.into_iter().filter(|block| REAL.contains(&block.name.as_str()));
+    let selected = blocks.into_iter().filter(|block| REAL.contains(&block.name.as_str()));
     let subject = |block: testkit::vectors::Block| {
         let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a public network")?;
         let raw = RawBlock::decode(&block.bundle.block)?;
@@ -62,7 +62,7 @@ pub(super) fn real() -> Result<Vec<Subject>> {
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
         Ok(Subject { name: block.name.replace('_', " "), execute, input, draft: None })
     };
-    wanted.map(subject).collect()
+    selected.map(subject).collect()
 }
 
 /// Returns the blocks of an L2.

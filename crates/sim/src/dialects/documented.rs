@@ -23,8 +23,8 @@ pub(super) const AND: &str = ", ";
 pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
     let documented = rows(DOCUMENT);
     ensure!(!documented.is_empty(), "docs/dialects.md has no table of figures");
-    let shown = forms.iter().filter(|form| has_row(form));
-    let measured: BTreeSet<_> = shown.map(|form| form.cells().to_vec()).collect();
+    let with_row = forms.iter().filter(|form| has_row(form));
+    let measured: BTreeSet<_> = with_row.map(|form| form.cells().to_vec()).collect();
     let others: Vec<_> = measured.difference(&documented).map(|row| row.join(", ")).collect();
     ensure!(others.is_empty(), "not as in docs/dialects.md: {}", others.join("; "));
     let unmeasured: Vec<_> = documented.difference(&measured).map(|row| row.join(", ")).collect();
@@ -53,9 +53,9 @@ fn surplus_of_drake(forms: &[Form]) -> Option<String> {
         Some((drake.bytes.checked_sub(specs.bytes)?, drake.gas.checked_sub(specs.gas)?))
     });
     let (bytes, gas): (Vec<_>, Vec<_>) = pairs.unzip();
-    let (least, most) = (bytes.iter().min()?, bytes.iter().max()?);
+    let (minimum, maximum) = (bytes.iter().min()?, bytes.iter().max()?);
     let gas = grouped(*gas.iter().max()?);
-    Some(format!("{least} to {most} bytes and at most {gas} gas more than `specs`"))
+    Some(format!("{minimum} to {maximum} bytes and at most {gas} gas more than `specs`"))
 }
 
 /// Returns the rows of the table without the time, one per dialect.

@@ -247,9 +247,10 @@ fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> 
         true => (&call.blobs[..], &[][..]),
         false => (&[][..], &call.blobs[..]),
     };
-    let held = Blobs::default();
-    let blob_hashes = blobs.iter().map(|blob| held.keep(blob)).collect::<Result<Vec<B256>, _>>()?;
-    let source: Arc<dyn BlobSource> = Arc::new(held);
+    let store = Blobs::default();
+    let blob_hashes =
+        blobs.iter().map(|blob| store.keep(blob)).collect::<Result<Vec<B256>, _>>()?;
+    let source: Arc<dyn BlobSource> = Arc::new(store);
     let execute = Dialects::usual(&[dialect]).of(subject.execute.clone(), &source);
     let own = match in_transaction {
         true => carrier::dialect_in(carrier::around(&call)),

@@ -370,17 +370,17 @@ impl PopulatedRollup {
     fn execute_ms(&self, blocks: &[Arc<Block>]) -> Result<[f64; 2]> {
         let apart = blocks.iter().map(|block| self.input(from_ref(block)));
         let ways = [vec![self.input(blocks)?], apart.collect::<Result<Vec<_>>>()?];
-        let mut least = [f64::INFINITY; 2];
+        let mut minimum = [f64::INFINITY; 2];
         for _ in 0..ROUNDS {
-            for (inputs, least) in ways.iter().zip(&mut least) {
+            for (inputs, minimum) in ways.iter().zip(&mut minimum) {
                 let begun = Instant::now();
                 for input in inputs {
                     self.execute.run(input, u64::MAX)?;
                 }
-                *least = least.min(begun.elapsed().as_secs_f64() * 1e3);
+                *minimum = minimum.min(begun.elapsed().as_secs_f64() * 1e3);
             }
         }
-        Ok(least)
+        Ok(minimum)
     }
 
     /// Returns this input for these blocks with the charges of EXECUTE.

@@ -199,18 +199,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let leader = pair.leader(None)?;
     let payers = payers(&rollup, &pair.nodes[leader], PAYERS)?;
     let mut random = Random::new(seed);
-    let (mut shown, mut gaps, mut without) = (AllShown::new(), Vec::new(), 0);
+    let (mut prefixes, mut gaps, mut without) = (AllShown::new(), Vec::new(), 0);
     let (mut nonces, mut resumed) = (vec![0; PAYERS], Resumed::new());
     let mut remaining = Remaining { kills, pauses, faults };
     while remaining.all() > 0 {
         let leader = pair.leader(None)?;
-        let before = shown.len();
+        let before = prefixes.len();
         let life = Duration::from_millis(1 + random.below(LONGEST_LIFE));
-        watch(&pair, &payers, &mut nonces, &mut shown, |_| {
+        watch(&pair, &payers, &mut nonces, &mut prefixes, |_| {
             sleep(life);
             Ok(())
         })?;
-        without += u64::from(shown.len() == before);
+        without += u64::from(prefixes.len() == before);
         let event = remaining.next(&mut random);
         let pause = Duration::from_millis(1 + random.below(LONGEST_PAUSE));
         if let Event::Member(fault) = event {
@@ -227,7 +227,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             pair.nodes[leader].pause()?;
         }
         let ended = Instant::now();
-        watch(&pair, &payers, &mut nonces, &mut shown, |newest| match event {
+        watch(&pair, &payers, &mut nonces, &mut prefixes, |newest| match event {
             Event::Member(fault) => {
                 let took = suffer(&mut cluster, fault, leader, pause, newest, &mut random);
                 let took = took.wrap_err_with(|| {
@@ -260,19 +260,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             ensure!(status.is_none(), "a node has exited: {status:?}");
         }
         if remaining.all().is_multiple_of(10) {
-            report.shown(format!("{} left, {} prefixes seen", remaining.all(), shown.len()));
+            report.shown(format!("{} left, {} prefixes seen", remaining.all(), prefixes.len()));
         }
     }
     let leader = pair.leader(None)?;
     let client = pair.nodes[leader].client();
-    until_all_safe(client, &shown)?;
-    let pairs = conflicts(&shown)?;
-    let transactions = require_kept(client, &shown)?;
+    until_all_safe(client, &prefixes)?;
+    let pairs = conflicts(&prefixes)?;
+    let transactions = require_kept(client, &prefixes)?;
     report.shown(format!(
         "{kills} kills (SIGKILL), {pauses} pauses (SIGSTOP), {faults} faults of etcd, {} prefixes seen, {pairs} pairs \
          for one parent compared, 0 in conflict; {transactions} preconfirmed transactions, all in their blocks; \
          {without} times no prefix before",
-        shown.len()
+        prefixes.len()
     ));
     print_times(report, "a kill", gaps);
     for (fault, times) in resumed {
@@ -287,7 +287,7 @@ fn print_times(report: &mut Report, what: &str, mut times: Vec<Duration>) {
     if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
         let (median, longest) = (median.as_millis(), longest.as_millis());
         report.shown(format!(
-            "from {what} to the next prefix: {median} ms at the median, {longest} ms at most"
+            "from {what} to the next prefix: {median} ms at the median, {longest} ms at maximum"
         ));
     }
 }
@@ -325,11 +325,11 @@ fn watch(
     pair: &Pair<'_>,
     payers: &[Key],
     nonces: &mut [u64],
-    shown: &mut AllShown,
+    prefixes: &mut AllShown,
     action: impl FnOnce(&Mutex<Option<Instant>>) -> Result<()>,
 ) -> Result<()> {
     let (done, newest) = (AtomicBool::new(false), Mutex::new(None));
-    let all = Mutex::new(std::mem::take(shown));
+    let all = Mutex::new(std::mem::take(prefixes));
     let poisoned = |_| eyre!("a thread has panicked");
     thread::scope(|scope| {
         for node in &pair.nodes {
@@ -337,12 +337,12 @@ fn watch(
             let (all, newest, done) = (&all, &newest, &done);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
-                    let mut seen = AllShown::new();
+                    let mut found = AllShown::new();
                     // A node that is killed or suspended does not respond.
-                    let _ = look_once(&client, &mut seen);
+                    let _ = look_once(&client, &mut found);
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                     let before = all.len();
-                    all.extend(seen);
+                    all.extend(found);
                     if all.len() > before {
                         *newest.lock().unwrap_or_else(PoisonError::into_inner) =
                             Some(Instant::now());
@@ -366,7 +366,7 @@ fn watch(
         done.store(true, Ordering::Relaxed);
         outcome
     })?;
-    *shown = all.into_inner().map_err(poisoned)?;
+    *prefixes = all.into_inner().map_err(poisoned)?;
     Ok(())
 }
 

@@ -149,13 +149,13 @@ fn measure(
             for _ in 0..times {
                 drop(input.run());
             }
-            let taken = timer.nanoseconds() / times as f64;
-            (taken, f64::midpoint(before, yardstick.slowness()))
+            let time = timer.nanoseconds() / times as f64;
+            (time, f64::midpoint(before, yardstick.slowness()))
         });
         let rounds: Vec<_> = rounds.collect();
         let ratios =
-            || rounds.iter().map(|(taken, slower)| taken / slower / gas as f64 / NANOSECONDS);
-        row.ms.push(quantile(rounds.iter().map(|(taken, slower)| taken / slower), 0.5) / 1e6);
+            || rounds.iter().map(|(time, slower)| time / slower / gas as f64 / NANOSECONDS);
+        row.ms.push(quantile(rounds.iter().map(|(time, slower)| time / slower), 0.5) / 1e6);
         row.slowness = row.slowness.max(quantile(rounds.iter().map(|(_, slower)| *slower), 0.5));
         let ratio = quantile(ratios(), 0.5);
         if ratio > row.ratio {

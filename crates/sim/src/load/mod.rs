@@ -260,19 +260,19 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         bound.shown()
     ));
     let follower = rollup.follower_of(&sequencer)?;
-    let (pending, seen) = thread::scope(|scope| {
+    let (pending, polled) = thread::scope(|scope| {
         let looks =
             [&sequencer, &follower].map(|node| scope.spawn(|| heads(node.client().url(), &done)));
         let probes = scope.spawn(|| probe_pending(sequencer.client().url(), &probe, &done));
         let settled = until_settled(&sequencer, &payers, TRANSFERS);
         done.store(true, Ordering::Relaxed);
         let pending = probes.join().map_err(|_| eyre!("the probes have panicked"))?;
-        let mut seen = Vec::new();
+        let mut polled = Vec::new();
         for look in looks {
-            seen.push(look.join().map_err(|_| eyre!("the poll of a head has panicked"))??);
+            polled.push(look.join().map_err(|_| eyre!("the poll of a head has panicked"))??);
         }
         settled?;
-        eyre::Ok((pending?, seen))
+        eyre::Ok((pending?, polled))
     })?;
     let took = begun.elapsed().as_secs_f64();
     report.shown("all transfers are on L1".to_owned());
@@ -281,7 +281,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let (count, gas) = blocks(sequencer.client(), first + 1, last)?;
     let transfers = PAYERS as u64 * TRANSFERS;
     ensure!(count >= transfers, "{count} transactions in the blocks, {transfers} were sent");
-    let lags = lags(&seen);
+    let lags = lags(&polled);
     let l1_gas = advances(rollup.l1.client(), rollup.deployment.rollup, l1_before + 1)?;
 
     let (_, all_gas) = blocks(sequencer.client(), 1, last)?;
@@ -406,8 +406,8 @@ fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
 
 /// Returns the milliseconds from each head of the first node to that of the second, without the
 /// heads at the first poll.
-fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
-    let [sequencer, follower] = seen else { return Vec::new() };
+fn lags(heads: &[Vec<(u64, Instant)>]) -> Vec<f64> {
+    let [sequencer, follower] = heads else { return Vec::new() };
     let lag = |(number, at): &(u64, Instant)| {
         let (_, then) = follower.iter().skip(1).find(|(other, _)| other >= number)?;
         Some(then.saturating_duration_since(*at).as_secs_f64() * 1e3)

@@ -161,8 +161,8 @@ fn measure(blobs: bool, full: bool, delay: u64, report: &mut Report) -> Result<R
     })?;
     // The first head is older than the measurement, and the second one may have waited for the
     // first transfer.
-    let seen = intervals.get(1..).unwrap_or_default();
-    let gaps = seen.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() * 1e3);
+    let measured = intervals.get(1..).unwrap_or_default();
+    let gaps = measured.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() * 1e3);
     let interval = Times::of(gaps.collect())?;
     let blocks = head(node)?;
     let mut gas = 0;

@@ -104,8 +104,8 @@ impl AllowanceChain {
     /// Fails if the chain does not include one of them, if a call fails, or if the buyers pay
     /// another price than that of the block.
     pub(crate) fn append(&mut self, block: &Block) -> Result<()> {
-        let mut offered = Vec::with_capacity(block.taken.len());
-        for (buyer, execute_gas) in &block.taken {
+        let mut offered = Vec::with_capacity(block.purchases.len());
+        for (buyer, execute_gas) in &block.purchases {
             offered.push(self.transaction(*buyer as usize, *execute_gas, block.rate.price)?);
         }
         let before = self.funds()?;

@@ -65,7 +65,7 @@ impl Payment {
 pub(crate) struct Block {
     pub(crate) rate: Rate,
     /// Buyer and EXECUTE gas of each transaction.
-    pub(crate) taken: Vec<(u64, u64)>,
+    pub(crate) purchases: Vec<(u64, u64)>,
     /// EXECUTE gas of all transactions.
     pub(crate) used: u64,
     /// The same, converted to L1 gas.
@@ -77,7 +77,7 @@ pub(crate) struct Block {
 
 impl Block {
     pub(crate) const fn new(rate: Rate, payment: Payment) -> Self {
-        Self { rate, taken: Vec::new(), used: 0, gas: 0, largest: 0, payment }
+        Self { rate, purchases: Vec::new(), used: 0, gas: 0, largest: 0, payment }
     }
 
     /// Returns the EXECUTE gas available to one more transaction.
@@ -99,7 +99,7 @@ impl Block {
     /// Adds a transaction with this EXECUTE gas, and returns its L1 gas.
     pub(crate) fn take(&mut self, buyer: u64, execute_gas: u64) -> u64 {
         let gas = self.rate.gas(execute_gas);
-        self.taken.push((buyer, execute_gas));
+        self.purchases.push((buyer, execute_gas));
         self.used += execute_gas;
         self.gas += gas;
         self.largest = self.largest.max(gas);

@@ -105,20 +105,20 @@ impl Rollup {
         decided
     }
 
-    /// Removes up to `most` transfers, oldest first, and returns their number.
-    fn pop(&mut self, most: u64) -> u64 {
-        let mut taken = 0;
-        while taken < most
+    /// Removes up to `limit` transfers, oldest first, and returns their number.
+    fn pop(&mut self, limit: u64) -> u64 {
+        let mut removed = 0;
+        while removed < limit
             && let Some(oldest) = self.waiting.front_mut()
         {
-            let part = oldest.transfers.min(most - taken);
-            taken += part;
+            let part = oldest.transfers.min(limit - removed);
+            removed += part;
             oldest.transfers -= part;
             if oldest.transfers == 0 {
                 self.waiting.pop_front();
             }
         }
-        taken
+        removed
     }
 }
 
@@ -214,10 +214,10 @@ pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> Result<Hist
 /// Fills a block before anyone else, if the remaining budget pays for all of it.
 fn attack(block: &mut Block, attacker: u64, history: &mut History) {
     let filled = block.clone().filled(attacker);
-    let asked = filled.cost();
-    if history.spent + asked <= BUDGET {
+    let cost = filled.cost();
+    if history.spent + cost <= BUDGET {
         *block = filled;
-        history.spent += asked;
+        history.spent += cost;
         history.filled += 1;
     }
 }

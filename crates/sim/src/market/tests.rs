@@ -59,8 +59,8 @@ fn measured(gas: &str) -> Vec<Vec<String>> {
 fn benchmarked(gas: &str) -> u64 {
     let words = gas.split_whitespace().collect::<Vec<_>>().join(" ");
     let (said, _) = words.split_once(" times what it pays for, and all others").unwrap();
-    let most = said.rsplit(' ').next().unwrap();
-    (most.parse::<f64>().unwrap() * 100.0).round() as u64
+    let maximum = said.rsplit(' ').next().unwrap();
+    (maximum.parse::<f64>().unwrap() * 100.0).round() as u64
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn worlds_conserve_demand_within_limits_and_budget() {
 fn held_base_fee_keeps_price_at_target() {
     for demand in Demand::ALL {
         let history = run(10, demand, Payment::Held).unwrap();
-        let most = BASE_FEE * (L1_LIMIT / TARGET) * 9 / 8;
-        assert!(history.prices.iter().all(|wei| *wei <= most), "{demand:?}");
+        let maximum = BASE_FEE * (L1_LIMIT / TARGET) * 9 / 8;
+        assert!(history.prices.iter().all(|wei| *wei <= maximum), "{demand:?}");
     }
 }
 

@@ -97,13 +97,13 @@ pub(crate) fn limits() -> Value {
             executed.max(TRANSACTION + floor * bytes) <= TRANSACTION_CAP
         };
         let longest = |gas_limit: u64| {
-            let (mut least, mut most) = (0, TRANSACTION_CAP);
-            while least < most {
-                let middle = (least + most).div_ceil(2);
-                (least, most) =
-                    if fits(gas_limit, middle) { (middle, most) } else { (least, middle - 1) };
+            let (mut low, mut high) = (0, TRANSACTION_CAP);
+            while low < high {
+                let middle = (low + high).div_ceil(2);
+                (low, high) =
+                    if fits(gas_limit, middle) { (middle, high) } else { (low, middle - 1) };
             }
-            least
+            low
         };
         let by_limit = GAS_LIMITS.map(|limit| (limit.to_string(), longest(limit).into()));
         let floor = (TRANSACTION_CAP - TRANSACTION) / floor;

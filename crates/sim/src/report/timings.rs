@@ -69,8 +69,8 @@ fn node_time(data: &Data) -> Result<String> {
     for length in LENGTHS {
         let Some(row) = input(data, &format!("surplus nodes of {length} bytes")) else { continue };
         let nodes = (row.bytes - empty.bytes) / f64::from(length + OFFSET);
-        let (taken, paid) = (row.ms - empty.ms, row.gas - empty.gas);
-        for (series, ns) in [taken * 1e6, paid * NANOSECONDS].into_iter().enumerate() {
+        let (ms, gas) = (row.ms - empty.ms, row.gas - empty.gas);
+        for (series, ns) in [ms * 1e6, gas * NANOSECONDS].into_iter().enumerate() {
             dots.push(Dot { x: f64::from(length), y: ns / nodes, series });
         }
     }

@@ -149,14 +149,14 @@ impl Crossing {
             let open =
                 self.outgoing(l2)?.into_iter().filter(|message| !claimed.contains(&message.index));
             let units: U256 = open.map(|message| message.units).sum();
-            let (held, owed) = self.token.escrow(rollup.l1.client())?;
-            found = (held, owed, self.token.supply(l2)? + units);
+            let (escrow, owed) = self.token.escrow(rollup.l1.client())?;
+            found = (escrow, owed, self.token.supply(l2)? + units);
             Ok(found.0 == found.1 && found.1 == found.2)
         });
         covered.map_err(|error| {
-            let (held, owed, there) = found;
+            let (escrow, owed, there) = found;
             error.wrap_err(format!(
-                "{held} units held, {owed} owed, {there} on the L2 or not yet claimed"
+                "{escrow} units held, {owed} owed, {there} on the L2 or not yet claimed"
             ))
         })
     }

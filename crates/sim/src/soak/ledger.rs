@@ -76,8 +76,8 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
             let hash = keccak256(&raw);
             // The node may accept the transaction although its response is lost.
             sent.push(Sent { hash, withdraws, acknowledged: false, included: false });
-            let told: B256 = client.request("eth_sendRawTransaction", (raw,))?;
-            ensure!(told == hash, "{hash} was acknowledged as {told}");
+            let response: B256 = client.request("eth_sendRawTransaction", (raw,))?;
+            ensure!(response == hash, "{hash} was acknowledged as {response}");
             if let Some(last) = sent.last_mut() {
                 last.acknowledged = true;
             }
@@ -111,8 +111,9 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn add(&mut self, sent: Vec<Sent>) {
-        let (told, doubtful): (Vec<_>, Vec<_>) = sent.into_iter().partition(|tx| tx.acknowledged);
-        self.all.extend(told);
+        let (acknowledged, doubtful): (Vec<_>, Vec<_>) =
+            sent.into_iter().partition(|tx| tx.acknowledged);
+        self.all.extend(acknowledged);
         self.doubtful.extend(doubtful);
     }
 

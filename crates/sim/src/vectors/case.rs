@@ -102,12 +102,12 @@ impl Case {
         let l1 = ChainSpec::scheduled(0, forks.first, &forks.timestamps((0, 0), None)?);
         let execute = Execute { gas: schedule.into(), ..Execute::following(l1) };
 
-        let held = Blobs::default();
+        let store = Blobs::default();
         for blob in &self.blobs {
-            let (got, expected) = (blob.versioned_hash, held.keep(&blob.whole())?);
+            let (got, expected) = (blob.versioned_hash, store.keep(&blob.whole())?);
             ensure!(got == expected, "versioned hash {got}, expected {expected}");
         }
-        let source: Arc<dyn BlobSource> = Arc::new(held);
+        let source: Arc<dyn BlobSource> = Arc::new(store);
         let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.pop();
         let mut own = own.ok_or_eyre("a dialect")?;
         if let Some(transaction) = &self.transaction {

@@ -50,10 +50,10 @@ fn blobs_beyond_the_target_stay_in_excess() {
 fn excess_ignores_target_below_reserve_price() {
     // A blob of 2^17 gas at one wei costs as much as 2^13 gas at 16 wei.
     let params = BlobParams::osaka();
-    let (target, most) = (params.target_blob_gas_per_block(), params.max_blob_gas_per_block());
+    let (target, maximum) = (params.target_blob_gas_per_block(), params.max_blob_gas_per_block());
     let at = |base_fee, excess, used| after(ProtocolFork::Osaka, &params, [excess, used, base_fee]);
-    assert_eq!(at(16, BLOB, most), Ok(BLOB + most - target));
-    assert_eq!(at(17, BLOB, most), Ok(BLOB + most / 3));
+    assert_eq!(at(16, BLOB, maximum), Ok(BLOB + maximum - target));
+    assert_eq!(at(17, BLOB, maximum), Ok(BLOB + maximum / 3));
     assert_eq!(at(17, target, 0), Ok(target));
     assert_eq!(at(17, target, 3 * BLOB), Ok(target + BLOB));
     // Below the target there is no excess at any base fee.

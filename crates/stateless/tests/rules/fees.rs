@@ -52,10 +52,13 @@ fn next_base_fee_beyond_64_bits_is_refused() {
         let [min, max] = [0, u64::MAX].map(U256::from);
         Err(Invalid::HeaderRange { field: "base fee", got: U256::from(got), min, max })
     };
-    let most = u64::MAX;
-    assert_eq!(after(100, 50, most), Ok(most));
-    assert_eq!(after(100, 51, most), refused(u128::from(most) + u128::from(most) / 50 / 8));
-    assert_eq!(after(u64::MAX, u64::MAX / 2 + 1, most - 1), Ok(most));
+    let maximum = u64::MAX;
+    assert_eq!(after(100, 50, maximum), Ok(maximum));
+    assert_eq!(
+        after(100, 51, maximum),
+        refused(u128::from(maximum) + u128::from(maximum) / 50 / 8)
+    );
+    assert_eq!(after(u64::MAX, u64::MAX / 2 + 1, maximum - 1), Ok(maximum));
     // An invented parent may use more than its limit.
-    assert_eq!(after(2, u64::MAX, 8), refused(8 + u128::from(most) - 1));
+    assert_eq!(after(2, u64::MAX, 8), refused(8 + u128::from(maximum) - 1));
 }

@@ -68,7 +68,7 @@ fn base_fee_beyond_64_bits_yields_no_header() {
         request.payload.base_fee_per_gas = base_fee;
         header_of(&request, fork).map(|header| header.base_fee_per_gas)
     };
-    let most = U256::from(u64::MAX);
-    assert_eq!(of(most), Some(Some(u64::MAX)));
-    assert_eq!(of(most + U256::ONE), None);
+    let maximum = U256::from(u64::MAX);
+    assert_eq!(of(maximum), Some(Some(u64::MAX)));
+    assert_eq!(of(maximum + U256::ONE), None);
 }

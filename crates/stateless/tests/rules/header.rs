@@ -83,12 +83,12 @@ fn parent_number_and_timestamp_exclude_maximum() {
         let parent = Header { number, timestamp, ..parent() };
         changed_of(&parent, ProtocolFork::Osaka, |_| {})
     };
-    let most = u64::MAX - 1;
-    for (number, timestamp) in [(0, 0), (most, most)] {
+    let maximum = u64::MAX - 1;
+    for (number, timestamp) in [(0, 0), (maximum, maximum)] {
         assert_eq!(of(number, timestamp), Ok(()));
     }
-    assert_eq!(of(u64::MAX, 1), outside("parent number", u64::MAX, 0, most));
-    assert_eq!(of(1, u64::MAX), outside("parent timestamp", u64::MAX, 0, most));
+    assert_eq!(of(u64::MAX, 1), outside("parent number", u64::MAX, 0, maximum));
+    assert_eq!(of(1, u64::MAX), outside("parent timestamp", u64::MAX, 0, maximum));
 }
 
 #[test]
@@ -105,18 +105,18 @@ fn gas_limit_stays_within_parent_bounds() {
         changed_of(&parent, ProtocolFork::Osaka, |header| header.gas_limit = limit)
     };
     // The parent's limit, and the allowed range of the child's.
-    for (parent, least, most) in [
+    for (parent, minimum, maximum) in [
         (30_000_000, 30_000_000 - 29_295, 30_000_000 + 29_295),
         (10_240, 10_231, 10_249),
         (10_239, 10_231, 10_247),
         (5_002, 5_000, 5_005),
         (u64::MAX, u64::MAX - (1 << 54) + 2, u64::MAX),
     ] {
-        for limit in [least, parent, most] {
+        for limit in [minimum, parent, maximum] {
             assert_eq!(of(parent, limit), Ok(()), "{limit} after {parent}");
         }
-        for limit in [Some(least - 1), most.checked_add(1)].into_iter().flatten() {
-            assert_eq!(of(parent, limit), outside("gas limit", limit, least, most));
+        for limit in [Some(minimum - 1), maximum.checked_add(1)].into_iter().flatten() {
+            assert_eq!(of(parent, limit), outside("gas limit", limit, minimum, maximum));
         }
     }
     // A parent below the minimum has no child.
@@ -152,14 +152,15 @@ fn blob_gas_fields_follow_fork_rules() {
         (ProtocolFork::Bpo2, BlobParams::bpo2()),
     ] {
         let of = |change: &dyn Fn(&mut Header)| changed_of(&parent(), fork, change);
-        let most = params.max_blob_gas_per_block();
-        for used in [0, DATA_GAS_PER_BLOB, most] {
+        let maximum = params.max_blob_gas_per_block();
+        for used in [0, DATA_GAS_PER_BLOB, maximum] {
             assert_eq!(of(&|header| header.blob_gas_used = Some(used)), Ok(()), "{fork}");
         }
-        let beyond = most + DATA_GAS_PER_BLOB;
+        let beyond = maximum + DATA_GAS_PER_BLOB;
         let outcome = of(&|header| header.blob_gas_used = Some(beyond));
-        assert_eq!(outcome, outside("blob gas used", beyond, 0, most));
-        for (used, rest) in [(1, 1), (DATA_GAS_PER_BLOB + 2, 2), (most - 1, DATA_GAS_PER_BLOB - 1)]
+        assert_eq!(outcome, outside("blob gas used", beyond, 0, maximum));
+        for (used, rest) in
+            [(1, 1), (DATA_GAS_PER_BLOB + 2, 2), (maximum - 1, DATA_GAS_PER_BLOB - 1)]
         {
             let outcome = of(&|header| header.blob_gas_used = Some(used));
             assert_eq!(outcome, other("blob gas used modulo blob size", rest, 0));

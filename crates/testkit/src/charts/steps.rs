@@ -37,9 +37,9 @@ impl Steps {
     /// Returns the drawing as SVG.
     pub fn svg(&self) -> String {
         let height = ROW.mul_add(self.steps.len() as f64, TOP);
-        let (middle, beside) = (f64::midpoint(LEFT, RIGHT), RIGHT + 14.0);
+        let (middle, right) = (f64::midpoint(LEFT, RIGHT), RIGHT + 14.0);
         let mut svg = begin(WIDTH, height);
-        let _ = writeln!(svg, "<text x=\"{beside}\" y=\"18\">{}</text>", escaped(&self.title));
+        let _ = writeln!(svg, "<text x=\"{right}\" y=\"18\">{}</text>", escaped(&self.title));
         for (index, step) in self.steps.iter().enumerate() {
             let top = ROW.mul_add(index as f64, TOP);
             let colour = if step.condition.is_empty() { AXIS } else { COLOURS[0] };
@@ -48,7 +48,7 @@ impl Steps {
                 "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{BOX}\" fill=\"none\" \
                  stroke=\"{colour}\"/>\
                  <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
-                 <text x=\"{beside}\" y=\"{}\">{}</text>",
+                 <text x=\"{right}\" y=\"{}\">{}</text>",
                 RIGHT - LEFT,
                 top + 18.0,
                 escaped(&step.name),

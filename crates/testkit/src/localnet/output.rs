@@ -77,9 +77,9 @@ mod tests {
     /// Returns the exit code of a run that prints to `out` and owns a value, which must be dropped.
     fn left(out: &mut impl Write) -> Option<u8> {
         let started = Rc::new(());
-        let held = Rc::clone(&started);
+        let shared = Rc::clone(&started);
         let run = move || {
-            let _held = held;
+            let _shared = shared;
             must(put(out, format_args!("a line")));
         };
         let why = catch_unwind(AssertUnwindSafe(run)).err();

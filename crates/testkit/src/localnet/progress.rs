@@ -85,10 +85,10 @@ impl Lines {
     fn to(mut out: impl Write + Send + 'static, start: Instant, every: Duration) -> Self {
         let doing = Arc::new(Mutex::new(String::new()));
         let (alive, ended) = mpsc::channel::<()>();
-        let told = Arc::clone(&doing);
+        let current = Arc::clone(&doing);
         thread::spawn(move || {
             while ended.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let doing = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if !doing.is_empty() {
                     let line = format!("  {:>4} s  {doing} …\n", start.elapsed().as_secs());
                     // One write per line keeps lines intact. A closed reader is not an error.
@@ -178,8 +178,8 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(out.clone()));
         let progress = Progress::on_terminal(target, Instant::now());
         progress.begin("compiling");
-        let told = out.text();
-        assert!(told.contains("0s  compiling …"), "{told:?}");
+        let text = out.text();
+        assert!(text.contains("0s  compiling …"), "{text:?}");
         progress.beside(|| out.put("(a step)").unwrap());
         assert!(out.text().contains("<cleared>(a step)"), "{:?}", out.text());
         drop(progress);

@@ -30,8 +30,8 @@ pub fn folder() -> Result<Option<PathBuf>> {
         ensure!(folder.is_dir(), "{VARIABLE} is {}, which is not a folder", folder.display());
         return Ok(Some(folder));
     }
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    Ok(beside.is_dir().then_some(beside))
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    Ok(shared.is_dir().then_some(shared))
 }
 
 /// Returns the directory of a part of the vectors, or reports that `what` is skipped if it is

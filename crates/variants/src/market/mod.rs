@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn quote_recomputes_price_only_for_new_excess() {
         let (quote, computed) = (Quote::default(), Cell::new(0));
-        let asked = |excess| {
+        let quoted = |excess| {
             quote.at(excess, |excess| {
                 computed.set(computed.get() + 1);
                 price(excess)
@@ -150,7 +150,7 @@ mod tests {
         let excesses = [0, excess_at(7), MAX_EXCESS, 0];
         for (blocks, excess) in (1..).zip(excesses) {
             for _ in 0..100 {
-                assert_eq!(asked(excess), price(excess));
+                assert_eq!(quoted(excess), price(excess));
             }
             assert_eq!(computed.get(), blocks, "{excess}");
         }

@@ -100,19 +100,19 @@ fn sell(
     let excess = contract::excess(&mut input.internals.db_mut())
         .map_err(|error| InternalError::Executor(error.to_string()))?;
     let rate = Rate { price: quote.at(excess, price), base_fee: tally.base_fee() };
-    let (used, given) = (tally.used(), input.gas);
+    let (used, gas_limit) = (tally.used(), input.gas);
     // Rounded down, while charges are rounded up, so that no call gets work that it has not paid
     // for.
-    let bought = rate.execute_gas(given);
+    let bought = rate.execute_gas(gas_limit);
     let gas = bought.min(LIMIT.saturating_sub(used));
-    let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), gas);
+    let (outcome, deducted) = answer(execute, dialect, PrecompileCall::of(input), gas);
     // Counted even if the call fails: a revert undoes the state, but not the work.
-    tally.count(taken);
+    tally.count(deducted);
     match outcome {
         Ok(Answer { gas, output }) => Ok(Answer { gas: rate.gas(gas), output }),
         // A lack of gas takes precedence over the block's limit.
         Err(ExecuteError::OutOfGas { reserve, .. }) if bought < reserve => {
-            Err(ExecuteError::OutOfGas { got: given, reserve: rate.gas(reserve) })
+            Err(ExecuteError::OutOfGas { got: gas_limit, reserve: rate.gas(reserve) })
         }
         Err(ExecuteError::OutOfGas { reserve, .. }) => {
             Err(BeyondLimit { got: used.saturating_add(reserve), limit: LIMIT }.into())
@@ -135,8 +135,8 @@ fn draw(
 ) -> Result<Answer, ExecuteError> {
     // A revert does not undo what the tally counts within a transaction.
     let left = allowance.saturating_sub(tally.used().saturating_sub(tally.settled()));
-    let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), left);
-    tally.count(taken);
+    let (outcome, deducted) = answer(execute, dialect, PrecompileCall::of(input), left);
+    tally.count(deducted);
     match outcome {
         Ok(answer) => Ok(Answer { gas: 0, ..answer }),
         Err(ExecuteError::OutOfGas { reserve, .. }) => {

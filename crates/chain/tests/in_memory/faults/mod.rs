@@ -289,8 +289,8 @@ fn pruning_returns_store_errors() {
         (1..36).map(|number| *failing.block(number).transactions[0].hash()).collect();
     let last = *failing.chain.head().transactions[0].hash();
     let count = failing.at_each_operation("forget_bodies", |chain| {
-        let gone = chain.forget_bodies(5)?;
-        is(gone, &hashes);
+        let forgotten = chain.forget_bodies(5)?;
+        is(forgotten, &hashes);
         Ok(())
     });
     assert!(count > 36, "{count}");

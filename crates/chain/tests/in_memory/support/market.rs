@@ -262,9 +262,9 @@ impl L1 {
         let block = self.block_of(&[offered]);
         let gas = gas_used(&block)[0];
         let base_fee = block.header.base_fee_per_gas.unwrap();
-        let gone = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
-        let (units, rest) = gone.div_rem(U256::from(price));
-        assert!(rest.is_zero(), "{gone} wei at {price}");
+        let spent = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
+        let (units, rest) = spent.div_rem(U256::from(price));
+        assert!(rest.is_zero(), "{spent} wei at {price}");
         let drawn = ExecuteDraw { index: 0, gas: units.to(), price };
         assert_eq!(block.execute_draws, [drawn]);
         (block, gas, drawn.gas)

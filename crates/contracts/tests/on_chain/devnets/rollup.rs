@@ -84,8 +84,8 @@ impl DevnetRollup {
     /// and checks that the pool rejects a slightly larger one.
     pub(crate) fn advance_by_the_largest(&mut self, duty: &Duty) -> Result<()> {
         let (_, call) = self.block(duty, &[], 0)?;
-        let least = self.transaction(&call)?.encode_2718_len();
-        let (mut chosen, mut length) = (Vec::new(), least);
+        let minimum = self.transaction(&call)?.encode_2718_len();
+        let (mut chosen, mut length) = (Vec::new(), minimum);
         for place in 0..BALLAST.len() {
             chosen.push(place);
             let (_, larger) = self.block(duty, &chosen, 0)?;
@@ -113,7 +113,7 @@ impl DevnetRollup {
         let (number, gas) = (block.block.header.number, block.block.header.gas_used);
         assert_eq!(self.rollup.head(&self.l1)?.number, number);
         println!(
-            "{:?}: {length} bytes, {least} without ballast, {gas} L2 gas: {gas_used} L1 gas",
+            "{:?}: {length} bytes, {minimum} without ballast, {gas} L2 gas: {gas_used} L1 gas",
             self.fork
         );
         Ok(())

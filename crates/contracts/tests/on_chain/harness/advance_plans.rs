@@ -96,10 +96,10 @@ fn gas_limit_covers_most_demanding_input() -> Result<()> {
             reserve: input.charge + more,
             ..input.clone()
         };
-        let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
-        assert_eq!(asked.gas, plain.gas);
+        let reserved = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
+        assert_eq!(reserved.gas, plain.gas);
         // The second input can use the gas that the first did not use.
-        let difference = asked.limit - plain.limit;
+        let difference = reserved.limit - plain.limit;
         assert!((more..more + more / 63 + 2).contains(&difference), "{reserves:?}: {difference}");
     }
     Ok(())
@@ -177,11 +177,11 @@ fn tail_is_limited_to_blobs_per_transaction() {
         reserve: 0,
         trailer: 0,
     };
-    let (head, most) = (602, 126_976);
-    let full = input(head + MAX_BLOBS * most);
+    let (head, maximum) = (602, 126_976);
+    let full = input(head + MAX_BLOBS * maximum);
     let posting = AdvancePlan::in_blobs(&[full]).expect("six blobs");
     assert_eq!((posting.blobs.len(), posting.inputs[0].len()), (6, head + 8));
-    assert_eq!(AdvancePlan::in_blobs(&[input(head + MAX_BLOBS * most + 1)]), None);
+    assert_eq!(AdvancePlan::in_blobs(&[input(head + MAX_BLOBS * maximum + 1)]), None);
     let small = input(head + 1);
     assert!(AdvancePlan::in_blobs(&vec![small.clone(); 6]).is_some());
     assert_eq!(AdvancePlan::in_blobs(&vec![small; 7]), None);

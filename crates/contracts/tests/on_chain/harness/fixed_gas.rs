@@ -274,8 +274,8 @@ fn contract_wallet_withdraws_tokens_by_forced_delivery() -> Result<()> {
         let proof = harness.l2.message_proof(harness.l2.chain().head(), message.index)?;
         let claim = IL1MessageQueue::claimCall { message, proof, feeRecipient: bob.address() };
         harness.l1.transact(&bob, harness.rollup.message_queue, U256::ZERO, &claim)?;
-        let held = IToken::balanceOfCall { account: charlie };
-        assert_eq!(harness.l1.read(bridged.token, &held)?, amount);
+        let balance_of = IToken::balanceOfCall { account: charlie };
+        assert_eq!(harness.l1.read(bridged.token, &balance_of)?, amount);
     }
     Ok(())
 }

@@ -180,19 +180,19 @@ fn contract_slashes_broken_promises_with_proofs() -> Result<()> {
         for is_head in [true, false] {
             let mut bonded = Bonded::new()?;
             let [first, other] = bonded.transfers()?;
-            let (kept, promised) = (bonded.seal(vec![other])?, bonded.seal(vec![first])?);
+            let (posted, promised) = (bonded.seal(vec![other])?, bonded.seal(vec![first])?);
             let (honest, broken) = (
-                bonded.promise(&kept.block, is_sealed),
+                bonded.promise(&posted.block, is_sealed),
                 bonded.promise(&promised.block, is_sealed),
             );
-            bonded.post(&kept)?;
+            bonded.post(&posted)?;
             let next = bonded.seal(vec![])?;
             if !is_head {
                 bonded.post(&next)?;
             }
             let witness = (!is_head).then_some(&next.block);
-            let canonical = canonical_block(bonded.harness.l2.chain(), &kept.block, witness)?;
-            let theirs = kept.block.raw_transactions();
+            let canonical = canonical_block(bonded.harness.l2.chain(), &posted.block, witness)?;
+            let theirs = posted.block.raw_transactions();
             let judge = |promise: &Promised, canonical: CanonicalBlock| {
                 bonded.judge(|context| {
                     Accusation::broken(promise.block(), canonical, &theirs, context)

@@ -192,11 +192,11 @@ fn only_immutable_code_is_accepted() {
 fn reference_can_fill_a_whole_code() {
     assert_eq!(CodeReference::new(Bytes::new()), None);
     assert_eq!(CodeReference::new(vec![1; MAX_CODE_REFERENCE + 1].into()), None);
-    let most = kept(&vec![1; MAX_CODE_REFERENCE]);
-    assert_eq!(most.creation().len(), 32 + INIT_HEAD.len() + MAX_CODE_REFERENCE);
-    let input = [&[9; 600][..], most.bytes(), &[8; 3]].concat();
-    let short = shorten(&input, std::slice::from_ref(&most)).expect("the code occurs");
-    assert_eq!(on_chain(&short.bytes, &[account(&most)]), Ok(Bytes::from(input)));
+    let maximum = kept(&vec![1; MAX_CODE_REFERENCE]);
+    assert_eq!(maximum.creation().len(), 32 + INIT_HEAD.len() + MAX_CODE_REFERENCE);
+    let input = [&[9; 600][..], maximum.bytes(), &[8; 3]].concat();
+    let short = shorten(&input, std::slice::from_ref(&maximum)).expect("the code occurs");
+    assert_eq!(on_chain(&short.bytes, &[account(&maximum)]), Ok(Bytes::from(input)));
 }
 
 #[test]

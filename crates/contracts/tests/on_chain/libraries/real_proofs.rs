@@ -86,8 +86,8 @@ fn node_mismatch(refused: &Refused, index: usize) -> bool {
 }
 
 /// Checks a proof against alloy's verifier, and that modified proofs are rejected.
-fn check_account(root: B256, target: Address, shown: &Shown) -> Result<Option<TrieAccount>> {
-    let (value, nodes) = shown;
+fn check_account(root: B256, target: Address, proof: &Shown) -> Result<Option<TrieAccount>> {
+    let (value, nodes) = proof;
     verify_proof(root, Nibbles::unpack(keccak256(target)), value.clone(), nodes)?;
     let ask = |nodes: Vec<Bytes>| call(&Harness::accountCall { stateRoot: root, target, nodes });
     let got = ask(nodes.clone()).map_err(|e| eyre::eyre!("{e:?}"))?;
@@ -113,8 +113,8 @@ fn check_account(root: B256, target: Address, shown: &Shown) -> Result<Option<Tr
     Ok(expected)
 }
 
-fn check_slot(root: B256, slot: B256, shown: &Shown) -> Result<U256> {
-    let (value, nodes) = shown;
+fn check_slot(root: B256, slot: B256, proof: &Shown) -> Result<U256> {
+    let (value, nodes) = proof;
     verify_proof(root, Nibbles::unpack(keccak256(slot)), value.clone(), nodes)?;
     let ask =
         |nodes: Vec<Bytes>| call(&Harness::slotCall { storageRoot: root, position: slot, nodes });

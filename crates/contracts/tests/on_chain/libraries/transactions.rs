@@ -187,9 +187,9 @@ fn agree(raw: &[u8]) -> Result<bool, TestCaseError> {
         }
         Err(refused) => return Err(TestCaseError::fail(format!("{refused:?}: {tx:?}"))),
     };
-    let least = intrinsic_gas(&tx, sender);
-    prop_assert!(got.intrinsicGas >= U256::from(least), "{} < {least}", got.intrinsicGas);
-    prop_assert!(tx.gas_limit() >= least);
+    let minimum = intrinsic_gas(&tx, sender);
+    prop_assert!(got.intrinsicGas >= U256::from(minimum), "{} < {minimum}", got.intrinsicGas);
+    prop_assert!(tx.gas_limit() >= minimum);
 
     let t = got.transaction;
     prop_assert_eq!(t.kind, u8::from(tx.tx_type()));

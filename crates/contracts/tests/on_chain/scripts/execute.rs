@@ -36,8 +36,8 @@ fn with_execute(name: &str) -> Result<Bench> {
 fn scripts_advance_block_and_claim_message() -> Result<()> {
     let mut bench = with_execute("devnet")?;
     let config = bench.configure("rollup.toml", &[])?;
-    let told = bench.run("Deploy", RUN, &[&config])?;
-    assert!(!told.contains(WITHOUT_EXECUTE), "{told}");
+    let output = bench.run("Deploy", RUN, &[&config])?;
+    assert!(!output.contains(WITHOUT_EXECUTE), "{output}");
     bench.run("Deploy", VERIFY, &[&config])?;
     let file = bench.file("deployment.json");
     let bob = Key::named("bob").address();

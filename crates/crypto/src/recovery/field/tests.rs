@@ -86,9 +86,9 @@ fn compute(pairs: &[[Words; 2]; 8]) -> Vec<(&'static str, [Words; 8], Compute)> 
     // 15 times the number.
     let wide_a: Field<15> = combine::<12, 3, _, _, _>(a, a);
     let wide_b: Field<15> = combine::<12, 3, _, _, _>(b, b);
-    let least: Field<15> = combine3::<-8, -4, -2, _, _, _, _>(a, b, b);
-    let most: Field<14> = combine::<12, -1, _, _, _>(a, b);
-    let mut inverses = [wide_a, a.widened(), wide_a, most.widened()];
+    let minimum: Field<15> = combine3::<-8, -4, -2, _, _, _, _>(a, b, b);
+    let maximum: Field<14> = combine::<12, -1, _, _, _>(a, b);
+    let mut inverses = [wide_a, a.widened(), wide_a, maximum.widened()];
     let no_zeros =
         inverses.map(|inverse| inverse.zeros()).into_iter().fold(0, |all, zeros| all | zeros);
     let one = Field::splat([1, 0, 0, 0]).widened();
@@ -106,11 +106,11 @@ fn compute(pairs: &[[Words; 2]; 8]) -> Vec<(&'static str, [Words; 8], Compute)> 
         ("product", wide_a.mul(wide_b).widened(), |a, b| a.mul(b).times(225)),
         ("square", wide_a.square().widened(), |a, _| a.square().times(225)),
         ("squares", a.squared(3).widened(), |a, _| a.square().square().square()),
-        ("sum of products", sum_of_products((wide_a, most), (b, b)).widened(), |a, b| {
+        ("sum of products", sum_of_products((wide_a, maximum), (b, b)).widened(), |a, b| {
             a.times(15).mul(a.times(12).add(b.negated())).add(b.square())
         }),
         ("greatest", wide_a, |a, _| a.times(15)),
-        ("least", least, |a, b| a.times(8).add(b.times(6)).negated()),
+        ("least", minimum, |a, b| a.times(8).add(b.times(6)).negated()),
         ("product with the inverse", wide_a.mul(inverse(wide_a)).widened(), |a, _| {
             Element::new([u64::from(a != Element::new([0; 4])), 0, 0, 0])
         }),

@@ -145,8 +145,8 @@ fn swapped_transactions_invalidate_block_unless_they_commute() {
         let transactions = transactions(case);
         let own = own_receipts(&case.verdict.executed.receipts);
         let pairs = transactions.len().saturating_sub(1);
-        let most = if case.is_small() { usize::MAX } else { 20 };
-        for index in Random::new(6).sample(pairs, most) {
+        let maximum = if case.is_small() { usize::MAX } else { 20 };
+        for index in Random::new(6).sample(pairs, maximum) {
             let mut swapped = transactions.clone();
             swapped.swap(index, index + 1);
             let blobs = |at: usize| decode(transactions[at]).is_eip4844();

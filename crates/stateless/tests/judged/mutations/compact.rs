@@ -212,8 +212,8 @@ fn key(random: &mut Random) -> B256 {
     key
 }
 
-fn number(random: &mut Random, most: usize) -> U256 {
-    let bytes = random.in_range(0..most + 1);
+fn number(random: &mut Random, maximum: usize) -> U256 {
+    let bytes = random.in_range(0..maximum + 1);
     U256::from_be_slice(&random.bytes(bytes))
 }
 

@@ -137,12 +137,12 @@ fn changed_field_is_refused_unless_it_is_free() {
     // For each field, the number of other valid blocks, on public networks and on generated chains.
     let mut siblings = BTreeMap::<Field, [usize; 2]>::new();
     for case in all() {
-        let most = if case.is_small() { usize::MAX } else { 3 };
+        let maximum = if case.is_small() { usize::MAX } else { 3 };
         for (field, range) in fields(case) {
             if field == Field::BlockHash {
                 continue;
             }
-            for index in random.sample(range.len(), most) {
+            for index in random.sample(range.len(), maximum) {
                 let at = range.start + index;
                 flipped(case, at, random.mask(), true, |flipped| {
                     if flipped.outcome.is_ok() {

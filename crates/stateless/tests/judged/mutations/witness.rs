@@ -79,9 +79,10 @@ fn omitted_item_is_reported_only_if_needed() {
     let mut random = Random::new(10);
     let (mut real_tried, mut real_needed) = (0, 0);
     for case in all() {
-        for (list, most) in [(List::Nodes, 150), (List::Codes, 30)] {
+        for (list, maximum) in [(List::Nodes, 150), (List::Codes, 30)] {
             let all = list.of(&case.input().witness);
-            let tried = random.sample(all.len(), if case.is_small() { usize::MAX } else { most });
+            let tried =
+                random.sample(all.len(), if case.is_small() { usize::MAX } else { maximum });
             let needed: Vec<_> =
                 tried.iter().copied().filter(|index| is_needed(case, list, *index)).collect();
             if case.minimal {
@@ -92,8 +93,8 @@ fn omitted_item_is_reported_only_if_needed() {
             }
             if tried.len() == all.len() {
                 // Nodes that are unnecessary individually are unnecessary together.
-                let least: Vec<_> = needed.iter().map(|index| all[*index]).collect();
-                assert_eq!(with_list(case, list, &least).as_ref(), Ok(&case.verdict));
+                let minimum: Vec<_> = needed.iter().map(|index| all[*index]).collect();
+                assert_eq!(with_list(case, list, &minimum).as_ref(), Ok(&case.verdict));
             }
         }
     }

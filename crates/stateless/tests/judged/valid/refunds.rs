@@ -187,10 +187,10 @@ fn gas_bound_is_exact_without_refunds() {
     assert_eq!(bound(3, 3 * floor - 1, osaka), Err(reason));
     // Before the floor was introduced, a transfer counts four fifths of its gas.
     let transfer = chain.call(Address::repeat_byte(0xbb), 21_000, vec![]);
-    for (fork, least) in [(ProtocolFork::Cancun, 168_000), (osaka, 210_000)] {
+    for (fork, minimum) in [(ProtocolFork::Cancun, 168_000), (osaka, 210_000)] {
         let check = |limit| check_transactions(&vec![transfer.clone(); 10], limit, fork);
-        assert_eq!(check(least), Ok(()), "{fork}");
-        let refusal = check(least - 1);
+        assert_eq!(check(minimum), Ok(()), "{fork}");
+        let refusal = check(minimum - 1);
         assert!(matches!(refusal, Err(Invalid::IntrinsicGas { transactions: 10, .. })), "{fork}");
     }
     // From Amsterdam on, refunds do not count.

@@ -100,8 +100,8 @@ fn header(report: &Report) -> String {
         stat(&mut page, &rate, &named);
     }
     page += "</div>\n<div class=\"small\">\n";
-    if let Some(least) = report.advanced.iter().map(|row| row.l1_gas).min() {
-        stat(&mut page, &units::gas(least), "L1 gas of the cheapest block");
+    if let Some(minimum) = report.advanced.iter().map(|row| row.l1_gas).min() {
+        stat(&mut page, &units::gas(minimum), "L1 gas of the cheapest block");
     }
     if let Some(figures) = &report.figures {
         for (name, seconds) in figures.latencies() {
