@@ -210,7 +210,7 @@ pub(crate) fn conflicting() -> Vec<Message> {
         changed("void", |draft| draft.condition.1 = B256::ZERO),
         changed("void without a number", |draft| draft.condition.0 = 0),
         changed("block of L1 in the future", |draft| {
-            draft.condition = (L1_HEAD, B256::repeat_byte(200))
+            draft.condition = (L1_HEAD, B256::repeat_byte(200));
         }),
         changed("Amsterdam", |draft| {
             draft.schema = 0x1501;
