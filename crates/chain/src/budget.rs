@@ -28,6 +28,10 @@ pub struct BudgetRequest {
     /// before without being included. They have a separate limit for such executions, so that they
     /// cannot use up the budget of other senders.
     pub set_back: Option<usize>,
+    /// `true` to leave out a transaction that may not fit even alone in the block. Otherwise the
+    /// first one is included if it may fit, and found not to fit only once the block is complete,
+    /// without any other transaction.
+    pub is_strict: bool,
 }
 
 /// Limits on the blocks that a node builds. A block without transactions may exceed them.

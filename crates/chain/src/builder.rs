@@ -163,7 +163,7 @@ impl<'s> BlockBuilder<'s> {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
         policy: &dyn BudgetPolicy,
-        request: BudgetRequest,
+        mut request: BudgetRequest,
     ) -> Result<BlockBuilderOutcome, ChainError> {
         let all: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut offered = all.clone();
@@ -209,7 +209,10 @@ impl<'s> BlockBuilder<'s> {
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     in_vain.push(index);
                     too_long += 1;
-                    if too_long <= MAX_TOO_LONG {
+                    // Further transactions that may be too long wait for a later block, so that
+                    // they do not keep all others out of this one.
+                    request.is_strict = too_long > MAX_TOO_LONG;
+                    if too_long <= MAX_TOO_LONG + 1 {
                         all_rejected.retain(|(_, reason)| reason.is_final());
                         let out: HashSet<usize> =
                             all_rejected.iter().map(|(index, _)| *index).collect();

@@ -43,6 +43,7 @@ impl BlockCandidate {
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
         let (mut too_expensive, mut in_vain) = (Vec::new(), AddressSet::default());
+        let all = draft.offered.clone();
         let (built, rejected, cost) = loop {
             let mut built = draft.build(rules.is_some())?;
             let senders: Vec<_> = draft.transactions().map(|offered| offered.sender).collect();
@@ -70,9 +71,9 @@ impl BlockCandidate {
             };
             // The block is within the builder's estimate, but its verification needs more gas than
             // allowed. Retry with half of the pool transactions until the block fits or none is
-            // left. A transaction that does not even fit alone is rejected permanently.
-            let rejected_hashes: B256Set =
-                rejected.iter().map(|(rejected_hashes, _)| *rejected_hashes).collect();
+            // left. A transaction that does not even fit alone is rejected permanently, and must
+            // not keep the others out of the block.
+            let rejected_hashes: B256Set = rejected.iter().map(|(hash, _)| *hash).collect();
             draft.offered.retain(|tx| !rejected_hashes.contains(tx.hash()));
             match draft.offered.len() {
                 0 => break (built, rejected, cost),
@@ -82,7 +83,8 @@ impl BlockCandidate {
                         format!("EXECUTE needs {got} gas with it, but at most {max} are allowed");
                     let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
                     in_vain.extend(draft.offered.first().map(|tx| tx.sender()));
-                    too_expensive.extend(draft.offered.pop().map(|tx| (*tx.hash(), reason)));
+                    too_expensive.extend(draft.offered.first().map(|tx| (*tx.hash(), reason)));
+                    draft.drop_too_expensive(&all);
                 }
                 count => draft.offered.truncate(count / 2),
             }

@@ -130,12 +130,24 @@ impl Draft {
                 reserved_bytes: request.reserved_bytes,
                 owed: request.transactions.len(),
                 set_back: None,
+                is_strict: false,
             },
             schedule: settings.execute_gas,
             pool: node.pool.version(),
             pool_gas: request.pool_gas,
             commands: node.commands,
         })
+    }
+
+    /// Removes the only offered transaction, which is too expensive even alone, and offers all
+    /// others among `all` again. From the second time on it offers none, because the builder's
+    /// estimate is wrong.
+    pub(crate) fn drop_too_expensive(&mut self, all: &[Arc<PoolTransaction>]) {
+        let dropped = self.offered.pop().map(|it| *it.hash());
+        if !self.request.is_strict {
+            self.request.is_strict = true;
+            self.offered = all.iter().filter(|it| Some(*it.hash()) != dropped).cloned().collect();
+        }
     }
 
     pub(crate) fn key(&self) -> PendingKey {

@@ -366,6 +366,44 @@ fn oversized_transaction_does_not_displace_others() {
     }
 }
 
+/// Each is found to be too long only once the block with it alone is complete.
+#[test]
+fn oversized_lone_transactions_keep_out_no_others() {
+    const ATTACKERS: usize = 20;
+    let attacker = |number: usize| format!("attacker {number}");
+    for fork in FORKS {
+        let chain = chain(fork, |genesis| {
+            for number in 0..ATTACKERS {
+                let rich =
+                    GenesisAccount { balance: U256::from(testkit::ETHER), ..Default::default() };
+                genesis.alloc.insert(Key::named(&attacker(number)).address(), rich);
+            }
+        });
+        let long = |number: usize| RecoveredTransaction {
+            sender: Key::named(&attacker(number)).address(),
+            transaction: transaction(&attacker(number), 0, 1_000_000, vec![0; 10_000]).into(),
+            signed: true,
+        };
+        let mut offered: Vec<_> = (0..ATTACKERS).map(long).collect();
+        let alone = offered.iter().map(|it| build_within(&chain, 1 << 20, &[it.clone()]).1);
+        let max = alone.min().unwrap() - 1;
+        for honest in ["alice", "bob"] {
+            offered.push(call(honest, 0, Key::named("bob").address()));
+        }
+        for count in [1, 16, 17, ATTACKERS] {
+            let (built, length) = build_within(&chain, max, &offered[ATTACKERS - count..]);
+            assert!(length <= max, "{fork}: {length} of {max}");
+            assert_eq!(built.executed.block.transactions.len(), 2, "{fork}: {count}");
+            // The last ones are not tried any more.
+            let tried = count.min(17);
+            assert_eq!(left(&built), ((tried..count).collect(), (0..tried).collect()), "{fork}");
+        }
+        // With one more byte, the shortest one fits alone.
+        let (built, _) = build_within(&chain, max + 1, &offered);
+        assert_eq!(built.executed.block.transactions.len(), 1, "{fork}");
+    }
+}
+
 #[test]
 fn input_limit_applies_to_the_shortest_form() {
     let to = |number: u64| Address::from_word(keccak256(number.to_be_bytes()));

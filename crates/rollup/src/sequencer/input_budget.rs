@@ -149,6 +149,8 @@ struct InputBudget<'c> {
     owed: usize,
     /// Position of the first transaction of a deprioritized sender.
     set_back: usize,
+    /// `true` if a transaction that may not fit is left out even if it is alone.
+    is_strict: bool,
     config: &'c ChainConfig,
     work: WorkCount<'c>,
     pricing: Arc<dyn Pricing>,
@@ -182,6 +184,7 @@ impl<'c> InputBudget<'c> {
             limits,
             owed: request.owed,
             set_back: request.set_back.unwrap_or(usize::MAX),
+            is_strict: request.is_strict,
             config,
             work: WorkCount::new(&pricing, config),
             pricing,
@@ -225,7 +228,8 @@ impl<'c> InputBudget<'c> {
         own: TxMinimum,
         size: WitnessSize,
     ) -> Option<Rejection> {
-        let is_alone = load.transactions == 1;
+        // A duty is tried in any case.
+        let is_alone = load.transactions == 1 && (index < self.owed || !self.is_strict);
         // The lower bound rejects the transaction permanently; the upper bound rejects it for this
         // block only.
         let min_bytes = if is_alone { own.bytes.max(size.minimum + load.bytes) } else { own.bytes };

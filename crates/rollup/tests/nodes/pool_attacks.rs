@@ -7,12 +7,16 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{Config, PoolLimits, Prices, Role, RollupNode};
+use chain::{Chain, ChainConfig, Rejection};
+use enshrine_rollup::{Config, InputLimits, PoolLimits, Prices, Role, RollupNode};
+use execute::Rules;
+use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, ensure};
-use node::Rejected;
-use std::{path::Path, time::Duration};
+use node::{BlockCandidate, Clock, MineRequest, Mining, Node, Rejected, Settings};
+use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Random, Transaction, rich};
+use testkit::{ETHER, Key, Random, Transaction, rich, rich_genesis};
+use wire::ProtocolFork;
 
 const GWEI: u128 = 1_000_000_000;
 /// Maximum number of transactions in the pool.
@@ -389,4 +393,48 @@ async fn underpaid_transactions_starve_no_call() -> Result<()> {
     let vain = VainCalls { codes: 3, tip: GWEI / 10, accounts: CHEAP_CLASSES };
     let prices = Prices { byte: GWEI, ..Prices::default() };
     honest_calls_are_mined(vain, prices, GWEI / 11).await
+}
+
+/// Builds a block of a pool with these transactions, whose verification may use this gas.
+fn sealed(offered: &[&Transaction], gas: u64) -> Result<BlockCandidate> {
+    let fork = ProtocolFork::Osaka;
+    let genesis = rich_genesis(fork, ["mallory", "honest"], ETHER);
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(L2_CHAIN, fork)))?;
+    let limits = InputLimits { gas: Some(gas), ..InputLimits::default() };
+    let settings = Settings {
+        mining: Mining::Manual,
+        budget: Arc::new(limits),
+        verify_blocks: Some(Rules::default()),
+        ..Settings::default()
+    };
+    let node = Node::new(chain, Clock::starting_at(1_000), settings);
+    for transaction in offered {
+        let raw = Bytes::from(transaction.encoded_2718());
+        let pooled = rpc::decode_pooled(&raw).map_err(|error| eyre::eyre!(error.to_string()))?;
+        node.submit(pooled)?;
+    }
+    Ok(node.seal(&MineRequest::default())?)
+}
+
+/// It is found to be too expensive only once the block with it alone has been verified.
+#[test]
+fn expensive_lone_transaction_keeps_out_no_others() -> Result<()> {
+    let expensive = Offer { max_fee: 402 * GWEI, tip: 2 * GWEI, gas_limit: 400_000, ..HIGH };
+    let expensive = signed("mallory", 0, expensive);
+    let plain = Offer { max_fee: 402 * GWEI, tip: GWEI, gas_limit: 21_000, ..HIGH };
+    let plain = signed("honest", 0, plain);
+    let cost = |built: &BlockCandidate| built.cost.map(|it| it.gas).ok_or_eyre("not verified");
+    let hashes = |built: &BlockCandidate| -> Vec<_> {
+        built.new.block.transactions.iter().map(|it| *it.hash()).collect()
+    };
+    let most = cost(&sealed(&[&expensive], u64::MAX)?)? - 1;
+    let built = sealed(&[&expensive, &plain], most)?;
+    ensure!(hashes(&built) == [*plain.hash()], "{:?}", built.rejected);
+    let reason = built.rejected.iter().find(|(hash, _)| hash == expensive.hash());
+    ensure!(matches!(reason, Some((_, Rejection::TooLarge(_)))), "{reason:?}");
+    ensure!(cost(&built)? <= most);
+    // Alone it fits with one more gas, and both fit with enough.
+    ensure!(hashes(&sealed(&[&expensive], most + 1)?) == [*expensive.hash()]);
+    ensure!(hashes(&sealed(&[&expensive, &plain], u64::MAX)?).len() == 2);
+    Ok(())
 }
