@@ -104,8 +104,8 @@ pub struct LimitArgs {
     #[arg(long, default_value_t = ServerConfig::default().max_response, value_name = "BYTES")]
     pub max_response_bytes: u32,
 
-    /// Maximum size of a trace, of the logs of a request, or of the past logs of all filters, in
-    /// bytes
+    /// Maximum size of the traces, logs or call outputs of a request, or of the past logs of all
+    /// filters, in bytes
     #[arg(long, default_value_t = RequestLimits::default().trace_bytes, value_name = "BYTES")]
     pub max_trace_bytes: u64,
 

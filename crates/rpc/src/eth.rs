@@ -226,7 +226,9 @@ fn by_sender_and_nonce(
         Ok(Some(number)) => Ok(found(chain.canonical_block(number)?)),
         // Some states are pruned: scan all blocks.
         Err(chain::ChainError::Incomplete(_)) => {
+            let deadline = api.call_deadline();
             for number in numbers.rev() {
+                deadline.check().map_err(|error| error.at_block(number))?;
                 if let Some(transaction) = found(chain.canonical_block(number)?) {
                     return Ok(Some(transaction));
                 }

@@ -4,7 +4,7 @@ use crate::RpcError;
 use alloy_primitives::Log;
 use revm::{
     Inspector,
-    bytecode::opcode::{SLOAD, SSTORE},
+    bytecode::opcode::{self, OpCode, SLOAD, SSTORE},
     handler::FrameResult,
     inspector::NoOpInspector,
     interpreter::{
@@ -16,6 +16,7 @@ use revm::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     time::{Duration, Instant},
 };
 
@@ -29,13 +30,13 @@ const STEP_BYTES: u64 = 200;
 /// JSON bytes of a word: 64 digits, a prefix, quotes and a comma.
 const WORD_BYTES: u64 = 69;
 /// JSON bytes of a call frame or a log without input, output, topics and data.
-const FRAME_BYTES: u64 = 500;
+pub(crate) const FRAME_BYTES: u64 = 500;
 
 /// Limits of each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Maximum size of a trace, of all traces of a block, of logs, and of the past logs that all
-    /// filters keep until their first poll, in bytes of JSON.
+    /// Maximum size of all traces or outputs of calls in a response, of logs, and of the past logs
+    /// that all filters keep until their first poll, in bytes of JSON.
     pub trace_bytes: u64,
     /// Maximum time for a call, an estimate, a simulation or a log search.
     pub call_time: Duration,
@@ -104,7 +105,9 @@ pub struct Recorded {
     pub return_data: bool,
     /// All slots of the contract accessed so far, at each storage access.
     pub storage: bool,
-    /// Maximum number of recorded steps, if it is limited.
+    /// The code of each frame, and the words that each step pushes and the memory that it writes.
+    pub vm: bool,
+    /// Maximum number of recorded steps of a transaction, if it is limited.
     pub max_steps: Option<u64>,
 }
 
@@ -117,7 +120,10 @@ pub struct BoundedInspector<I> {
     recorded: Recorded,
     limit: u64,
     bytes: u64,
+    /// Number of steps of the transaction.
     steps: u64,
+    /// Length of the memory range of the current step, in bytes.
+    written: u64,
     deadline: Deadline,
     exceeded: Option<RpcError>,
     /// Accessed slots by contract.
@@ -137,8 +143,22 @@ impl DeadlineInspector {
 impl<I> BoundedInspector<I> {
     /// Creates an inspector that records at most `limit` bytes until the deadline.
     pub fn new(inner: I, recorded: Recorded, limit: u64, deadline: Deadline) -> Self {
-        let slots = HashMap::new();
-        Self { inner, recorded, limit, bytes: 0, steps: 0, deadline, exceeded: None, slots }
+        let (bytes, steps, written) = (0, 0, 0);
+        let (exceeded, slots) = (None, HashMap::new());
+        Self { inner, recorded, limit, bytes, steps, written, deadline, exceeded, slots }
+    }
+
+    /// Counts the bytes of earlier records of the same response.
+    #[must_use]
+    pub fn after(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// Begins the next transaction, for which the inner inspector was reset. The number of recorded
+    /// steps is limited per transaction, and their bytes over all transactions.
+    pub fn next_transaction(&mut self) {
+        self.steps = 0;
+        self.slots.clear();
     }
 
     /// Checks that no limit halted the execution.
@@ -181,7 +201,7 @@ impl<I> BoundedInspector<I> {
         if self.steps % STEPS_PER_CHECK == 1 {
             self.check_deadline();
         }
-        let Recorded { steps, stack, memory, return_data, storage, max_steps } = self.recorded;
+        let Recorded { steps, stack, memory, return_data, storage, vm, max_steps } = self.recorded;
         if max_steps.is_some_and(|most| self.steps > most) {
             return self.exceeded.is_none();
         }
@@ -200,13 +220,20 @@ impl<I> BoundedInspector<I> {
         if return_data {
             bytes += 2 * interpreter.return_data.buffer().len() as u64;
         }
+        if vm {
+            let pushed = OpCode::new(interpreter.bytecode.opcode()).map_or(0, |it| it.outputs());
+            bytes += WORD_BYTES * u64::from(pushed);
+            self.written = written(interpreter);
+        }
         self.take(bytes)
     }
 }
 
 impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
     fn initialize_interp(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
-        if self.exceeded.is_none() {
+        // The result has the code once for each frame.
+        let code = if self.recorded.vm { interpreter.bytecode.len() as u64 } else { 0 };
+        if self.take(2 * code) {
             self.inner.initialize_interp(interpreter, context);
         }
     }
@@ -221,7 +248,9 @@ impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
     }
 
     fn step_end(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
-        if self.exceeded.is_none() {
+        // A step that ran out of gas has not extended the memory.
+        let written = mem::take(&mut self.written).min(interpreter.memory.len() as u64);
+        if self.take(2 * written) {
             self.inner.step_end(interpreter, context);
         }
     }
@@ -284,6 +313,22 @@ impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
         if self.take(FRAME_BYTES) {
             <I as Inspector<CTX>>::selfdestruct(&mut self.inner, contract, target, value);
         }
+    }
+}
+
+/// Returns the length of the memory range that an instruction writes or loads, in bytes.
+fn written(interpreter: &Interpreter) -> u64 {
+    let length = |index| interpreter.stack.peek(index).map_or(0, |length| length.saturating_to());
+    match interpreter.bytecode.opcode() {
+        opcode::MLOAD | opcode::MSTORE => 32,
+        opcode::MSTORE8 => 1,
+        opcode::CALLDATACOPY | opcode::CODECOPY | opcode::RETURNDATACOPY | opcode::MCOPY => {
+            length(2)
+        }
+        opcode::EXTCODECOPY => length(3),
+        opcode::DELEGATECALL | opcode::STATICCALL => length(5),
+        opcode::CALL | opcode::CALLCODE => length(6),
+        _ => 0,
     }
 }
 

@@ -121,6 +121,7 @@ fn recorded(options: &GethDebugTracingOptions) -> Recorded {
             memory: config.is_memory_enabled(),
             return_data: config.is_return_data_enabled(),
             storage: !config.disable_storage.unwrap_or_default(),
+            vm: false,
             max_steps: config.limit.filter(|limit| *limit > 0),
         },
     }
@@ -182,10 +183,11 @@ fn trace_block(
                     tx_hash: Some(hash),
                 };
                 let trace = result(evm, parent.config(), Some(context), env, done)?;
-                let (tracer, flat) = &mut evm.inspector_mut().inner;
-                for used in [tracer, flat] {
+                let tracers = evm.inspector_mut();
+                for used in [&mut tracers.inner.0, &mut tracers.inner.1] {
                     used.fuse().map_err(|error| RpcError::internal(error.to_string()))?;
                 }
+                tracers.next_transaction();
                 Ok((hash, trace))
             })
         });

@@ -44,7 +44,7 @@ fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> 
     let request = CallRequest { transaction, block, state, block_overrides };
     let source = devnet.api.state(request.block)?;
     let deadline = trace_deadline(devnet);
-    Ok(json!(traced(devnet, &mut source.open(), &request, &kinds, deadline)?))
+    Ok(json!(traced(devnet, &mut source.open(), &request, &kinds, deadline, &mut 0)?))
 }
 
 fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
@@ -54,11 +54,11 @@ fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     let source = devnet.api.state(block)?;
     let mut state = source.open();
     let mut all = Vec::with_capacity(calls.len());
-    let deadline = trace_deadline(devnet);
+    let (deadline, mut bytes) = (trace_deadline(devnet), 0);
     for (transaction, kinds) in calls {
         deadline.check()?;
         let request = CallRequest { transaction, block, ..CallRequest::default() };
-        all.push(traced(devnet, &mut state, &request, &kinds, deadline)?);
+        all.push(traced(devnet, &mut state, &request, &kinds, deadline, &mut bytes)?);
     }
     Ok(json!(all))
 }
@@ -68,24 +68,27 @@ fn trace_deadline(devnet: &DevnetState) -> Deadline {
     Deadline::after(devnet.api.options().limits.trace_time)
 }
 
-/// Executes a call on a state, commits its changes to that state and returns its traces.
+/// Executes a call on a state, commits its changes to that state and returns its traces. `bytes`
+/// is the size of the request's traces so far.
 fn traced(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,
     request: &CallRequest,
     kinds: &HashSet<TraceType>,
     deadline: Deadline,
+    bytes: &mut u64,
 ) -> Result<TraceResults, RpcError> {
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let (limits, recorded) = bounds(&devnet.api, kinds.contains(&TraceType::VmTrace));
     let inspector = TracingInspector::new(config);
     let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
-    let mut evm = call.evm(state, inspector, true)?;
+    let mut evm = call.evm(state, inspector.after(*bytes), true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
     evm.inspector_mut().check()?;
     let done = done.map_err(|error| devnet.api.options().failure_style.call_error(error))?;
     let (database, inspector, _) = evm.components_mut();
+    *bytes = inspector.bytes();
     let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
     let mut results = trace_results(&devnet.api, inspector, &done, kinds, before)?;
     rpc::refused_traces(results.trace.iter_mut(), &notes);
@@ -118,8 +121,8 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     few(bundles.iter().map(|bundle| bundle.transactions.len()).sum())?;
     let source = devnet.api.state(block)?;
     let mut open = source.open();
-    let deadline = devnet.api.call_deadline();
-    let mut all = Vec::with_capacity(bundles.len());
+    let (deadline, limit) = (devnet.api.call_deadline(), devnet.api.options().limits.trace_bytes);
+    let (mut all, mut bytes) = (Vec::with_capacity(bundles.len()), 0);
     for Bundle { transactions, block_override } in bundles {
         let mut results = Vec::with_capacity(transactions.len());
         for transaction in transactions {
@@ -131,6 +134,14 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
             };
             let result = called(devnet, &mut open, &request, deadline);
             deadline.check()?;
+            bytes += match &result {
+                Ok(output) => 2 * output.len() as u64,
+                Err(error) => error.message.len() as u64,
+            };
+            if bytes > limit {
+                let what = "the outputs are too large (bytes)";
+                return Err(RpcError::exceeded(what, bytes, limit, "make fewer calls"));
+            }
             results.push(match result {
                 Ok(output) => json!({ "value": output }),
                 Err(error) => json!({ "error": error.message }),

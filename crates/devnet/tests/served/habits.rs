@@ -146,6 +146,26 @@ fn sequences_of_calls_end_at_deadline() {
 }
 
 #[test]
+fn sequences_of_calls_share_byte_limit() {
+    const LIMIT: u64 = 20_000;
+    let served = serve_as_anvil(|config| config.server.limits.trace_bytes = LIMIT);
+    // Returns 1,000 bytes.
+    served.ask("anvil_setCode", json!([SWAPPER, "0x6103e85ff3"]));
+    let call = json!({ "to": SWAPPER });
+    let bundle = |count: usize| json!([[{ "transactions": vec![&call; count] }]]);
+    let traced = |count: usize| json!([vec![(&call, ["trace"]); count], "latest"]);
+    // A trace has the output and 500 further bytes.
+    for (method, params, most) in
+        [("eth_callMany", &bundle as &dyn Fn(usize) -> Value, 10), ("trace_callMany", &traced, 8)]
+    {
+        served.ask(method, params(most));
+        let refused = served.client.request::<_, Value>(method, params(most + 1)).unwrap_err();
+        let expected = format!("limit {LIMIT}");
+        assert!(refused.to_string().contains(&expected), "{method}: {refused}");
+    }
+}
+
+#[test]
 fn block_is_traced_from_its_rlp() {
     let served = serve(|_| {});
     let from = served.devnet.addresses()[0];

@@ -1,9 +1,11 @@
 //! Methods of the Otterscan block explorer, and Erigon's header method.
 
 use super::parity::{block_at, call_traces, can_replay, created_directly, creator, replay_one};
-use crate::{Api, Args, Deadline, Number, Registry, RpcError, convert};
+use crate::{
+    Api, Args, Deadline, Number, Registry, RequestLimits, RpcError, convert, limits::log_bytes,
+};
 use alloy_consensus::Transaction as _;
-use alloy_eips::BlockId;
+use alloy_eips::{BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::{Block, ChainError, State};
@@ -286,6 +288,17 @@ fn concerns(api: &Api, block: &Arc<Block>, address: Address) -> Result<Vec<usize
         .collect())
 }
 
+/// JSON bytes of a transaction and its receipt without the transaction's lists, input and logs.
+const LISTED_BYTES: u64 = 2_000;
+
+/// Returns the size of a transaction and its receipt, in bytes of JSON.
+fn listed_bytes(block: &Block, index: usize) -> u64 {
+    let logs = block.executed.receipts[index].logs.iter().map(log_bytes);
+    LISTED_BYTES + 2 * block.transactions[index].encode_2718_len() as u64 + logs.sum::<u64>()
+}
+
+/// Returns transactions that involve the address with their receipts, and `true` after the last
+/// block. The page ends early at the limits of a trace.
 fn search(
     api: &Api,
     address: Address,
@@ -294,9 +307,10 @@ fn search(
     newest_first: bool,
 ) -> Result<(Vec<Value>, Vec<Value>, bool), RpcError> {
     let (mut transactions, mut receipts_of_page) = (Vec::new(), Vec::new());
-    let deadline = Deadline::after(api.options().limits.trace_time);
+    let RequestLimits { trace_bytes: limit, trace_time, .. } = api.options().limits;
+    let (deadline, mut bytes) = (Deadline::after(trace_time), 0);
     for number in numbers {
-        if transactions.len() >= size {
+        if transactions.len() >= size || bytes > limit {
             return Ok((transactions, receipts_of_page, false));
         }
         match deadline.check() {
@@ -317,6 +331,7 @@ fn search(
         }
         let receipts = receipts(api, &block);
         for index in found {
+            bytes += listed_bytes(&block, index);
             transactions.push(json!(convert::transaction(&block, index)));
             let mut receipt = receipts[index].clone();
             receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));

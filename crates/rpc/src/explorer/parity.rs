@@ -2,8 +2,8 @@
 
 use super::replay::{Shared, replay};
 use crate::{
-    Api, Args, Deadline, Number, Recorded, Registry, RequestLimits, RpcError, refused_traces,
-    show_execute,
+    Api, Args, Deadline, Number, Recorded, Registry, RequestLimits, RpcError, limits::FRAME_BYTES,
+    refused_traces, show_execute,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -12,7 +12,10 @@ use alloy_rpc_types_eth::TransactionInfo;
 use alloy_rpc_types_trace::{
     filter::TraceFilter,
     opcode::{BlockOpcodeGas, TransactionOpcodeGas},
-    parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
+    parity::{
+        Action, LocalizedTransactionTrace, TraceOutput, TraceResults,
+        TraceResultsWithTransactionHash, TraceType, TransactionTrace,
+    },
 };
 use chain::{Block, ChainError};
 use executor::ReadError;
@@ -25,7 +28,6 @@ use revm_inspectors::{
     opcode::OpcodeGasInspector,
     tracing::{TracingInspector, TracingInspectorConfig},
 };
-use serde_json::{Value, json};
 use std::{mem, sync::Arc};
 
 pub(super) fn register(methods: &mut Registry<Api>) {
@@ -42,9 +44,25 @@ pub(super) fn register(methods: &mut Registry<Api>) {
 /// Maximum number of blocks for one `trace_filter`.
 const MAX_FILTERED: u64 = 100_000;
 
-/// Limits of a trace that records steps, or only calls.
+/// Limits of a trace that records the steps of a VM trace, or only calls.
 pub fn bounds(api: &Api, steps: bool) -> (&RequestLimits, Recorded) {
-    (&api.options().limits, Recorded { steps, ..Recorded::default() })
+    (&api.options().limits, Recorded { steps, vm: steps, ..Recorded::default() })
+}
+
+/// Returns the size of a trace in bytes of JSON, as [`BoundedInspector`](crate::BoundedInspector)
+/// counts it.
+fn trace_bytes(trace: &TransactionTrace) -> u64 {
+    let input = match &trace.action {
+        Action::Call(call) => call.input.len(),
+        Action::Create(create) => create.init.len(),
+        Action::Selfdestruct(_) | Action::Reward(_) => 0,
+    };
+    let output = match &trace.result {
+        Some(TraceOutput::Call(output)) => output.output.len(),
+        Some(TraceOutput::Create(output)) => output.code.len(),
+        None => 0,
+    };
+    FRAME_BYTES + 2 * (input + output) as u64
 }
 
 /// Returns the canonical block that a number or tag refers to. The pending block has no trace: the
@@ -138,34 +156,34 @@ pub(super) fn call_traces(
     Ok(explained.collect())
 }
 
-fn transaction(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn transaction(api: &Api, args: &mut Args) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
-        return Ok(json!([]));
+        return Ok(Vec::new());
     };
-    Ok(json!(call_traces(api, &block, Some(index))?.concat()))
+    Ok(call_traces(api, &block, Some(index))?.concat())
 }
 
-fn get(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn get(api: &Api, args: &mut Args) -> Result<Option<LocalizedTransactionTrace>, RpcError> {
     let (hash, address): (B256, Vec<Number>) = (args.required()?, args.required()?);
     let address: Vec<usize> = address
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
         .collect::<Result<_, RpcError>>()?;
     let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
     let traces = call_traces(api, &block, Some(index))?.concat();
-    Ok(json!(traces.into_iter().find(|trace| trace.trace.trace_address == address)))
+    Ok(traces.into_iter().find(|trace| trace.trace.trace_address == address))
 }
 
-fn block(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn block(api: &Api, args: &mut Args) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let at: BlockNumberOrTag = args.required()?;
-    let Some(block) = block_at(api, at)? else { return Ok(json!([])) };
-    Ok(json!(call_traces(api, &block, None)?.concat()))
+    let Some(block) = block_at(api, at)? else { return Ok(Vec::new()) };
+    Ok(call_traces(api, &block, None)?.concat())
 }
 
-fn filter(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn filter(api: &Api, args: &mut Args) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let filter: TraceFilter = args.required()?;
     let head = api.node().read(|node| node.chain.head().header.number);
     let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
@@ -181,18 +199,36 @@ fn filter(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
         )));
     }
     let matcher = filter.matcher();
-    let mut found = Vec::new();
-    let deadline = Deadline::after(api.options().limits.trace_time);
-    for number in from..=to {
-        deadline.check()?;
-        let Some(block) = block_at(api, number.into())? else { continue };
-        let traces = call_traces(api, &block, None)?.concat();
-        found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
-    }
-    let skip = usize::try_from(filter.after.unwrap_or(0)).unwrap_or(usize::MAX);
+    let (mut skipped, skip) = (0, filter.after.unwrap_or(0));
     let count =
         filter.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
-    Ok(json!(found.into_iter().skip(skip).take(count).collect::<Vec<_>>()))
+    let (mut found, mut bytes) = (Vec::new(), 0_u64);
+    let RequestLimits { trace_bytes: limit, trace_time, .. } = api.options().limits;
+    let deadline = Deadline::after(trace_time);
+    for number in from..=to {
+        if found.len() >= count {
+            break;
+        }
+        deadline.check()?;
+        let Some(block) = block_at(api, number.into())? else { continue };
+        for trace in call_traces(api, &block, None)?.concat() {
+            if !matcher.matches(&trace.trace) {
+                continue;
+            }
+            if skipped < skip {
+                skipped += 1;
+                continue;
+            }
+            bytes = bytes.saturating_add(trace_bytes(&trace.trace));
+            found.push(trace);
+        }
+        if bytes > limit {
+            let advice = format!("narrow the range, {from} to {number} is too wide");
+            return Err(RpcError::exceeded("too many traces (bytes)", bytes, limit, &advice));
+        }
+    }
+    found.truncate(count);
+    Ok(found)
 }
 
 fn replayed(
@@ -227,10 +263,13 @@ fn replayed(
     Ok(explained.collect())
 }
 
-fn replay_block(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn replay_block(
+    api: &Api,
+    args: &mut Args,
+) -> Result<Vec<TraceResultsWithTransactionHash>, RpcError> {
     let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.required()?, args.required()?);
-    let Some(block) = block_at(api, at)? else { return Ok(json!([])) };
-    let results: Vec<_> = replayed(api, &block, None, &kinds)?
+    let Some(block) = block_at(api, at)? else { return Ok(Vec::new()) };
+    let results = replayed(api, &block, None, &kinds)?
         .into_iter()
         .zip(&block.transactions)
         .map(|(full_trace, transaction)| TraceResultsWithTransactionHash {
@@ -238,15 +277,15 @@ fn replay_block(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
             transaction_hash: *transaction.hash(),
         })
         .collect();
-    Ok(json!(results))
+    Ok(results)
 }
 
-fn replay_transaction(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn replay_transaction(api: &Api, args: &mut Args) -> Result<Option<TraceResults>, RpcError> {
     let (hash, kinds): (B256, HashSet<TraceType>) = (args.required()?, args.required()?);
     let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
         return Err(RpcError::server(format!("transaction {hash} not found")));
     };
-    Ok(json!(replayed(api, &block, Some(index), &kinds)?.pop()))
+    Ok(replayed(api, &block, Some(index), &kinds)?.pop())
 }
 
 /// Counts the executions and the gas of each opcode, in one or all transactions in a block. Gas
@@ -278,21 +317,24 @@ fn opcode_gas(
     Ok(seen?.into_iter().map(|(seen, _)| seen).collect())
 }
 
-fn transaction_opcode_gas(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn transaction_opcode_gas(
+    api: &Api,
+    args: &mut Args,
+) -> Result<Option<TransactionOpcodeGas>, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
-    Ok(json!(opcode_gas(api, &block, Some(index))?.pop()))
+    Ok(opcode_gas(api, &block, Some(index))?.pop())
 }
 
-fn block_opcode_gas(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn block_opcode_gas(api: &Api, args: &mut Args) -> Result<Option<BlockOpcodeGas>, RpcError> {
     let block = match args.required()? {
         BlockId::Hash(hash) => api.block_by_hash(hash.block_hash)?,
         BlockId::Number(at) => block_at(api, at)?,
     };
-    let Some(block) = block else { return Ok(Value::Null) };
-    Ok(json!(BlockOpcodeGas {
+    let Some(block) = block else { return Ok(None) };
+    Ok(Some(BlockOpcodeGas {
         block_hash: block.hash,
         block_number: block.header.number,
         transactions: opcode_gas(api, &block, None)?,
@@ -337,11 +379,11 @@ pub(super) fn creator(api: &Api, contract: Address) -> Result<Option<(B256, Addr
         }
         for trace in call_traces(api, &block, None)?.concat() {
             let created = trace.trace.result.as_ref().and_then(|result| match result {
-                alloy_rpc_types_trace::parity::TraceOutput::Create(output) => Some(output.address),
-                alloy_rpc_types_trace::parity::TraceOutput::Call(_) => None,
+                TraceOutput::Create(output) => Some(output.address),
+                TraceOutput::Call(_) => None,
             });
             if created == Some(contract)
-                && let (Some(hash), alloy_rpc_types_trace::parity::Action::Create(create)) =
+                && let (Some(hash), Action::Create(create)) =
                     (trace.transaction_hash, &trace.trace.action)
             {
                 return Ok(Some((hash, create.from)));

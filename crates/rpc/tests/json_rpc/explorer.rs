@@ -1,7 +1,7 @@
 //! Methods for block explorers.
 
 use crate::support::{BOB, LOGGER, Server, raw, raw_to};
-use alloy_primitives::{Address, TxKind};
+use alloy_primitives::{Address, TxKind, hex};
 use enshrine_rpc::{
     Api, ErrorStyle, RequestLimits, RpcOptions, WorkerOptions, Workers, codes, explorer,
 };
@@ -114,5 +114,95 @@ async fn details_of_unknown_block_are_null() {
         assert!(explorer.answer(method, known).await["result"].is_object(), "{method}");
         let answer = explorer.answer(method, unknown).await;
         assert!(answer["error"].is_null() && answer["result"].is_null(), "{answer}");
+    }
+}
+
+/// Returns the methods for explorers over the node of a server, with this limit of a trace.
+fn bounded_explorer(server: &Server, trace_bytes: u64) -> Server {
+    explorer(server, RequestLimits { trace_bytes, ..RequestLimits::default() })
+}
+
+/// Returns the limit in the error of a response.
+fn limit(answer: &Value) -> Option<u64> {
+    let error = &answer["error"];
+    (error["code"] == codes::BUSY).then(|| error["data"]["limit"].as_u64()).flatten()
+}
+
+#[tokio::test]
+async fn filtered_traces_share_byte_limit() {
+    let server = Server::new(Mining::Auto);
+    for nonce in 0..6 {
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await;
+    }
+    let explorer = bounded_explorer(&server, 2_000);
+    let traces = async |to: u64, more: Value| {
+        let mut filter = json!({ "fromBlock": "0x1", "toBlock": format!("{to:#x}") });
+        filter.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        explorer.answer("trace_filter", json!([filter])).await
+    };
+    let count = |answer: Value| answer["result"].as_array().map(Vec::len);
+    assert_eq!(limit(&traces(6, json!({})).await), Some(2_000));
+    assert_eq!(count(traces(3, json!({})).await), Some(3));
+    // Only the traces of the response count.
+    assert_eq!(count(traces(6, json!({ "count": 2 })).await), Some(2));
+    assert_eq!(count(traces(6, json!({ "after": 3 })).await), Some(3));
+    assert_eq!(count(traces(6, json!({ "after": 1, "count": 0 })).await), Some(0));
+    assert_eq!(limit(&traces(6, json!({ "after": 1 })).await), Some(2_000));
+    assert_eq!(count(traces(6, json!({ "toAddress": [LOGGER] })).await), Some(0));
+}
+
+#[tokio::test]
+async fn pages_of_searches_end_at_byte_limit() {
+    let server = Server::new(Mining::Auto);
+    for nonce in 0..6 {
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![0; 500])])).await;
+    }
+    let numbers = |answer: &Value| -> Vec<String> {
+        let page = answer["result"]["txs"].as_array().unwrap();
+        page.iter().map(|it| it["blockNumber"].as_str().unwrap().to_owned()).collect()
+    };
+    let before = async |explorer: &Server, block: u64| {
+        explorer.answer("ots_searchTransactionsBefore", json!([BOB, block, 1_000])).await
+    };
+    let whole = explorer(&server, RequestLimits::default());
+    let all = before(&whole, 0).await;
+    assert_eq!((numbers(&all).len(), &all["result"]["lastPage"]), (6, &json!(true)));
+    let small = bounded_explorer(&server, 5_000);
+    let (mut found, mut block) = (Vec::new(), 0);
+    loop {
+        let page = before(&small, block).await;
+        let of_page = numbers(&page);
+        assert!(of_page.len() <= 2, "{of_page:?}");
+        found.extend(of_page);
+        if page["result"]["lastPage"] == true {
+            break;
+        }
+        block = u64::from_str_radix(&found.last().unwrap()[2..], 16).unwrap();
+    }
+    assert_eq!(found, numbers(&all));
+}
+
+/// A VM trace has the code of each frame, and the memory that each step writes.
+#[tokio::test]
+async fn vm_trace_counts_codes_and_memory() {
+    let server = Server::new(Mining::Auto);
+    // Init code of 6,000 bytes that stops, and short one that copies 1,000 bytes ten times.
+    let long = format!("00{}", "00".repeat(5_999));
+    let copies = format!("{}00", "6103e85f5f39".repeat(10));
+    for (nonce, init) in (0..).zip([long, copies]) {
+        let transaction = raw_to(nonce, TxKind::Create, hex::decode(init).unwrap());
+        server.ask("eth_sendRawTransaction", json!([transaction])).await;
+    }
+    let traced = async |trace_bytes: u64, block: &str, kind: &str| {
+        let explorer = bounded_explorer(&server, trace_bytes);
+        explorer.answer("trace_replayBlockTransactions", json!([block, [kind]])).await
+    };
+    for (block, bytes) in [("0x1", 20_000), ("0x2", 20_000)] {
+        assert_eq!(limit(&traced(bytes, block, "vmTrace").await), Some(bytes), "{block}");
+        for (bytes, kind) in [(bytes, "trace"), (2 * bytes, "vmTrace")] {
+            let answer = traced(bytes, block, kind).await;
+            assert!(answer["error"].is_null(), "{block}, {kind}: {answer:.300}");
+            assert!(answer.to_string().len() as u64 <= 2 * bytes, "{block}, {kind}");
+        }
     }
 }

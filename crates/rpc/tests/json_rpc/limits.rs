@@ -1,6 +1,7 @@
 //! Limits of one request: time, and the bytes of a trace, a response and a batch.
 
-use crate::support::{BOB, LOGGER, Server, post, raw};
+use crate::support::{BOB, LOGGER, Server, post, raw, raw_to};
+use alloy_primitives::{Bytes, TxKind, hex};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
 use node::Mining;
 use rpc_types::methods::EXPLAIN_EXECUTE;
@@ -77,6 +78,35 @@ async fn block_traces_share_byte_limit() {
     assert!(trace(256_000, 9).await.get("result").is_some());
 }
 
+/// Signs the creation of a contract with this init code.
+fn creation(nonce: u64, init: &str) -> Bytes {
+    raw_to(nonce, TxKind::Create, hex::decode(init).unwrap())
+}
+
+/// The limit of steps applies to each transaction, the limit of bytes to all of them.
+#[tokio::test]
+async fn recorded_steps_are_counted_per_transaction() {
+    const LIMIT: u64 = 256 << 10;
+    let server = Server::bounded(RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() });
+    server.node.execute(node::SetMining(Mining::Manual));
+    // JUMPDESTs without memory, and the same after an MSTORE that expands it to 8 KiB.
+    let few = creation(0, &format!("{}00", "5b".repeat(60)));
+    let large = creation(1, &format!("5f611fe052{}00", "5b".repeat(60)));
+    for transaction in [few, large] {
+        server.ask("eth_sendRawTransaction", json!([transaction])).await;
+    }
+    server.node.mine(&node::MineRequest::default()).unwrap();
+    let trace = |steps: u64| {
+        let options = json!({ "enableMemory": true, "limit": steps });
+        server.answer("debug_traceBlockByNumber", json!(["0x1", options]))
+    };
+    let (got, limit) = bound(&trace(50).await);
+    assert!((limit, true) == (LIMIT, got < LIMIT + (32 << 10)), "{got} of {limit}");
+    let traces = trace(10).await;
+    let traces = traces["result"].as_array().unwrap();
+    assert!(traces.iter().all(|it| it["result"]["structLogs"].as_array().unwrap().len() == 10));
+}
+
 #[tokio::test]
 async fn prestate_size_is_checked_before_serialisation() {
     let params = json!([{ "to": LOGGER }, "latest", { "tracer": "prestateTracer" }]);
@@ -119,6 +149,37 @@ async fn requests_time_out_by_their_class() {
     let server =
         Server::bounded(RequestLimits { trace_time: Duration::ZERO, ..RequestLimits::default() });
     assert_eq!(bound(&server.answer("debug_traceCall", with("1h")).await).1, 0);
+}
+
+/// Without the states of old blocks, the search reads all blocks.
+#[tokio::test]
+async fn search_by_nonce_ends_at_deadline() {
+    let alice = testkit::Key::named("alice").address();
+    let params = json!([alice, "0x0"]);
+    let answered = async |limits: RequestLimits, has_states: bool| {
+        let server = Server::bounded(limits);
+        for nonce in 0..4 {
+            server.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await;
+        }
+        if !has_states {
+            server.node.read(|node| {
+                let root = node.chain.head().header.state_root;
+                node.chain.store().retain(&[root]).unwrap();
+            });
+        }
+        server.answer("eth_getTransactionBySenderAndNonce", params.clone()).await
+    };
+    let hurried = RequestLimits { call_time: Duration::ZERO, ..RequestLimits::default() };
+    for (limits, has_states) in [
+        (RequestLimits::default(), false),
+        (RequestLimits::default(), true),
+        (hurried.clone(), true),
+    ] {
+        assert_eq!(answered(limits, has_states).await["result"]["blockNumber"], "0x1");
+    }
+    let ended = answered(hurried, false).await;
+    assert_eq!(bound(&ended).1, 0);
+    assert!(ended.to_string().contains("the search ended at block 4"), "{ended}");
 }
 
 #[tokio::test]

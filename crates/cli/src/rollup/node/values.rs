@@ -81,8 +81,8 @@ pub(super) struct Values {
     /// Maximum number of requests in a batch [default: 1000].
     #[arg(long, value_name = "COUNT")]
     pub(super) max_batch: Option<u32>,
-    /// Maximum size of a trace, or of the logs that a request returns, in bytes; a larger one is
-    /// aborted [default: 26214400].
+    /// Maximum size of the traces or logs that a request returns, in bytes; a larger one is aborted
+    /// [default: 26214400].
     #[arg(long, value_name = "BYTES")]
     pub(super) max_trace_bytes: Option<u64>,
     /// Timeout of a call, gas estimate, simulation or log query, in milliseconds [default: 5000].
