@@ -46,7 +46,8 @@ impl RetryPolicy {
             Duration::from_secs_f64(units)
         });
         let waiting = Waiting(&self.throttled);
-        tokio::time::sleep((pause + queue).min(LONGEST_PAUSE)).await;
+        // The node may request any delay.
+        tokio::time::sleep(pause.saturating_add(queue).min(LONGEST_PAUSE)).await;
         drop(waiting);
     }
 }
@@ -57,5 +58,23 @@ struct Waiting<'c>(&'c AtomicU64);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn longest_requested_delay_is_bounded() {
+        let options = ClientOptions { units_per_second: Some(1), ..ClientOptions::default() };
+        let policy = RetryPolicy::new(&options);
+        policy.throttled.store(10, Ordering::Relaxed);
+        for pause in [Duration::ZERO, Duration::MAX] {
+            let wait = policy.wait(pause);
+            assert!(tokio::time::timeout(Duration::ZERO, wait).await.is_err());
+        }
+        policy.throttled.store(0, Ordering::Relaxed);
+        policy.wait(Duration::ZERO).await;
     }
 }
