@@ -223,14 +223,15 @@ impl RollupApi {
         let head = chain.head().header.number;
         let last = number.saturating_add(MAX_INPUTS).min(head);
         let (mut inputs, mut bytes) = (Vec::new(), 0);
+        let deadline = self.api.call_deadline();
         for number in number.saturating_add(1)..=last {
             let Some(block) = chain.canonical_block(number)? else { break };
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push((block, input));
-            // Checked after adding the input: an input that alone exceeds the limit must still be
-            // served, or no follower could continue.
-            if bytes > MAX_INPUT_BYTES {
+            // Checked after adding the input: an input that alone exceeds a limit must still be
+            // served, or no follower could continue. Each block is executed again for its witness.
+            if bytes > MAX_INPUT_BYTES || deadline.check().is_err() {
                 break;
             }
         }
