@@ -17,7 +17,10 @@ use node::Node;
 use rpc::LogLimit;
 use rpc_types::{SignedInput, methods::SIGNED_INPUTS_AFTER};
 use std::{
-    sync::{Arc, mpsc::Sender},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -102,7 +105,7 @@ impl UnsafeBlockClient {
 
     /// Sends the inputs of new unsafe blocks to `inputs`, passes signed prefixes of the next block
     /// to the node, and reconnects after errors.
-    pub(crate) async fn read(self, prefixes: PrefixClient, inputs: Sender<Vec<Bytes>>) {
+    pub(crate) async fn read(self, prefixes: PrefixClient, inputs: SyncSender<Vec<Bytes>>) {
         let PrefixClient { node, shared, trust, .. } = &prefixes;
         let mut changes = self.followed.subscribe();
         let mut failures = 0;
@@ -160,7 +163,7 @@ async fn listen(
     node: &Node,
     shared: &Arc<NodeHandle>,
     trust: &Arc<FeedTrust>,
-    inputs: &Sender<Vec<Bytes>>,
+    inputs: &SyncSender<Vec<Bytes>>,
 ) -> Result<(), FeedError> {
     let provider = connect(url).await?;
     // Subscribe before the first request, so that no block in between is missed. If the other node
@@ -231,9 +234,7 @@ async fn listen(
         unsigned_since = None;
         let new: Vec<Bytes> = checked?;
         cursor = from + new.len() as u64;
-        // The channel is unbounded, but the pause below limits it to a few responses of bounded
-        // size.
-        if inputs.send(new).is_err() {
+        if !send(inputs, new).await {
             return Ok(());
         }
         sleep(PAUSE).await;
@@ -271,4 +272,17 @@ const fn check_idle(head: u64, from: u64, safe: u64) -> Result<(), FeedError> {
         return Err(FeedError::Behind { got: head, expected: safe });
     }
     Ok(())
+}
+
+/// Sends inputs to the worker once it has received the previous ones, which may take long: no
+/// further response is requested until then. Returns `false` if the worker has ended.
+async fn send(inputs: &SyncSender<Vec<Bytes>>, mut new: Vec<Bytes>) -> bool {
+    loop {
+        match inputs.try_send(new) {
+            Ok(()) => return true,
+            Err(TrySendError::Full(unsent)) => new = unsent,
+            Err(TrySendError::Disconnected(_)) => return false,
+        }
+        sleep(PAUSE).await;
+    }
 }

@@ -58,7 +58,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -355,7 +355,9 @@ impl Actors {
                 false
             }
         };
-        let (inputs, receiver) = channel();
+        // At most one response waits in the channel: a peer can send blocks faster than this node
+        // executes them, also while the worker's disk hangs.
+        let (inputs, receiver) = sync_channel(1);
         let (node, shared, stop) =
             (Arc::clone(&start.node), Arc::clone(&start.shared), Arc::clone(&start.stop));
         let driver = driver(config, &node)?;

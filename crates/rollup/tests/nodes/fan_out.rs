@@ -8,12 +8,16 @@ use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
 use client::{Client, ClientOptions};
-use enshrine_rollup::{Config, Role, RollupNode, Signer};
+use enshrine_rollup::{ActorObserver, Config, Role, RollupNode, Signer};
 use eyre::Result;
 use rpc::{Api, Number, Registry, RpcError, RpcOptions, RunningServer, ServerConfig, Workers};
 use serde_json::{Value, json};
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
 use testkit::{ETHER, Key, rich};
@@ -349,6 +353,89 @@ async fn long_response_of_relay_is_truncated_in_warning() -> Result<()> {
     .await?;
     node.stop().await;
     server.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Returns the number of inputs in a response of a node to a request for the blocks after one.
+async fn count_after(node: &RollupNode, number: u64) -> Result<usize> {
+    let method = "rollup_inputsAfter".into();
+    let inputs: Vec<Value> =
+        provider_of(node)?.raw_request(method, (format!("{number:#x}"),)).await?;
+    Ok(inputs.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn served_inputs_end_at_call_timeout() -> Result<()> {
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let mut config = rollup.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(3_600);
+    let mut config = rollup.config(Role::Sequencer(Box::new(config)));
+    config.server.limits.call_time = Duration::ZERO;
+    let sequencer = RollupNode::start(config).await?;
+    let follower = follower(&rollup, &sequencer, Vec::new(), Vec::new()).await?;
+    for nonce in 0..3 {
+        make_block(&sequencer, &sequencer, nonce).await?;
+    }
+    // Each response has a block, so a follower still reaches the head.
+    until_at_head_of(&follower, &sequencer).await?;
+    let head = sequencer.status().unsafe_head.number;
+    assert!(head >= 3);
+    for number in 0..head {
+        assert_eq!(count_after(&sequencer, number).await?, 1);
+        assert_eq!(count_after(&follower, number).await? as u64, head - number);
+    }
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Observer that suspends the thread that imports blocks.
+#[derive(Debug, Default)]
+struct Suspension {
+    wanted: AtomicBool,
+    reached: AtomicBool,
+}
+
+impl ActorObserver for Suspension {
+    fn turned(&self, actor: &'static str) {
+        while actor == "blocks" && self.wanted.load(Ordering::Relaxed) {
+            self.reached.store(true, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// While a follower executes blocks, a peer could otherwise fill its memory with responses.
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_follower_requests_no_further_blocks() -> Result<()> {
+    let rollup = DevnetRollup::with(accounts()).await?;
+    let sequencer = sequencer(&rollup, None).await?;
+    let relay = Relay::over(&sequencer).await?;
+    let served = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&served);
+    relay.set(move |_, blocks| {
+        counted.fetch_add(usize::from(!blocks.is_empty()), Ordering::Relaxed);
+        blocks
+    });
+    let suspension = Arc::<Suspension>::default();
+    let config = rollup.config(Role::Follower { sequencer: Some(url(&sequencer)) });
+    let feeds = vec![relay.url()];
+    let config = Config { feeds, observer: Some(Arc::clone(&suspension) as _), ..config };
+    let node = RollupNode::start(config).await?;
+    until_synced(&node).await?;
+    suspension.wanted.store(true, Ordering::Relaxed);
+    until("the suspension", &node, || async { Ok(suspension.reached.load(Ordering::Relaxed)) })
+        .await?;
+    make_block(&sequencer, &sequencer, 0).await?;
+    // One response is in the channel, and one waits for it.
+    until("responses", &node, || async { Ok(served.load(Ordering::Relaxed) >= 2) }).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(served.load(Ordering::Relaxed), 2);
+    suspension.wanted.store(false, Ordering::Relaxed);
+    until_at_head_of(&node, &sequencer).await?;
+    node.stop().await;
+    relay.server.stop().await;
     sequencer.stop().await;
     Ok(())
 }
