@@ -58,7 +58,7 @@ pub use l2::import::import;
 pub use l2::{FeedError, L2Error};
 pub use lease::{
     CandidateId, Credentials, Fence, HOLD, Leader, Lease, LeaseConfig, LeaseError, LeaseName,
-    MAX_RECORD, Record, SharedRecords, TAKEOVER_WAIT, TTL_SECONDS,
+    LeaseTask, MAX_RECORD, Record, SharedRecords, TAKEOVER_WAIT, TTL_SECONDS,
 };
 pub use node::PoolLimits;
 pub use prefix::{NotPreconfirming, PrefixError};

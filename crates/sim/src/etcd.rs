@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 complain(format_args!("{case:?}, {bytes} bytes"));
             }
         }
-        task.abort();
+        drop(task);
     }
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&rows)?);

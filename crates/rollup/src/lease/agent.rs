@@ -6,6 +6,7 @@ use super::{
     messages::{self, Committed, Election, Requests},
     state::{MAX_BAR, State},
 };
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
@@ -41,6 +42,13 @@ const PUT: &str = "/v3/kv/put";
 /// Handle of a node's candidate for the lease. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Lease(Arc<Inner>);
+
+/// Running task of a candidate, which is [aborted](Self::abort) when this value is dropped.
+#[derive(Debug)]
+pub struct LeaseTask {
+    lease: Lease,
+    task: JoinHandle<()>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -78,15 +86,16 @@ impl Lease {
 
     /// Starts the task that requests the lease while the node [wants](Self::want) it. Must be
     /// called inside a Tokio runtime.
-    pub fn start(&self) -> JoinHandle<()> {
+    pub fn start(&self) -> LeaseTask {
         self.0.runtime.get_or_init(Handle::current);
         let lease = self.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             loop {
                 let pause = lease.0.round().await;
                 tokio::time::sleep(pause).await;
             }
-        })
+        });
+        LeaseTask { lease: self.clone(), task }
     }
 
     /// Sets whether the node is ready to lead. A leader that is no longer ready resigns in the next
@@ -105,14 +114,6 @@ impl Lease {
         let worked = self.0.started.elapsed().saturating_sub(ago);
         let mut state = self.0.state.lock();
         state.worked = state.worked.max(worked);
-    }
-
-    /// Resigns immediately, so that the next leader need not wait until the election key is
-    /// deleted. The node must have stopped building blocks, and the task of [`Self::start`] must
-    /// have ended.
-    pub async fn resign(&self) {
-        self.want(false);
-        self.0.release().await;
     }
 
     /// Returns `true` if the node requests or renews the lease.
@@ -185,6 +186,31 @@ impl Lease {
     pub(super) fn check(&self, token: i64) -> Result<(), LeaseError> {
         let runtime = self.0.runtime.get().ok_or(LeaseError::NotHeld { token })?;
         runtime.block_on(self.0.check(token))
+    }
+}
+
+impl LeaseTask {
+    /// Aborts the task. The term ends without a resignation, as in a killed process.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Ends the task, and resigns immediately, so that the next leader need not wait until the
+    /// election key is deleted. The node must have stopped building blocks.
+    pub fn resign(mut self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.lease.want(false);
+            self.abort();
+            // A round that is still running could request the lease again after the resignation.
+            let _ = (&mut self.task).await;
+            self.lease.0.release().await;
+        })
+    }
+}
+
+impl Drop for LeaseTask {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 
@@ -419,5 +445,37 @@ impl Inner {
 
     async fn post(&self, path: &'static str, body: &Value) -> Result<Answered, LeaseError> {
         self.gateway.post(path, body, ROUND_LIMIT).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// The runtime has one thread, so the aborted task cannot end unless it is awaited.
+    #[tokio::test]
+    async fn resignation_follows_end_of_task() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lease = Lease::new(
+            LeaseName::of_rollup(1, Default::default()),
+            LeaseConfig {
+                endpoints: vec![format!("http://{}", silent.local_addr().unwrap())],
+                credentials: None,
+                ca: None,
+                identity: None,
+                url: "ws://127.0.0.1:9545".to_owned(),
+                work_timeout: Duration::from_secs(10),
+            },
+        )
+        .unwrap();
+        lease.want(true);
+        let task = lease.start();
+        assert_eq!(Arc::strong_count(&lease.0), 3);
+        // Lets the task send its first request, which gets no response.
+        tokio::task::yield_now().await;
+        task.resign().await;
+        assert_eq!(Arc::strong_count(&lease.0), 1);
+        assert!(!lease.is_wanted() && !lease.is_held());
     }
 }

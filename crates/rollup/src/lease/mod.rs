@@ -51,7 +51,7 @@ mod records;
 mod state;
 mod tenure;
 
-pub use agent::Lease;
+pub use agent::{Lease, LeaseTask};
 pub use error::LeaseError;
 pub use fence::Fence;
 pub use gateway::Credentials;

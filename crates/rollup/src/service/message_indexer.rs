@@ -5,11 +5,14 @@ use crate::l2::message_index::Scan;
 use chain::{ChainError, ChainReader};
 use node::Node;
 use parking_lot::MutexGuard;
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    task::{self, JoinHandle},
-    time,
+use std::{
+    sync::{
+        Arc, Weak,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    time::Duration,
 };
+use tokio::task::{self, JoinHandle};
 
 /// Interval at which the messages in new L2 blocks are indexed, so that requests have little left
 /// to index.
@@ -18,25 +21,42 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum time of a turn. Requests wait for its lock.
 const TURN: Duration = Duration::from_millis(200);
 
-pub(super) fn start(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> JoinHandle<()> {
-    let (node, shared) = (Arc::downgrade(node), Arc::downgrade(shared));
-    tokio::spawn(async move {
-        let mut indexer = Indexer::default();
-        loop {
-            let (Some(node), Some(shared)) = (node.upgrade(), shared.upgrade()) else { return };
-            let turn = task::spawn_blocking(move || {
-                let has_more = indexer.turn(&node, &shared);
-                (indexer, has_more)
-            });
-            let Ok((returned, has_more)) = turn.await else { return };
-            indexer = returned;
-            if has_more {
-                task::yield_now().await;
-            } else {
-                time::sleep(INTERVAL).await;
-            }
-        }
-    })
+/// The running task, which ends with the node.
+#[derive(Debug)]
+pub(super) struct MessageIndexer {
+    stop: Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl MessageIndexer {
+    /// Starts the task, on a thread of its own that may block. Must be called inside a Tokio
+    /// runtime.
+    pub(super) fn start(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> Self {
+        let (stop, stopped) = channel();
+        let (node, shared) = (Arc::downgrade(node), Arc::downgrade(shared));
+        Self { stop, task: task::spawn_blocking(move || run(&node, &shared, &stopped)) }
+    }
+
+    /// Ends the task after the current turn.
+    pub(super) fn stop(&self) {
+        // An error means that it has ended.
+        let _ = self.stop.send(());
+    }
+
+    /// Returns the task, to wait for its end.
+    pub(super) const fn task(&mut self) -> &mut JoinHandle<()> {
+        &mut self.task
+    }
+}
+
+fn run(node: &Weak<Node>, shared: &Weak<NodeHandle>, stopped: &Receiver<()>) {
+    let mut indexer = Indexer::default();
+    let mut pause = Duration::ZERO;
+    while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        // Not held during the pause, so that the task ends with a node that is dropped.
+        let (Some(node), Some(shared)) = (node.upgrade(), shared.upgrade()) else { return };
+        pause = if indexer.turn(&node, &shared) { Duration::ZERO } else { INTERVAL };
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,5 +107,46 @@ impl Indexer {
         }
         self.scan = Some(scan);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain::{Chain, ChainConfig, empty_genesis};
+    use executor::ChainSpec;
+    use node::{Clock, Settings};
+    use std::thread;
+    use testkit::Timeout;
+    use wire::ProtocolFork;
+
+    #[tokio::test]
+    async fn ended_indexer_has_released_node() {
+        let fork = ProtocolFork::Osaka;
+        let config = ChainConfig::new(ChainSpec::constant(1, fork));
+        let chain = Chain::new(&empty_genesis(fork), config).unwrap();
+        let node = Node::new(chain, Clock::default(), Settings::default());
+        let shared = Arc::<NodeHandle>::default();
+        let before = Arc::strong_count(&node);
+        // The first turn waits for the lock.
+        let ((locked, is_locked), (release, released)) = (channel(), channel());
+        let own = Arc::clone(&shared);
+        let holder = thread::spawn(move || {
+            let _messages = own.messages.lock();
+            locked.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        is_locked.recv().unwrap();
+        let mut indexer = MessageIndexer::start(&node, &shared);
+        let timeout = Timeout::begin();
+        while Arc::strong_count(&node) == before {
+            assert!(timeout.lasts(), "the indexer does not start");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        indexer.stop();
+        release.send(()).unwrap();
+        indexer.task().await.unwrap();
+        assert_eq!(Arc::strong_count(&node), before);
+        holder.join().unwrap();
     }
 }

@@ -24,6 +24,7 @@ use crate::{
         heads::Heads, pool_log::LoadedPool, signed_blocks::trust,
         unsafe_block_client::UnsafeBlockClient,
     },
+    lease::{Lease, LeaseTask},
     prefix::PrefixClient,
     rpc::{
         RollupApi,
@@ -35,6 +36,7 @@ use crate::{
         data_dir::DataDir,
         error::ServiceError,
         latency::Latencies,
+        message_indexer::MessageIndexer,
         metrics::{ActorLevels, Levels, Readiness},
         node_handle::NodeHandle,
         supervisor::{Actor, ActorPanic},
@@ -81,13 +83,18 @@ pub struct RollupNode {
     shared: Arc<NodeHandle>,
     actors: Actors,
     ports: Ports,
-    /// Actors that only observe.
-    tasks: Tasks,
+    background: Background,
 }
 
-/// Background tasks that hold the chain.
+/// Tasks besides the actors. They are aborted when this value is dropped.
 #[derive(Debug)]
-struct Tasks(Vec<tokio::task::JoinHandle<()>>);
+struct Background {
+    /// Tasks that only observe, and hold the chain.
+    observers: Vec<tokio::task::JoinHandle<()>>,
+    indexer: MessageIndexer,
+    /// Task that requests the lease, if one is configured.
+    lease: Option<LeaseTask>,
+}
 
 #[derive(Debug)]
 struct Actors {
@@ -221,41 +228,50 @@ impl RollupNode {
             poll: config.poll_interval,
             stop: Arc::default(),
         };
-        let mut tasks = Tasks(vec![
-            latency::start(latencies, node.subscribe(), &shared),
-            checked.recheck(reader.client(), rules, &shared),
-            actor_levels.follow(&shared),
-            message_indexer::start(&node, &shared),
-        ]);
-        tasks.0.extend(start.lease.as_ref().map(|lease| lease.start()));
         let watcher = watch.zip(config.watch.take()).map(|(watch, watching)| {
             let (client, node) = (Arc::clone(reader.client()), Arc::clone(&node));
             let (facts, levels) = ((&deployment, &rules), (config.l1_limits, watch_levels));
             Watcher::new(watch, node, client, watching, facts, levels, config.data_dir.as_deref())
         });
         let watcher = watcher.transpose().map_err(BatcherError::from)?;
+        let mut background = Background {
+            observers: vec![
+                latency::start(latencies, node.subscribe(), &shared),
+                checked.recheck(reader.client(), rules, &shared),
+                actor_levels.follow(&shared),
+            ],
+            indexer: MessageIndexer::start(&node, &shared),
+            lease: start.lease.as_ref().map(Lease::start),
+        };
         // A sequencer may send different prefixes to different nodes.
         for url in watching::other_streams(&config).filter(|_| watcher.is_some()) {
             let prefixes = prefixes.clone();
             let watch = async move { prefixes.watch(&url).await };
-            tasks.0.push(tokio::spawn(watch));
+            background.observers.push(tokio::spawn(watch));
         }
         let offers = Arc::clone(&forwarder);
-        let mut actors =
-            Actors::start(&mut config, start, reader, levels, requests, offers, prefixes).await?;
+        let started =
+            Actors::start(&mut config, start, reader, levels, requests, offers, prefixes).await;
+        let mut actors = match started {
+            Ok(actors) => actors,
+            Err(error) => {
+                background.end(None, None).await;
+                return Err(error);
+            }
+        };
         if let Some(watcher) = watcher
             && let Err(error) = actors.start_watcher(watcher, &shared)
         {
-            actors.end().await;
+            background.end(Some(actors), None).await;
             return Err(ServiceError::NoThread(error).into());
         }
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
         match Ports::open(&config, &node, &shared, telemetry, health, commands, forwarder).await {
-            Ok(ports) => Ok(Self { node, shared, actors, ports, tasks }),
+            Ok(ports) => Ok(Self { node, shared, actors, ports, background }),
             Err(error) => {
-                actors.end().await;
+                background.end(Some(actors), None).await;
                 Err(error)
             }
         }
@@ -298,32 +314,35 @@ impl RollupNode {
     }
 
     /// Stops block production, releases the lease, closes all connections, and closes the chain. A
-    /// thread that is blocked by a request to L1 or still indexes messages ends after this returns,
-    /// and keeps the chain open until then.
+    /// thread that is blocked by a request to L1 ends after this returns, and keeps the chain open
+    /// until then.
     pub fn stop(self) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            self.tasks.abort();
-            self.actors.end().await;
-            // Must come after the last block, because another node may lead from then on.
-            if let Some(lease) = self.shared.lease.get() {
-                lease.resign().await;
-            }
-            self.ports.close().await;
-            self.tasks.end().await;
-        })
+        Box::pin(self.background.end(Some(self.actors), Some(self.ports)))
     }
 }
 
-impl Tasks {
+impl Background {
     fn abort(&self) {
-        self.0.iter().for_each(tokio::task::JoinHandle::abort);
+        self.observers.iter().for_each(tokio::task::JoinHandle::abort);
+        self.indexer.stop();
     }
 
-    /// Aborts the tasks and waits until they have released the chain.
-    async fn end(self) {
+    /// Ends the actors, resigns the lease, closes the ports, and waits until the tasks have
+    /// released the chain.
+    async fn end(mut self, actors: Option<Actors>, ports: Option<Ports>) {
         self.abort();
+        if let Some(actors) = actors {
+            actors.end().await;
+        }
+        // Must come after the last block, because another node may lead from then on.
+        if let Some(lease) = self.lease.take() {
+            lease.resign().await;
+        }
+        if let Some(ports) = ports {
+            ports.close().await;
+        }
         let ended = async {
-            for task in self.0 {
+            for task in self.observers.iter_mut().chain([self.indexer.task()]) {
                 // A panic was logged by the supervisor.
                 let _ = task.await;
             }
@@ -331,6 +350,12 @@ impl Tasks {
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
             tracing::warn!("abandoned background tasks at shutdown");
         }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 
@@ -382,9 +407,17 @@ impl Actors {
         let feed =
             tokio::spawn(async move { own.supervisor.run_task(Actor::UnsafeBlocks, read).await });
         let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
-        spawn(&shared, Actor::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
-        let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
-        Ok(Self { stop, worker, feed, driver, watcher: None })
+        let mut actors = Self { stop, worker, feed, driver: None, watcher: None };
+        let offering = spawn(&shared, Actor::Offers, move || forwarder.offer(&offers, &stops));
+        let driver = offering.and_then(|_| driver.map(|driver| drive(driver, &shared)).transpose());
+        match driver {
+            Ok(driver) => actors.driver = driver,
+            Err(error) => {
+                actors.end().await;
+                return Err(ServiceError::NoThread(error).into());
+            }
+        }
+        Ok(actors)
     }
 
     fn start_watcher(&mut self, watcher: Watcher, shared: &Arc<NodeHandle>) -> io::Result<()> {

@@ -96,8 +96,14 @@ impl Worker {
             .then(|| roles.batcher(&sync))
             .flatten()
         {
-            Some(batcher) => {
-                roles.lead(sync, batcher?, None);
+            Some(Ok(batcher)) => {
+                roles.lead(sync, batcher, None);
+            }
+            Some(Err(error)) => {
+                // The thread that reads L1 holds the chain.
+                roles.start.stop.store(true, Ordering::Relaxed);
+                let _ = tokio::task::spawn_blocking(move || polls.end()).await;
+                return Err(error.into());
             }
             None => roles.follow(sync),
         }

@@ -8,14 +8,14 @@ mod records;
 mod referee;
 mod takeover;
 
-use enshrine_rollup::{Fence, Lease, LeaseConfig, LeaseError, LeaseName};
+use enshrine_rollup::{Fence, Lease, LeaseConfig, LeaseError, LeaseName, LeaseTask};
 use std::{
     sync::{Arc, LazyLock},
     thread::sleep,
     time::Duration,
 };
 use testkit::{Etcd, Timeout};
-use tokio::{runtime::Runtime, task::JoinHandle};
+use tokio::runtime::Runtime;
 
 /// Runtime of the candidates' tasks.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -23,7 +23,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// A candidate with its task, which ends when this value is dropped, as in a killed process.
 struct Candidate {
     lease: Lease,
-    task: JoinHandle<()>,
+    task: LeaseTask,
 }
 
 impl Candidate {
@@ -54,14 +54,7 @@ impl Candidate {
     }
 
     fn resign(self) {
-        self.task.abort();
-        RUNTIME.block_on(self.lease.resign());
-    }
-}
-
-impl Drop for Candidate {
-    fn drop(&mut self) {
-        self.task.abort();
+        RUNTIME.block_on(self.task.resign());
     }
 }
 

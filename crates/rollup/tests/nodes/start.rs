@@ -8,12 +8,15 @@ use alloy_provider::Provider as _;
 use contracts::{Deployment, GenesisAllowance, L2_MESSENGER, Predeploys, l2_genesis};
 use disk::RecordFile;
 use enshrine_rollup::{
-    Check, CheckOutcome, Config, PoolLimits, Role, RollupError, RollupNode, ServiceError, preflight,
+    Check, CheckOutcome, Config, LeaseConfig, PoolLimits, Role, RollupError, RollupNode,
+    ServiceError, preflight,
 };
 use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
+    mem,
+    net::TcpListener,
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
@@ -22,6 +25,7 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::{ETHER, Interception, Key, Timeout, http, logger, rich};
+use tokio::runtime::Runtime;
 use wire::ProtocolFork;
 
 /// Number of transactions in the pool file, enough to send requests while the node reads it.
@@ -238,6 +242,49 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     ensure!((all.len() - 1..=all.len()).contains(&waiting()), "{}", waiting());
     node.stop().await;
     Ok(())
+}
+
+/// A node whose port is taken has started its actors and tasks before it fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_start_leaves_nothing_running() -> Result<()> {
+    let (_world, _folder, mut config) = rollup().await?;
+    let taken = TcpListener::bind(("127.0.0.1", 0))?;
+    let free = mem::replace(&mut config.server.port, taken.local_addr()?.port());
+    // Without a response from etcd, the node never holds the lease, and its task never ends by
+    // itself.
+    config.lease = Some(LeaseConfig {
+        endpoints: vec!["http://127.0.0.1:1".to_owned()],
+        credentials: None,
+        ca: None,
+        identity: None,
+        url: "ws://127.0.0.1:9545".to_owned(),
+        work_timeout: Duration::from_secs(10),
+    });
+    // A runtime without the tasks of L1.
+    let runtime = Runtime::new()?;
+    let check = move || -> Result<()> {
+        let until_idle = || -> Result<()> {
+            let timeout = Timeout::begin();
+            while runtime.metrics().num_alive_tasks() > 0 {
+                let tasks = runtime.metrics().num_alive_tasks();
+                ensure!(timeout.lasts(), "{tasks} tasks are running");
+                thread::sleep(Duration::from_millis(10));
+            }
+            Ok(())
+        };
+        let Err(error) = runtime.block_on(RollupNode::start(config.clone())) else {
+            bail!("two servers listen on one port");
+        };
+        ensure!(error.to_string().contains("cannot listen"), "{error}");
+        until_idle()?;
+        // The data directory can be used at once, and the neighbour is a node that is stopped.
+        config.server.port = free;
+        let node = runtime.block_on(RollupNode::start(config))?;
+        ensure!(runtime.metrics().num_alive_tasks() > 0);
+        runtime.block_on(node.stop());
+        until_idle()
+    };
+    tokio::task::spawn_blocking(check).await?
 }
 
 /// Starts a node that must fail the check of the genesis state, and returns the check.
