@@ -6,7 +6,10 @@ use alloy_primitives::{Address, U64};
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_client::BatchRequest;
 use eyre::{Result, WrapErr as _, ensure};
+use rpc_types::SyncStatus;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Members without which Blockscout rejects a block.
 const BLOCK: &[&str] = &[
@@ -200,7 +203,13 @@ async fn blockscout_indexes_both_chains() -> Result<()> {
     let sent: Value = l1.raw_request("eth_sendTransaction".into(), (payment,)).await?;
     while l1.raw_request::<_, Value>("eth_getTransactionReceipt".into(), (&sent,)).await?.is_null()
     {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(50)).await;
+    }
+    // L1 also has a transaction with the first L2 block, which the localnet posts after its start.
+    while l2.raw_request::<_, SyncStatus>("rollup_syncStatus".into(), ()).await?.safe_head.number
+        == 0
+    {
+        sleep(Duration::from_millis(50)).await;
     }
     let first = first_with_states(&l1).await?;
     // The blocks of the state file, which have the deployment, are not indexed.

@@ -7,34 +7,51 @@ use serde_json::{Value, json};
 
 /// A block that neither chain reaches.
 const UNKNOWN: u64 = 99_999_999;
+/// A page with all transactions of an account.
+const WHOLE: usize = 100_000;
 
 fn ask(node: &Client, method: &str, params: &Value) -> Value {
     let answer = node.request(method, params.clone());
     answer.unwrap_or_else(|error| panic!("{method} {params}: {error}"))
 }
 
+fn quantity(value: &Value) -> u64 {
+    serde_json::from_value::<U64>(value.clone()).unwrap().to()
+}
+
+/// Returns the transactions of an account up to a block, the newest one first, as found by a search
+/// in this direction. Both chains have new blocks while the test runs.
+fn up_to(node: &Client, account: Address, last: u64, direction: &str) -> Vec<Value> {
+    let method = format!("ots_searchTransactions{direction}");
+    let found = ask(node, &method, &json!([account, 0, WHOLE]));
+    assert!(found["firstPage"] == true && found["lastPage"] == true, "{found}");
+    let all = found["txs"].as_array().unwrap().iter();
+    all.filter(|transaction| quantity(&transaction["blockNumber"]) <= last).cloned().collect()
+}
+
 /// Returns the number of transactions of an account.
 fn count(node: &Client, account: Address) -> usize {
-    let found = ask(node, "ots_searchTransactionsBefore", &json!([account, 0, 100]));
-    found["txs"].as_array().unwrap().len()
+    up_to(node, account, u64::MAX, "Before").len()
 }
 
 /// Opens the pages of an account, and those of its newest transaction and its block. Returns the
 /// number of transactions.
 fn open_account(node: &Client, account: Address) -> usize {
+    let head = quantity(&ask(node, "eth_blockNumber", &json!([])));
+    let all = up_to(node, account, head, "Before");
+    assert_eq!(all, up_to(node, account, head, "After"));
     let ask = |method: &str, params: Value| ask(node, method, &params);
     for method in ["eth_getBalance", "eth_getCode", "eth_getTransactionCount", "ots_hasCode"] {
         ask(method, json!([account, "latest"]));
     }
     ask("ots_getContractCreator", json!([account]));
-    let after = ask("ots_searchTransactionsAfter", json!([account, 0, 25]));
+    ask("ots_searchTransactionsAfter", json!([account, 0, 25]));
     let before = ask("ots_searchTransactionsBefore", json!([account, 0, 25]));
-    assert_eq!(after["txs"], before["txs"]);
     let transactions = before["txs"].as_array().unwrap();
     for transaction in transactions {
-        let number: U64 = serde_json::from_value(transaction["blockNumber"].clone()).unwrap();
         // As JSON numbers.
-        ask("ots_hasCode", json!([transaction["from"], number.to::<u64>()]));
+        let number = quantity(&transaction["blockNumber"]);
+        ask("ots_hasCode", json!([transaction["from"], number]));
         ask("ots_getInternalOperations", json!([transaction["hash"]]));
         ask("ots_getTransactionError", json!([transaction["hash"]]));
     }
@@ -50,23 +67,20 @@ fn open_account(node: &Client, account: Address) -> usize {
         assert!(!ask(method, json!([hash])).is_null(), "{method}");
     }
     assert!(ask("trace_replayTransaction", json!([hash, ["stateDiff"]]))["stateDiff"].is_object());
-    let nonce: U64 = serde_json::from_value(newest["nonce"].clone()).unwrap();
-    let found =
-        ask("ots_getTransactionBySenderAndNonce", json!([newest["from"], nonce.to::<u64>()]));
+    let nonce = quantity(&newest["nonce"]);
+    let found = ask("ots_getTransactionBySenderAndNonce", json!([newest["from"], nonce]));
     assert_eq!(found, *hash);
-    let number: U64 = serde_json::from_value(newest["blockNumber"].clone()).unwrap();
-    let number = number.to::<u64>();
+    let number = quantity(&newest["blockNumber"]);
     let page = ask("ots_getBlockTransactions", json!([number, 0, 25]));
     assert!(page["fullblock"]["transactions"].to_string().contains(hash.as_str().unwrap()));
     assert_eq!(ask("ots_getBlockDetails", json!([number]))["block"]["hash"], newest["blockHash"]);
-    transactions.len()
+    all.len()
 }
 
 /// The state before the deposits in the state file is not stored: only the transfer that is in the
 /// transaction itself is known.
 fn deposits_show_transfers(l1: &Client, queue: Address) {
-    let found = ask(l1, "ots_searchTransactionsAfter", &json!([queue, 0, 25]));
-    let deposits = found["txs"].as_array().unwrap();
+    let deposits = up_to(l1, queue, u64::MAX, "After");
     let value = |it: &Value| serde_json::from_value::<U256>(it["value"].clone()).unwrap();
     let oldest = deposits.iter().rfind(|deposit| value(deposit) > U256::ZERO).unwrap();
     let operations = ask(l1, "ots_getInternalOperations", &json!([oldest["hash"]]));

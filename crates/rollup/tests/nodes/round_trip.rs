@@ -128,9 +128,11 @@ async fn follower_gets_blocks_before_l1() -> Result<()> {
     let follower = rollup.follower(Some(&sequencer)).await?;
     let alice = Key::named("alice").address();
     rollup.deposit_on(&follower, alice, U256::from(ETHER)).await?;
-    let status = follower.status();
-    assert_eq!(status.safe_head.number, 0);
-    assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);
+    until_status("the head of the sequencer", &follower, |status| {
+        status.unsafe_head == sequencer.status().unsafe_head
+    })
+    .await?;
+    assert_eq!(follower.status().safe_head.number, 0);
     follower.stop().await;
     sequencer.stop().await;
     Ok(())
