@@ -385,7 +385,8 @@ fn oversized_lone_transactions_keep_out_no_others() {
             signed: true,
         };
         let mut offered: Vec<_> = (0..ATTACKERS).map(long).collect();
-        let alone = offered.iter().map(|it| build_within(&chain, 1 << 20, &[it.clone()]).1);
+        let alone =
+            offered.iter().map(|tx| build_within(&chain, 1 << 20, std::slice::from_ref(tx)).1);
         let max = alone.min().unwrap() - 1;
         for honest in ["alice", "bob"] {
             offered.push(call(honest, 0, Key::named("bob").address()));

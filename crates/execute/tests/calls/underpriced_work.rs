@@ -87,7 +87,7 @@ fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
     match short.reason {
         ExecuteError::OutOfGas { got, reserve } => {
             assert!(got == executed.reserve - 1 && reserve > got, "{reserve}");
-            assert!(short.held <= got, "{}", short.held);
+            assert!(short.gas <= got, "{}", short.gas);
         }
         other => panic!("{other}"),
     }
