@@ -294,20 +294,18 @@ impl<'j> ForcedInclusionCheck<'j> {
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
             // One proof serves all entries of an account, so that many entries of one sender do not
             // fill the calldata. An included transaction only invalidates entries with used nonces;
-            // the others need a proof, whose length is not counted.
-            let proven = || self.proven.iter().filter(|proven| proven.account == t.sender);
-            let rules_out = |proven: &&ProvenAccount| proven.used.is_none_or(|next| t.nonce < next);
-            if let Some(ProvenAccount { position, .. }) = proven().find(rules_out) {
+            // the others need a proof.
+            let rules_out = |proven: &&ProvenAccount| {
+                proven.account == t.sender && proven.used.is_none_or(|next| t.nonce < next)
+            };
+            if let Some(ProvenAccount { position, .. }) = self.proven.iter().find(rules_out) {
                 self.length += ENTRY_BYTES;
                 return Ok(discharge(entry, Outcome::Invalid, *position, Vec::new(), Bytes::new()));
             }
             if !fits {
                 return Ok(plain(Outcome::NoRoom));
             }
-            self.length += ENTRY_BYTES;
-            if proven().next().is_none() {
-                self.length += PROOF_BYTES;
-            }
+            self.length += ENTRY_BYTES + PROOF_BYTES;
             self.proven.push(ProvenAccount { account: t.sender, position, used: None });
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
