@@ -25,7 +25,6 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///   transactions       (`ForcedDuty`)
 /// Everything else in a block is the choice of its builder, as long as the block is valid. The
 /// derived contract decides how validity is proven (`_judge`); no rule depends on it.
-/// call shows that is up to the derived contract (`_judge`); none of the rules depends on it.
 ///
 /// The inputs of a call are the data of the L2: each contains one block or a batch, and the rules
 /// for a block do not depend on that. In a transaction with blobs, each input has a trailer that
