@@ -66,7 +66,9 @@ impl Backoffs {
             failed.record(now);
         }
         let after = (1..=count).map(|step| turn.wrapping_add(step));
-        let wait = |turn: &usize| all.get(turn % count).map_or(MAX_BACKOFF, |it| it.remaining(now));
+        let wait = |turn: &usize| {
+            all.get(turn % count).map_or(MAX_BACKOFF, |backoff| backoff.remaining(now))
+        };
         after.min_by_key(wait).unwrap_or_else(|| turn.wrapping_add(1))
     }
 }

@@ -143,10 +143,10 @@ impl Draft {
     /// others among `all` again. From the second time on it offers none, because the builder's
     /// estimate is wrong.
     pub(crate) fn drop_too_expensive(&mut self, all: &[Arc<PoolTransaction>]) {
-        let dropped = self.offered.pop().map(|it| *it.hash());
+        let dropped = self.offered.pop().map(|tx| *tx.hash());
         if !self.request.is_strict {
             self.request.is_strict = true;
-            self.offered = all.iter().filter(|it| Some(*it.hash()) != dropped).cloned().collect();
+            self.offered = all.iter().filter(|tx| Some(*tx.hash()) != dropped).cloned().collect();
         }
     }
 

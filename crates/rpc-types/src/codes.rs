@@ -144,7 +144,7 @@ mod tests {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 files_in(&path, files);
-            } else if path.extension().is_some_and(|it| it == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
         }

@@ -19,7 +19,7 @@ pub fn document(is_listed: impl Fn(&str) -> bool) -> Value {
         .into_iter()
         .map(|method| {
             let parameters = method.parameters.into_iter().map(
-                |it| json!({ "name": it.name, "required": it.is_required, "schema": it.schema }),
+                |parameter| json!({ "name": parameter.name, "required": parameter.is_required, "schema": parameter.schema }),
             );
             json!({
                 "name": method.name,

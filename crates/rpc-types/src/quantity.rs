@@ -36,7 +36,7 @@ impl OptionalQuantity {
         T: Copy + Into<u128>,
         S: Serializer,
     {
-        value.map(|it| U128::from(it.into())).serialize(serializer)
+        value.map(|number| U128::from(number.into())).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>

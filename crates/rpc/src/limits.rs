@@ -221,7 +221,8 @@ impl<I> BoundedInspector<I> {
             bytes += 2 * interpreter.return_data.buffer().len() as u64;
         }
         if vm {
-            let pushed = OpCode::new(interpreter.bytecode.opcode()).map_or(0, |it| it.outputs());
+            let pushed =
+                OpCode::new(interpreter.bytecode.opcode()).map_or(0, |opcode| opcode.outputs());
             bytes += WORD_BYTES * u64::from(pushed);
             self.written = written(interpreter);
         }

@@ -127,10 +127,10 @@ impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction
 mod tests {
     /// Returns the lines of code from this line to the end of its interface.
     fn code_after<'s>(source: &'s str, line: &str) -> Vec<&'s str> {
-        let lines = source.lines().skip_while(|it| *it != line).skip(1);
+        let lines = source.lines().skip_while(|text| *text != line).skip(1);
         let mut code: Vec<_> = lines
-            .take_while(|it| *it != "}")
-            .filter(|it| !it.is_empty() && !it.trim_start().starts_with("//"))
+            .take_while(|text| *text != "}")
+            .filter(|text| !text.is_empty() && !text.trim_start().starts_with("//"))
             .collect();
         code.push("}");
         code
@@ -161,13 +161,13 @@ mod tests {
         let bonds = include_str!("../interfaces/IPreconfBonds.sol");
         let merged = include_str!("INativeRollup.sol");
         let mut members = code_after(merged, "interface IHybridSequencing {").into_iter();
-        let message: Vec<_> = members.by_ref().take_while(|it| *it != "    }").collect();
+        let message: Vec<_> = members.by_ref().take_while(|text| *text != "    }").collect();
         let expected = code_after(bonds, "    struct Preconfirmation {");
         assert_eq!(message[1..], expected[..message.len() - 1]);
-        for member in members.filter(|it| *it != "}") {
+        for member in members.filter(|text| *text != "}") {
             // A getter is a variable in the contract, and the types of `post` have other names.
             let name = member.trim_start().strip_prefix("function ");
-            let getter = name.and_then(|it| it.split_once("() external view returns ("));
+            let getter = name.and_then(|name| name.split_once("() external view returns ("));
             let variable = getter.map(|(name, kind)| (name, kind.trim_end_matches(");")));
             let found = match variable {
                 Some((name, kind)) => policy.lines().any(|line| {
@@ -203,7 +203,7 @@ mod tests {
         let copied = code_after(include_str!("IRollupExit.sol"), "interface IRollupExit {");
         let mut rest = expected.iter();
         for line in copied {
-            assert!(rest.any(|it| it == line), "not in the interface, or elsewhere: {line}");
+            assert!(rest.any(|text| text == line), "not in the interface, or elsewhere: {line}");
         }
     }
 }

@@ -151,7 +151,7 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
             l2Block: head,
             storageRoot: answer.storage_hash,
             accountProof: answer.account_proof,
-            storageProof: answer.storage_proof.into_iter().flat_map(|it| it.proof).collect(),
+            storageProof: answer.storage_proof.into_iter().flat_map(|slot| slot.proof).collect(),
         };
         verify_message(state_root, message, &proof)?;
         Ok(proof)

@@ -233,7 +233,7 @@ fn rejection_of_l2(error: BridgeError) -> BridgeError {
 /// Replaces a node's error by the revert that it reports, if that can be decoded.
 fn decode(error: BridgeError, decode: impl Fn(&[u8]) -> Option<Rejection>) -> BridgeError {
     let BridgeError::Transport(failure) = &error else { return error };
-    let data = failure.as_error_resp().and_then(|it| it.as_revert_data());
+    let data = failure.as_error_resp().and_then(|payload| payload.as_revert_data());
     let rejection = data.and_then(|data| decode(&data));
-    rejection.map_or(error, |it| BridgeError::Rejected(Box::new(it)))
+    rejection.map_or(error, |reason| BridgeError::Rejected(Box::new(reason)))
 }

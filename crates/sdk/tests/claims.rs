@@ -61,13 +61,13 @@ fn message_proof_needs_exactly_path_nodes() {
     };
     use ClaimError::{Account, Slot, StorageRoot};
     use Unproven::{Node, Nodes};
-    assert!(matches!(refused(&|it| it.accountProof.clear()), Account(Node(_))));
-    let extra = refused(&|it| it.accountProof.push(Bytes::new()));
+    assert!(matches!(refused(&|claim| claim.accountProof.clear()), Account(Node(_))));
+    let extra = refused(&|claim| claim.accountProof.push(Bytes::new()));
     assert!(matches!(extra, Account(Nodes { got: 2, expected: 1 })), "{extra}");
-    let other = refused(&|it| it.storageRoot = B256::ZERO);
+    let other = refused(&|claim| claim.storageRoot = B256::ZERO);
     assert!(matches!(other, StorageRoot { got: B256::ZERO, .. }), "{other}");
-    assert!(matches!(refused(&|it| it.storageProof.clear()), Slot(Node(_))));
-    assert!(matches!(refused(&|it| it.storageProof.push(Bytes::new())), Slot(Nodes { .. })));
+    assert!(matches!(refused(&|claim| claim.storageProof.clear()), Slot(Node(_))));
+    assert!(matches!(refused(&|claim| claim.storageProof.push(Bytes::new())), Slot(Nodes { .. })));
     let other = logged_message(&sent(7, 5), 7).unwrap();
     let error = verify_message(root, &other, &proof).unwrap_err();
     let (got, expected) = (message.hash(), other.hash());

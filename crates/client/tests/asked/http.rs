@@ -234,7 +234,7 @@ fn retry_after_header_delays_retry() {
 #[test]
 fn headers_are_sent_with_each_request() {
     let server = Server::that_reads_headers(|n, head, request| {
-        let has = |line: &str| head.iter().any(|it| it == line);
+        let has = |line: &str| head.iter().any(|header| header == line);
         assert!(has("authorization: bearer abc") && has("x-key: secret"), "{head:?}");
         // Each retry has the headers too.
         if n == 0 { Reply::HangUp } else { result(request, &json!(n)) }

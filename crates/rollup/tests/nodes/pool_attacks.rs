@@ -423,9 +423,9 @@ fn expensive_lone_transaction_keeps_out_no_others() -> Result<()> {
     let expensive = signed("mallory", 0, expensive);
     let plain = Offer { max_fee: 402 * GWEI, tip: GWEI, gas_limit: 21_000, ..HIGH };
     let plain = signed("honest", 0, plain);
-    let cost = |built: &BlockCandidate| built.cost.map(|it| it.gas).ok_or_eyre("not verified");
+    let cost = |built: &BlockCandidate| built.cost.map(|cost| cost.gas).ok_or_eyre("not verified");
     let hashes = |built: &BlockCandidate| -> Vec<_> {
-        built.new.block.transactions.iter().map(|it| *it.hash()).collect()
+        built.new.block.transactions.iter().map(|tx| *tx.hash()).collect()
     };
     let most = cost(&sealed(&[&expensive], u64::MAX)?)? - 1;
     let built = sealed(&[&expensive, &plain], most)?;

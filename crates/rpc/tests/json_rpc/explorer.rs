@@ -159,7 +159,9 @@ async fn pages_of_searches_end_at_byte_limit() {
     }
     let numbers = |answer: &Value| -> Vec<String> {
         let page = answer["result"]["txs"].as_array().unwrap();
-        page.iter().map(|it| it["blockNumber"].as_str().unwrap().to_owned()).collect()
+        page.iter()
+            .map(|transaction| transaction["blockNumber"].as_str().unwrap().to_owned())
+            .collect()
     };
     let before = async |explorer: &Server, block: u64| {
         explorer.answer("ots_searchTransactionsBefore", json!([BOB, block, 1_000])).await

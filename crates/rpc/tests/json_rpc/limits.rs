@@ -104,7 +104,9 @@ async fn recorded_steps_are_counted_per_transaction() {
     assert!((limit, true) == (LIMIT, got < LIMIT + (32 << 10)), "{got} of {limit}");
     let traces = trace(10).await;
     let traces = traces["result"].as_array().unwrap();
-    assert!(traces.iter().all(|it| it["result"]["structLogs"].as_array().unwrap().len() == 10));
+    assert!(
+        traces.iter().all(|trace| trace["result"]["structLogs"].as_array().unwrap().len() == 10)
+    );
 }
 
 #[tokio::test]
