@@ -1,7 +1,7 @@
 //! Blocks that EXECUTE on L1 rejects although the node has executed them.
 
 use crate::{
-    preconfirmations::{preconfirming, rollup as preconfirming_world, until_preconfirmed},
+    preconfirmations::{preconfirming, rollup as preconfirming_rollup, until_preconfirmed},
     support::{DevnetRollup, one_wei, provider_of, submit, until, until_status},
 };
 use alloy_primitives::{Address, B256, U256, hex, keccak256};
@@ -82,7 +82,7 @@ async fn until_all_posted(node: &RollupNode, hashes: &[B256]) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
-    let (_world, proxy, sequencer) = rollup().await?;
+    let (_rollup, proxy, sequencer) = rollup().await?;
     let l2 = provider_of(&sequencer)?;
     let refused = refuse(&proxy, "6d".repeat(20));
     let (mut honest, mut marked) = (Vec::new(), None);
@@ -121,7 +121,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
-    let (_world, proxy, sequencer) = rollup().await?;
+    let (_rollup, proxy, sequencer) = rollup().await?;
     let l2 = provider_of(&sequencer)?;
     let refused = refuse(&proxy, String::new());
     let mut hashes = Vec::new();
@@ -143,7 +143,7 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
 /// The node would seal the rejected block again and again. It breaks no promise for the search.
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_block_is_not_sealed_again() -> Result<()> {
-    let (rollup, folder) = (preconfirming_world(&["alice"]).await?, tempfile::tempdir()?);
+    let (rollup, folder) = (preconfirming_rollup(&["alice"]).await?, tempfile::tempdir()?);
     let config = preconfirming(&rollup, folder.path(), Duration::from_secs(1))?;
     let server = rollup.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;

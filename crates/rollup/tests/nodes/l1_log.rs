@@ -102,7 +102,7 @@ fn facts(view: &L1View) -> String {
 }
 
 /// Creates an L1 with deposits, forced transactions and L2 blocks.
-async fn told_world() -> Result<DevnetRollup> {
+async fn rollup_with_history() -> Result<DevnetRollup> {
     let rollup = DevnetRollup::new().await?;
     // Keeps the deployment below the deepest reorg.
     rollup.provider.anvil_mine(Some(70), None).await?;
@@ -137,7 +137,7 @@ async fn told_world() -> Result<DevnetRollup> {
 /// Returns such an L1, what a reader needs to read it, and the path of its log in a temporary
 /// folder.
 async fn written_log() -> Result<(DevnetRollup, Seen, TempDir, PathBuf)> {
-    let rollup = told_world().await?;
+    let rollup = rollup_with_history().await?;
     let source = Seen::of(&rollup)?;
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("l1.log");
@@ -230,7 +230,7 @@ async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_truncated_or_foreign_log_is_ignored() -> Result<()> {
-    let (_world, source, _folder, log) = written_log().await?;
+    let (_rollup, source, _folder, log) = written_log().await?;
     let expected = source.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
     for part in 0..40 {
@@ -290,7 +290,7 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarted_follower_fetches_no_known_block() -> Result<()> {
-    let rollup = told_world().await?;
+    let rollup = rollup_with_history().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     let (proxy, mut config) = rollup.behind_proxy(Role::Follower { sequencer: None })?;
@@ -321,7 +321,7 @@ async fn restarted_follower_fetches_no_known_block() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_drops_blocks_reorged_out_while_stopped() -> Result<()> {
-    let rollup = told_world().await?;
+    let rollup = rollup_with_history().await?;
     let folder = tempfile::tempdir()?;
     let mut config = rollup.config(Role::Follower { sequencer: None });
     config.data_dir = Some(folder.path().join("data"));

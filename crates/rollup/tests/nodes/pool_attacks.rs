@@ -32,7 +32,7 @@ fn limits() -> PoolLimits {
 
 /// A rollup under attack.
 struct Attacked {
-    _world: DevnetRollup,
+    _rollup: DevnetRollup,
     _folder: TempDir,
     config: Config,
     node: RollupNode,
@@ -85,7 +85,7 @@ impl Attacked {
         (config.data_dir, config.pool) = (Some(folder.path().to_owned()), limits());
         let node = RollupNode::start(config.clone()).await?;
         let l2 = provider_of(&node)?;
-        Ok(Self { _world: rollup, _folder: folder, config, node, l2, honest: 0 })
+        Ok(Self { _rollup: rollup, _folder: folder, config, node, l2, honest: 0 })
     }
 
     /// Submits a transaction to the pool directly, without RPC.

@@ -77,7 +77,7 @@ const STEPS: [(&str, &[u8]); 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_port_answers_before_all_files_are_read() -> Result<()> {
-    let (_world, folder, mut config) = rollup().await?;
+    let (_rollup, folder, mut config) = rollup().await?;
     let port = config.server.port;
     let deployment = fs::read(&config.deployment)?;
     config.deployment = folder.path().join("deployment.json");
@@ -158,7 +158,7 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
-    let (_world, folder, config) = rollup().await?;
+    let (_rollup, folder, config) = rollup().await?;
     let node = RollupNode::start(config.clone()).await?;
     let l2 = provider_of(&node)?;
     for nonce in 0..WAITING {
@@ -247,7 +247,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
 /// A node whose port is taken has started its actors and tasks before it fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_start_leaves_nothing_running() -> Result<()> {
-    let (_world, _folder, mut config) = rollup().await?;
+    let (_rollup, _folder, mut config) = rollup().await?;
     let taken = TcpListener::bind(("127.0.0.1", 0))?;
     let free = mem::replace(&mut config.server.port, taken.local_addr()?.port());
     // Without a response from etcd, the node never holds the lease, and its task never ends by
