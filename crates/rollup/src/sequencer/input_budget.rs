@@ -128,7 +128,7 @@ impl VainGas {
     fn spent(&self, gas_limit: u64) -> &Cell<u64> {
         let limit = self.block_gas_limit;
         let bounds = [Self::TRANSFER, limit / 256, limit / 64, limit / 16];
-        let class = bounds.iter().position(|bounds| gas_limit <= *bounds);
+        let class = bounds.iter().position(|bound| gas_limit <= *bound);
         &self.spent[class.unwrap_or(Self::CLASSES - 1)]
     }
 
