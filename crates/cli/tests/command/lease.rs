@@ -130,8 +130,9 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
     }
     until("blocks of the second", || second.node.balance(bob) == U256::from(8));
     first.start();
-    until("the first follows", || first.node.balance(bob) == U256::from(8));
-    assert_eq!(first.node.role(), "follower");
+    until("the first follows", || {
+        first.node.role() == "follower" && first.node.balance(bob) == U256::from(8)
+    });
 
     // A killed member of etcd has no effect, because the other two are a majority.
     etcd.kill(0);

@@ -1,5 +1,6 @@
 //! Detects two holders at once, and fencing tokens that go back.
 
+use crate::until;
 use enshrine_rollup::{Fence, Lease};
 use std::{
     sync::{
@@ -42,13 +43,14 @@ impl Referee {
         self.shared.checks.load(Ordering::SeqCst)
     }
 
-    /// Stops, and fails if two candidates led at once. Returns the number of successful checks.
-    pub(crate) fn verdict(self) -> u64 {
+    /// Waits for one more successful check, stops, and fails if two candidates led at once.
+    pub(crate) fn verdict(self) {
+        let checks = self.checks();
+        until("a successful check", || self.checks() > checks);
         self.shared.ends.store(true, Ordering::SeqCst);
         self.threads.into_iter().for_each(|thread| thread.join().unwrap());
         let violation = self.shared.violation.lock().unwrap().take();
         assert_eq!(violation, None);
-        self.shared.checks.load(Ordering::SeqCst)
     }
 }
 
