@@ -74,8 +74,7 @@ impl Follower {
         let settled = self.settle(&mut displaced);
         self.keep(displaced);
         settled?;
-        self.forget_used()?;
-        self.tidy()
+        self.forget_used()
     }
 
     /// Reverts the L2 head to the blocks on L1 where the L2 has different ones.
@@ -104,13 +103,6 @@ impl Follower {
             log.keep_displaced(&displaced);
         }
         self.displaced.extend(displaced);
-    }
-
-    fn tidy(&self) -> Result<(), L2Error> {
-        if let Some(log) = &self.pool_log {
-            log.tidy(&self.sync.node, self.sync.safe()?.header.number, &self.displaced);
-        }
-        Ok(())
     }
 
     /// Removes transactions of replaced blocks once their nonces are used. Until then this node may

@@ -23,10 +23,13 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// Length in bytes from which the file is rewritten without obsolete records.
 const REWRITE_FROM: u64 = 1 << 20;
+/// Pause after a failure to rewrite the file.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Open pool file.
 ///
@@ -59,6 +62,8 @@ struct End {
     file: RecordFile,
     /// Length of the file when it was last rewritten, in bytes.
     rewritten: u64,
+    /// Time of the next attempt to rewrite it, after a failure.
+    again_at: Option<Instant>,
     /// Number of the last transaction that was written or failed to be written.
     tried: u64,
     /// Transactions that could not be written, with the error, until that is reported to the
@@ -68,7 +73,13 @@ struct End {
 
 impl End {
     const fn of(file: RecordFile) -> Self {
-        Self { file, rewritten: 0, tried: 0, lost: BTreeMap::new() }
+        Self { file, rewritten: 0, again_at: None, tried: 0, lost: BTreeMap::new() }
+    }
+
+    /// Returns `true` if most of the file may consist of obsolete records.
+    fn is_long(&self) -> bool {
+        self.file.length() >= REWRITE_FROM.max(self.rewritten.saturating_mul(4))
+            && self.again_at.is_none_or(|at| at <= Instant::now())
     }
 
     fn write_noted(&mut self, noted: &Noted) {
@@ -148,24 +159,39 @@ impl PoolLog {
         }
     }
 
+    /// Returns `true` if the file has grown, so that it should be [rewritten](Self::tidy). `false`
+    /// while it is being written.
+    pub(crate) fn is_long(&self) -> bool {
+        self.end.try_lock().is_some_and(|end| end.is_long())
+    }
+
     /// If the file has grown, rewrites it with the transactions of blocks above `safe` (which may
     /// be replaced), of replaced blocks, and of the pool.
-    pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
+    ///
+    /// Must be called at any time and not only after a block: senders can replace transactions that
+    /// no block can include, and each is recorded.
+    pub(crate) fn tidy<'t>(
+        &self,
+        node: &Node,
+        safe: u64,
+        displaced: impl Iterator<Item = &'t RecoveredTransaction>,
+    ) {
         if let Err(error) = self.rewrite(node, safe, displaced) {
             tracing::warn!(%error, "failed to compact the pool file");
         }
     }
 
-    fn rewrite(
+    fn rewrite<'t>(
         &self,
         node: &Node,
         safe: u64,
-        displaced: &[RecoveredTransaction],
+        displaced: impl Iterator<Item = &'t RecoveredTransaction>,
     ) -> Result<(), DiskError> {
         let mut end = self.end.lock();
-        if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
+        if !end.is_long() {
             return Ok(());
         }
+        end.again_at = Some(Instant::now() + RETRY_PAUSE);
         // No transaction is noted concurrently, because that requires the node's lock, or happens
         // on this thread. All noted transactions are in the pool or in `displaced`.
         let (transactions, noted) = node.read(|node| {
@@ -181,7 +207,7 @@ impl PoolLog {
                     }
                 }
             }
-            for displaced in displaced.iter().filter(|tx| seen.insert(*tx.transaction.hash())) {
+            for displaced in displaced.filter(|tx| seen.insert(*tx.transaction.hash())) {
                 all.push(displaced.transaction.encoded_2718().into());
             }
             for waiting in node.pool.iter().filter(|waiting| seen.insert(*waiting.hash())) {
@@ -193,6 +219,7 @@ impl PoolLog {
         match RecordFile::replace(&self.path, self.subject, slices(&transactions)) {
             Ok(file) => {
                 (end.rewritten, end.file, end.tried) = (file.length(), file, noted.last);
+                end.again_at = None;
                 Ok(())
             }
             Err(error) => {

@@ -133,6 +133,12 @@ impl L2Syncer {
         Ok(chain.block(&hash.unwrap_or(self.view.deployment().genesis_hash))?)
     }
 
+    /// Returns the transactions of replaced blocks that the last failed [`Self::catch_up`] has not
+    /// returned.
+    pub(crate) fn displaced(&self) -> &[RecoveredTransaction] {
+        &self.outcome.displaced
+    }
+
     /// Returns the blocks that are not on L1, oldest first.
     pub(crate) fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, L2Error> {
         let (chain, safe) = (self.chain(), self.safe()?);

@@ -467,7 +467,6 @@ impl Sequencer {
         }
         self.requeued.forget(&self.sync.node, &self.sync.view, &block, &rejected)?;
         self.reset_attributes();
-        self.requeued.tidy_log(&self.sync)?;
         Ok(block)
     }
 

@@ -6,7 +6,6 @@ use crate::{
     l2::{
         contracts::relayed_after,
         pool_log::{PoolLog, may_come_right},
-        syncer::L2Syncer,
     },
 };
 use alloy_consensus::Transaction as _;
@@ -42,14 +41,6 @@ impl Requeued {
 
     pub(super) fn into_inner(self) -> Vec<RecoveredTransaction> {
         self.transactions
-    }
-
-    /// Rewrites the pool file if it has grown.
-    pub(super) fn tidy_log(&self, sync: &L2Syncer) -> Result<(), SequencerError> {
-        if let Some(log) = &self.pool_log {
-            log.tidy(&sync.node, sync.safe()?.header.number, &self.transactions);
-        }
-        Ok(())
     }
 
     /// Removes a transaction.

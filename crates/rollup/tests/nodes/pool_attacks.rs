@@ -194,6 +194,43 @@ async fn replacement_storm_does_not_delay_honest_transactions() -> Result<()> {
     Ok(())
 }
 
+/// Gapped transactions cause no blocks, and replacing one costs nothing, so the file must not wait
+/// for a block to be rewritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn pool_file_stays_short_without_blocks() -> Result<()> {
+    let mut attacked = Attacked::with(vec![(Key::named("mallory").address(), rich(ETHER))]).await?;
+    // The first block of a sequencer may be empty.
+    attacked.honest_is_mined_soon().await?;
+    let head = attacked.l2.get_block_number().await?;
+    let (mut fee, mut last) = (2 * GWEI, B256::ZERO);
+    for _ in 0..30 {
+        let transaction = Key::named("mallory").sign(TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce: 1,
+            gas_limit: 1_000_000,
+            max_fee_per_gas: fee,
+            max_priority_fee_per_gas: fee,
+            to: Address::ZERO.into(),
+            input: vec![0; 60_000].into(),
+            ..Default::default()
+        });
+        attacked.offer(&transaction)?;
+        last = *transaction.hash();
+        fee += fee / 8 + 1;
+    }
+    let file = attacked.folder().join("pool");
+    until("a shorter pool file", &attacked.node, || async {
+        Ok(std::fs::metadata(&file)?.len() < 1 << 20)
+    })
+    .await?;
+    assert_eq!(attacked.l2.get_block_number().await?, head);
+    // The transaction that was not replaced is still in it.
+    let attacked = attacked.restart().await?;
+    assert!(attacked.node.node().read(|node| node.pool.get(&last).is_some()));
+    attacked.node.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn delegated_accounts_get_one_pool_slot_each() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];

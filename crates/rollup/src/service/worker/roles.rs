@@ -229,6 +229,19 @@ impl RoleManager {
         }
     }
 
+    /// Rewrites the pool file if it has grown.
+    pub(super) fn tidy_pool(&self) {
+        let Some(log) = self.pool_log.as_ref().filter(|log| log.is_long()) else { return };
+        let (role, sync) = (self.current(), self.sync());
+        // The safe block of the latest view may not have been imported yet.
+        let imported = sync.node.read(|node| node.forkchoice).map(|forkchoice| forkchoice.safe);
+        let safe = imported.or_else(|| sync.safe().ok().map(|safe| safe.header.number));
+        if let Some(safe) = safe {
+            let displaced = role.requeued().iter().chain(sync.displaced());
+            log.tidy(&sync.node, safe, displaced);
+        }
+    }
+
     /// Switches to the role of a follower.
     pub(super) fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
