@@ -35,8 +35,8 @@ use trie::NodePath;
 /// Maximum time to wait for another process or thread to close the chain. A thread of a stopped node
 /// keeps the chain open until its last request to L1 ends, which can exceed three seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Size of the cache for blocks, in bytes.
-const BLOCK_CACHE: usize = 64 << 20;
+/// Memory of the cache for blocks with their logs, in bytes.
+const BLOCK_CACHE: usize = 128 << 20;
 const CODE_CACHE: usize = 32 << 20;
 /// Name of the file with the index of logs.
 const LOG_INDEX: &str = "log-index";

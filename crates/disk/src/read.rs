@@ -72,10 +72,9 @@ impl Inner {
         if let Some(block) = self.blocks.get(hash) {
             return Ok(Some(block));
         }
-        let Some((block, bytes)) = self.state.block(hash)? else { return Ok(None) };
-        let block = Arc::new(block);
+        let Some(block) = self.state.block(hash)?.map(Arc::new) else { return Ok(None) };
         // `offer` does not overwrite a block that a commit has replaced meanwhile.
-        self.blocks.offer(*hash, Arc::clone(&block), bytes);
+        self.blocks.offer(*hash, Arc::clone(&block), block.memory());
         Ok(Some(block))
     }
 

@@ -288,15 +288,15 @@ impl State {
         Ok(Some(hash))
     }
 
-    /// Returns a block and its encoded length in bytes.
-    pub(crate) fn block(&self, hash: &B256) -> Result<Option<(Block, usize)>, DiskError> {
+    /// Returns a block.
+    pub(crate) fn block(&self, hash: &B256) -> Result<Option<Block>, DiskError> {
         let Some(value) = self.blocks.get(hash.as_slice())? else { return Ok(None) };
         let value = Bytes(value.into());
         let block = decode_block(&value)?;
         if block.hash != *hash {
             return Err(DiskError::Hash { what: "block", got: block.hash, expected: *hash });
         }
-        Ok(Some((block, value.len())))
+        Ok(Some(block))
     }
 
     /// Calls `visit` for the blocks whose hashes begin with this byte, if their bloom filters are

@@ -150,7 +150,7 @@ impl Inner {
             *self.canonical.write() = Some(range.clone());
         }
         for (hash, block) in blocks {
-            self.blocks.put(*hash, Arc::clone(block), block.size());
+            self.blocks.put(*hash, Arc::clone(block), block.memory());
         }
         writer.epoch = epoch;
         writer.unsynced += 1;

@@ -168,6 +168,26 @@ impl Block {
         *self.size.get_or_init(|| self.rlp().len())
     }
 
+    /// Returns the approximate memory that the block takes, in bytes. Its logs can be thousands of
+    /// times as long as its [RLP](Self::size).
+    pub fn memory(&self) -> usize {
+        let ExecutionOutcome { receipts, requests, block_access_list, .. } = &self.executed;
+        let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
+        let logs: usize = logs
+            .map(|log| size_of_val(log) + size_of_val(log.topics()) + log.data.data.len())
+            .sum();
+        let requests = requests.iter().flat_map(|requests| requests.iter());
+        let requests: usize = requests.map(|request| request.len()).sum();
+        size_of::<Self>()
+            + size_of_val(&self.transactions[..])
+            + size_of_val(&self.senders[..])
+            + size_of_val(&receipts[..])
+            + self.size()
+            + logs
+            + requests
+            + block_access_list.as_ref().map_or(0, |list| list.len())
+    }
+
     /// Returns the transactions if all have Ethereum's types, the only ones that a verifier
     /// accepts.
     pub fn ethereum_transactions(&self) -> Option<Vec<executor::Transaction>> {

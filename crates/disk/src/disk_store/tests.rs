@@ -1,8 +1,9 @@
 use super::*;
 use crate::{block::encode_block, state::node_key, value::node_value};
-use alloy_consensus::Header;
-use alloy_primitives::keccak256;
+use alloy_consensus::{EthereumReceipt, Header, TxType};
+use alloy_primitives::{Address, Log, keccak256};
 use chain::store::{CanonicalChange, Changes};
+use executor::ExecutionOutcome;
 use tempfile::tempdir;
 use trie::Nibbles;
 
@@ -50,8 +51,12 @@ fn misplaced_items_fail_their_hash_check() {
 /// A block that becomes canonical.
 fn block(number: u64, state_root: B256) -> Changes {
     let header = Header { number, state_root, ..Header::default() };
-    let block = Arc::new(Block::from_header(header));
-    let canonical = Some(CanonicalChange { from: number, blocks: vec![Arc::clone(&block)] });
+    canonical(Arc::new(Block::from_header(header)))
+}
+
+fn canonical(block: Arc<Block>) -> Changes {
+    let (from, blocks) = (block.header.number, vec![Arc::clone(&block)]);
+    let canonical = Some(CanonicalChange { from, blocks });
     Changes { blocks: vec![block], canonical, ..Changes::default() }
 }
 
@@ -306,4 +311,37 @@ fn panic_becomes_error() {
     let panicked = store.inner.run("read", |_| -> Result<(), _> { panic!("unexpected") });
     let panicked = panicked.unwrap_err();
     assert!(matches!(fault(&panicked), DiskError::Panicked(message) if message == "unexpected"));
+}
+
+/// Logs cost 8 gas for each byte, so their blocks can have a thousand times as many bytes as their
+/// transactions.
+#[test]
+fn blocks_with_long_logs_stay_within_cache_limit() {
+    const LENGTH: usize = 4 << 20;
+    let folder = tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    let limit = BLOCK_CACHE / LENGTH;
+    let data = Bytes::from(vec![0; LENGTH]);
+    let mut written = Vec::new();
+    for number in 0..limit as u64 + 8 {
+        let log = Log::new_unchecked(Address::ZERO, Vec::new(), data.clone());
+        let receipt = EthereumReceipt {
+            tx_type: TxType::Legacy,
+            success: true,
+            cumulative_gas_used: 0,
+            logs: vec![log],
+        };
+        let executed = ExecutionOutcome { receipts: vec![receipt], ..ExecutionOutcome::default() };
+        let header = Header { number, ..Header::default() };
+        let block = Arc::new(Block::sealed(header, Vec::new(), Vec::new(), Vec::new(), executed));
+        written.push((block.hash, Arc::downgrade(&block)));
+        store.commit(canonical(block)).unwrap();
+    }
+    store.flush().unwrap();
+    let cached = written.iter().filter(|(_, block)| block.strong_count() > 0).count();
+    assert!((1..=limit).contains(&cached), "{cached} written blocks in memory");
+    let read = written.iter().map(|(hash, _)| Arc::downgrade(&store.block(hash).unwrap().unwrap()));
+    let read: Vec<_> = read.collect();
+    let cached = read.iter().filter(|block| block.strong_count() > 0).count();
+    assert!((1..=limit).contains(&cached), "{cached} read blocks in memory");
 }
