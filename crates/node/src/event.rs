@@ -19,7 +19,22 @@ pub enum Event {
     Pooled(Arc<PoolTransaction>),
 }
 
+/// Estimated memory of an event besides its content, in bytes.
+const OVERHEAD: usize = 256;
+
 impl Event {
+    /// Returns the approximate memory of its blocks or its transaction, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let content = match self {
+            // The encoding as it was sent, and the decoded transaction.
+            Self::Pooled(transaction) => 2 * transaction.raw.len(),
+            Self::Head { removed, added } => {
+                removed.iter().chain(added).map(|block| block.memory()).sum()
+            }
+        };
+        OVERHEAD + content
+    }
+
     /// Returns the event for a change of the head; `None` if both heads are the same.
     pub(crate) fn between(chain: &ChainReader, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
         let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));

@@ -18,6 +18,7 @@ mod command;
 mod draft;
 mod error;
 mod event;
+mod event_channel;
 mod header_policy;
 mod mine_request;
 mod node;
@@ -41,6 +42,7 @@ pub use command::{
 pub use draft::Pending;
 pub use error::{Backlog, NodeError, Rejected, Unverified};
 pub use event::Event;
+pub use event_channel::EventReceiver;
 pub use header_policy::HeaderPolicy;
 pub use mine_request::MineRequest;
 pub use node::Node;

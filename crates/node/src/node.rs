@@ -1,9 +1,10 @@
 //! Handle of a node.
 
 use crate::{
-    BlockCandidate, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, NodeState,
-    Pending, Pool, PoolTransaction, Rejected, Settings, draft::Draft, pending::PendingBlocks,
-    sender_check::SenderCheck, verify::verify_executed,
+    BlockCandidate, Clock, Command, Event, EventReceiver, HeaderPolicy, MineRequest, NodeError,
+    NodeState, Pending, Pool, PoolTransaction, Rejected, Settings, draft::Draft,
+    event_channel::EventSender, pending::PendingBlocks, sender_check::SenderCheck,
+    verify::verify_executed,
 };
 use alloy_primitives::{Address, B256, map::B256Map};
 use chain::{Block, Chain, ExecutedBlock, InputUse, State};
@@ -12,14 +13,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 /// Delay before building is retried after a failure, if no block is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Maximum number of events that a subscriber can lag behind. Beyond this, it gets an error and
-/// misses the oldest events, so that slow subscribers cannot use unbounded memory.
-const EVENTS: usize = 16_384;
 
 /// Handle of a node, shared by its servers.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub struct Node {
     mining: Mutex<()>,
     pending: PendingBlocks,
     mining_changed: watch::Sender<()>,
-    events: broadcast::Sender<Event>,
+    events: EventSender,
 }
 
 impl Node {
@@ -65,7 +62,7 @@ impl Node {
             mining: Mutex::new(()),
             pending: PendingBlocks::default(),
             mining_changed: watch::Sender::new(()),
-            events: broadcast::Sender::new(EVENTS),
+            events: EventSender::new(),
         })
     }
 
@@ -107,13 +104,13 @@ impl Node {
     }
 
     /// Subscribes to events.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub fn subscribe(&self) -> EventReceiver {
         self.events.subscribe()
     }
 
     /// Subscribes to events after the head, and returns the head. Waits for a block that is being
     /// built.
-    pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
+    pub fn subscribe_at_head(&self) -> (EventReceiver, Arc<Block>) {
         // Events of a new head are sent before this lock is released, so none is missed or received
         // twice.
         let _one = self.mining.lock();
@@ -121,8 +118,7 @@ impl Node {
     }
 
     fn emit(&self, event: Event) {
-        // An error means that there are no subscribers.
-        drop(self.events.send(event));
+        self.events.send(event);
     }
 
     /// Adds a transaction to the pool, and builds a block if auto-mining is enabled.
@@ -143,9 +139,9 @@ impl Node {
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new, &context)?;
             // Only events need these, so the pool is not searched if there are no subscribers.
-            let mut executable = match self.events.receiver_count() {
-                0 => Vec::new(),
-                _ => node.pool.executable_from(&added, context.nonce),
+            let mut executable = match self.events.has_receivers() {
+                true => node.pool.executable_from(&added, context.nonce),
+                false => Vec::new(),
             };
             executable.truncate(if is_replacement { 1 } else { usize::MAX });
             let (journal, auto) = (Arc::clone(&node.pool_journal), node.settings.mining.is_auto());

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::Filter;
-use node::Event;
+use node::{Event, EventReceiver};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
@@ -16,10 +16,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::{
-    OwnedSemaphorePermit,
-    broadcast::{Receiver, error::TryRecvError},
-};
+use tokio::sync::{OwnedSemaphorePermit, broadcast::error::TryRecvError};
 
 /// Maximum number of installed filters.
 const MAX_FILTERS: usize = 10_000;
@@ -78,7 +75,7 @@ struct Installed {
 struct Unread {
     /// Logs of blocks before the filter was installed, returned by its first poll.
     past_logs: Vec<RpcLog>,
-    events: Receiver<Event>,
+    events: EventReceiver,
 }
 
 /// Events that a filter returns.
@@ -99,7 +96,7 @@ impl Filters {
     /// number, and filters with past logs until those of the new one fit.
     pub(crate) fn install(
         self: &Arc<Self>,
-        events: Receiver<Event>,
+        events: EventReceiver,
         kind: FilterKind,
         past_logs: Vec<RpcLog>,
         permit: OwnedSemaphorePermit,

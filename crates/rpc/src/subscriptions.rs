@@ -12,7 +12,7 @@ use jsonrpsee::{
     Methods, PendingSubscriptionSink, RpcModule, SubscriptionSink, TrySendError,
     core::to_json_raw_value, types::ErrorObjectOwned,
 };
-use node::Event;
+use node::{Event, EventReceiver};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::{
@@ -234,7 +234,7 @@ impl Subscriber {
 }
 
 /// Sends the log changes that match a filter.
-async fn send_logs(mut subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
+async fn send_logs(mut subscriber: Subscriber, mut events: EventReceiver, filter: &Filter) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
         for (block, is_removed) in changed_blocks(&event, filter) {
             let matching = matching(block, filter);
@@ -249,7 +249,7 @@ async fn send_logs(mut subscriber: Subscriber, mut events: Receiver<Event>, filt
 /// Sends the items that `items` derives from each event.
 async fn send_all<T: Serialize>(
     mut subscriber: Subscriber,
-    mut events: Receiver<Event>,
+    mut events: EventReceiver,
     items: impl Fn(&Event) -> Vec<T>,
 ) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
@@ -259,12 +259,35 @@ async fn send_all<T: Serialize>(
     }
 }
 
+/// Source of the events or items of a subscription.
+trait Source {
+    type Item;
+
+    fn next(&mut self) -> impl Future<Output = Result<Self::Item, RecvError>> + Send;
+}
+
+impl Source for EventReceiver {
+    type Item = Event;
+
+    fn next(&mut self) -> impl Future<Output = Result<Event, RecvError>> + Send {
+        self.recv()
+    }
+}
+
+impl<T: Clone + Send + 'static> Source for Receiver<T> {
+    type Item = T;
+
+    fn next(&mut self) -> impl Future<Output = Result<T, RecvError>> + Send {
+        self.recv()
+    }
+}
+
 /// Waits for the next event; `None` if the subscription or the node has ended.
-async fn next_event<T: Clone>(subscriber: &Subscriber, events: &mut Receiver<T>) -> Option<T> {
+async fn next_event<S: Source>(subscriber: &Subscriber, events: &mut S) -> Option<S::Item> {
     loop {
         let event = tokio::select! {
             () = subscriber.sink.closed() => return None,
-            event = events.recv() => event,
+            event = events.next() => event,
         };
         match event {
             Ok(event) => return Some(event),

@@ -4,7 +4,7 @@
 use crate::service::node_handle::NodeHandle;
 use alloy_primitives::{B256, map::B256Map};
 use chain::Block;
-use node::Event;
+use node::{Event, EventReceiver};
 use rpc::{Latency, Telemetry};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::broadcast::error::RecvError,
     time::{MissedTickBehavior, interval},
 };
 
@@ -74,7 +74,7 @@ impl LatencyTracker {
     }
 
     /// Processes the events of a node until it is dropped.
-    pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<NodeHandle>) {
+    pub(crate) async fn run(mut self, mut events: EventReceiver, shared: Weak<NodeHandle>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -172,7 +172,7 @@ impl LatencyTracker {
 /// Starts the task that measures a node's latencies. It ends with the node.
 pub(crate) fn start(
     latencies: Latencies,
-    events: Receiver<Event>,
+    events: EventReceiver,
     shared: &Arc<NodeHandle>,
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(LatencyTracker::new(latencies).run(events, Arc::downgrade(shared)))
