@@ -1,10 +1,14 @@
 //! Eviction from a full pool, and limits per account.
 
 use super::{
-    AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Queue, Worth,
+    AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Queue, Worth, gapped::Gapped,
 };
 use crate::Rejected;
-use alloy_primitives::{Address, B256, U256, aliases::U320, map::AddressMap};
+use alloy_primitives::{
+    Address, U256,
+    aliases::U320,
+    map::{AddressMap, B256Set},
+};
 use std::sync::Arc;
 
 impl Pool {
@@ -27,7 +31,7 @@ impl Pool {
         // A gapped transaction may never become executable, so its authorizations must not restrict
         // the account.
         let mut carriers = self.authorities.get(&sender).into_iter().flatten();
-        let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
+        let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains(hash));
         if old.is_none() && waiting > 0 && is_open {
             return Err(Rejected::Delegated(sender));
         }
@@ -63,8 +67,7 @@ impl Pool {
         // A local sender's transactions do not count against the limits, so replacing one frees
         // nothing.
         let replaced = old.filter(|old| {
-            self.gapped.contains_key(old.hash())
-                || self.by_worth.contains(&old.worth(self.base_fee))
+            self.gapped.contains(old.hash()) || self.by_worth.contains(&old.worth(self.base_fee))
         });
         let is_gapped = self.next_nonce(sender, context.nonce) < new.nonce();
         let mut victims = Vec::<(Arc<PoolTransaction>, DropReason)>::new();
@@ -90,14 +93,15 @@ impl Pool {
             got: worth.0.unwrap_or_default(),
             minimum: minimum.unwrap_or_default(),
         };
+        let mut evicted: B256Set = victims.iter().map(|(victim, _)| *victim.hash()).collect();
+        let is_free = |tx: &PoolTransaction, evicted: &B256Set| {
+            replaced.is_none_or(|old| old.hash() != tx.hash()) && !evicted.contains(tx.hash())
+        };
+        let mut oldest = self.gapped.oldest().filter_map(|hash| self.by_hash.get(hash));
         let mut cheapest = self.by_worth.iter();
         while count > max_count || bytes > max_bytes {
-            let is_free = |tx: &PoolTransaction| {
-                replaced.is_none_or(|old| old.hash() != tx.hash())
-                    && victims.iter().all(|(victim, _)| victim.hash() != tx.hash())
-            };
-            let victim = match self.oldest_gapped(is_free) {
-                Some(gapped) => gapped,
+            let victim = match oldest.find(|tx| is_free(tx, &evicted)) {
+                Some(gapped) => Arc::clone(gapped),
                 None => {
                     let Some(cheap) = cheapest.next() else { return Err(full(Some(u128::MAX))) };
                     if is_gapped || cheap.0 >= worth.0 {
@@ -107,7 +111,7 @@ impl Pool {
                     // Evict the sender's last transaction instead, since evicting this one would
                     // make all later ones gapped.
                     let mut newest_first = self.of(owner.unwrap_or_default()).rev();
-                    let last = newest_first.find(|tx| is_free(tx));
+                    let last = newest_first.find(|tx| is_free(tx, &evicted));
                     let Some(last) = last.map(Arc::clone) else { continue };
                     if last.sender() == sender && last.nonce() < new.nonce() {
                         return Err(full(cheap.0));
@@ -115,10 +119,12 @@ impl Pool {
                     last
                 }
             };
+            evicted.insert(*victim.hash());
             count -= 1;
             bytes -= victim.raw.len();
             victims.push((victim, DropReason::Evicted));
         }
+        drop(oldest);
         for (victim, reason) in victims {
             self.drop_transaction(victim.hash(), reason);
         }
@@ -136,11 +142,13 @@ impl Pool {
         if own >= limits.gapped_per_sender {
             return Err(Rejected::GappedLimit { sender, limit: limits.gapped_per_sender });
         }
-        if self.counted_gapped().count() < limits.gapped {
+        if self.gapped.count() < limits.gapped {
             return Ok(None);
         }
-        let oldest = self.oldest_gapped(|tx| self.counts(tx));
-        oldest.map(Some).ok_or(Rejected::GappedLimit { sender, limit: limits.gapped })
+        let oldest = self.gapped.oldest_counted().find_map(|hash| self.by_hash.get(hash));
+        oldest
+            .map(|oldest| Some(Arc::clone(oldest)))
+            .ok_or(Rejected::GappedLimit { sender, limit: limits.gapped })
     }
 
     /// Drops transactions that a new head has invalidated: used nonces, and transactions that the
@@ -170,12 +178,10 @@ impl Pool {
         self.block = block;
         self.set_back.expire(block);
         let lifetime = limits.gapped_lifetime;
-        let expired: Vec<_> = self
-            .gapped
-            .iter()
-            .filter(|(_, gapped)| gapped.since.saturating_add(lifetime) <= block)
-            .map(|(hash, _)| *hash)
-            .collect();
+        let expired: Vec<_> = match block.checked_sub(lifetime) {
+            Some(last) => self.gapped.since(last).copied().collect(),
+            None => Vec::new(),
+        };
         for hash in expired {
             self.drop_transaction(&hash, DropReason::Expired(lifetime));
         }
@@ -183,42 +189,22 @@ impl Pool {
             return;
         }
         let mut counts = AddressMap::<usize>::default();
-        for transaction in self.counted_gapped().filter_map(|hash| self.by_hash.get(hash)) {
+        for transaction in self.gapped.oldest_counted().filter_map(|hash| self.by_hash.get(hash)) {
             *counts.entry(transaction.sender()).or_default() += 1;
         }
         for (sender, count) in counts {
             let surplus = count.saturating_sub(limits.gapped_per_sender);
-            let counted = self.of(sender).rev().filter(|tx| self.counts(tx));
+            let counted = self.of(sender).rev().filter(|tx| self.gapped.counts(tx.hash()));
             let last: Vec<_> = counted.take(surplus).map(|tx| *tx.hash()).collect();
             for hash in last {
                 self.drop_transaction(&hash, DropReason::TooManyGapped);
             }
         }
-        while self.counted_gapped().count() > limits.gapped
-            && let Some(oldest) = self.oldest_gapped(|tx| self.counts(tx))
-        {
-            self.drop_transaction(oldest.hash(), DropReason::TooManyGapped);
+        let surplus = self.gapped.count().saturating_sub(limits.gapped);
+        let oldest: Vec<_> = self.gapped.oldest_counted().take(surplus).copied().collect();
+        for hash in oldest {
+            self.drop_transaction(&hash, DropReason::TooManyGapped);
         }
-    }
-
-    /// Iterates over the hashes of gapped transactions that count against the limits.
-    fn counted_gapped(&self) -> impl Iterator<Item = &B256> {
-        self.gapped.iter().filter(|(_, gapped)| !gapped.is_displaced).map(|(hash, _)| hash)
-    }
-
-    /// Returns `true` for a gapped transaction that counts against the limits.
-    fn counts(&self, transaction: &PoolTransaction) -> bool {
-        self.gapped.get(transaction.hash()).is_some_and(|gapped| !gapped.is_displaced)
-    }
-
-    fn oldest_gapped(
-        &self,
-        is_free: impl Fn(&PoolTransaction) -> bool,
-    ) -> Option<Arc<PoolTransaction>> {
-        let gapped =
-            self.gapped.iter().filter_map(|(hash, age)| Some((age, self.by_hash.get(hash)?)));
-        let free = gapped.filter(|(_, transaction)| is_free(transaction));
-        free.min_by_key(|(age, _)| **age).map(|(_, transaction)| Arc::clone(transaction))
     }
 
     /// Adds a transaction to the executable or the gapped subpool.
@@ -243,7 +229,7 @@ impl Pool {
     }
 
     fn unplace(&mut self, transaction: &PoolTransaction) {
-        let was_gapped = self.gapped.remove(transaction.hash()).is_some();
+        let was_gapped = self.gapped.remove(transaction.hash());
         if was_gapped || self.by_worth.remove(&transaction.worth(self.base_fee)) {
             self.bytes -= transaction.raw.len();
         }
@@ -299,11 +285,10 @@ impl Pool {
         let (all, is_local): (Vec<_>, _) =
             (queue.nonces().values().map(Arc::clone).collect(), queue.is_local);
         for transaction in all {
-            let before =
-                self.gapped.get(transaction.hash()).is_some_and(|gapped| gapped.is_displaced);
+            let before = self.gapped.is_displaced(transaction.hash());
             self.place(&transaction, false, is_local);
-            if let Some(placed) = self.gapped.get_mut(transaction.hash()) {
-                placed.is_displaced = before || displaced.contains(&transaction.nonce());
+            if before || displaced.contains(&transaction.nonce()) {
+                self.gapped.displace(*transaction.hash());
             }
         }
         self.extend(sender);

@@ -2,6 +2,7 @@
 
 mod dropped;
 mod eviction;
+mod gapped;
 mod limits;
 mod queue;
 mod set_back;
@@ -18,6 +19,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map, B256Set},
 };
 use dropped::Dropped;
+use gapped::GappedTransactions;
 use queue::Queue;
 use set_back::SetBack;
 use std::{
@@ -39,17 +41,6 @@ pub enum Order {
     Arrival,
 }
 
-/// Age of a gapped transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Gapped {
-    /// Number of the head when the transaction arrived or became gapped.
-    since: u64,
-    arrival: u64,
-    /// `true` if a reorg made the transaction gapped. The missing nonces are in the reorged blocks,
-    /// whose transactions return to the pool.
-    is_displaced: bool,
-}
-
 /// Transactions by sender and nonce.
 ///
 /// The pool has no access to the state: the caller passes the [`AdmissionContext`].
@@ -60,7 +51,7 @@ pub struct Pool {
     /// Executable transactions that may be evicted, at the base fee `base_fee`.
     by_worth: BTreeSet<Worth>,
     /// Gapped transactions that may be evicted.
-    gapped: B256Map<Gapped>,
+    gapped: GappedTransactions,
     /// Total length of all transactions that may be evicted, in bytes.
     bytes: usize,
     /// Accounts whose authorizations (EIP-7702) pending transactions contain, with the hashes of

@@ -3,7 +3,7 @@
 use crate::support::{RICH, add, content, context, limits, pooled, public, senders, transaction};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::Address;
-use enshrine_node::{AdmissionContext, Order, Pool, PoolLimits, Rejected};
+use enshrine_node::{AdmissionContext, DropReason, Order, Pool, PoolLimits, Rejected};
 use std::collections::BTreeMap;
 use testkit::Key;
 
@@ -149,6 +149,29 @@ fn long_transaction_evicts_several_to_free_its_bytes() {
         });
         add(&mut pool, long, 10, &limits).unwrap();
         assert_eq!(senders(&pool), [&["alice"][..], stay].concat(), "{more}");
+    }
+}
+
+/// The time must not grow with the cube of the number of evicted transactions: the node's lock is
+/// held meanwhile.
+#[test]
+fn one_long_transaction_evicts_thousands() {
+    const COUNT: u64 = 8_192;
+    // Gapped ones, and executable ones.
+    for first in [1, 0] {
+        let mut pool = Pool::default();
+        for nonce in first..first + COUNT {
+            let none = PoolLimits::default();
+            pool.add(transaction("alice", nonce, 1), &context(0, RICH), 10, &none).unwrap();
+        }
+        let last = pool.of(Key::named("alice").address()).next_back().map(|tx| *tx.hash());
+        let bytes: usize = pool.iter().map(|tx| tx.raw.len()).sum();
+        let limits = PoolLimits { bytes, ..PoolLimits::default() };
+        let mut long = transaction("bob", 0, 2);
+        long.raw = vec![0; bytes].into();
+        add(&mut pool, long, 10, &limits).unwrap();
+        assert_eq!(senders(&pool), ["bob"]);
+        assert_eq!(pool.drop_reason(&last.unwrap()), Some(&DropReason::Evicted));
     }
 }
 
