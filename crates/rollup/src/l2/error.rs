@@ -113,6 +113,16 @@ pub enum FeedError {
         /// Chain id of this L2.
         expected: u64,
     },
+    /// A block does not have the hash that it names.
+    #[error("block {number} ({hash}) was altered: {reason}")]
+    Altered {
+        /// Block number.
+        number: u64,
+        /// Hash that the block names.
+        hash: B256,
+        /// The difference.
+        reason: String,
+    },
     /// A block lacks the required signature.
     #[error("block {number} ({hash}) is not signed, expected a signature of the sequencer")]
     Unsigned {

@@ -8,6 +8,7 @@ use crate::{
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
+use chain::block_of;
 use contracts::Deployment;
 use parking_lot::Mutex;
 use rpc_types::SignedInput;
@@ -194,9 +195,10 @@ pub(crate) struct PolicyTrust {
 }
 
 impl FeedTrust {
-    /// Checks a node's response to a request for the blocks after `from`: they must be consecutive,
-    /// of this rollup, and signed by trusted accounts. Unless every account is trusted, returns
-    /// only the blocks before the first unsigned one. Stores the signatures. May wait for L1.
+    /// Checks a node's response to a request for the blocks after `from`: they must be consecutive
+    /// and of this rollup. Unless every account is trusted, they must also be signed by trusted
+    /// accounts and have the signed hashes, and only the blocks before the first unsigned one are
+    /// returned. Stores the signatures. May wait for L1.
     ///
     /// # Errors
     ///
@@ -228,6 +230,14 @@ impl FeedTrust {
             if decoded.chain_id != domain.chain_id {
                 let (got, expected) = (decoded.chain_id, domain.chain_id);
                 return Err(FeedError::OtherChain { got, expected });
+            }
+            // The signature covers only the hash, so a relay could serve another block under it.
+            if !matches!(self, Self::Url) {
+                block_of(&decoded.request, decoded.fork).map_err(|reason| FeedError::Altered {
+                    number,
+                    hash,
+                    reason: reason.to_string(),
+                })?;
             }
             match (signature, self) {
                 (None, Self::Url) => {}

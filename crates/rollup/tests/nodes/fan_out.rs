@@ -228,7 +228,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
             with(blocks, |block| block["signature"] = json!(made_up))
         }),
         // A block with another recipient, under the hash and signature of the original.
-        ("do not continue this chain", |_, blocks| {
+        ("was altered", |_, blocks| {
             with(blocks, |block| {
                 let input = block["input"].as_str().unwrap_or_default();
                 block["input"] = json!(input.replace(&"b0".repeat(20), &"b1".repeat(20)));
