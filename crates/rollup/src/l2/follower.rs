@@ -3,7 +3,7 @@
 use crate::{
     L2Error,
     l1::poller::L1Poll,
-    l2::{import::import_unsafe, pool_log::PoolLog, syncer::L2Syncer},
+    l2::{ancestry::descends_from, import::import_unsafe, pool_log::PoolLog, syncer::L2Syncer},
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
@@ -144,9 +144,9 @@ impl Follower {
         // Without its parent the block cannot be executed. The feed requests blocks again from the
         // newest common one.
         let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
-        // A sequencer may not replace blocks that are on L1.
-        let safe = self.sync.safe()?.header.number;
-        if parent.header.number < safe {
+        // A sequencer may not replace blocks that are on L1, and anyone can serve its blocks of a
+        // branch that L1 has replaced.
+        if !descends_from(&chain, &parent, self.sync.safe()?.num_hash())? {
             return Ok(None);
         }
         // A block of another chain could be valid here only if it had no signed transactions. It is
@@ -162,5 +162,48 @@ impl Follower {
         self.keep(displaced);
         adopted?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batcher::tests::{BatcherSetup, header, included};
+    use chain::BlockAttributes;
+    use node::{Clock, Node, Settings};
+
+    /// Blocks of a branch that L1 has replaced are signed by the sequencer too.
+    #[test]
+    fn unsafe_block_of_replaced_branch_is_ignored() {
+        let mut setup = BatcherSetup::new();
+        let genesis = setup.chain.head().hash;
+        let build = |setup: &BatcherSetup, seconds| {
+            let timestamp = setup.chain.head().header.timestamp + seconds;
+            let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+            setup.chain.build(&attributes, Vec::new()).unwrap().0
+        };
+        // The node has all blocks of the replaced branch but the last.
+        for _ in 0..2 {
+            let block = build(&setup, 1);
+            setup.chain.append(block).unwrap();
+        }
+        let replaced = build(&setup, 1);
+        setup.chain.set_head(&genesis).unwrap();
+        let block = build(&setup, 7);
+        let safe = setup.chain.append(block).unwrap();
+        let next = build(&setup, 1);
+        setup.view.apply(header(2), included(&[Arc::clone(&safe)], 2));
+        let BatcherSetup { chain, view, .. } = setup;
+        let node = Node::new(chain, Clock::default(), Settings::default());
+        let sync = L2Syncer::new(node, Arc::new(view));
+        let mut follower = Follower::new(sync, true, Vec::new(), None);
+        let mut import = |block: &chain::ExecutedBlock| {
+            let input = block.input().unwrap().into();
+            let imported = follower.import_unsafe(&input).unwrap();
+            (imported.map(|block| block.hash), follower.sync().chain().head().hash)
+        };
+        assert_eq!(import(&replaced), (None, safe.hash));
+        assert_eq!(import(&next), (Some(next.block.hash), next.block.hash));
+        assert_eq!(import(&replaced), (None, next.block.hash));
     }
 }

@@ -1,6 +1,6 @@
 //! Policy for the heads that a caller of the Engine API may set.
 
-use crate::service::node_handle::NodeHandle;
+use crate::{l2::ancestry::descends_from, service::node_handle::NodeHandle};
 use alloy_eips::BlockNumHash;
 use chain::{Block, ChainReader};
 use rpc::engine::HeadPolicy;
@@ -31,18 +31,13 @@ impl HeadPolicy for Heads {
         };
         let genesis = || BlockNumHash::new(0, view.deployment().genesis_hash);
         let safe = view.advanced_head().unwrap_or_else(genesis);
-        let failed = |error: chain::ChainError| error.to_string();
-        let (mut number, mut hash, mut parent) =
-            (head.header.number, head.hash, head.header.parent_hash);
-        // All ancestors of a canonical block are canonical, and so is the safe block.
-        while number > safe.number && chain.canonical_hash(number).map_err(failed)? != Some(hash) {
-            let block = chain.block(&parent).map_err(failed)?;
-            (number, hash, parent) = (block.header.number, block.hash, block.header.parent_hash);
+        match descends_from(chain, head, safe) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(format!("not a descendant of safe block {} ({})", safe.number, safe.hash))
+            }
+            Err(error) => Err(error.to_string()),
         }
-        if number < safe.number || number == safe.number && hash != safe.hash {
-            return Err(format!("not a descendant of safe block {} ({})", safe.number, safe.hash));
-        }
-        Ok(())
     }
 
     fn keeps_finality(&self) -> bool {

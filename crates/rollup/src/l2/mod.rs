@@ -1,5 +1,6 @@
 //! Import of L2 blocks from L1 and from other nodes.
 
+pub(crate) mod ancestry;
 pub(crate) mod block_input;
 pub(crate) mod contracts;
 mod error;
