@@ -41,8 +41,9 @@ import {TransactionProof} from "../libraries/TransactionProof.sol";
 /// after some time. If the chain has not advanced with it for `EXPIRY` seconds, for an unforeseen
 /// reason, the transaction is dropped, which is visible on L1, and the chain continues.
 ///
-/// An account proof is reused within a batch, so duplicates and transactions invalidated by the
-/// same account use almost none of the budget.
+/// An account proof is reused within a batch, so duplicates and transactions with used nonces use
+/// almost none of the budget. An invalid transaction whose nonce is not used counts as if it was
+/// included: its block, or a later transaction of the queue, may make it valid.
 abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @dev Maximum number of transactions that a block may and must resolve.
     uint256 internal constant MAX_DISCHARGES = 64;
@@ -218,6 +219,12 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 if (!_isProven(judgement, t)) length += Capacity.PROOF_BYTES;
                 if (!_isRuledOut(facts.stateRoot, entry, judgement)) {
                     revert IRollup.StillValid(index);
+                }
+                // Only a used nonce is permanent. Any other transaction may be made valid by a later
+                // one of the queue, and then a block with that one has to include this one too.
+                if (t.nonce >= judgement.known[judgement.judged].nonce) {
+                    judgement.gas += t.gasLimit;
+                    length = t.footprint;
                 }
             } else if (outcome == IRollup.Outcome.Underpriced) {
                 if (t.maxFee >= facts.baseFee) {

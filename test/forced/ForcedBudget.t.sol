@@ -118,17 +118,59 @@ contract ForcedBudgetTest is RealRollup {
         e.forced = new IRollup.ForcedBatch[](1);
         e.forced[0].discharges = new IRollup.Discharge[](12);
         IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](12);
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         for (uint64 i = 0; i < 11; ++i) {
-            t[i] = submit(signedTransfer("alice", 5 + i, GENEROUS));
+            t[i] = submit(raw);
         }
         t[11] = submit(signedTransfer("bob", 0, GENEROUS));
         skip(FORCED_DELAY + FORCED_GRACE);
+        l2.raw(raw);
         bytes memory input = l2.seal();
         for (uint64 i = 0; i < 11; ++i) {
             e.forced[0].discharges[i] = discharge(t[i], IRollup.Outcome.Invalid);
         }
         e.forced[0].discharges[11] = discharge(t[11], IRollup.Outcome.NoRoom);
         expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 11));
+    }
+
+    /// @dev Discharges transactions that are invalid although their nonces are not used, and defers
+    /// the one after them.
+    function assertDeferred(IRollup.ForcedTransaction[] memory t, uint256 room) private {
+        skip(FORCED_DELAY + FORCED_GRACE);
+        bytes memory input = l2.seal();
+        for (uint256 n = room - 1; n <= room; ++n) {
+            IRollup.Evidence memory e = none();
+            e.forced = new IRollup.ForcedBatch[](1);
+            e.forced[0].discharges = new IRollup.Discharge[](n + 1);
+            for (uint256 i = 0; i < n; ++i) {
+                e.forced[0].discharges[i] = discharge(t[i], IRollup.Outcome.Invalid);
+            }
+            e.forced[0].discharges[n] = discharge(t[n], IRollup.Outcome.NoRoom);
+            if (n < room) {
+                expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, n));
+            } else {
+                rollup.advance(one(input), e);
+            }
+        }
+        assertEq(rollup.duties().forcedNext, room);
+    }
+
+    /// @dev Transactions of a later block may use the nonces before theirs.
+    function test_later_nonces_use_budget_of_inclusion() public {
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](8);
+        for (uint64 i = 0; i < 8; ++i) {
+            t[i] = submit(signedTransfer("alice", 5 + i, GENEROUS));
+        }
+        assertDeferred(t, 7);
+    }
+
+    /// @dev A later transaction may give their sender ETH.
+    function test_unfunded_transactions_use_budget_of_inclusion() public {
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](8);
+        for (uint64 i = 0; i < 8; ++i) {
+            t[i] = submit(signedTransfer("stranger", 0, GENEROUS));
+        }
+        assertDeferred(t, 7);
     }
 
     function test_block_discharges_at_most_64_transactions() public {
@@ -276,6 +318,33 @@ contract ForcedGasBudgetTest is RealRollup {
         rollup.advance(one(input), e);
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    /// @dev Defers the second of two transactions, of which the first has the nonce after it.
+    function putOffReversed(uint64 first, uint64 second)
+        private
+        returns (bytes memory input, IRollup.Evidence memory e)
+    {
+        IRollup.ForcedTransaction memory a = submit(transfer(1, first));
+        IRollup.ForcedTransaction memory b = submit(transfer(0, second));
+        skip(FORCED_DELAY + FORCED_GRACE);
+        input = l2.seal();
+        e = one(discharge(a, IRollup.Outcome.Invalid));
+        IRollup.Discharge memory invalid = e.forced[0].discharges[0];
+        e.forced[0].discharges = new IRollup.Discharge[](2);
+        e.forced[0].discharges[0] = invalid;
+        e.forced[0].discharges[1] = discharge(b, IRollup.Outcome.NoRoom);
+    }
+
+    function test_later_nonce_uses_gas_of_inclusion() public {
+        (bytes memory input, IRollup.Evidence memory e) = putOffReversed(2_000_000, 2_000_001);
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    function test_later_nonce_leaves_rest_of_gas() public {
+        (bytes memory input, IRollup.Evidence memory e) = putOffReversed(2_000_000, 2_000_000);
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 1));
     }
 
     function test_block_owes_four_million_gas() public {

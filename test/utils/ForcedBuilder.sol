@@ -69,10 +69,9 @@ abstract contract ForcedBuilder is RealRollup {
             if (d.outcome == IRollup.Outcome.Included) {
                 length += d.transaction.footprint;
             } else {
-                length += Capacity.ENTRY_BYTES;
-                if (d.accountProof.length != 0 && !_reuse(d, all, count)) {
-                    length += Capacity.PROOF_BYTES;
-                }
+                bool reuses = d.accountProof.length == 0 || _reuse(d, all, count);
+                if (_mayBecomeValid(d)) length += d.transaction.footprint;
+                else length += Capacity.ENTRY_BYTES + (reuses ? 0 : Capacity.PROOF_BYTES);
             }
             all[count++] = d;
         }
@@ -105,6 +104,12 @@ abstract contract ForcedBuilder is RealRollup {
             return true;
         }
         return false;
+    }
+
+    /// @dev Returns whether a transaction is invalid although its nonce is not used.
+    function _mayBecomeValid(IRollup.Discharge memory d) internal returns (bool) {
+        return d.outcome == IRollup.Outcome.Invalid
+            && d.transaction.nonce >= l2.prove(d.transaction.sender).nonce;
     }
 
     function _outcome(IRollup.ForcedTransaction memory t, bytes32[] memory hashes)

@@ -298,14 +298,20 @@ impl<'j> ForcedInclusionCheck<'j> {
             let rules_out = |proven: &&ProvenAccount| {
                 proven.account == t.sender && proven.used.is_none_or(|next| t.nonce < next)
             };
-            if let Some(ProvenAccount { position, .. }) = self.proven.iter().find(rules_out) {
-                self.length += ENTRY_BYTES;
-                return Ok(discharge(entry, Outcome::Invalid, *position, Vec::new(), Bytes::new()));
-            }
-            if !fits {
+            let known = self.proven.iter().find(rules_out).map(|proven| proven.position);
+            if known.is_none() && !fits {
                 return Ok(plain(Outcome::NoRoom));
             }
-            self.length += ENTRY_BYTES + PROOF_BYTES;
+            // A later entry may make valid what has no used nonce, and both have to fit then.
+            if t.nonce < account.nonce {
+                self.length += ENTRY_BYTES + known.map_or(PROOF_BYTES, |_| 0);
+            } else {
+                self.gas += t.gasLimit;
+                self.length += t.footprint;
+            }
+            if let Some(position) = known {
+                return Ok(discharge(entry, Outcome::Invalid, position, Vec::new(), Bytes::new()));
+            }
             self.proven.push(ProvenAccount { account: t.sender, position, used: None });
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
