@@ -39,7 +39,8 @@ import {TransactionProof} from "../libraries/TransactionProof.sol";
 /// queue share a fixed budget (see `Capacity`) that is always sufficient for the first of them. The
 /// chain then advances with that transaction or not at all, even though any account may advance
 /// after some time. If the chain has not advanced with it for `EXPIRY` seconds, for an unforeseen
-/// reason, the transaction is dropped, which is visible on L1, and the chain continues.
+/// reason, the transaction is dropped, which is visible on L1, and the chain continues. That block
+/// may defer all others.
 ///
 /// An account proof is reused within a batch, so duplicates and transactions with used nonces use
 /// almost none of the budget. An invalid transaction whose nonce is not used counts as if it was
@@ -242,6 +243,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 uint64 since = judgement.judged == 0 ? facts.firstSince : facts.timestamp;
                 uint64 expiry = (since < due ? due : since) + GRACE + EXPIRY;
                 if (facts.timestamp < expiry) revert IRollup.NotExpired(index, expiry);
+                // The next transaction gets a block of its own: if no block can include it either,
+                // it has to expire too, and only the first one of a block can.
+                length = Capacity.DUTY_BYTES;
             } else if (_hasRoomFor(facts, t, due, judgement)) {
                 revert IRollup.RoomLeft(index);
             }

@@ -507,6 +507,36 @@ contract ForcedDutyTest is RealRollup {
         expectRefused(input, e, abi.encodeWithSelector(IRollup.NotExpired.selector, 1, expiry));
     }
 
+    /// @dev If no block can include either of two transactions, the second one must not prevent the
+    /// block in which the first one expires.
+    function test_block_after_stall_may_defer_second() public {
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        skip(FORCED_GRACE + FORCED_EXPIRY);
+        bytes memory input = l2.seal();
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Expired));
+        IRollup.Discharge[] memory both = new IRollup.Discharge[](2);
+        both[0] = e.forced[0].discharges[0];
+        both[1] = discharge(u, IRollup.Outcome.NoRoom);
+        e.forced[0].discharges = both;
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedNext, 1);
+
+        // Only in that block.
+        skip(12);
+        IL2.Head memory parent = l2.head;
+        input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(u, IRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(IRollup.RoomLeft.selector, 1)
+        );
+        skip(FORCED_GRACE + FORCED_EXPIRY - 12);
+        l2.head = parent;
+        rollup.advance(one(l2.seal()), one(discharge(u, IRollup.Outcome.Expired)));
+        assertEq(rollup.duties().forcedNext, 2);
+    }
+
     // ------------------------------------------------------------------ exits
 
     function test_censored_user_exits_by_force() public {
