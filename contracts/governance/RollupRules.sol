@@ -462,12 +462,13 @@ abstract contract RollupRules is RollupState {
     /// time of the first pending entry, minus the delay, is a lower bound for the time of its
     /// submission. If a queue has no unresolved entry from an earlier L1 block, nothing is pending.
     function _isDone(uint64 until) private view returns (bool) {
+        // More could still be sent in this L1 block. For a lost rollup, too: a new one may start from
+        // an old genesis, and users come once its first block is posted.
+        // forge-lint: disable-next-line(block-timestamp)
+        if (block.timestamp <= until) return false;
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp >= _headTimestamp() + LOST_AFTER) return true;
         Duties memory d = _unpackDuties(_duties);
-        // More could still be sent in this L1 block.
-        // forge-lint: disable-next-line(block-timestamp)
-        if (block.timestamp <= until) return false;
         // L1 timestamps fit into 40 bits, and delays into 32.
         unchecked {
             bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
