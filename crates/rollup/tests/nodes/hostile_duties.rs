@@ -1,8 +1,8 @@
 //! Forced transactions, messages and anchors, chosen so that L1 would reject a sequencer's blocks.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, is_settled, one_wei, provider_of, signed_with, submit, until,
-    until_balance, until_l1_head, with_much_code,
+    DevnetRollup, L2_CHAIN, head_time, is_settled, one_wei, provider_of, signed_with, submit,
+    until, until_balance, until_l1_head, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
@@ -145,6 +145,37 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
     })
     .await?;
     assert!(is_included(&l2, &first).await? && is_included(&l2, &owed[0]).await?);
+    users_are_served(&rollup, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// The last of the queue has the sender's next nonce: a block that includes it makes the one before
+/// it valid, and so on. All of them do not fit into a transaction on L1.
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_transactions_in_reverse_order_of_nonces() -> Result<()> {
+    const COUNT: u64 = 45;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
+    let data = Bytes::from(vec![1; 3_950]);
+    let before = head_time(&rollup.provider).await?;
+    for nonce in (1..=COUNT).rev() {
+        let owed = signed_with(&Key::named("mallory"), nonce, BOB, 1, data.clone(), 290_000);
+        rollup.force(owed.encoded_2718()).await?;
+    }
+    let passed = head_time(&rollup.provider).await? - before;
+    // The transaction with the nonce before them is in a block just before they are due.
+    pass(&rollup, DAY - passed - 60).await?;
+    let l2 = provider_of(&sequencer)?;
+    let first = transfer("mallory", 0);
+    submit(&l2, &first).await?;
+    until("the first nonce", &sequencer, || async {
+        rollup.next_second().await?;
+        is_included(&l2, &first).await
+    })
+    .await?;
+    // The time of L1's submissions is ahead of its clock.
+    pass(&rollup, 300).await?;
     users_are_served(&rollup, &sequencer, 0).await?;
     sequencer.stop().await;
     Ok(())

@@ -356,7 +356,7 @@ pub(crate) fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> 
     accounts
 }
 
-async fn head_time(provider: &DynProvider) -> Result<u64> {
+pub(crate) async fn head_time(provider: &DynProvider) -> Result<u64> {
     let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
