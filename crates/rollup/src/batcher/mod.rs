@@ -39,7 +39,7 @@ use alloy_sol_types::SolCall as _;
 use chain::Block;
 use contracts::{Deployment, bindings::INativeRollup::advanceCall};
 use handle::{BatcherChannel, Report};
-use planner::{AdvancePlanner, MAX_BLOCKS, depends_on_duties};
+use planner::{AdvancePlanner, MAX_BLOCKS, depends_on_duties, hash_of};
 use rejections::Rejections;
 use rpc_types::SubmitterStatus;
 use std::{
@@ -79,6 +79,10 @@ pub(crate) struct Batcher {
     /// `true` while L1 may still have transactions that were abandoned because of a fork.
     replaces_for_fork: bool,
     rejections: Rejections,
+    /// L1 head at which the evidence in flight was last composed again.
+    refreshed_at: u64,
+    /// `true` if the next transaction replaces one with stale evidence.
+    replaces_stale: bool,
     /// `true` if the next batch must not be sent until all in-flight transactions are included.
     goes_next_alone: bool,
 }
@@ -120,6 +124,8 @@ impl Batcher {
             planned_by: None,
             replaces_for_fork: false,
             rejections: Rejections::new(MAX_BLOCKS),
+            refreshed_at: 0,
+            replaces_stale: false,
             goes_next_alone: false,
         })
     }
@@ -277,6 +283,7 @@ impl Batcher {
         }
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
+        self.replace_stale(work, &blocks)?;
         let sent = self.submitter.in_flight().flat_map(|sent| &sent.candidate.blocks);
         let sent: B256Set = sent.map(|block| block.hash).collect();
         blocks.retain(|block| !sent.contains(&block.hash));
@@ -286,7 +293,7 @@ impl Batcher {
         let is_first = in_flight.is_none();
         // L1 may still include abandoned transactions, which may fail, so replace them without
         // waiting for the interval.
-        let is_urgent = !is_first && self.submitter.replaces();
+        let is_urgent = self.replaces_stale || !is_first && self.submitter.replaces();
         let is_due = is_urgent || self.last_submission.elapsed() >= self.config.submit_interval;
         let is_full =
             blocks.len() >= MAX_BLOCKS || self.planner.measured.fills_a_transaction(&blocks);
@@ -300,6 +307,7 @@ impl Batcher {
         // Set before the attempt, so that a failed one is retried after the interval rather than at
         // each turn.
         self.last_submission = Instant::now();
+        self.replaces_stale = false;
         let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
             return Ok(Outcome::NotDue);
         };
@@ -388,12 +396,14 @@ impl Batcher {
             true => gas_limit,
             false => (!can_simulate).then_some(self.planner.limits().gas),
         };
+        let hash = hash_of(&evidence);
         let input = advanceCall { inputs, evidence }.abi_encode().into();
         Ok(Some(TxCandidate {
             gas_limit,
             for_fork,
             can_simulate,
             goes_alone,
+            evidence: Some(hash),
             ..TxCandidate::new(&blocks, TxData { input, blobs: None })
         }))
     }
@@ -432,6 +442,25 @@ impl Batcher {
             self.submitter.forget_open(&work.view);
             self.replaces_for_fork = true;
         }
+    }
+
+    /// Abandons the transactions in flight if the evidence of the first one is stale, once per L1
+    /// head: anyone can change the state that evidence depends on, by a message or a forced
+    /// transaction. The next transaction uses its nonce. Later transactions are checked when they
+    /// are the first.
+    fn replace_stale(&mut self, work: &Work, blocks: &[Arc<Block>]) -> Result<(), BatcherError> {
+        let head = work.l1_head();
+        if core::mem::replace(&mut self.refreshed_at, head) == head {
+            return Ok(());
+        }
+        let Some(first) = self.submitter.refreshable(&work.view) else { return Ok(()) };
+        if !self.planner.is_stale(work, blocks, &first.candidate)? {
+            return Ok(());
+        }
+        tracing::info!(hash = %first.hash, head, "evidence is stale, replacing transaction");
+        self.submitter.forget_open(&work.view);
+        self.replaces_stale = true;
+        Ok(())
     }
 
     /// Drops measurements and facts of blocks that were included on L1 or replaced, except blocks

@@ -13,7 +13,8 @@ use alloy_eips::{
     eip4844::{Blob, BlobTransactionSidecar, env_settings::EnvKzgSettings},
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_sol_types::SolValue as _;
 use chain::{Block, ChainError, shortest_input};
 use contracts::{
     advance_plan::{self, AdvanceInput, AdvancePlan, Cost, L1Limits, L1Prices},
@@ -174,6 +175,7 @@ impl AdvancePlanner {
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
         let mut evidence = self.evidence_of(work, &blocks)?;
+        let hash = hash_of(&evidence);
         // The contract cannot read transactions from blobs, so the evidence must prove them.
         prove_inclusions(&mut evidence, |index| {
             blocks.get(usize::try_from(index).ok()?).map(|block| &**block)
@@ -187,6 +189,7 @@ impl AdvancePlanner {
         Ok(Some(TxCandidate {
             gas_limit: Some(gas_limit),
             goes_alone,
+            evidence: Some(hash),
             ..TxCandidate::new(&blocks, data)
         }))
     }
@@ -200,6 +203,23 @@ impl AdvancePlanner {
         let (book, rules) = (&self.evidence, &self.rules);
         let (evidence, _) = evidence(book, &work.chain, &work.view, rules, work.duties, blocks)??;
         Ok(evidence)
+    }
+
+    /// Returns `true` if these waiting blocks now need other evidence than the transaction with
+    /// them has: L1 would include it without an advance. Returns `false` if no evidence would do.
+    pub(super) fn is_stale(
+        &self,
+        work: &Work,
+        waiting: &[Arc<Block>],
+        sent: &TxCandidate,
+    ) -> Result<bool, BatcherError> {
+        let Some(before) = sent.evidence else { return Ok(false) };
+        let find = |hash| waiting.iter().find(|block| block.hash == hash).cloned();
+        let blocks: Option<Vec<_>> = sent.blocks.iter().map(|block| find(block.hash)).collect();
+        let Some(blocks) = blocks else { return Ok(false) };
+        let (book, rules) = (&self.evidence, &self.rules);
+        let now = evidence(book, &work.chain, &work.view, rules, work.duties, &blocks)?;
+        Ok(now.is_ok_and(|(now, _)| hash_of(&now) != before))
     }
 
     /// Returns `true` if there is no known reason not to use blobs.
@@ -341,6 +361,11 @@ impl AdvancePlanner {
         let gas = base_fee.saturating_add(self.config.tip);
         Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
     }
+}
+
+/// Returns the hash of evidence, by which it is compared.
+pub(super) fn hash_of(evidence: &Evidence) -> B256 {
+    keccak256(evidence.abi_encode())
 }
 
 /// Returns `true` if the evidence depends on the current state of the duties on L1.

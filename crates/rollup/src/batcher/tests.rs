@@ -119,6 +119,7 @@ pub(crate) struct BatcherSetup {
     reads_blobs: bool,
     /// L1's time.
     now: u64,
+    duties: Duties,
 }
 
 impl BatcherSetup {
@@ -149,7 +150,15 @@ impl BatcherSetup {
         };
         let mut view = L1View::new(deployment);
         view.apply(header(1), Events::default());
-        Self { l1: FakeL1::start(), chain, view, config, reads_blobs: false, now: NOW }
+        Self {
+            l1: FakeL1::start(),
+            chain,
+            view,
+            config,
+            reads_blobs: false,
+            now: NOW,
+            duties: Duties::default(),
+        }
     }
 
     pub(crate) fn batcher(&self) -> Batcher {
@@ -202,7 +211,7 @@ impl BatcherSetup {
         Work {
             chain: (*self.chain).clone(),
             view: Arc::new(self.view.clone()),
-            duties: Duties::default(),
+            duties: self.duties,
             clock,
         }
     }

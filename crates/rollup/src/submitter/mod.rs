@@ -488,6 +488,15 @@ impl Submitter {
         self.pool.abandon_replaced();
     }
 
+    /// Returns the first transaction in flight that this view does not include, if the limits allow
+    /// its replacement because of stale evidence.
+    pub(crate) fn refreshable(&self, view: &L1View) -> Option<&InFlight> {
+        let first = self.in_flight().find(|sent| !sent.is_included(view))?;
+        let others = self.pending.all().iter().filter(|sent| sent.nonce != first.nonce);
+        let others = others.fold(0, |sum: u128, sent| sum.saturating_add(sent.cost));
+        self.builder.may_refresh(first, others).then_some(first)
+    }
+
     /// Abandons the transactions that this view does not include.
     pub(crate) fn forget_open(&mut self, view: &L1View) {
         self.pending.abandon_open(view);

@@ -36,6 +36,8 @@ pub struct TxCandidate {
     /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
     /// of the next one depends on the L1 time at which this one is included.
     pub goes_alone: bool,
+    /// Hash of the evidence, without proofs of inclusion; `None` if unknown.
+    pub evidence: Option<B256>,
 }
 
 impl TxCandidate {
@@ -49,6 +51,7 @@ impl TxCandidate {
             for_fork: 0,
             can_simulate: false,
             goes_alone: false,
+            evidence: None,
         }
     }
 }

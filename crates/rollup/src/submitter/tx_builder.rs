@@ -21,6 +21,9 @@ pub(super) enum Bump {
     NotByBlobs,
 }
 
+/// Maximum tip of a replacement because of stale evidence, as a multiple of the configured tip.
+const MAX_STALE_TIPS: u128 = 8;
+
 /// Builds transactions of one account to the rollup, with fees within the limits.
 #[derive(Debug)]
 pub(super) struct TxBuilder {
@@ -127,6 +130,21 @@ impl TxBuilder {
         sent: &mut InFlight,
         others: u128,
     ) -> Result<Bump, SubmitterError> {
+        // Beyond the limits, the transaction keeps its fees and waits for L1's fees to fall.
+        let Some((fees, cost)) = self.bumped(sent, others) else {
+            return Ok(if sent.has_blobs() { Bump::NotByBlobs } else { Bump::TooMuch });
+        };
+        self.spending.sending(sent.nonce, cost)?;
+        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.candidate.data);
+        (sent.raw, sent.hash) = bumped.sign(&self.key)?;
+        (sent.cost, sent.fees, sent.waits_since, sent.is_refused) = (cost, fees, None, false);
+        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
+        Ok(Bump::Paid)
+    }
+
+    /// Returns the fees of a replacement and its cost in wei; `None` if they exceed the configured
+    /// limits.
+    fn bumped(&self, sent: &InFlight, others: u128) -> Option<(Fees, u128)> {
         let fees = sent.fees.bumped(sent.candidate.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.candidate.data);
         let spent = self
@@ -134,22 +152,21 @@ impl TxBuilder {
             .besides(|nonce| nonce == sent.nonce)
             .saturating_add(others)
             .saturating_add(cost);
-        // Beyond the limits, the transaction keeps its fees and waits for L1's fees to fall.
         let is_below_cap =
             fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap.max_tx_fee();
         let is_allowed = fees.max <= self.config.max_fee
             && (sent.has_blobs() || is_below_cap)
             && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
             && spent <= self.config.daily_limit;
-        if !is_allowed {
-            return Ok(if sent.has_blobs() { Bump::NotByBlobs } else { Bump::TooMuch });
-        }
-        self.spending.sending(sent.nonce, cost)?;
-        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.candidate.data);
-        (sent.raw, sent.hash) = bumped.sign(&self.key)?;
-        (sent.cost, sent.fees, sent.waits_since, sent.is_refused) = (cost, fees, None, false);
-        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
-        Ok(Bump::Paid)
+        is_allowed.then_some((fees, cost))
+    }
+
+    /// Returns `true` if a transaction with stale evidence may be replaced: within the limits of
+    /// [`Self::bump`], and while the tip is at most [`MAX_STALE_TIPS`] times the configured one,
+    /// because anyone can make evidence stale.
+    pub(super) fn may_refresh(&self, sent: &InFlight, others: u128) -> bool {
+        let max_tip = self.config.tip.saturating_mul(MAX_STALE_TIPS);
+        self.bumped(sent, others).is_some_and(|(fees, _)| fees.tip <= max_tip)
     }
 
     const fn unsigned<'a>(

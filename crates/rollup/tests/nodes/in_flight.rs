@@ -87,7 +87,7 @@ async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
 }
 
 /// Returns the number of an account's transactions on L1, and how many of them failed.
-async fn included(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
+pub(crate) async fn included(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     let (mut all, mut failed) = (0, 0);
     for number in 0..=l1.get_block_number().await? {
         let receipts = l1.get_block_receipts(BlockNumberOrTag::Number(number).into()).await?;
@@ -217,8 +217,7 @@ impl Direct {
 fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1)).into()];
-    let (gas_limit, for_fork, can_simulate) = (Some(800_000), 0, false);
-    TxCandidate { blocks, timestamp: 0, data, gas_limit, for_fork, can_simulate, goes_alone: false }
+    TxCandidate { blocks, gas_limit: Some(800_000), ..TxCandidate::new(&[], data) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

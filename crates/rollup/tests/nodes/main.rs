@@ -47,6 +47,7 @@ mod several_l1;
 mod shared_keys;
 mod slow_l1;
 mod snapshot;
+mod stale_evidence;
 mod start;
 mod submission;
 mod supervision;

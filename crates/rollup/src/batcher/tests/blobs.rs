@@ -153,7 +153,8 @@ fn blocks_with_relay_evidence_are_sent_alone() {
     submit(&mut batcher, &fixture.work()).unwrap();
     batcher.planner.blobs.on_success();
     fixture.view.apply(header(2), overdue_message());
-    fixture.blocks(1);
+    // The block in flight still needs no evidence.
+    fixture.duties.relay_due = fixture.blocks(1)[0].header.timestamp;
     assert!(!batcher.goes_next_alone);
     for _ in 0..2 {
         assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::NotDue);
