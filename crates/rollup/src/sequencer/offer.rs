@@ -241,9 +241,7 @@ impl ForcedQueue<'_> {
                 // An entry that waits for a lower base fee delays later ones, for which L1 accepts
                 // no evidence before it. Other entries are discharged, so they need neither nonce
                 // nor space.
-                let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = *self.rules;
-                let until = t.submittedAt + forced_delay + forced_grace + forced_expiry;
-                if t.priced && time < until {
+                if self.may_wait_for_base_fee(entry, time) {
                     break;
                 }
                 continue;
@@ -271,6 +269,38 @@ impl ForcedQueue<'_> {
         Ok(forced)
     }
 
+    /// Returns `true` if the transaction with this index is due at `time`.
+    pub(super) fn is_due(&self, index: u64, time: u64) -> bool {
+        self.view
+            .forced_from(index)
+            .next()
+            .is_some_and(|entry| entry.transaction.submittedAt + self.rules.forced_delay <= time)
+    }
+
+    /// Returns `true` if the next block, at `time`, can discharge the transaction with this index,
+    /// the first of the queue, by including it or because it is invalid.
+    pub(super) fn is_dischargeable(
+        &self,
+        chain: &ChainReader,
+        index: u64,
+        time: u64,
+    ) -> Result<bool, ChainError> {
+        let Some(entry) = self.view.forced_from(index).next() else { return Ok(false) };
+        if !self.is_due(index, time) {
+            return Ok(false);
+        }
+        let base_fee = u128::from(chain.state().next_base_fee()?);
+        Ok(entry.transaction.maxFee >= base_fee || !self.may_wait_for_base_fee(entry, time))
+    }
+
+    /// Returns `true` if blocks at `time` may leave out an entry whose fee cap is below the base
+    /// fee.
+    const fn may_wait_for_base_fee(&self, entry: &ForcedEntry, time: u64) -> bool {
+        let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = *self.rules;
+        let t = &entry.transaction;
+        t.priced && time < t.submittedAt + forced_delay + forced_grace + forced_expiry
+    }
+
     fn recovered(&self, entry: &ForcedEntry) -> Option<Forced> {
         let transaction = Transaction::decode_2718_exact(&entry.raw).ok()?;
         let sender = recover_sender(&transaction)?;
@@ -283,5 +313,56 @@ impl ForcedQueue<'_> {
     /// Returns the forced transaction with this index.
     pub(super) fn get(&self, index: u64) -> Option<Forced> {
         self.recovered(self.view.forced_from(index).next()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        batcher::tests::{BatcherSetup, RULES, header},
+        l1::Events,
+    };
+    use contracts::bindings::IForcedInbox::ForcedTransaction;
+
+    const SUBMITTED: u64 = 1_000;
+
+    /// Adds an entry with a fee cap of zero, and returns `true` if the next block at `time` can
+    /// discharge it.
+    fn can_discharge(priced: bool, time: u64) -> bool {
+        let BatcherSetup { chain, mut view, .. } = BatcherSetup::new();
+        let transaction = ForcedTransaction {
+            hash: B256::ZERO,
+            sender: Address::ZERO,
+            nonce: 9,
+            gasLimit: 21_000,
+            maxFee: 0,
+            cost: Default::default(),
+            submittedAt: SUBMITTED,
+            bounded: false,
+            to: Address::ZERO,
+            footprint: 0,
+            priced,
+        };
+        let forced = ForcedEntry {
+            index: 0,
+            transaction,
+            raw: Default::default(),
+            l1_block: 2,
+            l1_transaction: B256::ZERO,
+        };
+        view.apply(header(2), Events { forced: vec![forced], ..Events::default() });
+        let queue = ForcedQueue { view: &view, rules: &RULES, confirmations: 0 };
+        assert!(!queue.is_dischargeable(chain.reader(), 1, time).unwrap(), "none has this index");
+        queue.is_dischargeable(chain.reader(), 0, time).unwrap()
+    }
+
+    #[test]
+    fn entry_that_waits_for_base_fee_is_not_dischargeable() {
+        let due = SUBMITTED + RULES.forced_delay;
+        let expired = due + RULES.forced_grace + RULES.forced_expiry;
+        assert!(!can_discharge(true, due) && !can_discharge(true, expired - 1));
+        assert!(can_discharge(true, expired));
+        assert!(can_discharge(false, due) && !can_discharge(false, due - 1));
     }
 }

@@ -153,8 +153,9 @@ impl BlockSealer {
         let has_users =
             offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
         let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;
-        let must_seal =
-            self.since_last_block() >= self.config.idle_block_time || max_users.is_some();
+        let must_seal = self.since_last_block() >= self.config.idle_block_time
+            || max_users.is_some()
+            || self.would_discharge(sync, duties, time)?;
         if is_idle && !has_users && !must_seal {
             return Ok(None);
         }
@@ -284,6 +285,26 @@ impl BlockSealer {
                 }
             }
         }
+    }
+
+    /// Returns `true` if a block at `time` would discharge a forced transaction that no waiting
+    /// block discharges. A block discharges few, and they are overdue after the policy's timeout, so
+    /// they do not wait for the idle interval.
+    fn would_discharge(
+        &self,
+        sync: &L2Syncer,
+        duties: Duties,
+        time: u64,
+    ) -> Result<bool, SequencerError> {
+        let (chain, queue) = (sync.chain(), self.forced(sync));
+        // Most calls end here, since nothing is due.
+        if !queue.is_due(duties.forced_next, time) {
+            return Ok(false);
+        }
+        let blocks = sync.unsafe_blocks()?;
+        let composed = evidence(&self.evidence, &chain, &sync.view, &self.rules, duties, &blocks)?;
+        let Ok((_, after)) = composed else { return Ok(false) };
+        Ok(queue.is_dischargeable(&chain, after.forced_next, time)?)
     }
 
     /// Sets the coinbase to the policy's fee recipient, or else to the operator.

@@ -8,13 +8,14 @@ use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
+use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::SolCall as _;
 use chain::{ChainConfig, spec_of};
 use contracts::{
     Anchor, Deployment,
     bindings::{
         IL1MessageQueue,
-        INativeRollup::{Checkpoint, Evidence, advanceCall},
+        INativeRollup::{Checkpoint, Evidence, Outcome, advanceCall},
     },
 };
 use enshrine_rollup::{RollupNode, SequencerConfig};
@@ -23,6 +24,8 @@ use serde_json::Value;
 use testkit::{ETHER, Key, L2, Transaction, rich};
 
 const DAY: u64 = 86_400;
+/// Time for which an entry is overdue until the policy opens.
+const OPEN_AFTER: u64 = 7_200;
 const BOB: Address = Address::repeat_byte(0xb0);
 
 /// A contract whose calls read more than fits into an `advance`.
@@ -123,6 +126,52 @@ async fn invalid_forced_transactions_of_many_senders() -> Result<()> {
     // L1's time is ahead of the clock by the blocks of these submissions.
     pass(&rollup, DAY + 600).await?;
     users_are_served(&rollup, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Nothing else is to be done, and the idle interval does not end during the test.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_sequencer_discharges_all_invalid_transactions() -> Result<()> {
+    const COUNT: usize = 100;
+    let rollup = rollup().await?;
+    let sequencer = rollup.sequencer().await?;
+    let mut last = 0;
+    for number in 0..COUNT {
+        let invalid = transfer(&format!("stranger {number}"), 0);
+        let receipt = rollup.force(invalid.encoded_2718()).await?;
+        last = receipt.block_number.ok_or_eyre("pending")?;
+    }
+    // None is due yet, so no block is sealed for them.
+    until_l1_head(&rollup, &sequencer).await?;
+    assert_eq!(sequencer.status().unsafe_head.number, 0);
+
+    let time_at = async |number: u64| -> Result<u64> {
+        let block = rollup.provider.get_block_by_number(number.into()).await?;
+        Ok(block.ok_or_eyre("no block")?.header.timestamp)
+    };
+    let until_due = DAY + 1;
+    pass(&rollup, until_due).await?;
+    let filter =
+        Filter::new().address(rollup.forced).event("ForcedDischarged(uint64,bytes32,uint8)");
+    until("the discharges", &sequencer, || async {
+        rollup.next_second().await?;
+        let all = rollup.provider.get_logs(&filter.clone().from_block(last)).await?;
+        let is_final = |log: &Log| log.data().data.last() != Some(&(Outcome::NoRoom as u8));
+        Ok(all.iter().filter(|log| is_final(log)).count() == COUNT && is_settled(&sequencer))
+    })
+    .await?;
+    let head = rollup.provider.get_block_number().await?;
+    let passed = time_at(head).await? - time_at(last).await? - until_due;
+    assert!(passed < OPEN_AFTER / 2, "{passed} of {OPEN_AFTER}");
+    // No further block is sealed for an empty queue.
+    let before = sequencer.status().unsafe_head.number;
+    assert!(before >= COUNT as u64 / 8, "{before}");
+    for _ in 0..5 {
+        rollup.next_second().await?;
+        until_l1_head(&rollup, &sequencer).await?;
+    }
+    assert_eq!(sequencer.status().unsafe_head.number, before);
     sequencer.stop().await;
     Ok(())
 }
