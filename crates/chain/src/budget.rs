@@ -32,6 +32,9 @@ pub struct BudgetRequest {
     /// first one is included if it may fit, and found not to fit only once the block is complete,
     /// without any other transaction.
     pub is_strict: bool,
+    /// Maximum sum of the gas limits of included transactions that are not duties; `None` for no
+    /// limit. The first that exceeds it ends the block, unless it would be the first one included.
+    pub pool_gas: Option<u64>,
 }
 
 /// Limits on the blocks that a node builds. A block without transactions may exceed them.

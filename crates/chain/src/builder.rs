@@ -128,7 +128,8 @@ impl<'s> BlockBuilder<'s> {
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
         loop {
-            let attempt = Attempt { header, withdrawals, offered: &offered, bounds: None };
+            let attempt =
+                Attempt { header, withdrawals, offered: &offered, bounds: None, share: None };
             let (built, surplus) = self.execute(self.state, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
@@ -175,7 +176,8 @@ impl<'s> BlockBuilder<'s> {
             let mut rejected = Vec::new();
             let budget = policy.open(&self.state.config, header, request);
             let bounds = Some(Bounds { recording: &recording, budget: &*budget });
-            let attempt = Attempt { header, withdrawals, offered: &offered, bounds };
+            let share = request.pool_gas.map(|gas| (request.owed, gas));
+            let attempt = Attempt { header, withdrawals, offered: &offered, bounds, share };
             let (mut built, surplus) = self.execute(&recording, attempt, &mut rejected)?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
@@ -249,7 +251,7 @@ impl<'s> BlockBuilder<'s> {
         attempt: Attempt<'_, '_, '_>,
         rejected: &mut Vec<Rejected>,
     ) -> Result<(BlockBuilderOutcome, Option<Rejected>), ChainError> {
-        let Attempt { header, withdrawals, offered, bounds } = attempt;
+        let Attempt { header, withdrawals, offered, bounds, .. } = attempt;
         let spec = &self.state.config.spec;
         let mut state = BlockState::new(source, self.state.root);
         if header.slot_number.is_some() {

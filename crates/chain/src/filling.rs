@@ -53,6 +53,9 @@ pub(crate) struct Attempt<'a, 'c, 'w> {
     pub(crate) offered: &'a [(usize, &'c RecoveredTransaction)],
     /// Limits of the block, if its witness is recorded.
     pub(crate) bounds: Option<Bounds<'a, 'w>>,
+    /// Position of the first transaction that is no duty, and the maximum sum of the gas limits of
+    /// those.
+    pub(crate) share: Option<(usize, u64)>,
 }
 
 /// Budget of a block, and the record of its reads.
@@ -95,12 +98,42 @@ pub(crate) struct IncludedTransactions {
     pub(crate) last: Option<usize>,
 }
 
+/// Share of the block's gas for transactions that are no duties.
+struct Share {
+    /// Position of the first of these transactions, and the maximum sum of their gas limits.
+    limit: Option<(usize, u64)>,
+    /// Sum of the gas limits of those that are included.
+    used: u64,
+    /// `true` once one did not fit: a later one, with less gas, must not overtake it.
+    is_full: bool,
+}
+
+impl Share {
+    /// Returns the rejection of a transaction that exceeds the share. The first one is always
+    /// within it, so that no transaction is too large for every block.
+    fn refusal(&mut self, index: usize, transaction: &Transaction) -> Option<Rejection> {
+        let (_, limit) = self.limit.filter(|(first, _)| index >= *first)?;
+        let gas = self.used.saturating_add(transaction.gas_limit());
+        self.is_full |= self.used > 0 && gas > limit;
+        let reason = || format!("{gas} gas in the block with it, {limit} are allowed");
+        self.is_full.then(|| Rejection::BlockFull(Invalid::Transaction { index, reason: reason() }))
+    }
+
+    /// Counts an included transaction.
+    fn take(&mut self, index: usize, transaction: &Transaction) {
+        if self.limit.is_some_and(|(first, _)| index >= first) {
+            self.used = self.used.saturating_add(transaction.gas_limit());
+        }
+    }
+}
+
 /// A block in execution, to which the offered transactions that fit are added.
 pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     execution: BlockExecution<'x, 's, S>,
     config: &'a ChainConfig,
     bounds: Option<Bounds<'a, 'w>>,
     gas_pool: GasPool,
+    share: Share,
     /// Senders with a transaction that must wait for a later block, and whose later transactions
     /// must wait as well.
     waiting: AddressSet,
@@ -120,6 +153,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             config: parent.config(),
             bounds: attempt.bounds,
             gas_pool: GasPool::new(parent, attempt.header, attempt.withdrawals),
+            share: Share { limit: attempt.share, used: 0, is_full: false },
             waiting: AddressSet::default(),
             unrecorded: parent.open(),
             included: IncludedTransactions {
@@ -160,6 +194,9 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         if self.waiting.contains(sender) {
             let reason = "an earlier transaction of the sender did not fit".to_owned();
             return Ok(Some(Rejection::BlockFull(Invalid::Transaction { index, reason })));
+        }
+        if let Some(reason) = self.share.refusal(index, transaction) {
+            return Ok(Some(reason));
         }
         let shortage = self.execution.shortage(transaction.gas_limit());
         if let Err(reason) = self.gas_pool.check(index, transaction, shortage) {
@@ -250,6 +287,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         let outcome = execute_tx::transact_if(execution, self.config, transaction, *sender, keep);
         if let Ok(Ran::Kept(draw)) = outcome {
             self.gas_pool.take(transaction);
+            self.share.take(index, transaction);
             self.included.all_signed &= *signed;
             self.included.transactions.push(transaction.clone());
             self.included.senders.push(*sender);

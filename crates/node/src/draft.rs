@@ -48,7 +48,6 @@ pub(crate) struct Draft {
     request: BudgetRequest,
     pub(crate) schedule: GasSchedule,
     pool: u64,
-    pool_gas: Option<u64>,
     commands: u64,
 }
 
@@ -101,15 +100,6 @@ impl Draft {
                     return Err(error);
                 }
                 ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
-                if let Some(limit) = request.pool_gas {
-                    let mut gas = 0_u64;
-                    let fitting = ready.iter().take_while(|offered| {
-                        gas = gas.saturating_add(offered.recovered.transaction.gas_limit());
-                        gas <= limit
-                    });
-                    let count = fitting.count().max(1);
-                    ready.truncate(count);
-                }
                 ready
             }
         };
@@ -131,10 +121,10 @@ impl Draft {
                 owed: request.transactions.len(),
                 set_back: None,
                 is_strict: false,
+                pool_gas: request.pool_gas,
             },
             schedule: settings.execute_gas,
             pool: node.pool.version(),
-            pool_gas: request.pool_gas,
             commands: node.commands,
         })
     }
@@ -156,7 +146,7 @@ impl Draft {
             root: self.state.root(),
             pool: self.pool,
             first: self.first.iter().map(|first| *first.transaction.hash()).collect(),
-            pool_gas: self.pool_gas,
+            pool_gas: self.request.pool_gas,
             commands: self.commands,
         }
     }
@@ -181,7 +171,7 @@ impl Draft {
             set_back: first_set_back.map(|position| self.first.len() + position),
             ..self.request
         };
-        if verify || self.is_bounded() {
+        if verify || self.is_bounded() || self.request.pool_gas.is_some() {
             BlockBuilder::new(&self.state).build_within(
                 header,
                 withdrawals,

@@ -1,6 +1,6 @@
 //! Transactions that a builder leaves out of a block, and whether a later block may include them.
 
-use alloy_consensus::{Header, TxEip1559};
+use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
@@ -314,10 +314,21 @@ fn build_within(
     max: usize,
     offered: &[RecoveredTransaction],
 ) -> (BlockBuilderOutcome, usize) {
+    build_paced(chain, max, offered, None)
+}
+
+/// Like [`build_within`], with at most this gas for the transactions.
+fn build_paced(
+    chain: &Chain,
+    max: usize,
+    offered: &[RecoveredTransaction],
+    pool_gas: Option<u64>,
+) -> (BlockBuilderOutcome, usize) {
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
+    let request = BudgetRequest { pool_gas, ..BudgetRequest::default() };
     let built = BlockBuilder::new(&state)
-        .build_within(&header, &[], offered, &bytes(max), BudgetRequest::default())
+        .build_within(&header, &[], offered, &bytes(max), request)
         .unwrap();
     let (length, _) = execute(chain, &built);
     (built, length)
@@ -398,6 +409,10 @@ fn oversized_lone_transactions_keep_out_no_others() {
             // The last ones are not tried any more.
             let tried = count.min(17);
             assert_eq!(left(&built), ((tried..count).collect(), (0..tried).collect()), "{fork}");
+            // A share of the gas counts what is included, not what is tried.
+            let honest = offered[ATTACKERS..].iter().map(|tx| tx.transaction.gas_limit()).sum();
+            let paced = build_paced(&chain, max, &offered[ATTACKERS - count..], Some(honest)).0;
+            assert_eq!(paced.executed.block.hash, built.executed.block.hash, "{fork}: {count}");
         }
         // With one more byte, the shortest one fits alone.
         let (built, _) = build_within(&chain, max + 1, &offered);

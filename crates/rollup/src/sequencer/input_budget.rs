@@ -112,6 +112,8 @@ impl TxMinimum {
 /// plain transfer only reads two accounts, so if it does not fit, the block is full.
 struct VainGas {
     block_gas_limit: u64,
+    /// Gas that a class may spend.
+    allowed: u64,
     spent: [Cell<u64>; Self::CLASSES],
 }
 
@@ -120,8 +122,10 @@ impl VainGas {
     /// Gas of a plain transfer.
     const TRANSFER: u64 = 21_000;
 
-    const fn new(block_gas_limit: u64) -> Self {
-        Self { block_gas_limit, spent: [const { Cell::new(0) }; Self::CLASSES] }
+    /// `share` is the gas that the counted transactions may use, if it is less than the block's.
+    fn new(block_gas_limit: u64, share: Option<u64>) -> Self {
+        let allowed = (block_gas_limit / 4).min(share.unwrap_or(u64::MAX));
+        Self { block_gas_limit, allowed, spent: [const { Cell::new(0) }; Self::CLASSES] }
     }
 
     /// Returns the gas spent by the class of this gas limit.
@@ -133,7 +137,7 @@ impl VainGas {
     }
 
     fn is_spent(&self, gas_limit: u64) -> bool {
-        self.spent(gas_limit).get() > self.block_gas_limit / 4
+        self.spent(gas_limit).get() > self.allowed
     }
 
     fn spend(&self, gas_limit: u64, gas_used: u64) {
@@ -191,7 +195,8 @@ impl<'c> InputBudget<'c> {
             block_gas_limit: header.gas_limit,
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
             load: Cell::default(),
-            in_vain: core::array::from_fn(|_| VainGas::new(header.gas_limit)),
+            in_vain: [None, request.pool_gas, request.pool_gas]
+                .map(|share| VainGas::new(header.gas_limit, share)),
         }
     }
 

@@ -434,6 +434,11 @@ async fn underpaid_transactions_starve_no_call() -> Result<()> {
 
 /// Builds a block of a pool with these transactions, whose verification may use this gas.
 fn sealed(offered: &[&Transaction], gas: u64) -> Result<BlockCandidate> {
+    paced(offered, gas, None)
+}
+
+/// Like [`sealed`], with at most this gas for transactions.
+fn paced(offered: &[&Transaction], gas: u64, pool_gas: Option<u64>) -> Result<BlockCandidate> {
     let fork = ProtocolFork::Osaka;
     let genesis = rich_genesis(fork, ["mallory", "honest"], ETHER);
     let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(L2_CHAIN, fork)))?;
@@ -450,7 +455,7 @@ fn sealed(offered: &[&Transaction], gas: u64) -> Result<BlockCandidate> {
         let pooled = rpc::decode_pooled(&raw).map_err(|error| eyre::eyre!(error.to_string()))?;
         node.submit(pooled)?;
     }
-    Ok(node.seal(&MineRequest::default())?)
+    Ok(node.seal(&MineRequest { pool_gas, ..MineRequest::default() })?)
 }
 
 /// It is found to be too expensive only once the block with it alone has been verified.
@@ -465,13 +470,22 @@ fn expensive_lone_transaction_keeps_out_no_others() -> Result<()> {
         built.new.block.transactions.iter().map(|tx| *tx.hash()).collect()
     };
     let most = cost(&sealed(&[&expensive], u64::MAX)?)? - 1;
-    let built = sealed(&[&expensive, &plain], most)?;
-    ensure!(hashes(&built) == [*plain.hash()], "{:?}", built.rejected);
-    let reason = built.rejected.iter().find(|(hash, _)| hash == expensive.hash());
-    ensure!(matches!(reason, Some((_, Rejection::TooLarge(_)))), "{reason:?}");
-    ensure!(cost(&built)? <= most);
+    // With less gas, only the expensive one is offered at first.
+    for pool_gas in [None, Some(400_000), Some(1)] {
+        let built = paced(&[&expensive, &plain], most, pool_gas)?;
+        ensure!(hashes(&built) == [*plain.hash()], "{:?}", built.rejected);
+        let reason = built.rejected.iter().find(|(hash, _)| hash == expensive.hash());
+        ensure!(matches!(reason, Some((_, Rejection::TooLarge(_)))), "{reason:?}");
+        ensure!(cost(&built)? <= most);
+    }
     // Alone it fits with one more gas, and both fit with enough.
     ensure!(hashes(&sealed(&[&expensive], most + 1)?) == [*expensive.hash()]);
     ensure!(hashes(&sealed(&[&expensive, &plain], u64::MAX)?).len() == 2);
+    // The share ends the block, but includes at least one.
+    for (pool_gas, count) in [(1, 1), (420_999, 1), (421_000, 2)] {
+        let built = paced(&[&expensive, &plain], u64::MAX, Some(pool_gas))?;
+        ensure!(hashes(&built).len() == count, "{pool_gas}: {:?}", built.rejected);
+        ensure!(hashes(&built)[0] == *expensive.hash());
+    }
     Ok(())
 }
