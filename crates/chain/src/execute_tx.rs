@@ -70,7 +70,7 @@ fn fixed_gas(
 }
 
 /// Outcome of a transaction that was executed.
-pub(crate) enum Ran {
+pub(crate) enum ExecuteTxOutcome {
     /// The transaction stays in the block, with the draw from its allowance if it has one.
     Kept(Option<ExecuteDraw>),
     /// The result was dropped.
@@ -85,7 +85,7 @@ pub(crate) fn transact_if<'x, 's, S, I>(
     transaction: &Transaction,
     sender: Address,
     keep: impl FnOnce(&ResultAndState) -> bool,
-) -> Result<Ran, BlockError>
+) -> Result<ExecuteTxOutcome, BlockError>
 where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
@@ -105,7 +105,7 @@ where
             (done?, draw)
         }
     };
-    Ok(if is_kept { Ran::Kept(draw) } else { Ran::Dropped })
+    Ok(if is_kept { ExecuteTxOutcome::Kept(draw) } else { ExecuteTxOutcome::Dropped })
 }
 
 /// Runs a transaction of a past block under the inspector
@@ -165,7 +165,7 @@ pub(crate) fn execute_block<'x, S: StateSource>(
     let mut execution = BlockExecution::begin(state, block, config)?;
     for (index, transaction) in transactions.iter().enumerate() {
         let ran = transact_if(&mut execution, config, transaction, sender(index)?, |_| true)?;
-        if let Ran::Kept(Some(draw)) = ran {
+        if let ExecuteTxOutcome::Kept(Some(draw)) = ran {
             draws.push(draw);
         }
         after(index, execution.gas_used())?;

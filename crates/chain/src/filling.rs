@@ -3,7 +3,7 @@
 use crate::store::{Block, ExecuteDraw, Transaction};
 use crate::{
     BlockBudget, ChainConfig, ChainError, Rejection, State,
-    execute_tx::{self, Ran},
+    execute_tx::{self, ExecuteTxOutcome},
     gas_pool::GasPool,
     record::{Checkpoint, WitnessRecorder, WitnessSize},
     sender,
@@ -285,7 +285,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             unfit.is_none()
         };
         let outcome = execute_tx::transact_if(execution, self.config, transaction, *sender, keep);
-        if let Ok(Ran::Kept(draw)) = outcome {
+        if let Ok(ExecuteTxOutcome::Kept(draw)) = outcome {
             self.gas_pool.take(transaction);
             self.share.take(index, transaction);
             self.included.all_signed &= *signed;

@@ -40,7 +40,7 @@ pub(crate) enum Format {
 
 /// Selection and format of the output.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Shown {
+pub(crate) struct LogOptions {
     /// Format of log lines.
     pub(crate) format: Format,
     /// Number of `-v` flags: how many levels beyond warnings to show if `RUST_LOG` is not set.
@@ -60,7 +60,7 @@ pub(crate) struct Shown {
 /// as with anvil: harnesses of anvil (prool, which runs viem's tests) stop a node that writes to
 /// standard error, and each later request then times out. Log lines go to standard error if the
 /// console output is off or is JSON.
-pub(crate) fn start(options: Shown) {
+pub(crate) fn start(options: LogOptions) {
     let directives = env::var("RUST_LOG").unwrap_or_default();
     let default = if options.quiet { Targets::new() } else { default_targets(options.verbosity) };
     let (targets, wrong) = match directives.parse::<Targets>() {

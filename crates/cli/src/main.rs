@@ -128,20 +128,20 @@ fn main() -> ExitCode {
 }
 
 /// Returns the levels and formats of the log and of the devnet's console output.
-fn log_options(format: logging::Format, command: &Command) -> logging::Shown {
+fn log_options(format: logging::Format, command: &Command) -> logging::LogOptions {
     let Command::Devnet(args) = command else {
         // Nodes log at `info` by default, because operators monitor them by their logs.
         let verbosity = u8::from(matches!(command, Command::Node(_) | Command::Watch(_)));
         let is_localnet = matches!(command, Command::Localnet(_));
         let hidden = if is_localnet { localnet::HIDDEN_TARGETS } else { &[] };
-        return logging::Shown { format, verbosity, hidden, ..Default::default() };
+        return logging::LogOptions { format, verbosity, hidden, ..Default::default() };
     };
     let display = &args.display;
     let format = if display.json { logging::Format::Json } else { format };
     let console = if display.json { logging::Format::Json } else { logging::Format::Text };
     let console = (!display.quiet).then_some(console);
     let (verbosity, quiet) = (display.verbosity, display.quiet);
-    logging::Shown { format, verbosity, quiet, hidden: &[], console }
+    logging::LogOptions { format, verbosity, quiet, hidden: &[], console }
 }
 
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {

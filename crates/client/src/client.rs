@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 /// JSON-RPC client of a node, over HTTP or a WebSocket.
 #[derive(Debug)]
 pub struct Client {
-    way: Way,
+    way: NodeTransport,
     provider: RootProvider,
     /// Runtime of the synchronous methods; `None` only during drop.
     runtime: Option<Runtime>,
@@ -24,7 +24,7 @@ pub struct Client {
 
 /// Transport of requests to a node.
 #[derive(Debug)]
-enum Way {
+enum NodeTransport {
     Http(Http),
     Socket(Socket),
 }
@@ -70,7 +70,7 @@ impl Client {
             map.append(name, value);
         }
         let way = match parsed.iter().find(|url| url.scheme().starts_with("ws")) {
-            None => Way::Http(Http::new(parsed, map, options)?),
+            None => NodeTransport::Http(Http::new(parsed, map, options)?),
             Some(url) => {
                 let reason = match (parsed.len(), map.is_empty()) {
                     (1, true) => None,
@@ -83,7 +83,7 @@ impl Client {
                     let reason = reason.to_owned();
                     return Err(ClientError::Url { url: url.into(), reason });
                 }
-                Way::Socket(Socket::new(url.clone(), options))
+                NodeTransport::Socket(Socket::new(url.clone(), options))
             }
         };
         let runtime = Builder::new_multi_thread()
@@ -92,8 +92,8 @@ impl Client {
             .enable_all()
             .build()?;
         let provider = RootProvider::new(match &way {
-            Way::Http(http) => RpcClient::new(http.clone(), true),
-            Way::Socket(socket) => RpcClient::new(socket.clone(), true),
+            NodeTransport::Http(http) => RpcClient::new(http.clone(), true),
+            NodeTransport::Socket(socket) => RpcClient::new(socket.clone(), true),
         });
         Ok(Self { way, provider, runtime: Some(runtime) })
     }
@@ -101,24 +101,24 @@ impl Client {
     /// Returns the node's URL without secrets, for errors and logs.
     pub fn address(&self) -> RedactedUrl {
         match &self.way {
-            Way::Http(http) => http.url().into(),
-            Way::Socket(socket) => socket.url().into(),
+            NodeTransport::Http(http) => http.url().into(),
+            NodeTransport::Socket(socket) => socket.url().into(),
         }
     }
 
     /// Returns the node's URL, which may contain secrets: use [`Self::address`] for output.
     pub fn url(&self) -> &str {
         match &self.way {
-            Way::Http(http) => http.url().as_str(),
-            Way::Socket(socket) => socket.url().as_str(),
+            NodeTransport::Http(http) => http.url().as_str(),
+            NodeTransport::Socket(socket) => socket.url().as_str(),
         }
     }
 
     /// Returns the turn that the next request uses, for [`Self::leave_address`].
     pub fn turn(&self) -> usize {
         match &self.way {
-            Way::Http(http) => http.turn(),
-            Way::Socket(_) => 0,
+            NodeTransport::Http(http) => http.turn(),
+            NodeTransport::Socket(_) => 0,
         }
     }
 
@@ -126,15 +126,15 @@ impl Client {
     /// [`crate::Rotation::OnFailure`]. For callers that cannot use the responses of the address
     /// since this turn. Concurrent calls with the same turn switch once.
     pub fn leave_address(&self, turn: usize) {
-        if let Way::Http(http) = &self.way {
+        if let NodeTransport::Http(http) = &self.way {
             http.switch(turn);
         }
     }
 
     fn http(&self) -> Result<Http, ClientError> {
         match &self.way {
-            Way::Http(http) => Ok(http.clone()),
-            Way::Socket(socket) => Err(ClientError::NoPages(socket.url().into())),
+            NodeTransport::Http(http) => Ok(http.clone()),
+            NodeTransport::Socket(socket) => Err(ClientError::NoPages(socket.url().into())),
         }
     }
 

@@ -246,7 +246,7 @@ impl Http {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok().map(Duration::from_secs));
         let mut answer = Vec::new();
-        let mut received = Receiving { all: &self.receiving, bytes: 0 };
+        let mut received = ResponseBytes { all: &self.receiving, bytes: 0 };
         while let Some(part) = response.chunk().await.map_err(failed)? {
             let longest = self.longest.load(Ordering::Relaxed);
             let all = received.add(part.len());
@@ -271,12 +271,12 @@ impl Http {
 }
 
 /// Byte count of one response that is being received; subtracted from the total on drop.
-struct Receiving<'a> {
+struct ResponseBytes<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
-impl Receiving<'_> {
+impl ResponseBytes<'_> {
     /// Adds received bytes and returns the total of all responses.
     fn add(&mut self, bytes: usize) -> usize {
         self.bytes += bytes;
@@ -284,7 +284,7 @@ impl Receiving<'_> {
     }
 }
 
-impl Drop for Receiving<'_> {
+impl Drop for ResponseBytes<'_> {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }

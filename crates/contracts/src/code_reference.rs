@@ -41,7 +41,7 @@ const KEY: usize = 8;
 
 /// Reason why an input with references is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeptError {
+pub enum CodeReferenceError {
     /// The input ends within its references.
     #[error("{got} bytes, expected at least {minimum}: the references of the input")]
     TooShort {
@@ -182,9 +182,9 @@ impl<'a> References<'a> {
     ///
     /// # Errors
     ///
-    /// [`KeptError`] if the input ends within its references, or starts with [`MAGIC`] and has no
+    /// [`CodeReferenceError`] if the input ends within its references, or starts with [`MAGIC`] and has no
     /// references.
-    pub fn of(input: &'a [u8]) -> Result<Option<Self>, KeptError> {
+    pub fn of(input: &'a [u8]) -> Result<Option<Self>, CodeReferenceError> {
         let Some((&[a, b, c, d, e, f, count], rest)) =
             input.split_first_chunk::<REFERENCES_AT>().filter(|(head, _)| head[..2] == MAGIC)
         else {
@@ -192,12 +192,14 @@ impl<'a> References<'a> {
         };
         debug_assert_eq!([a, b], MAGIC);
         if count == 0 {
-            return Err(KeptError::NoReferences);
+            return Err(CodeReferenceError::NoReferences);
         }
         let references = usize::from(count) * REFERENCE_LENGTH;
-        let (references, rest) = rest
-            .split_at_checked(references)
-            .ok_or(KeptError::TooShort { got: input.len(), minimum: REFERENCES_AT + references })?;
+        let (references, rest) =
+            rest.split_at_checked(references).ok_or(CodeReferenceError::TooShort {
+                got: input.len(),
+                minimum: REFERENCES_AT + references,
+            })?;
         let reference = |bytes: &[u8; REFERENCE_LENGTH]| {
             let [a, b, c, d, account @ ..] = *bytes;
             (u32::from_be_bytes([a, b, c, d]) as usize, Address::from(account))
@@ -219,24 +221,28 @@ impl<'a> References<'a> {
     ///
     /// # Errors
     ///
-    /// [`KeptError`] if an account stores nothing, or if the parts do not fill the declared length.
+    /// [`CodeReferenceError`] if an account stores nothing, or if the parts do not fill the declared length.
     pub fn assemble<'k>(
         &self,
         kept: impl Fn(Address) -> Option<&'k CodeReference>,
-    ) -> Result<Vec<u8>, KeptError> {
+    ) -> Result<Vec<u8>, CodeReferenceError> {
         let mut input = Vec::new();
         let mut rest = self.rest;
         for (index, (position, account)) in self.references.iter().enumerate() {
             let (got, minimum) = (*position, input.len());
-            let out_of_place =
-                KeptError::OutOfPlace { index, got, minimum, maximum: minimum + rest.len() };
+            let out_of_place = CodeReferenceError::OutOfPlace {
+                index,
+                got,
+                minimum,
+                maximum: minimum + rest.len(),
+            };
             let piece = got.checked_sub(minimum).and_then(|piece| rest.split_at_checked(piece));
             let (piece, behind) = piece.ok_or(out_of_place)?;
-            let found =
-                kept(*account).ok_or(KeptError::NothingKept { index, account: *account })?;
+            let found = kept(*account)
+                .ok_or(CodeReferenceError::NothingKept { index, account: *account })?;
             let end = position + found.bytes.len();
             if end > self.length {
-                return Err(KeptError::Length { got: end, expected: self.length });
+                return Err(CodeReferenceError::Length { got: end, expected: self.length });
             }
             input.extend_from_slice(piece);
             input.extend_from_slice(&found.bytes);
@@ -244,7 +250,7 @@ impl<'a> References<'a> {
         }
         let end = input.len() + rest.len();
         if end != self.length {
-            return Err(KeptError::Length { got: end, expected: self.length });
+            return Err(CodeReferenceError::Length { got: end, expected: self.length });
         }
         input.extend_from_slice(rest);
         Ok(input)

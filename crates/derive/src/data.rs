@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// Source of the data to which L1 blocks refer: blobs and kept codes.
 /// All methods return `None` for data that has not been fetched, so that
-/// [`derive()`](crate::derive) reports them as a [`Need`]. Implementations must not block; the
+/// [`derive()`](crate::derive) reports them as a [`RequiredData`]. Implementations must not block; the
 /// caller fetches missing data.
 ///
 /// The data is not trusted: an input is only used if it contains the blocks that the rollup has
@@ -23,7 +23,7 @@ pub trait DataAvailability {
 
 /// Data that a derivation lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
+pub enum RequiredData {
     /// This transaction's blobs, by their versioned hashes.
     Blobs(B256, Vec<B256>),
     /// The codes of these accounts: all to which the inputs of a transaction refer.

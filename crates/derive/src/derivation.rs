@@ -1,12 +1,12 @@
 //! Derivation of the L2's inputs from L1 blocks.
 //!
 //! [`derive()`] is a pure function of an L1 block, its verified logs, and data that was fetched
-//! before. It reads no clock and sends no requests. If some data is missing, it returns a [`Need`];
+//! before. It reads no clock and sends no requests. If some data is missing, it returns a [`RequiredData`];
 //! the caller fetches the data and derives the block again.
 
 use crate::{
     ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header, L1Transaction,
-    Need, PostedBlock, SentMessage,
+    PostedBlock, RequiredData, SentMessage,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -37,7 +37,7 @@ pub enum Derived {
     /// All of the rollup's events in the block.
     Whole(Events),
     /// The first piece of data that is missing.
-    Lacks(Need),
+    Lacks(RequiredData),
 }
 
 /// None of a transaction's inputs contains an L2 block that it has added. L1 cannot have accepted
@@ -159,7 +159,7 @@ fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
     data: &impl DataAvailability,
-) -> Result<Vec<Bytes>, Need> {
+) -> Result<Vec<Bytes>, RequiredData> {
     let calls = advance_calls(rollup, transaction);
     let inputs = all_assembled(calls.iter().filter_map(advance_inputs).flatten().collect(), data)?;
     let inputs = match &transaction.execute {
@@ -171,7 +171,7 @@ fn inputs(
         return Ok(inputs);
     }
     let blobs: Option<Vec<Bytes>> = hashes.iter().map(|hash| data.blob(hash).cloned()).collect();
-    let blobs = blobs.ok_or_else(|| Need::Blobs(transaction.hash, hashes.clone()))?;
+    let blobs = blobs.ok_or_else(|| RequiredData::Blobs(transaction.hash, hashes.clone()))?;
     Ok(inputs.iter().filter_map(|input| whole_input(input, &blobs)).collect())
 }
 
@@ -191,13 +191,16 @@ fn advance_calls(rollup: Address, transaction: &L1Transaction) -> Vec<Bytes> {
 
 /// Assembles inputs, without those whose references do not resolve. All missing codes are needed at
 /// once, because the block is derived again after they are fetched.
-fn all_assembled(inputs: Vec<Bytes>, data: &impl DataAvailability) -> Result<Vec<Bytes>, Need> {
+fn all_assembled(
+    inputs: Vec<Bytes>,
+    data: &impl DataAvailability,
+) -> Result<Vec<Bytes>, RequiredData> {
     let references = inputs.iter().filter_map(|input| References::of(input).ok()?);
     let accounts = references.flat_map(|reference| reference.accounts().collect::<Vec<_>>());
     let missing: BTreeSet<_> =
         accounts.filter(|account| data.kept_code(account).is_none()).collect();
     if !missing.is_empty() {
-        return Err(Need::Codes(missing));
+        return Err(RequiredData::Codes(missing));
     }
     let kept_at = |account| Ok(data.kept_code(&account).flatten().cloned());
     inputs.into_iter().filter_map(|input| assembled(input, kept_at).transpose()).collect()

@@ -11,7 +11,8 @@ use contracts::{
     code_reference::MAGIC,
 };
 use enshrine_derive::{
-    DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need, derive, hashes_in,
+    DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, RequiredData, derive,
+    hashes_in,
 };
 use std::collections::BTreeMap;
 use testkit::{ETHER, Forgery, advance_logs, bare_deployment, rich_genesis};
@@ -132,7 +133,7 @@ fn blobs_of_known_blocks_are_not_needed() {
     let mut transaction = forwarding(vec![input], B256::repeat_byte(7));
     transaction.blob_hashes = vec![blob];
     let derived = derived_from(transaction.clone(), None).unwrap();
-    let Derived::Lacks(Need::Blobs(_, blobs)) = derived else { panic!("{derived:?}") };
+    let Derived::Lacks(RequiredData::Blobs(_, blobs)) = derived else { panic!("{derived:?}") };
     assert_eq!(blobs, [blob]);
     let derived = derived_from(transaction, Some(B256::repeat_byte(7))).unwrap();
     assert!(matches!(derived, Derived::Whole(events) if events.advanced.len() == 1));
@@ -149,6 +150,6 @@ fn codes_of_all_inputs_are_needed_at_once() {
     };
     let inputs = (0..3).map(with_references).collect();
     let derived = derived_from(forwarding(inputs, B256::repeat_byte(7)), None).unwrap();
-    let Derived::Lacks(Need::Codes(codes)) = derived else { panic!("{derived:?}") };
+    let Derived::Lacks(RequiredData::Codes(codes)) = derived else { panic!("{derived:?}") };
     assert_eq!(codes.len(), 3 * 255);
 }

@@ -29,12 +29,12 @@ pub struct Facts {
     /// Number of the first block.
     pub genesis_number: u64,
     /// The forked block, if the chain is a fork.
-    pub fork: Option<Continued>,
+    pub fork: Option<ForkOrigin>,
 }
 
 /// Block of the forked node on which a chain is built.
 #[derive(Debug, Clone)]
-pub struct Continued {
+pub struct ForkOrigin {
     /// URL of the forked node.
     pub url: RedactedUrl,
     /// Block number.
@@ -62,7 +62,7 @@ pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> Stri
     text += &section("Wallet");
     let _ = writeln!(text, "Mnemonic:          {}", accounts.mnemonic);
     let _ = writeln!(text, "Derivation path:   {}", accounts.derivation_path);
-    if let Some(Continued { url, number, hash, .. }) = &facts.fork {
+    if let Some(ForkOrigin { url, number, hash, .. }) = &facts.fork {
         text += &section("Fork");
         let _ = writeln!(text, "Endpoint:       {url}");
         let _ = writeln!(text, "Block number:   {number}");
@@ -106,7 +106,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
     };
     out["gas_price"] = config.gas_price.unwrap_or(suggested).to_string().into();
     match &facts.fork {
-        Some(Continued { url, number, hash, .. }) => {
+        Some(ForkOrigin { url, number, hash, .. }) => {
             out["endpoint"] = url.to_string().into();
             out["block_number"] = (*number).into();
             out["block_hash"] = hash.to_string().into();
@@ -154,7 +154,7 @@ mod tests {
             gas_limit: 88,
             genesis_time: 1_700_000_000,
             genesis_number: 5,
-            fork: Some(Continued {
+            fork: Some(ForkOrigin {
                 url: RedactedUrl::new("http://user:S3CRET@there/S3CRET"),
                 number: 5,
                 hash: B256::ZERO,

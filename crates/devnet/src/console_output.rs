@@ -20,7 +20,7 @@ pub(crate) struct ConsoleOutput {
 }
 
 /// Details of a transaction that its receipt does not contain.
-struct Seen {
+struct TransactionOutput {
     result: ExecutionResult<HaltReason>,
     notes: Vec<Note>,
     trace: String,
@@ -32,7 +32,11 @@ impl ConsoleOutput {
     }
 
     /// Re-executes a block for details that are not stored.
-    fn replay(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
+    fn replay(
+        &self,
+        block: &Arc<Block>,
+        traced: bool,
+    ) -> Result<Vec<TransactionOutput>, ChainError> {
         let Some(node) = self.node.upgrade() else { return Ok(Vec::new()) };
         let parent = node.read(|node| node.chain.state_before(block))?;
         let Some(parent) = parent else { return Ok(Vec::new()) };
@@ -53,11 +57,11 @@ impl ConsoleOutput {
             let Some((result, calls)) = seen? else { return Ok(all) };
             let trace =
                 calls.map(|calls| rpc::call_tree(calls, &notes, &self.telemetry.console_options));
-            all.push(Seen { result, notes, trace: trace.unwrap_or_default() });
+            all.push(TransactionOutput { result, notes, trace: trace.unwrap_or_default() });
         }
     }
 
-    fn print_transaction(&self, block: &Block, index: usize, seen: Option<&Seen>) {
+    fn print_transaction(&self, block: &Block, index: usize, seen: Option<&TransactionOutput>) {
         let (transaction, receipt) = (&block.transactions[index], &block.executed.receipts[index]);
         let ConsoleOptions { failures, traces, .. } = self.telemetry.console_options;
         if let Some(seen) = seen {

@@ -1,7 +1,7 @@
 //! Startup and shutdown of a devnet.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, MiningMode, NAME,
+    Accounts, CLIENT_VERSION, DevnetConfig, DevnetError, Facts, ForkOrigin, MiningMode, NAME,
     Origin, Traces, api, cheats::ForcedHeader, console, console_output::ConsoleOutput, dump,
     fork::Remote, genesis, server::RunningServer, state::DevnetState,
 };
@@ -211,7 +211,7 @@ impl Devnet {
             gas_limit: node.next_gas_limit(),
             genesis_time: self.state.genesis_time,
             genesis_number: node.chain.first_number(),
-            fork: fork.map(|remote| Continued {
+            fork: fork.map(|remote| ForkOrigin {
                 url: RedactedUrl::new(&remote.url()),
                 number: remote.number(),
                 hash: remote.hash,

@@ -34,7 +34,7 @@ pub mod state_file;
 mod upstream;
 
 pub use accounts::{Accounts, MnemonicSource};
-pub use banner::{Continued, Facts, banner, config_out};
+pub use banner::{Facts, ForkOrigin, banner, config_out};
 pub use builder::DevnetBuilder;
 pub use config::{DevnetConfig, Hardfork, MiningMode, Origin, ServerConfig, TimeOfDay, Traces};
 pub use devnet::Devnet;

@@ -42,12 +42,12 @@ pub(crate) struct DevnetState {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     next: u64,
-    taken: BTreeMap<u64, Moment>,
+    taken: BTreeMap<u64, SavedState>,
 }
 
 /// Snapshot of the chain and the overridden header fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Moment {
+pub(crate) struct SavedState {
     pub(crate) chain: Snapshot,
     /// Overridden header fields of the next blocks.
     pub(crate) forced: ForcedFields,
@@ -55,7 +55,7 @@ pub(crate) struct Moment {
 
 impl Snapshots {
     /// Stores a snapshot and returns its number.
-    pub(crate) fn put(&mut self, moment: Moment) -> u64 {
+    pub(crate) fn put(&mut self, moment: SavedState) -> u64 {
         let number = self.next;
         self.next += 1;
         self.taken.insert(number, moment);
@@ -63,7 +63,7 @@ impl Snapshots {
     }
 
     /// Removes a snapshot and all later ones, and returns it.
-    pub(crate) fn take(&mut self, number: u64) -> Option<Moment> {
+    pub(crate) fn take(&mut self, number: u64) -> Option<SavedState> {
         if !self.taken.contains_key(&number) {
             return None;
         }
@@ -77,7 +77,7 @@ impl Snapshots {
     }
 
     /// Iterates over all snapshots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Moment)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &SavedState)> {
         self.taken.iter()
     }
 }

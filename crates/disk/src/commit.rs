@@ -4,7 +4,7 @@ use crate::{
     DiskError, Position,
     canonical::{Moves, Range, accepts},
     disk_store::{Inner, LogEnd},
-    log::{BlockLog, Opened},
+    log::{BlockLog, OpenedLog},
     node_location::place_nodes,
     pending::Commit,
     record::Record,
@@ -57,7 +57,7 @@ impl Inner {
             let applied = Position::start_of(0);
             let folder = self.folder.join("blocks");
             match BlockLog::open(&folder, genesis, self.options.segment_bytes, applied, Some(0)) {
-                Ok(Opened { log, records, .. }) => {
+                Ok(OpenedLog { log, records, .. }) => {
                     *self.kept.write() = Some((genesis, log.first()));
                     (end.log, end.waiting) = (Some(log), records);
                 }

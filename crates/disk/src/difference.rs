@@ -25,7 +25,8 @@ pub(crate) fn only_in_old<S>(
 where
     S: NodeSource<Bytes = Bytes> + ?Sized,
 {
-    let mut accounts = Old { source, new: Along::new(source, None, new), seen: RefCell::default() };
+    let mut accounts =
+        Old { source, new: OtherTrie::new(source, None, new), seen: RefCell::default() };
     let mut storages = Vec::new();
     let mut collect = Accounts(&mut storages);
     walk(&accounts, None, old, &mut collect)?;
@@ -39,7 +40,7 @@ where
         if root == now {
             continue;
         }
-        let along = Along::new(source, Some(owner), now);
+        let along = OtherTrie::new(source, Some(owner), now);
         let mut slots = Old { source, new: along, seen: RefCell::default() };
         walk(&slots, Some(&owner), root, &mut Accounts(&mut Vec::new()))?;
         slots.show(Some(owner), &mut visit);
@@ -50,7 +51,7 @@ where
 /// A trie of the old state, without the nodes that it shares with the new one.
 struct Old<'s, S: ?Sized> {
     source: &'s S,
-    new: Along<'s, S>,
+    new: OtherTrie<'s, S>,
     seen: RefCell<Vec<(Nibbles, B256)>>,
 }
 
@@ -99,7 +100,7 @@ impl Visitor<Bytes> for Accounts<'_> {
 }
 
 /// A trie that is read along the paths of another trie.
-struct Along<'s, S: ?Sized> {
+struct OtherTrie<'s, S: ?Sized> {
     source: &'s S,
     owner: Option<B256>,
     root: B256,
@@ -107,7 +108,7 @@ struct Along<'s, S: ?Sized> {
     nodes: RefCell<HashMap<Nibbles, TrieNode>>,
 }
 
-impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
+impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> OtherTrie<'s, S> {
     fn new(source: &'s S, owner: Option<B256>, root: B256) -> Self {
         Self { source, owner, root, nodes: RefCell::default() }
     }

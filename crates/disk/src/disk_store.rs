@@ -4,7 +4,7 @@ use crate::{
     DiskError, DiskOptions, Position, TornTail,
     cache::{Cache, Shards},
     canonical::Range,
-    log::{BlockLog, Opened},
+    log::{BlockLog, OpenedLog},
     log_index::LogIndexFile,
     pending::Pending,
     record::Record,
@@ -108,9 +108,9 @@ pub(crate) struct Writer {
 
 /// Guard that keeps the state store unchanged while it exists.
 #[derive(Debug)]
-pub struct Held<'s>(&'s Inner);
+pub struct StateGuard<'s>(&'s Inner);
 
-impl Drop for Held<'_> {
+impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
         self.0.pending.release();
     }
@@ -148,7 +148,7 @@ impl DiskStore {
         if let Some(genesis) = genesis {
             let blocks = folder.join("blocks");
             let opened = BlockLog::open(&blocks, genesis, options.segment_bytes, applied, segment)?;
-            let Opened { log, records, torn: cut } = opened;
+            let OpenedLog { log, records, torn: cut } = opened;
             kept = Some((genesis, log.first()));
             (end.log, end.waiting, torn) = (Some(log), records, cut);
         }
@@ -217,9 +217,9 @@ impl DiskStore {
 
     /// Stops the state store from applying commits while the returned guard exists, so that commits
     /// queue up. Tests use it to create the files of a crash at that moment.
-    pub fn hold(&self) -> Held<'_> {
+    pub fn hold(&self) -> StateGuard<'_> {
         self.inner.pending.hold();
-        Held(&self.inner)
+        StateGuard(&self.inner)
     }
 
     /// Returns the canonical block with the highest number.

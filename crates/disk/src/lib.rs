@@ -55,7 +55,7 @@ mod value;
 mod write;
 
 pub use bytes::{Reader, Writer};
-pub use disk_store::{DiskStore, Held};
+pub use disk_store::{DiskStore, StateGuard};
 pub use error::DiskError;
 pub use log::TornTail;
 pub use open::{open_chain, open_chain_with};

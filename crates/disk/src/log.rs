@@ -77,7 +77,7 @@ pub(crate) struct BlockLog {
 
 /// An opened log and its unapplied records.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedLog {
     pub(crate) log: BlockLog,
     /// Records starting at the requested position.
     pub(crate) records: VecDeque<Position>,
@@ -94,7 +94,7 @@ impl BlockLog {
         segment_bytes: u64,
         applied: Position,
         oldest: Option<u64>,
-    ) -> Result<Opened, DiskError> {
+    ) -> Result<OpenedLog, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let mut numbers = segments(folder)?;
         if numbers.is_empty() && applied == Position::start_of(0) {
@@ -161,7 +161,7 @@ impl BlockLog {
         }
         let (folder, genesis, file) = (folder.to_owned(), genesis, Box::new(file));
         let log = Self { folder, genesis, segment_bytes, first, file, end, broken: None };
-        Ok(Opened { log, records, torn })
+        Ok(OpenedLog { log, records, torn })
     }
 
     /// Checks that all records from the first block on are present and intact, without changing

@@ -44,7 +44,7 @@ use std::{
     thread,
 };
 use testkit::localnet::{
-    output::{complain, until_unheard},
+    output::{complain, exit_on_failed_print},
     page,
     report::Report,
     say,
@@ -87,7 +87,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    until_unheard(|| run_and_print(&arguments))
+    exit_on_failed_print(|| run_and_print(&arguments))
 }
 
 /// Runs all parts and prints the report.

@@ -56,17 +56,17 @@ pub struct Environment<'x> {
     pub spec: &'x ChainSpec,
 }
 
-type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, Rewarding<'x>, Receipts>;
+type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, RewardRules<'x>, Receipts>;
 
 /// Rules of a chain for the executor. Before the merge the executor pays a block reward, except for
 /// a block with difficulty zero, which has no proof of work.
 #[derive(Debug, Clone, Copy)]
-struct Rewarding<'x> {
+struct RewardRules<'x> {
     spec: &'x ChainSpec,
     has_difficulty: bool,
 }
 
-impl EthereumHardforks for Rewarding<'_> {
+impl EthereumHardforks for RewardRules<'_> {
     fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
         self.spec.ethereum_fork_activation(fork)
     }
@@ -76,7 +76,7 @@ impl EthereumHardforks for Rewarding<'_> {
     }
 }
 
-impl EthExecutorSpec for Rewarding<'_> {
+impl EthExecutorSpec for RewardRules<'_> {
     fn deposit_contract_address(&self) -> Option<Address> {
         self.spec.deposit_contract_address()
     }
@@ -173,7 +173,7 @@ where
             tx_count_hint: None,
             slot_number: header.slot_number,
         };
-        let rewarding = Rewarding { spec, has_difficulty: !header.difficulty.is_zero() };
+        let rewarding = RewardRules { spec, has_difficulty: !header.difficulty.is_zero() };
         let mut execution = Self {
             executor: EthBlockExecutor::new(evm, ctx, rewarding, Receipts),
             header,

@@ -10,7 +10,9 @@ use alloy_primitives::{B256, Bytes};
 use execute::{Answer, ExecuteError, PrecompileCall};
 use std::sync::Arc;
 use testkit::{draft_resealed, relinked, resealed};
-use variants::{BlobSource, DialectCall, DialectName, Dialects, Draft8079, Headers, NoForm};
+use variants::{
+    BlobSource, DialectCall, DialectEncodeError, DialectName, Dialects, Draft8079, Headers,
+};
 use wire::StatelessResult;
 
 /// Gas that no call can exhaust.
@@ -20,16 +22,16 @@ const MAX_RESERVE: u64 = 24_000;
 
 /// Blobs of a transaction; the first byte of a versioned hash is the index of its blob.
 #[derive(Debug)]
-pub(crate) struct Held(pub(crate) Vec<Bytes>);
+pub(crate) struct TransactionBlobs(pub(crate) Vec<Bytes>);
 
-impl Held {
+impl TransactionBlobs {
     /// Returns the versioned hashes of the blobs.
     pub(crate) fn hashes(&self) -> Vec<B256> {
         (0..=u8::MAX).take(self.0.len()).map(B256::repeat_byte).collect()
     }
 }
 
-impl BlobSource for Held {
+impl BlobSource for TransactionBlobs {
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
         self.0.get(usize::from(versioned_hash[0])).cloned()
     }
@@ -64,7 +66,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
     let mut input = choices.pick(&good).to_vec();
     if kind == 1 {
         let call = match dialect.encode(&input) {
-            Err(NoForm::Batch(_)) => return Outcome::Unreadable,
+            Err(DialectEncodeError::Batch(_)) => return Outcome::Unreadable,
             call => call,
         };
         let mut call = call.expect("a good input has a form in each dialect");
@@ -94,7 +96,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
     let call = match dialect.encode(&input) {
         Ok(call) => call,
         // The input cannot be compared, because the dialect has no batches.
-        Err(NoForm::Batch(_)) => return Outcome::Unreadable,
+        Err(DialectEncodeError::Batch(_)) => return Outcome::Unreadable,
         Err(reason) => {
             assert!(!accepted, "an accepted input has a form in {dialect}: {reason}");
             return Outcome::Refused;
@@ -109,7 +111,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
 fn compare(forked: &ForkedChain, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
     let execute = &forked.priced.execute;
     let DialectCall { calldata, blobs } = call;
-    let held = Held(blobs.into_iter().map(Bytes::from).collect());
+    let held = TransactionBlobs(blobs.into_iter().map(Bytes::from).collect());
     let hashes = held.hashes();
     let precompile = PrecompileCall { calldata: &calldata, blob_hashes: &hashes };
     let blobs = held.0.clone();

@@ -3,7 +3,7 @@
 use crate::{
     Outcome,
     cached_execute::{assert_no_fault, is_in_sample},
-    calls::Held,
+    calls::TransactionBlobs,
     choices::Choices,
     forked_chain::ForkedChain,
 };
@@ -146,7 +146,7 @@ fn ask(
     blobs: &[Bytes],
     (input, whole): (&[u8], &Result<Answer, ExecuteError>),
 ) -> Result<Answer, ExecuteError> {
-    let held = Held(blobs.to_vec());
+    let held = TransactionBlobs(blobs.to_vec());
     let hashes = held.hashes();
     let call = PrecompileCall { calldata, blob_hashes: &hashes };
     let dialect = BlobTail::new(Arc::new(held));

@@ -148,14 +148,14 @@ impl Accusation {
     ///
     /// # Errors
     ///
-    /// [`LieRefused`] if the input cannot be read, or does not prove a lie.
+    /// [`LieError`] if the input cannot be read, or does not prove a lie.
     pub fn lie(
         signed: &SignedHeader,
         header: Bytes,
         input: Bytes,
         chain_id: u64,
         context: &Context<'_>,
-    ) -> Result<(Self, Offence), LieRefused> {
+    ) -> Result<(Self, Offence), LieError> {
         let decoded = StatelessInput::decode(&input)?;
         let executed = Executed {
             schema: decoded.fork.schema(),
@@ -243,7 +243,7 @@ pub fn first_difference(ours: &[Bytes], theirs: &[Bytes]) -> TransactionEvidence
 
 /// Reason why an input does not prove a lie.
 #[derive(Debug, thiserror::Error)]
-pub enum LieRefused {
+pub enum LieError {
     /// The bytes are not the input of one block.
     #[error(transparent)]
     Input(#[from] DecodeError),

@@ -12,7 +12,7 @@ pub(crate) struct Probe<T>(Receiver<T>);
 
 /// The request's thread panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unanswered;
+pub(crate) struct ProbePanicked;
 
 impl<T: Send + 'static> Probe<T> {
     /// Starts a request, which must have its own timeout.
@@ -29,17 +29,17 @@ impl<T: Send + 'static> Probe<T> {
     }
 
     /// Returns the response, if it has arrived; never blocks.
-    pub(crate) fn response(&self) -> Option<Result<T, Unanswered>> {
+    pub(crate) fn response(&self) -> Option<Result<T, ProbePanicked>> {
         match self.0.try_recv() {
             Ok(response) => Some(Ok(response)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(Unanswered)),
+            Err(TryRecvError::Disconnected) => Some(Err(ProbePanicked)),
         }
     }
 
     /// Blocks until the response arrives.
-    pub(crate) fn wait(&self) -> Result<T, Unanswered> {
-        self.0.recv().map_err(|_| Unanswered)
+    pub(crate) fn wait(&self) -> Result<T, ProbePanicked> {
+        self.0.recv().map_err(|_| ProbePanicked)
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
-    fn answered<T: Send + 'static>(probe: &Probe<T>) -> Result<T, Unanswered> {
+    fn answered<T: Send + 'static>(probe: &Probe<T>) -> Result<T, ProbePanicked> {
         loop {
             if let Some(result) = probe.response() {
                 return result;
@@ -57,7 +57,7 @@ mod tests {
         }
     }
 
-    /// A panic of the request's thread yields [`Unanswered`].
+    /// A panic of the request's thread yields [`ProbePanicked`].
     #[test]
     fn probe_does_not_block() {
         let (resume, paused) = channel::<()>();
@@ -66,6 +66,6 @@ mod tests {
         resume.send(()).unwrap();
         assert_eq!(answered(&probe), Ok(Ok(7)));
         let panics = Probe::<u8>::spawn(|| panic!("the request")).unwrap();
-        assert_eq!(answered(&panics), Err(Unanswered));
+        assert_eq!(answered(&panics), Err(ProbePanicked));
     }
 }

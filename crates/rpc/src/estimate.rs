@@ -174,7 +174,7 @@ fn run(evm: &mut CallEvm<'_, '_>, transaction: &TxEnv) -> Result<(Executed, Vec<
     Ok((done, notes))
 }
 
-enum Tried {
+enum AttemptOutcome {
     Enough,
     TooLittle,
 }
@@ -185,17 +185,17 @@ fn attempt(
     tally: &BlockTally,
     transaction: &mut TxEnv,
     gas_limit: u64,
-) -> Result<Tried, RpcError> {
+) -> Result<AttemptOutcome, RpcError> {
     transaction.gas_limit = gas_limit;
     tally.open();
     // Lines printed by contracts are reported when the transaction is sent, not while estimating.
     match run(evm, transaction)?.0 {
-        Ok(done) if done.result.is_success() => Ok(Tried::Enough),
+        Ok(done) if done.result.is_success() => Ok(AttemptOutcome::Enough),
         Ok(_)
         | Err(EVMError::Transaction(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
-        )) => Ok(Tried::TooLittle),
+        )) => Ok(AttemptOutcome::TooLittle),
         Err(error) => Err(api.options().failure_style.call_error(error)),
     }
 }
@@ -233,7 +233,7 @@ fn search(
     deadline.check()?;
     // Invariant: `low` is insufficient, `high` suffices.
     let (mut low, mut high) = (used.saturating_sub(1), high);
-    if let Tried::Enough = attempt(api, evm, tally, transaction, used)? {
+    if let AttemptOutcome::Enough = attempt(api, evm, tally, transaction, used)? {
         return Ok(used);
     }
     low = low.max(used);
@@ -242,16 +242,16 @@ fn search(
     let likely = spent.saturating_add(STIPEND).saturating_mul(64) / 63;
     if likely < high {
         match attempt(api, evm, tally, transaction, likely)? {
-            Tried::Enough => high = likely,
-            Tried::TooLittle => low = likely,
+            AttemptOutcome::Enough => high = likely,
+            AttemptOutcome::TooLittle => low = likely,
         }
     }
     while high - low > 1 {
         deadline.check()?;
         let middle = low.saturating_mul(2).min(low.midpoint(high));
         match attempt(api, evm, tally, transaction, middle)? {
-            Tried::Enough => high = middle,
-            Tried::TooLittle => low = middle,
+            AttemptOutcome::Enough => high = middle,
+            AttemptOutcome::TooLittle => low = middle,
         }
     }
     Ok(high)

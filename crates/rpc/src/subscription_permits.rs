@@ -9,12 +9,12 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct SubscriptionPermits {
     limit: usize,
-    acquired: Mutex<Acquired>,
+    acquired: Mutex<PermitCounts>,
 }
 
 /// Numbers of acquired permits.
 #[derive(Debug, Default)]
-struct Acquired {
+struct PermitCounts {
     all: usize,
     /// By address; `None` for IPC, which only `limit` bounds.
     of: HashMap<Option<IpAddr>, usize>,

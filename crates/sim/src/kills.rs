@@ -45,13 +45,13 @@ pub(crate) struct Arguments {
 
 /// A signed prefix that a node has published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct PublishedUpdate {
     update: PrefixUpdate,
     header: HeaderSummary,
 }
 
 /// All published prefixes, by block number and header hash.
-pub(crate) type AllShown = BTreeMap<(u64, B256, bool), Shown>;
+pub(crate) type PublishedUpdates = BTreeMap<(u64, B256, bool), PublishedUpdate>;
 
 /// Runs the simulation.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut sequencer = rollup.sequencer_with(&FLAGS)?;
     let payers = payers(&rollup, &sequencer, PAYERS)?;
     let mut random = Random::new(seed);
-    let mut shown = AllShown::new();
+    let mut shown = PublishedUpdates::new();
     let mut reasons = BTreeMap::new();
     for kill in 0..count {
         let life = Duration::from_millis(random.below(LONGEST));
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Sends transfers to a sequencer for some time, and returns the prefixes that it publishes.
-fn live(sequencer: &NodeProcess, payers: &[Key], life: Duration) -> Result<AllShown> {
+fn live(sequencer: &NodeProcess, payers: &[Key], life: Duration) -> Result<PublishedUpdates> {
     let (url, done) = (sequencer.client().url(), AtomicBool::new(false));
     thread::scope(|scope| {
         let looks = scope.spawn(|| look(url, &done));
@@ -117,9 +117,9 @@ fn live(sequencer: &NodeProcess, payers: &[Key], life: Duration) -> Result<AllSh
 }
 
 /// Polls the newest prefix.
-fn look(url: &str, done: &AtomicBool) -> Result<AllShown> {
+fn look(url: &str, done: &AtomicBool) -> Result<PublishedUpdates> {
     let client = Client::new(url, ClientOptions::default())?;
-    let mut all = AllShown::new();
+    let mut all = PublishedUpdates::new();
     while !done.load(Ordering::Relaxed) {
         look_once(&client, &mut all)?;
         sleep(LOOK);
@@ -128,7 +128,7 @@ fn look(url: &str, done: &AtomicBool) -> Result<AllShown> {
 }
 
 /// Adds the newest prefixes of a node.
-pub(crate) fn look_once(client: &Client, all: &mut AllShown) -> Result<()> {
+pub(crate) fn look_once(client: &Client, all: &mut PublishedUpdates) -> Result<()> {
     let next = head(client)? + 1;
     for number in [next - 1, next] {
         let request = (U64::from(number), U64::ZERO);
@@ -137,13 +137,13 @@ pub(crate) fn look_once(client: &Client, all: &mut AllShown) -> Result<()> {
         let update = PrefixUpdate::decode(&item.ssz)?;
         let header = HeaderSummary::read(&update.header)?;
         let key = (header.number, header.hash, update.message.is_sealed);
-        all.insert(key, Shown { update, header });
+        all.insert(key, PublishedUpdate { update, header });
     }
     Ok(())
 }
 
 /// Compares all prefixes for one parent, and returns the number of pairs.
-pub(crate) fn conflicts(all: &AllShown) -> Result<u64> {
+pub(crate) fn conflicts(all: &PublishedUpdates) -> Result<u64> {
     let mut pairs = 0;
     let all: Vec<_> = all.values().collect();
     for (index, a) in all.iter().enumerate() {
@@ -168,7 +168,7 @@ pub(crate) fn conflicts(all: &AllShown) -> Result<u64> {
 
 /// Waits until L1 has all blocks of which a prefix was published; the last one may not be sealed
 /// yet.
-pub(crate) fn until_all_safe(client: &Client, all: &AllShown) -> Result<()> {
+pub(crate) fn until_all_safe(client: &Client, all: &PublishedUpdates) -> Result<()> {
     let last = all.keys().map(|(number, ..)| *number).max().unwrap_or_default();
     until("the last preconfirmed block on L1", || Ok(status(client)?.safe_head.number >= last))?;
     until_safe(client)?;
@@ -177,7 +177,7 @@ pub(crate) fn until_all_safe(client: &Client, all: &AllShown) -> Result<()> {
 
 /// Checks that each transaction of a prefix is in the block that was promised, and returns their
 /// number.
-pub(crate) fn require_kept(client: &Client, all: &AllShown) -> Result<u64> {
+pub(crate) fn require_kept(client: &Client, all: &PublishedUpdates) -> Result<u64> {
     let mut known = BTreeMap::new();
     for shown in all.values() {
         for (index, raw) in (0_u64..).zip(&shown.update.transactions) {

@@ -34,7 +34,7 @@ mod vectors;
 use clap::Parser;
 use eyre::Result;
 use std::process::ExitCode;
-use testkit::localnet::output::{complain, until_unheard};
+use testkit::localnet::output::{complain, exit_on_failed_print};
 
 /// Measure and simulate the figures in Enshrine's documents
 #[derive(Debug, Parser)]
@@ -71,7 +71,7 @@ enum Simulation {
 }
 
 fn main() -> ExitCode {
-    until_unheard(|| {
+    exit_on_failed_print(|| {
         run().unwrap_or_else(|error| {
             complain(format_args!("\nFAILED: {error:#}"));
             ExitCode::FAILURE

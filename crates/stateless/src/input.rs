@@ -11,28 +11,28 @@ use wire::{
 
 /// Reason for rejecting an input: the first invalid block and its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockRefused {
+pub struct BlockRejection {
     /// Index of the block in the input.
     pub block: usize,
     /// Error of that block.
     pub reason: BlockError,
 }
 
-impl fmt::Display for BlockRefused {
+impl fmt::Display for BlockRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "block {}: {}", self.block, self.reason)
     }
 }
 
-impl Error for BlockRefused {
+impl Error for BlockRejection {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.reason)
     }
 }
 
 /// Drops the index, which is always zero for an input with one block.
-impl From<BlockRefused> for BlockError {
-    fn from(refused: BlockRefused) -> Self {
+impl From<BlockRejection> for BlockError {
+    fn from(refused: BlockRejection) -> Self {
         refused.reason
     }
 }
@@ -60,8 +60,8 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     ///
     /// # Errors
     ///
-    /// [`BlockRefused`] with an [`Invalid`] if a transaction is malformed.
-    pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, BlockRefused> {
+    /// [`BlockRejection`] with an [`Invalid`] if a transaction is malformed.
+    pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, BlockRejection> {
         let StatelessInput { fork, chain_id, request, witness } = input;
         Self {
             fork: *fork,
@@ -79,8 +79,8 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     ///
     /// # Errors
     ///
-    /// [`BlockRefused`] with an [`Invalid`] if a transaction is malformed, or if there is no block.
-    pub fn decode_batch(batch: &'i StatelessBatch<'a>) -> Result<Self, BlockRefused> {
+    /// [`BlockRejection`] with an [`Invalid`] if a transaction is malformed, or if there is no block.
+    pub fn decode_batch(batch: &'i StatelessBatch<'a>) -> Result<Self, BlockRejection> {
         let StatelessBatch { fork, chain_id, requests, witness } = batch;
         let BatchWitness { state, codes, headers } = *witness;
         Self {
@@ -95,16 +95,16 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
         .with_transactions()
     }
 
-    fn with_transactions(mut self) -> Result<Self, BlockRefused> {
+    fn with_transactions(mut self) -> Result<Self, BlockRejection> {
         // An empty batch would be accepted without proving anything.
         if self.requests.is_empty() {
             let reason = Invalid::from(DecodeError::Empty { what: "blocks" }).into();
-            return Err(BlockRefused { block: 0, reason });
+            return Err(BlockRejection { block: 0, reason });
         }
         self.ends.reserve(self.requests.len());
         for (block, request) in self.requests.iter().enumerate() {
             decode_transactions(request, &mut self.transactions)
-                .map_err(|reason| BlockRefused { block, reason: reason.into() })?;
+                .map_err(|reason| BlockRejection { block, reason: reason.into() })?;
             self.ends.push(self.transactions.len());
         }
         Ok(self)

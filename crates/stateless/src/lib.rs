@@ -44,7 +44,7 @@ pub use ancestors::Ancestors;
 pub use block::{RlpSize, header_of};
 pub use compact::{expand, expand_within};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
-pub use input::{BlockRefused, UncheckedBlocks};
+pub use input::{BlockRejection, UncheckedBlocks};
 pub use options::{Stage, VerifyOptions};
 pub use process::{check_access_list_size, process_block};
 pub use threads::{beside, with_help};

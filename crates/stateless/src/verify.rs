@@ -4,7 +4,7 @@ use crate::{
     Ancestors, RlpSize, Stage, VerifyOptions,
     block::{header_of, withdrawals_of},
     header::validate_header,
-    input::{BlockRefused, UncheckedBlocks},
+    input::{BlockRejection, UncheckedBlocks},
     process::process_block,
     senders::Senders,
     threads::with_help,
@@ -53,7 +53,7 @@ pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, B
 pub fn verify_batch(
     batch: &StatelessBatch<'_>,
     spec: &ChainSpec,
-) -> Result<Vec<Verdict>, BlockRefused> {
+) -> Result<Vec<Verdict>, BlockRejection> {
     UncheckedBlocks::decode_batch(batch)?.verify(spec, VerifyOptions::default(), |_| {})
 }
 
@@ -67,7 +67,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         spec: &ChainSpec,
         options: VerifyOptions<'_>,
         mut enter: impl FnMut(Stage),
-    ) -> Result<Vec<Verdict>, BlockRefused> {
+    ) -> Result<Vec<Verdict>, BlockRejection> {
         enter(Stage::Header);
         let (headers, ancestors) = self.check_headers(spec, options.evm)?;
         let work = SharedWork::new(&self.witness, &self.transactions, &options);
@@ -81,7 +81,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 let compact = self.compact.as_ref();
                 let mut witness =
                     WitnessDb::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
-                        |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
+                        |reason| BlockRejection { block: 0, reason: Invalid::from(reason).into() },
                     )?;
                 enter(Stage::Senders);
                 // With a single thread, all senders are recovered in one stage before execution.
@@ -123,7 +123,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         &mut enter,
                         keep,
                     )
-                    .map_err(|reason| BlockRefused { block: index, reason })?;
+                    .map_err(|reason| BlockRejection { block: index, reason })?;
                     let (chain_id, block_hash) = (self.chain_id, payload.block_hash);
                     if is_followed {
                         // The block is valid at this point, so the next one may use its nodes and
@@ -146,13 +146,13 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         &self,
         spec: &ChainSpec,
         evm: &dyn EvmOverrides,
-    ) -> Result<(Vec<Header>, Ancestors), BlockRefused> {
+    ) -> Result<(Vec<Header>, Ancestors), BlockRejection> {
         let mut headers = Vec::<Header>::with_capacity(self.len());
         let mut ancestors = None;
         for (index, block) in self.iter().enumerate() {
             let header = self
                 .check_header(index, block, &headers, &mut ancestors, spec, evm)
-                .map_err(|reason| BlockRefused { block: index, reason: reason.into() })?;
+                .map_err(|reason| BlockRejection { block: index, reason: reason.into() })?;
             headers.push(header);
         }
         let ancestors = ancestors.unwrap_or_else(|| unreachable!("there is a first block"));

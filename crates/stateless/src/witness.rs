@@ -151,14 +151,14 @@ pub struct WitnessDb<'w, 'a> {
     codes: &'w AnalysedCodes<'a>,
     code_index: NodeIndex,
     ancestors: Ancestors,
-    written: Written,
+    written: BlockWrites,
 }
 
 /// Nodes and codes that blocks have written, which later blocks may use without the witness. The
 /// maps are keyed randomly, because an attacker can choose some bits of the hashes by trial to
 /// cause collisions.
 #[derive(Debug, Default)]
-struct Written {
+struct BlockWrites {
     nodes: BTreeMap<B256, Box<[u8]>>,
     codes: BTreeMap<B256, Bytecode>,
 }
@@ -192,7 +192,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
             codes,
             code_index,
             ancestors,
-            written: Written::default(),
+            written: BlockWrites::default(),
         })
     }
 

@@ -33,7 +33,7 @@ pub struct Expansion<'s> {
     limit: usize,
     /// Length that the RLP would have had when it first exceeded the limit, in bytes.
     surplus: Option<usize>,
-    nodes: Vec<Place>,
+    nodes: Vec<NodePosition>,
     /// Ancestors with children still to come, from the root downwards.
     open: Vec<Open<'s>>,
     /// Payloads of the ancestors in order, without list headers.
@@ -54,7 +54,7 @@ pub struct ExpansionTooLong {
 
 /// Position of a node in the RLP of all nodes.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct NodePosition {
     start: u32,
     /// Offset at which its hash is written: in its parent, or in the leaf above its trie.
     hash_at: u32,
@@ -275,7 +275,7 @@ impl<'s> Expansion<'s> {
             height = height.max(child.height + 1);
         }
         let node = position(self.nodes.len());
-        self.nodes.push(Place { start: position(start), hash_at: NOWHERE, height });
+        self.nodes.push(NodePosition { start: position(start), hash_at: NOWHERE, height });
         // A placeholder of zeros, overwritten in `finish` once the digest is known.
         if !self.open.is_empty() {
             put_hash(&[0; HASH], &mut self.payload);
@@ -285,8 +285,8 @@ impl<'s> Expansion<'s> {
 }
 
 /// Returns the range of node `index`, which ends at the next node.
-fn range(nodes: &[Place], index: usize, end: usize) -> Range<usize> {
-    let start_of = |place: &Place| place.start as usize;
+fn range(nodes: &[NodePosition], index: usize, end: usize) -> Range<usize> {
+    let start_of = |place: &NodePosition| place.start as usize;
     start_of(&nodes[index])..nodes.get(index + 1).map_or(end, start_of)
 }
 
@@ -306,7 +306,7 @@ fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {
 }
 
 /// Returns the indices of the nodes, lowest level first.
-fn by_height(nodes: &[Place]) -> Vec<u32> {
+fn by_height(nodes: &[NodePosition]) -> Vec<u32> {
     // Counting sort: heights are small, and a comparison sort of millions of nodes would measurably
     // slow down a block.
     let highest = nodes.iter().map(|node| usize::from(node.height)).max().unwrap_or_default();
@@ -330,7 +330,7 @@ fn by_height(nodes: &[Place]) -> Vec<u32> {
 #[derive(Debug)]
 pub struct ExpandedNodes {
     rlp: Vec<u8>,
-    nodes: Vec<Place>,
+    nodes: Vec<NodePosition>,
     digests: Arc<[B256]>,
 }
 

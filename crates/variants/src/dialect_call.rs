@@ -19,7 +19,7 @@ pub struct DialectCall {
 
 /// Reason why an input cannot be encoded in a dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoForm {
+pub enum DialectEncodeError {
     /// The input cannot be decoded.
     #[error(transparent)]
     Input(#[from] DecodeError),
@@ -62,8 +62,8 @@ impl DialectName {
     ///
     /// # Errors
     ///
-    /// [`NoForm`] if the dialect cannot encode it.
-    pub fn encode(self, input: &[u8]) -> Result<DialectCall, NoForm> {
+    /// [`DialectEncodeError`] if the dialect cannot encode it.
+    pub fn encode(self, input: &[u8]) -> Result<DialectCall, DialectEncodeError> {
         match self {
             Self::Specs => Ok(DialectCall { calldata: input.to_vec(), blobs: Vec::new() }),
             Self::Headers => {
@@ -78,24 +78,25 @@ impl DialectName {
             Self::Blobs | Self::HeadersBlobs => {
                 let specs = Nested::to_specs(input);
                 Input::decode(specs.as_deref().unwrap_or(input))?;
-                let (head, tail) = cut(input).ok_or(NoForm::NoHead { got: input.len() })?;
-                let too_long = NoForm::TooLong { got: tail.len() };
+                let (head, tail) =
+                    cut(input).ok_or(DialectEncodeError::NoHead { got: input.len() })?;
+                let too_long = DialectEncodeError::TooLong { got: tail.len() };
                 let trailer = Trailer::new(tail.len(), 0).ok_or(too_long)?;
                 let calldata = [&head[..], &trailer.encode()].concat();
                 Ok(DialectCall { calldata, blobs: to_blobs(&tail) })
             }
             Self::Nested => {
                 Input::decode(input)?;
-                let calldata = Nested::from_specs(input).ok_or(NoForm::Batch(self))?;
+                let calldata = Nested::from_specs(input).ok_or(DialectEncodeError::Batch(self))?;
                 Ok(DialectCall { calldata, blobs: Vec::new() })
             }
             Self::Draft8079 => {
                 Input::decode(input)?;
-                Err(NoForm::OtherChain { from: Self::Specs, to: self })
+                Err(DialectEncodeError::OtherChain { from: Self::Specs, to: self })
             }
             Self::ExecuteTx => {
                 Input::decode(input)?;
-                let at = ExecuteTail::split_at(input).ok_or(NoForm::Batch(self))?;
+                let at = ExecuteTail::split_at(input).ok_or(DialectEncodeError::Batch(self))?;
                 let (head, witness) = input.split_at(at);
                 Ok(DialectCall { calldata: head.to_vec(), blobs: vec![witness.to_vec()] })
             }
@@ -107,19 +108,19 @@ impl DialectName {
     ///
     /// # Errors
     ///
-    /// [`NoForm`] if the dialect cannot encode it.
+    /// [`DialectEncodeError`] if the dialect cannot encode it.
     pub fn encode_call(
         self,
         from: Self,
         calldata: &[u8],
         input: &[u8],
-    ) -> Result<DialectCall, NoForm> {
+    ) -> Result<DialectCall, DialectEncodeError> {
         match (from, self) {
             (Self::Draft8079, Self::Draft8079) => {
                 Ok(DialectCall { calldata: calldata.to_vec(), blobs: Vec::new() })
             }
             // As an input of another dialect, the block would have a wrong hash.
-            (Self::Draft8079, to) => Err(NoForm::OtherChain { from, to }),
+            (Self::Draft8079, to) => Err(DialectEncodeError::OtherChain { from, to }),
             (_, to) => to.encode(input),
         }
     }
@@ -211,14 +212,14 @@ impl DialectName {
 }
 
 /// Returns the claim that the payloads of an input make.
-fn claim_of(input: &[u8]) -> Result<Claim, NoForm> {
+fn claim_of(input: &[u8]) -> Result<Claim, DialectEncodeError> {
     let input = Input::decode(input)?;
     let (headers, requests) = match &input {
         Input::Block(block) => (&block.witness.headers, core::slice::from_ref(&block.request)),
         Input::Batch(batch) => (&batch.witness.headers, &batch.requests[..]),
     };
     let parent = headers.last().and_then(|header| alloy_rlp::decode_exact::<Header>(header).ok());
-    let pre = parent.ok_or(NoForm::NoParent)?.state_root;
+    let pre = parent.ok_or(DialectEncodeError::NoParent)?.state_root;
     let post = requests.last().map_or(B256::ZERO, |last| last.payload.state_root);
     let gas_used = requests.iter().map(|request| U256::from(request.payload.gas_used)).sum();
     Ok(Claim { pre, post, gas_used })

@@ -31,12 +31,12 @@ const BYTES_PER_ITEM: usize = 32;
 /// bytes of the SSZ.
 #[derive(Debug, Clone, Default)]
 pub struct ExecuteTail {
-    around: Option<Around>,
+    surrounding: Option<SurroundingTransaction>,
 }
 
 /// The surrounding transaction.
 #[derive(Debug, Clone)]
-struct Around {
+struct SurroundingTransaction {
     transaction: Arc<Sealed<SignedExecuteTx>>,
     /// Its witness as the end of an input. The intrinsic gas pays for a single conversion, but not
     /// for one per call.
@@ -89,7 +89,7 @@ impl ExecuteTail {
     /// Creates the dialect for calls in a transaction.
     pub fn of(transaction: Arc<Sealed<SignedExecuteTx>>) -> Self {
         let witness = Self::witness(&transaction.inner().tx.witness);
-        Self { around: Some(Around { transaction, witness }) }
+        Self { surrounding: Some(SurroundingTransaction { transaction, witness }) }
     }
 
     /// Returns the witness of a transaction as the end of an input. The first byte determines its
@@ -109,14 +109,14 @@ impl ExecuteTail {
     }
 
     pub(crate) fn transaction(&self) -> Option<&Arc<Sealed<SignedExecuteTx>>> {
-        self.around.as_ref().map(|outer| &outer.transaction)
+        self.surrounding.as_ref().map(|outer| &outer.transaction)
     }
 
     /// Returns the surrounding transaction and the end of its input.
     fn parts(&self) -> Result<(&ExecuteTx, &Bytes), TailRefusal> {
-        let around = self.around.as_ref().ok_or(TailRefusal::NoTransaction)?;
-        let witness = around.witness.as_ref().map_err(Clone::clone)?;
-        Ok((&around.transaction.inner().tx, witness))
+        let surrounding = self.surrounding.as_ref().ok_or(TailRefusal::NoTransaction)?;
+        let witness = surrounding.witness.as_ref().map_err(Clone::clone)?;
+        Ok((&surrounding.transaction.inner().tx, witness))
     }
 
     /// Checks that an input belongs to this transaction: its calldata ends where the witness

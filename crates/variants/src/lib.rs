@@ -42,7 +42,7 @@ mod verdicts;
 
 pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
 pub use codec::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
-pub use dialect_call::{DialectCall, NoForm};
+pub use dialect_call::{DialectCall, DialectEncodeError};
 pub use dialects::{DialectName, Dialects, DialectsError};
 pub use draft8079::{
     ANCHOR_ADDRESS, ANCHOR_CODE, ANCHOR_CODE_HASH, DRAFT_REVISION, Draft8079, DraftBlock,

@@ -10,17 +10,17 @@ pub(crate) fn located(dialect: Arc<dyn Dialect>, address: Address) -> Arc<dyn Di
     if dialect.address() == address {
         return dialect;
     }
-    Arc::new(Moved { dialect, address })
+    Arc::new(RelocatedDialect { dialect, address })
 }
 
 /// A dialect at an address other than its default.
 #[derive(Debug)]
-struct Moved {
+struct RelocatedDialect {
     dialect: Arc<dyn Dialect>,
     address: Address,
 }
 
-impl Dialect for Moved {
+impl Dialect for RelocatedDialect {
     fn name(&self) -> &'static str {
         self.dialect.name()
     }

@@ -7,22 +7,22 @@ use serde_json::Value;
 /// Named values in order. Text output has the names as they are, JSON has them in camelCase
 /// (`blockNumber`).
 #[derive(Debug, Default)]
-pub(super) struct Fields(Vec<(String, Shown)>);
+pub(super) struct Fields(Vec<(String, Field)>);
 
 #[derive(Debug)]
-enum Shown {
+enum Field {
     Value { value: Value, unit: &'static str },
     Group(Fields),
 }
 
 impl Fields {
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>, unit: &'static str) -> Self {
-        self.0.push((name.to_owned(), Shown::Value { value: value.into(), unit }));
+        self.0.push((name.to_owned(), Field::Value { value: value.into(), unit }));
         self
     }
 
     pub(super) fn group(mut self, name: &str, fields: Self) -> Self {
-        self.0.push((name.to_owned(), Shown::Group(fields)));
+        self.0.push((name.to_owned(), Field::Group(fields)));
         self
     }
 
@@ -31,11 +31,11 @@ impl Fields {
         let indent = "  ".repeat(depth);
         for (name, field) in &self.0 {
             match field {
-                Shown::Group(fields) => {
+                Field::Group(fields) => {
                     say!("{indent}{name}");
                     fields.print(depth + 1);
                 }
-                Shown::Value { value, unit } => {
+                Field::Value { value, unit } => {
                     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     say!("{}", format!("{indent}{name:<28}{value} {unit}").trim_end());
                 }
@@ -50,7 +50,7 @@ impl Serialize for Fields {
     }
 }
 
-impl Serialize for Shown {
+impl Serialize for Field {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Value { value, .. } => value.serialize(serializer),

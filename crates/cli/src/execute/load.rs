@@ -14,7 +14,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use variants::{DialectCall, DialectName, DraftBlock, NoForm};
+use variants::{DialectCall, DialectEncodeError, DialectName, DraftBlock};
 use wire::{Input, ProtocolFork};
 
 /// Command-line arguments that select blocks.
@@ -121,7 +121,7 @@ impl Loaded {
     }
 
     /// Encodes the input as a call of a dialect.
-    pub(super) fn encode(&self, to: DialectName) -> Result<DialectCall, NoForm> {
+    pub(super) fn encode(&self, to: DialectName) -> Result<DialectCall, DialectEncodeError> {
         match &self.call {
             Some((from, call)) => to.encode_call(*from, call, &self.calldata),
             None => to.encode(&self.calldata),

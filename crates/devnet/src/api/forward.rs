@@ -191,7 +191,7 @@ impl Request<'_> {
 
     /// Returns the forked node's response to these parameters.
     fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        match explorer::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
+        match explorer::REMOTE_METHODS.iter().find(|(name, _)| *name == self.name) {
             Some((_, answer)) => Ok(answer(self.remote, params)?),
             None => ask(self.remote, self.name, params),
         }

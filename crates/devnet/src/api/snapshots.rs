@@ -11,7 +11,7 @@ use crate::{
     dump,
     fork::Remote,
     genesis,
-    state::{DevnetState, Moment},
+    state::{DevnetState, SavedState},
     state_file::StateFile,
 };
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Set};
@@ -38,7 +38,7 @@ pub(super) const METHODS: &[Method] = &[
 fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let chain = devnet.node.read(node::NodeState::snapshot);
-    let moment = Moment { chain, forced: devnet.forced_header.fields() };
+    let moment = SavedState { chain, forced: devnet.forced_header.fields() };
     Ok(json!(format!("{:#x}", devnet.snapshots.lock().put(moment))))
 }
 

@@ -8,11 +8,11 @@ use tempfile::tempdir;
 
 const GENESIS: B256 = B256::repeat_byte(0x11);
 
-fn open_at(folder: &Path, applied: Position) -> Result<Opened, DiskError> {
+fn open_at(folder: &Path, applied: Position) -> Result<OpenedLog, DiskError> {
     BlockLog::open(folder, GENESIS, 1 << 20, applied, None)
 }
 
-fn open(folder: &Path) -> Result<Opened, DiskError> {
+fn open(folder: &Path) -> Result<OpenedLog, DiskError> {
     open_at(folder, Position::start_of(0))
 }
 
@@ -35,7 +35,7 @@ fn three() -> (tempfile::TempDir, Vec<u8>, [u64; 4], Vec<Vec<u8>>) {
 #[test]
 fn log_returns_appended_records() {
     let (folder, _, ends, expected) = three();
-    let Opened { log, records, torn } = open(folder.path()).unwrap();
+    let OpenedLog { log, records, torn } = open(folder.path()).unwrap();
     assert_eq!((bodies(folder.path(), &records), torn), (expected.clone(), None));
     assert_eq!(log.end().offset, ends[3]);
     // From the second record on.
@@ -54,7 +54,7 @@ fn torn_record_is_truncated_and_overwritten() {
             let mut torn = file[..usize::try_from(cut).unwrap()].to_vec();
             torn.resize(torn.len() + zeros, 0);
             fs::write(&path, &torn).unwrap();
-            let Opened { mut log, records, torn: tail } = open(folder.path()).unwrap();
+            let OpenedLog { mut log, records, torn: tail } = open(folder.path()).unwrap();
             let bytes = torn.len() as u64 - ends[2];
             let position = Position { segment: 0, offset: ends[2] };
             assert_eq!(tail, (bytes > 0).then_some(TornTail { position, bytes }), "{cut}, {zeros}");
@@ -148,7 +148,7 @@ fn last_record_without_some_sectors_is_truncated() {
                 torn[sector.clone()].fill(0);
             }
             fs::write(&path, &torn).unwrap();
-            let Opened { mut log, records, torn: tail } = open(folder.path()).unwrap();
+            let OpenedLog { mut log, records, torn: tail } = open(folder.path()).unwrap();
             if torn == file {
                 assert_eq!((records.len(), tail), (2, None));
                 continue;
@@ -256,7 +256,7 @@ fn segments_are_contiguous_and_oldest_can_be_removed() {
     let segments: Vec<_> = positions.iter().map(|position| position.segment).collect();
     assert_eq!(segments, [0, 0, 1, 1, 2, 2]);
     drop(log);
-    let Opened { mut log, records, .. } = open(Position::start_of(0)).unwrap();
+    let OpenedLog { mut log, records, .. } = open(Position::start_of(0)).unwrap();
     assert_eq!(records, positions);
     log.remove_segments_before(positions[3]).unwrap();
     assert_eq!(log.first(), 1);
@@ -292,7 +292,7 @@ fn segment_with_unwritten_head_is_recreated() {
     for length in 0..SEGMENT_HEAD {
         for file in [head[..length].to_vec(), vec![0; SEGMENT_HEAD]] {
             fs::write(&path, file).unwrap();
-            let Opened { mut log, records, .. } = open_at(folder.path(), position).unwrap();
+            let OpenedLog { mut log, records, .. } = open_at(folder.path(), position).unwrap();
             assert!(records.is_empty());
             assert_eq!(log.append(&[2; 30]).unwrap(), Position::start_of(1));
             assert_eq!(open_at(folder.path(), position).unwrap().records.len(), 1);
@@ -368,7 +368,7 @@ fn full_disk_leaves_log_usable() {
             }
             Err(error) => panic!("{error}"),
         }
-        let Opened { records, torn, .. } = open(folder.path()).unwrap();
+        let OpenedLog { records, torn, .. } = open(folder.path()).unwrap();
         assert_eq!((records.len(), torn), (4, None));
         assert_eq!(read_record(folder.path(), GENESIS, records[3]).unwrap(), body);
     }

@@ -5,7 +5,7 @@
 
 use crate::{DeclaredGas, ExecuteError};
 use alloc::boxed::Box;
-use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
+use stateless::{BlockError, BlockRejection, UncheckedBlocks, declared_gas};
 use wire::Input;
 
 /// Gas charged for each block of a batch after the first; the price of a call covers one block. It
@@ -90,8 +90,8 @@ pub(crate) fn gas_used(input: &Input<'_>, gas_used: impl Iterator<Item = u64>) -
 }
 
 /// Converts the error of a block into the error of the call.
-pub(crate) fn refused(input: &Input<'_>, refused: BlockRefused) -> ExecuteError {
-    let BlockRefused { block, reason } = refused;
+pub(crate) fn refused(input: &Input<'_>, refused: BlockRejection) -> ExecuteError {
+    let BlockRejection { block, reason } = refused;
     match reason {
         BlockError::Internal(error) => error.into(),
         BlockError::Invalid(reason) => in_block(input, block, reason.into()),

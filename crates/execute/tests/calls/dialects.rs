@@ -15,7 +15,9 @@ use enshrine_execute::{
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
 use testkit::{Blobs, DraftL2, mutations, mutations_of_draft, rich_genesis};
-use variants::{BlobSource, DialectCall, DialectName, Dialects, DraftBlock, Drake, NoForm};
+use variants::{
+    BlobSource, DialectCall, DialectEncodeError, DialectName, Dialects, DraftBlock, Drake,
+};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 /// A claim about a block in Drake's dialect.
@@ -139,7 +141,7 @@ fn calls_round_trip_in_every_dialect() {
     assert_eq!(drake.calldata, Claim::of(&input, pre).encode(&input));
     let mut orphan = StatelessInput::decode(&input).unwrap();
     orphan.witness.headers = ByteLists::EMPTY;
-    assert_eq!(DialectName::Drake.encode(&orphan.encode()), Err(NoForm::NoParent));
+    assert_eq!(DialectName::Drake.encode(&orphan.encode()), Err(DialectEncodeError::NoParent));
     assert!(DialectName::Specs.encode(&orphan.encode()).is_ok(), "makes no claim");
     let blobs = DialectName::Blobs.encode(&input).unwrap();
     let none: [&[u8]; 0] = [];

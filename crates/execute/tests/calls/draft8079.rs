@@ -20,7 +20,7 @@ use std::sync::Arc;
 use testkit::{
     DraftBuilt, DraftL2, FORKS, Key, Transaction, draft_resealed, logger, rich, rich_genesis,
 };
-use variants::{ANCHOR_ADDRESS, DialectName, Draft8079, DraftBlock, Nested, NoForm};
+use variants::{ANCHOR_ADDRESS, DialectEncodeError, DialectName, Draft8079, DraftBlock, Nested};
 use wire::{ByteLists, PayloadShape, ProtocolFork, SchemaId, StatelessInput, StatelessResult};
 
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
@@ -359,11 +359,11 @@ fn draft_blocks_do_not_convert_to_other_dialects() {
         let call = to.encode_call(draft, &built.calldata, &input);
         match call {
             Ok(call) => assert_eq!((to, &call.calldata), (draft, &built.calldata)),
-            Err(reason) => assert_eq!(reason, NoForm::OtherChain { from: draft, to }),
+            Err(reason) => assert_eq!(reason, DialectEncodeError::OtherChain { from: draft, to }),
         }
     }
     let plain = L2::new(ProtocolFork::Osaka).calldata(2);
-    let refused = NoForm::OtherChain { from: DialectName::Specs, to: draft };
+    let refused = DialectEncodeError::OtherChain { from: DialectName::Specs, to: draft };
     assert_eq!(draft.encode(&plain), Err(refused));
     let nested = DialectName::Nested.encode(&plain).unwrap().calldata;
     let back = DialectName::Specs.encode_call(DialectName::Nested, &nested, &plain).unwrap();

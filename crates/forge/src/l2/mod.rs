@@ -12,7 +12,7 @@ mod query;
 mod seal;
 mod sign;
 mod store;
-mod whole;
+mod whole_state;
 
 use crate::{ForgeAnswer, ForgeError, Profile, Workspace};
 use abi::IL2::{self, IL2Calls as Calls};

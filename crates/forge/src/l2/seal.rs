@@ -11,7 +11,7 @@ use super::{
     draft, fork_of,
     sign::Signer,
     store::{Loaded, head, load, save},
-    whole::Whole,
+    whole_state::WholeState,
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
@@ -135,7 +135,7 @@ pub(super) fn seal(
 /// Makes the record of the head self-contained: with the whole state and the ancestors.
 fn make_whole(loaded: &Loaded, state: &mut StoredState) -> Result<(), ForgeError> {
     let (store, head) = (loaded.chain.store(), loaded.chain.head());
-    let whole = Whole::collect(&**store, head.header.state_root)?
+    let whole = WholeState::collect(&**store, head.header.state_root)?
         .ok_or(ForgeError::StateIncomplete(head.hash))?;
     (state.nodes, state.codes) = whole.into_parts();
     // The loaded headers belong to the blocks before the new one.

@@ -1,7 +1,8 @@
 //! Eviction from a full pool, and limits per account.
 
 use super::{
-    AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Queue, Worth, gapped::Gapped,
+    AdmissionContext, DropReason, EvictionPriority, Pool, PoolLimits, PoolTransaction, Queue,
+    gapped::Gapped,
 };
 use crate::Rejected;
 use alloy_primitives::{
@@ -67,7 +68,7 @@ impl Pool {
         // A local sender's transactions do not count against the limits, so replacing one frees
         // nothing.
         let replaced = old.filter(|old| {
-            self.gapped.contains(old.hash()) || self.by_worth.contains(&old.worth(self.base_fee))
+            self.gapped.contains(old.hash()) || self.by_priority.contains(&old.worth(self.base_fee))
         });
         let is_gapped = self.next_nonce(sender, context.nonce) < new.nonce();
         let mut victims = Vec::<(Arc<PoolTransaction>, DropReason)>::new();
@@ -77,13 +78,13 @@ impl Pool {
         }
         let freed = victims.first().map_or(0, |(victim, _)| victim.raw.len())
             + replaced.map_or(0, |old| old.raw.len());
-        let mut count = self.by_worth.len() + self.gapped.len() + 1
+        let mut count = self.by_priority.len() + self.gapped.len() + 1
             - usize::from(replaced.is_some())
             - victims.len();
         let mut bytes = self.bytes + new.raw.len() - freed;
         // After the limits are lowered, a single better-paying transaction must not evict
         // everything above the new limits.
-        let max_count = limits.transactions.max(self.by_worth.len() + self.gapped.len());
+        let max_count = limits.transactions.max(self.by_priority.len() + self.gapped.len());
         let max_bytes = limits.bytes.max(self.bytes);
         if count > max_count || bytes > max_bytes {
             self.reprice(context.base_fee);
@@ -98,7 +99,7 @@ impl Pool {
             replaced.is_none_or(|old| old.hash() != tx.hash()) && !evicted.contains(tx.hash())
         };
         let mut oldest = self.gapped.oldest().filter_map(|hash| self.by_hash.get(hash));
-        let mut cheapest = self.by_worth.iter();
+        let mut cheapest = self.by_priority.iter();
         while count > max_count || bytes > max_bytes {
             let victim = match oldest.find(|tx| is_free(tx, &evicted)) {
                 Some(gapped) => Arc::clone(gapped),
@@ -220,7 +221,7 @@ impl Pool {
         }
         self.bytes += transaction.raw.len();
         if executable {
-            self.by_worth.insert(transaction.worth(self.base_fee));
+            self.by_priority.insert(transaction.worth(self.base_fee));
         } else {
             let (since, arrival) = (self.block, transaction.arrival);
             let age = Gapped { since, arrival, is_displaced: false };
@@ -230,7 +231,7 @@ impl Pool {
 
     fn unplace(&mut self, transaction: &PoolTransaction) {
         let was_gapped = self.gapped.remove(transaction.hash());
-        if was_gapped || self.by_worth.remove(&transaction.worth(self.base_fee)) {
+        if was_gapped || self.by_priority.remove(&transaction.worth(self.base_fee)) {
             self.bytes -= transaction.raw.len();
         }
     }
@@ -300,9 +301,9 @@ impl Pool {
             return;
         }
         self.base_fee = base_fee;
-        let hashes = core::mem::take(&mut self.by_worth).into_iter().map(|worth| worth.2);
+        let hashes = core::mem::take(&mut self.by_priority).into_iter().map(|worth| worth.2);
         let all = hashes.filter_map(|hash| Some(self.by_hash.get(&hash)?.worth(base_fee)));
-        let repriced: std::collections::BTreeSet<Worth> = all.collect();
-        self.by_worth = repriced;
+        let repriced: std::collections::BTreeSet<EvictionPriority> = all.collect();
+        self.by_priority = repriced;
     }
 }

@@ -27,7 +27,7 @@ use std::{
     collections::{BTreeSet, BinaryHeap},
     sync::Arc,
 };
-use transaction::Worth;
+use transaction::EvictionPriority;
 
 /// Order of transactions of different senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,7 +49,7 @@ pub struct Pool {
     by_hash: B256Map<Arc<PoolTransaction>>,
     by_sender: AddressMap<Queue>,
     /// Executable transactions that may be evicted, at the base fee `base_fee`.
-    by_worth: BTreeSet<Worth>,
+    by_priority: BTreeSet<EvictionPriority>,
     /// Gapped transactions that may be evicted.
     gapped: GappedTransactions,
     /// Total length of all transactions that may be evicted, in bytes.
@@ -272,7 +272,7 @@ impl Pool {
         self.version += 1;
         self.by_hash.clear();
         self.by_sender.clear();
-        self.by_worth.clear();
+        self.by_priority.clear();
         self.gapped.clear();
         self.authorities.clear();
         self.set_back = SetBack::default();

@@ -43,7 +43,7 @@ pub struct AdmissionContext {
 
 /// Eviction priority of a transaction: effective tip, arrival and hash; the lowest is evicted
 /// first. The tip is `None`, the lowest, if the fee cap is below the base fee.
-pub(super) type Worth = (Option<u128>, Reverse<u64>, B256);
+pub(super) type EvictionPriority = (Option<u128>, Reverse<u64>, B256);
 
 impl PoolTransaction {
     /// Creates a transaction that the pool has not yet admitted.
@@ -81,7 +81,7 @@ impl PoolTransaction {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
 
-    pub(super) fn worth(&self, base_fee: u64) -> Worth {
+    pub(super) fn worth(&self, base_fee: u64) -> EvictionPriority {
         (self.tip(base_fee), Reverse(self.arrival), *self.hash())
     }
 

@@ -8,7 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, FixedBytes};
 use enshrine_preconf::{
     HeaderSummary,
-    evidence::{Accusation, CanonicalBlock, LieRefused, SignedBlock, SignedHeader},
+    evidence::{Accusation, CanonicalBlock, LieError, SignedBlock, SignedHeader},
     faults::{self, Canonical, Fault, TransactionEvidence},
 };
 
@@ -105,7 +105,7 @@ fn lie_needs_an_input() {
     let (_, signed) = all.iter().find(|(spec, _)| spec.name == "other state root").unwrap();
     let header = signed.header.clone();
     let refused = Accusation::lie(signed, header, Bytes::from(vec![0; 40]), CHAIN_ID, &context);
-    assert!(matches!(refused, Err(LieRefused::Input(_))), "{refused:?}");
+    assert!(matches!(refused, Err(LieError::Input(_))), "{refused:?}");
 }
 
 #[test]

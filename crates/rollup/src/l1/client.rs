@@ -2,7 +2,7 @@
 
 mod chain;
 
-use crate::l1::{Answered, L1Error, Silence, vote};
+use crate::l1::{L1Error, LastResponse, Silence, vote};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_provider::Provider as _;
@@ -30,8 +30,8 @@ pub struct L1Client {
     pub(super) client: Client,
     /// Clients of the single nodes, if there are multiple.
     pub(super) nodes: Vec<Arc<Client>>,
-    pub(super) silent: vote::Silent,
-    pub(super) answered: Answered,
+    pub(super) silent: vote::UnresponsiveNodes,
+    pub(super) answered: LastResponse,
 }
 
 impl L1Client {
@@ -62,8 +62,8 @@ impl L1Client {
             }
         }
         let client = Client::of_several(&urls, &[], options)?;
-        let silent = vote::Silent::of(nodes.len());
-        Ok(Self { client, nodes, silent, answered: Answered::default() })
+        let silent = vote::UnresponsiveNodes::of(nodes.len());
+        Ok(Self { client, nodes, silent, answered: LastResponse::default() })
     }
 
     /// Runs a request with a verified response, and repeats it with the next node if a node
@@ -96,7 +96,7 @@ impl L1Client {
     }
 
     /// Returns the time of L1's last response.
-    pub(crate) const fn answered(&self) -> &Answered {
+    pub(crate) const fn answered(&self) -> &LastResponse {
         &self.answered
     }
 

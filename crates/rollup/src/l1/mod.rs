@@ -1,6 +1,5 @@
 //! Reading of L1: consecutive headers, and the logs of the rollup's contracts.
 
-mod answered;
 mod blobs;
 pub(crate) mod bridge_log;
 mod client;
@@ -11,6 +10,7 @@ pub(crate) mod execute_rate;
 pub(crate) mod fork_schedule;
 mod history;
 mod kept;
+mod last_response;
 mod log;
 pub(crate) mod poller;
 mod posted;
@@ -39,12 +39,12 @@ pub use derive::{
     SentMessage,
 };
 
-pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use error::{Silence, is_revert_response};
 pub(crate) use history::with_reserve;
 pub(crate) use kept::KeptCodes;
+pub(crate) use last_response::LastResponse;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use contracts::Deployment;
-use derive::{Derived, Events, FetchedData, Need, derive};
+use derive::{Derived, Events, FetchedData, RequiredData, derive};
 use disk::DiskError;
 use std::{path::Path, sync::Arc};
 
@@ -421,14 +421,19 @@ impl<P: L1Provider> L1Reader<P> {
 
     /// Fetches the data that a derivation lacks. Each call resolves a missing item, so the
     /// derivation ends.
-    fn fetch(&self, need: Need, header: &L1Header, data: &mut FetchedData) -> Result<(), L1Error> {
+    fn fetch(
+        &self,
+        need: RequiredData,
+        header: &L1Header,
+        data: &mut FetchedData,
+    ) -> Result<(), L1Error> {
         match need {
-            Need::Blobs(transaction, hashes) => {
+            RequiredData::Blobs(transaction, hashes) => {
                 let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
                 let blobs = client.blobs(header, &hashes)?;
                 data.blobs.extend(hashes.into_iter().zip(blobs));
             }
-            Need::Codes(accounts) => {
+            RequiredData::Codes(accounts) => {
                 for account in accounts {
                     let code = self.kept.kept_at(account, &|account| self.client.code(account))?;
                     data.codes.insert(account, code);

@@ -16,7 +16,7 @@ use contracts::{
         INativeRollup::{Evidence, Forwarded, advanceCall},
     },
 };
-use derive::{Derived, Events, FetchedData, Need, derive, hashes_in};
+use derive::{Derived, Events, FetchedData, RequiredData, derive, hashes_in};
 use executor::ChainSpec;
 use std::sync::Arc;
 use testkit::{
@@ -152,11 +152,13 @@ impl ScriptedL1 {
                 .unwrap()
             {
                 Derived::Whole(events) => return events,
-                Derived::Lacks(Need::Blobs(_, hashes)) => {
+                Derived::Lacks(RequiredData::Blobs(_, hashes)) => {
                     let blobs = hashes.iter().map(|hash| (*hash, self.data.blobs[hash].clone()));
                     data.blobs.extend(blobs);
                 }
-                Derived::Lacks(Need::Codes(codes)) => panic!("no input refers to {codes:?}"),
+                Derived::Lacks(RequiredData::Codes(codes)) => {
+                    panic!("no input refers to {codes:?}")
+                }
             }
         }
         panic!("the derivation does not end");

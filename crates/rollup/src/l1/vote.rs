@@ -65,9 +65,9 @@ impl<T> Responses<T> {
 /// Nodes that have not responded recently. Requests are still sent to them, but callers do not wait
 /// for their responses.
 #[derive(Debug, Default)]
-pub(super) struct Silent(Mutex<Vec<(u32, Option<Instant>)>>);
+pub(super) struct UnresponsiveNodes(Mutex<Vec<(u32, Option<Instant>)>>);
 
-impl Silent {
+impl UnresponsiveNodes {
     pub(super) fn of(nodes: usize) -> Self {
         Self(Mutex::new(vec![(0, None); nodes]))
     }
@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn silent_nodes_are_waited_for_less_often() {
-        let (silent, begun) = (Silent::of(2), Instant::now());
+        let (silent, begun) = (UnresponsiveNodes::of(2), Instant::now());
         let mut now = begun;
         for count in 0..9 {
             assert_eq!(silent.is_waited_for(now), [true, true]);

@@ -40,18 +40,18 @@ pub(crate) struct PoolLog {
     path: PathBuf,
     /// Hash of the chain's genesis block.
     subject: B256,
-    noted: Mutex<Noted>,
+    noted: Mutex<WriteBuffer>,
     end: Mutex<End>,
 }
 
 /// Transactions that are still to be written.
 #[derive(Debug, Default)]
-struct Noted {
+struct WriteBuffer {
     transactions: Vec<Bytes>,
     last: u64,
 }
 
-impl Noted {
+impl WriteBuffer {
     fn take(&mut self) -> Self {
         Self { transactions: core::mem::take(&mut self.transactions), last: self.last }
     }
@@ -82,7 +82,7 @@ impl End {
             && self.again_at.is_none_or(|at| at <= Instant::now())
     }
 
-    fn write_noted(&mut self, noted: &Noted) {
+    fn write_noted(&mut self, noted: &WriteBuffer) {
         let all = self.tried + 1..=noted.last;
         self.tried = noted.last;
         if let Err(error) = self.file.append_all(slices(&noted.transactions)) {
@@ -276,7 +276,7 @@ impl LoadedPool {
         // and a rewritten file is not sorted, so most of them may have a nonce gap at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
-        let Offered { accepted, refused } = offer(node, &transactions, operator);
+        let LoadOutcome { accepted, refused } = offer(node, &transactions, operator);
         node.execute(SetPoolLimits(limits));
         if accepted + refused.len() > 0 {
             let not_yet = refused.len();
@@ -290,7 +290,7 @@ impl LoadedPool {
 
 /// Result of adding a file's transactions to the pool.
 #[derive(Debug, Default)]
-struct Offered {
+struct LoadOutcome {
     /// Number of transactions that the pool accepted.
     accepted: usize,
     /// Rejected transactions with unused nonces, oldest first. They may become valid with the next
@@ -299,8 +299,8 @@ struct Offered {
 }
 
 /// Adds a file's transactions to the pool, except those of the operator.
-fn offer(node: &Node, transactions: &[Bytes], operator: Option<Address>) -> Offered {
-    let mut offered = Offered::default();
+fn offer(node: &Node, transactions: &[Bytes], operator: Option<Address>) -> LoadOutcome {
+    let mut offered = LoadOutcome::default();
     let (mut seen, mut poor) = (B256Set::default(), AddressSet::default());
     let mut refused = Vec::new();
     for transaction in transactions.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {

@@ -4,7 +4,7 @@ use crate::{
     L1Error, RollupRules, Signer, SignerError,
     l1::{L1Client, Quorum, rollup_contracts},
     l2::FeedError,
-    probe::{Probe, Unanswered},
+    probe::{Probe, ProbePanicked},
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
@@ -153,7 +153,7 @@ impl BlockSigning {
                     tracing::warn!(%error, "failed to sign a block, retrying");
                     self.not_before = Some(Instant::now() + SIGN_RETRY);
                 }
-                Some(Err(Unanswered)) => self.not_before = Some(Instant::now() + SIGN_RETRY),
+                Some(Err(ProbePanicked)) => self.not_before = Some(Instant::now() + SIGN_RETRY),
             }
             self.pending = None;
         }

@@ -2,7 +2,7 @@
 
 use super::{
     CandidateId, Leader, LeaseConfig, LeaseError, LeaseName, TTL_SECONDS,
-    gateway::{Answered, Gateway, Moment},
+    gateway::{Gateway, TimePoint, TimedResponse},
     messages::{self, Committed, Election, Requests},
     state::{MAX_BAR, State},
 };
@@ -437,13 +437,14 @@ impl Inner {
         &self,
         request: &Value,
     ) -> Result<(Committed, (Duration, SystemTime)), LeaseError> {
-        let Answered { body, sent: Moment { instant, calendar } } = self.post(TXN, request).await?;
+        let TimedResponse { body, sent: TimePoint { instant, calendar } } =
+            self.post(TXN, request).await?;
         let committed = messages::committed(&self.requests, body.clone());
         let committed = committed.ok_or_else(|| self.gateway.malformed(TXN, &body))?;
         Ok((committed, (instant.saturating_duration_since(self.started), calendar)))
     }
 
-    async fn post(&self, path: &'static str, body: &Value) -> Result<Answered, LeaseError> {
+    async fn post(&self, path: &'static str, body: &Value) -> Result<TimedResponse, LeaseError> {
         self.gateway.post(path, body, ROUND_LIMIT).await
     }
 }

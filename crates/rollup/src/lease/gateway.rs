@@ -48,19 +48,19 @@ impl fmt::Debug for Credentials {
 
 /// A response, with the time before the request was sent.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct TimedResponse {
     pub(super) body: Value,
-    pub(super) sent: Moment,
+    pub(super) sent: TimePoint,
 }
 
 /// A point in time by the monotonic clock and the wall clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct TimePoint {
     pub(super) instant: Instant,
     pub(super) calendar: SystemTime,
 }
 
-impl Moment {
+impl TimePoint {
     pub(super) fn now() -> Self {
         Self { instant: Instant::now(), calendar: SystemTime::now() }
     }
@@ -126,7 +126,7 @@ impl Gateway {
         path: &'static str,
         body: &Value,
         limit: Duration,
-    ) -> Result<Answered, LeaseError> {
+    ) -> Result<TimedResponse, LeaseError> {
         let until = Instant::now() + limit;
         let (mut tried, mut too_long) = (0, None);
         loop {
@@ -166,7 +166,7 @@ impl Gateway {
         endpoint: &Url,
         path: &'static str,
         body: &Value,
-    ) -> Result<Answered, LeaseError> {
+    ) -> Result<TimedResponse, LeaseError> {
         let Some(credentials) = &self.credentials else {
             return self.send(endpoint, path, body, None).await;
         };
@@ -183,7 +183,7 @@ impl Gateway {
         let Credentials { user, password } = credentials;
         let credentials = json!({ "name": user, "password": password });
         let path_of_token = "/v3/auth/authenticate";
-        let Answered { body: response, .. } =
+        let TimedResponse { body: response, .. } =
             self.send(endpoint, path_of_token, &credentials, None).await?;
         let Some(token) = response["token"].as_str().map(ToOwned::to_owned) else {
             return Err(malformed(endpoint, path_of_token, 200, b"a response without a token"));
@@ -198,7 +198,7 @@ impl Gateway {
         path: &'static str,
         body: &Value,
         token: Option<&str>,
-    ) -> Result<Answered, LeaseError> {
+    ) -> Result<TimedResponse, LeaseError> {
         let mut url = endpoint.clone();
         url.set_path(path);
         let mut request =
@@ -210,7 +210,7 @@ impl Gateway {
             let reason = chain(&error.without_url());
             LeaseError::Unreachable { url: endpoint.into(), reason }
         };
-        let sent = Moment::now();
+        let sent = TimePoint::now();
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         let mut bytes = Vec::new();
@@ -233,7 +233,7 @@ impl Gateway {
         if !status.is_success() || !body.is_object() {
             return Err(malformed());
         }
-        Ok(Answered { body, sent })
+        Ok(TimedResponse { body, sent })
     }
 }
 

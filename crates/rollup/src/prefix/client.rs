@@ -43,7 +43,7 @@ pub(crate) struct PrefixClient {
 
 /// Reason why a prefix is not applied.
 #[derive(Debug, thiserror::Error)]
-enum PrefixRefused {
+enum PrefixRejection {
     #[error(transparent)]
     Malformed(#[from] DecodeError),
     #[error(transparent)]
@@ -64,7 +64,7 @@ enum PrefixRefused {
     Header(#[from] preconf::HeaderError),
 }
 
-type Handle = fn(&PrefixClient, &PrefixItem) -> Result<(), PrefixRefused>;
+type Handle = fn(&PrefixClient, &PrefixItem) -> Result<(), PrefixRejection>;
 
 impl PrefixClient {
     /// Follows the prefixes of a node, and reconnects after errors. Never ends.
@@ -120,14 +120,14 @@ impl PrefixClient {
             let Some(update) = update else { continue };
             match self.run_on_worker(handle, update.clone()).await {
                 Ok(()) => {}
-                Err(PrefixRefused::Gap { .. }) => {
+                Err(PrefixRejection::Gap { .. }) => {
                     if let Some(whole) = self.whole(&provider, &update).await?
                         && let Err(refused) = self.run_on_worker(handle, whole).await
                     {
                         self.report(&refused);
                     }
                 }
-                Err(PrefixRefused::Unacceptable(Unacceptable::Parent { .. })) => {
+                Err(PrefixRejection::Unacceptable(Unacceptable::Parent { .. })) => {
                     waiting = Some(update);
                 }
                 Err(refused) => self.report(&refused),
@@ -150,31 +150,31 @@ impl PrefixClient {
     }
 
     /// Runs the handler on a blocking thread, because the check may request the policy from L1.
-    async fn run_on_worker(&self, handle: Handle, item: PrefixItem) -> Result<(), PrefixRefused> {
+    async fn run_on_worker(&self, handle: Handle, item: PrefixItem) -> Result<(), PrefixRejection> {
         let client = self.clone();
         let applied = tokio::task::spawn_blocking(move || handle(&client, &item)).await;
         applied.unwrap_or_else(|error| Err(FeedError::request(error).into()))
     }
 
     /// Stores an update, if this node watches the sequencer.
-    fn keep(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
+    fn keep(&self, item: &PrefixItem) -> Result<(), PrefixRejection> {
         self.keep_decoded(&PrefixUpdate::decode(&item.ssz)?)
     }
 
-    fn keep_decoded(&self, update: &PrefixUpdate) -> Result<(), PrefixRefused> {
+    fn keep_decoded(&self, update: &PrefixUpdate) -> Result<(), PrefixRejection> {
         let Some(watch) = &self.watch else { return Ok(()) };
         let chain = self.node.read(|node| node.chain.reader().clone());
         let view = self.shared.view.lock().clone();
         let stored = watch.store(update, &self.trust, &chain, view.as_deref());
-        stored.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
+        stored.map_err(|WatchGap { first, known }| PrefixRejection::Gap { first, known })
     }
 
     /// Checks and executes an update, and sets its block as the pending block.
-    fn apply(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
+    fn apply(&self, item: &PrefixItem) -> Result<(), PrefixRejection> {
         let update = PrefixUpdate::decode(&item.ssz)?;
         // Stored before any check, because rejected prefixes are evidence too.
         self.keep_decoded(&update)?;
-        let view = self.shared.view.lock().clone().ok_or(PrefixRefused::NoView)?;
+        let view = self.shared.view.lock().clone().ok_or(PrefixRejection::NoView)?;
         let chain = self.node.read(|node| node.chain.detached());
         let head = chain.head().num_hash();
         let spec = &chain.config().spec;
@@ -205,7 +205,7 @@ impl PrefixClient {
         if let Some(watch) = &self.watch {
             watch.executed(&header.hash, executed.is_ok());
         }
-        let executed = executed.map_err(|source| PrefixRefused::Lie { number, source })?;
+        let executed = executed.map_err(|source| PrefixRejection::Lie { number, source })?;
         let block = &executed.block;
         let anchor = proven_anchor(&block.header, block.transactions.iter());
         self.node.set_pending(executed, None)?;
@@ -219,7 +219,7 @@ impl PrefixClient {
         &self,
         update: &PrefixUpdate,
         environment: alloy_primitives::B256,
-    ) -> Result<Vec<Bytes>, PrefixRefused> {
+    ) -> Result<Vec<Bytes>, PrefixRejection> {
         let newest = self.shared.prefixes.newest();
         let same = newest.filter(|prefix| prefix.prefix.promised.header.environment == environment);
         let same_transactions =
@@ -227,12 +227,12 @@ impl PrefixClient {
         let first =
             usize::try_from(update.first).ok().and_then(|first| same_transactions.get(..first));
         let first = first
-            .ok_or(PrefixRefused::Gap { first: update.first, known: same_transactions.len() })?;
+            .ok_or(PrefixRejection::Gap { first: update.first, known: same_transactions.len() })?;
         Ok(first.iter().chain(&update.transactions).cloned().collect())
     }
 
-    fn report(&self, refused: &PrefixRefused) {
-        if matches!(refused, PrefixRefused::Lie { .. }) {
+    fn report(&self, refused: &PrefixRejection) {
+        if matches!(refused, PrefixRejection::Lie { .. }) {
             tracing::error!(%refused, "rejected signed prefix");
             self.shared.set_feed_fault(refused);
         } else {

@@ -69,7 +69,7 @@ pub(super) struct Journal {
 }
 
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenedJournal {
     pub(super) journal: Journal,
     pub(super) records: Vec<Recorded>,
     /// `false` if corrupted or incomplete records were removed.
@@ -86,7 +86,7 @@ impl Journal {
         path: &Path,
         rollup: Address,
         account: Address,
-    ) -> Result<Opened, PrefixError> {
+    ) -> Result<OpenedJournal, PrefixError> {
         let subject = keccak256((rollup, account).abi_encode());
         let (mut all, mut records) = (Vec::<Recorded>::new(), VecDeque::new());
         let opened = RecordFile::open(path, subject, |_, record| {
@@ -106,7 +106,7 @@ impl Journal {
         }
         let (last, rewritten) = (all.last().map(|record| record.prefix.clone()), file.length());
         let journal = Self { path: path.to_owned(), subject, file, records, last, rewritten };
-        Ok(Opened { journal, records: all, is_intact: cut.is_none() })
+        Ok(OpenedJournal { journal, records: all, is_intact: cut.is_none() })
     }
 
     /// Records a prefix, or a block that is sealed without a signature, and syncs the file.

@@ -7,7 +7,7 @@ use crate::{
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
-        journal::{Journal, MAX_LENGTH, Opened},
+        journal::{Journal, MAX_LENGTH, OpenedJournal},
         shared::{Records, SharedJournal},
     },
 };
@@ -86,7 +86,8 @@ impl PrefixSigner {
         // Create the marker before opening the journal, which removes corrupted records: a crash in
         // between must not make the journal look complete.
         fs::File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("create"))?;
-        let Opened { journal, records, is_intact } = Journal::open(path, rollup, key.address())?;
+        let OpenedJournal { journal, records, is_intact } =
+            Journal::open(path, rollup, key.address())?;
         // One slot longer than L1 accepts the block, because L1's time is an estimate.
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
         // Even if the last record is sealed, the node may have stopped before it stored the block.

@@ -53,14 +53,14 @@ pub(crate) struct Forwarder {
     /// URL and client of the last sequencer.
     client: Mutex<Option<(String, Arc<Client>)>>,
     /// URL of the current sequencer, and the transactions that it has accepted or rejected.
-    offered: Mutex<(Option<String>, Offers)>,
+    offered: Mutex<(Option<String>, ForwardedTransactions)>,
 }
 
 /// Transactions that a sequencer has accepted or rejected.
 #[derive(Debug, Default)]
-struct Offers(B256Map<Option<Instant>>);
+struct ForwardedTransactions(B256Map<Option<Instant>>);
 
-impl Offers {
+impl ForwardedTransactions {
     fn accepted(&mut self, hash: B256) {
         self.0.insert(hash, None);
     }
@@ -127,7 +127,7 @@ impl Forwarder {
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
                 // A new sequencer may accept transactions that the last one has rejected.
-                *self.offered.lock() = (url, Offers::default());
+                *self.offered.lock() = (url, ForwardedTransactions::default());
                 continue;
             }
             let Some(url) = url else { continue };
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn rejected_transaction_is_offered_again() {
-        let (mut offers, now) = (Offers::default(), Instant::now());
+        let (mut offers, now) = (ForwardedTransactions::default(), Instant::now());
         let [accepted, rejected, removed] = [1, 2, 3].map(B256::repeat_byte);
         assert!(offers.is_due(&rejected, now));
         offers.accepted(accepted);

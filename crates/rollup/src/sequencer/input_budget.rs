@@ -110,14 +110,14 @@ impl TxMinimum {
 /// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction, so
 /// that transactions with a high gas limit cannot use up the attempts of those with a lower one. A
 /// plain transfer only reads two accounts, so if it does not fit, the block is full.
-struct VainGas {
+struct WastedGas {
     block_gas_limit: u64,
     /// Gas that a class may spend.
     allowed: u64,
     spent: [Cell<u64>; Self::CLASSES],
 }
 
-impl VainGas {
+impl WastedGas {
     const CLASSES: usize = 5;
     /// Gas of a plain transfer.
     const TRANSFER: u64 = 21_000;
@@ -165,7 +165,7 @@ struct InputBudget<'c> {
     /// Gas of executed transactions that were then removed: of duties and transactions of replaced
     /// blocks, of deprioritized senders, and of all others. Separate, so that none can use up the
     /// limit of another.
-    in_vain: [VainGas; 3],
+    in_vain: [WastedGas; 3],
 }
 
 impl<'c> InputBudget<'c> {
@@ -196,12 +196,12 @@ impl<'c> InputBudget<'c> {
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
             load: Cell::default(),
             in_vain: [None, request.pool_gas, request.pool_gas]
-                .map(|share| VainGas::new(header.gas_limit, share)),
+                .map(|share| WastedGas::new(header.gas_limit, share)),
         }
     }
 
     /// Returns the counter of wasted gas for the transaction at this position.
-    const fn in_vain(&self, index: usize) -> &VainGas {
+    const fn in_vain(&self, index: usize) -> &WastedGas {
         let [of_duties, of_set_back, of_others] = &self.in_vain;
         if index < self.owed {
             of_duties

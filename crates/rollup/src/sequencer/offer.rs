@@ -127,7 +127,7 @@ impl UserOffer {
 
 /// State that determines which user transactions a block can include.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Offered {
+pub(super) struct OfferState {
     head: B256,
     /// Version of the pool, and `true` if it has no transactions.
     pool: (u64, bool),
@@ -135,7 +135,7 @@ pub(super) struct Offered {
     requeued: usize,
 }
 
-impl Offered {
+impl OfferState {
     pub(super) fn of(
         head: B256,
         node: &Node,
@@ -158,19 +158,19 @@ impl Offered {
 /// Offer and time of the last attempt to build a block in which all user transactions were
 /// rejected.
 #[derive(Debug, Default)]
-pub(super) struct FruitlessAttempt(Option<(Offered, Instant)>);
+pub(super) struct FruitlessAttempt(Option<(OfferState, Instant)>);
 
 impl FruitlessAttempt {
     /// Returns `true` if a block may include some of the offered transactions. After an attempt
     /// that included none, this requires a change of the offer and a delay: an attacker that fills
     /// the pool with transactions that no block can include could also change it at will.
-    pub(super) fn may_try(&self, offered: &Offered, block_time: Duration) -> bool {
+    pub(super) fn may_try(&self, offered: &OfferState, block_time: Duration) -> bool {
         self.0.as_ref().is_none_or(|(before, at)| before != offered && at.elapsed() >= block_time)
     }
 
     /// Records that a block included none of the offered transactions.
-    pub(super) fn note(&mut self, offered: Offered, node: &Node) {
-        self.0 = Some((Offered { pool: Offered::pool_of(node), ..offered }, Instant::now()));
+    pub(super) fn note(&mut self, offered: OfferState, node: &Node) {
+        self.0 = Some((OfferState { pool: OfferState::pool_of(node), ..offered }, Instant::now()));
     }
 }
 

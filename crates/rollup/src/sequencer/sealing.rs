@@ -1,6 +1,6 @@
 //! Content of the next block, and checks that L1 can accept it.
 
-use super::offer::{ForcedQueue, FruitlessAttempt, Offered, UserOffer, waits_for_base_fee};
+use super::offer::{ForcedQueue, FruitlessAttempt, OfferState, UserOffer, waits_for_base_fee};
 use crate::{
     Duties, DutyError, RollupRules, SequencerConfig, SequencerError, SignerError,
     duties::evidence,
@@ -149,7 +149,7 @@ impl BlockSealer {
         let mut l1_inputs =
             L1Inputs::next(&sync.view, chain, confirmations, duties.relayed, in_force, min_anchor)?;
         let forced = self.forced(sync).includable(chain, duties.forced_next, time)?;
-        let offered = Offered::of(head.hash, &sync.node, &forced, requeued);
+        let offered = OfferState::of(head.hash, &sync.node, &forced, requeued);
         let has_users =
             offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
         let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;

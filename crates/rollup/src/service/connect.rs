@@ -32,7 +32,7 @@ pub(super) struct Connected {
 }
 
 /// Parts of a configuration that are checked against L1 at the start.
-pub(super) struct Checked {
+pub(super) struct CheckedConfig {
     pub(super) deployment: Deployment,
     pub(super) profile: L1Profile,
     pub(super) sequencing: Option<SequencerConfig>,
@@ -41,7 +41,7 @@ pub(super) struct Checked {
     pub(super) domain: Address,
 }
 
-impl Checked {
+impl CheckedConfig {
     /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = rollup_contracts::rules(client, &self.deployment)?;
@@ -156,7 +156,7 @@ impl Checked {
 /// restarted during an outage of L1.
 pub(super) async fn connect(
     client: L1Client,
-    checked: &Arc<Checked>,
+    checked: &Arc<CheckedConfig>,
 ) -> Result<(L1Client, Connected), RollupError> {
     let client = Arc::new(client);
     let mut pause = Duration::from_secs(1);

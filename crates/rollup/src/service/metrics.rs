@@ -2,7 +2,7 @@
 
 use crate::{
     Switches,
-    l1::Answered,
+    l1::LastResponse,
     service::{node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_primitives::U256;
@@ -182,7 +182,7 @@ const GWEI: u128 = 1_000_000_000;
 pub(crate) struct Readiness {
     pub(crate) shared: Arc<NodeHandle>,
     /// Time of L1's last response.
-    pub(crate) answered: Answered,
+    pub(crate) answered: LastResponse,
     pub(crate) longest_silence: Duration,
 }
 
@@ -244,7 +244,7 @@ mod tests {
     /// While L1 does not respond, the node is not ready, even if its last status was synced.
     #[test]
     fn node_with_silent_l1_is_not_ready() {
-        let (shared, answered) = (Arc::<NodeHandle>::default(), Answered::default());
+        let (shared, answered) = (Arc::<NodeHandle>::default(), LastResponse::default());
         let longest_silence = Readiness::LONGEST_SILENCE;
         shared.status.lock().synced = true;
         let ready =

@@ -44,7 +44,7 @@ use crate::{
     },
     watch::{WatchLevels, Watcher},
 };
-use connect::{Checked, Connected, connect, open_chain};
+use connect::{CheckedConfig, Connected, connect, open_chain};
 use contracts::Deployment;
 use futures_util::future::BoxFuture;
 use node::{Clock, Node};
@@ -141,7 +141,7 @@ impl RollupNode {
         };
         // Must come before the stores are opened, so that a node that fails the checks leaves no
         // files.
-        let checked = Arc::new(Checked {
+        let checked = Arc::new(CheckedConfig {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),
             sequencing: preflight::sequencing(&config).cloned(),

@@ -38,7 +38,7 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Limits;
 use pending::PendingTransactions;
-use pool::{PoolSubmission, Sending};
+use pool::{PendingSend, PoolSubmission};
 use refusal::is_underpriced;
 use requests::{Account, account_and_gas, account_at};
 use spending::Spending;
@@ -245,10 +245,10 @@ impl Submitter {
     /// Processes the response of L1's pool to a transaction.
     fn on_response(
         &mut self,
-        sending: Sending,
+        sending: PendingSend,
         outcome: Result<(), SubmitterError>,
     ) -> Result<(), SubmitterError> {
-        let Sending { nonce, hash, is_first, before, .. } = sending;
+        let PendingSend { nonce, hash, is_first, before, .. } = sending;
         let Err(error) = outcome else { return Ok(()) };
         // Its nonce has been used since, or it is no longer in flight.
         let Some(sent) = self.pending.get_mut(nonce).filter(|sent| sent.hash == hash) else {

@@ -5,7 +5,7 @@ use crate::{
     L1Error, SubmitterError,
     l1::L1Client,
     lease::Fence,
-    probe::{Probe, Unanswered},
+    probe::{Probe, ProbePanicked},
 };
 use alloy_primitives::{B256, Bytes};
 use std::{
@@ -23,7 +23,7 @@ type Outcome = Result<(), SubmitterError>;
 
 /// A sent transaction for which L1's pool has not responded yet.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct PendingSend {
     pub(super) nonce: u64,
     pub(super) hash: B256,
     /// `true` if nothing was in flight before it.
@@ -40,7 +40,7 @@ pub(super) struct Sending {
 pub(super) struct PoolSubmission {
     /// Right to post, checked immediately before each request.
     pub(super) fence: Fence,
-    sending: Option<Sending>,
+    sending: Option<PendingSend>,
     resending: Option<Probe<Outcome>>,
     /// Round trip of the last response of L1's pool.
     round_trip: Duration,
@@ -61,7 +61,7 @@ impl PoolSubmission {
     ) -> Result<(), SubmitterError> {
         let probe = self.request(client, vec![raw])?;
         let begun = Instant::now();
-        self.sending = Some(Sending { nonce, hash, is_first, before, begun, probe });
+        self.sending = Some(PendingSend { nonce, hash, is_first, before, begun, probe });
         Ok(())
     }
 
@@ -87,14 +87,14 @@ impl PoolSubmission {
 
     /// Waits until L1's pool has responded to the last sent transaction, and returns it with the
     /// response.
-    pub(super) fn wait(&mut self) -> Option<(Sending, Outcome)> {
+    pub(super) fn wait(&mut self) -> Option<(PendingSend, Outcome)> {
         let sending = self.sending.take()?;
         let response = sending.probe.wait();
         Some(self.finish(sending, response))
     }
 
     /// Returns the last sent transaction and the response of L1's pool, if it has arrived.
-    pub(super) fn take_response(&mut self) -> Option<(Sending, Outcome)> {
+    pub(super) fn take_response(&mut self) -> Option<(PendingSend, Outcome)> {
         let sending = self.sending.take()?;
         let Some(response) = sending.probe.response() else {
             self.sending = Some(sending);
@@ -105,9 +105,9 @@ impl PoolSubmission {
 
     fn finish(
         &mut self,
-        sending: Sending,
-        response: Result<Outcome, Unanswered>,
-    ) -> (Sending, Outcome) {
+        sending: PendingSend,
+        response: Result<Outcome, ProbePanicked>,
+    ) -> (PendingSend, Outcome) {
         self.round_trip = sending.begun.elapsed();
         let outcome = response.unwrap_or_else(|_| Err(L1Error::Thread.into()));
         self.has_accepted |= outcome.is_ok();

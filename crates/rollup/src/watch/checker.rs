@@ -13,7 +13,7 @@ use chain::{
 use parking_lot::Mutex;
 use preconf::{
     Domain,
-    evidence::{Accusation, CanonicalBlock, LieRefused, SignedBlock},
+    evidence::{Accusation, CanonicalBlock, LieError, SignedBlock},
     faults::{Context, Offence, Refusal},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -147,7 +147,7 @@ impl FaultChecker {
         });
         Ok(match checked {
             Ok((accusation, offence)) => Execution::Lie(Box::new(Found { accusation, offence })),
-            Err(error @ (LieRefused::Input(_) | LieRefused::Refused(_))) => {
+            Err(error @ (LieError::Input(_) | LieError::Refused(_))) => {
                 let number = watched.header.number;
                 tracing::warn!(%error, number, "failed to build signed block");
                 Execution::NoLie

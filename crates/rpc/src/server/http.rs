@@ -43,7 +43,7 @@ pub(super) struct Plain<'m> {
 
 /// Classification of the data at the start of the input.
 #[derive(Debug, PartialEq, Eq)]
-enum Begun {
+enum RequestStart {
     /// An incomplete request.
     Part,
     /// A plain request; `body..end` is the range of its body.
@@ -81,9 +81,9 @@ impl<'m> Plain<'m> {
         loop {
             let read = loop {
                 match read_head(&self.input, self.access) {
-                    Begun::Whole { body, end } => break Some((body, end)),
-                    Begun::Other => break None,
-                    Begun::Part => {}
+                    RequestStart::Whole { body, end } => break Some((body, end)),
+                    RequestStart::Other => break None,
+                    RequestStart::Part => {}
                 }
                 let read = tokio::select! {
                     biased;
@@ -183,17 +183,17 @@ fn request(body: &[u8]) -> Option<Request<'_>> {
     Some(Request { jsonrpc, id, method, params, extensions: Default::default() })
 }
 
-fn read_head(input: &[u8], access: &Access) -> Begun {
+fn read_head(input: &[u8], access: &Access) -> RequestStart {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let body = match request.parse(input) {
         Ok(httparse::Status::Complete(body)) => body,
-        Ok(httparse::Status::Partial) if input.len() < LONGEST => return Begun::Part,
-        Ok(httparse::Status::Partial) | Err(_) => return Begun::Other,
+        Ok(httparse::Status::Partial) if input.len() < LONGEST => return RequestStart::Part,
+        Ok(httparse::Status::Partial) | Err(_) => return RequestStart::Other,
     };
     // Tokens are checked by the full server.
     if request.method != Some("POST") || request.version != Some(1) || access.token.is_some() {
-        return Begun::Other;
+        return RequestStart::Other;
     }
     let (mut length, mut is_json) = (None, false);
     for header in request.headers.iter() {
@@ -205,30 +205,30 @@ fn read_head(input: &[u8], access: &Access) -> Begun {
             });
             match digits.and_then(|digits| digits.parse::<usize>().ok()) {
                 Some(value) if length.is_none() => length = Some(value),
-                _ => return Begun::Other,
+                _ => return RequestStart::Other,
             }
         } else if is("content-type") {
             is_json = header.value.eq_ignore_ascii_case(b"application/json")
                 || header.value.eq_ignore_ascii_case(b"application/json; charset=utf-8");
         } else if is("connection") {
             if !header.value.eq_ignore_ascii_case(b"keep-alive") {
-                return Begun::Other;
+                return RequestStart::Other;
             }
         } else if is("host") {
             // The full server rejects the request.
             if !access.allows_host(header.value) {
-                return Begun::Other;
+                return RequestStart::Other;
             }
         } else if is("transfer-encoding") || is("upgrade") || is("expect") || is("origin") {
-            return Begun::Other;
+            return RequestStart::Other;
         }
     }
     match length {
         Some(length) if is_json && length <= LONGEST - body.min(LONGEST) => {
             let end = body + length;
-            if input.len() < end { Begun::Part } else { Begun::Whole { body, end } }
+            if input.len() < end { RequestStart::Part } else { RequestStart::Whole { body, end } }
         }
-        _ => Begun::Other,
+        _ => RequestStart::Other,
     }
 }
 
@@ -302,7 +302,7 @@ mod tests {
     }
 
     /// Classifies input to a port for local programs.
-    fn open_to(input: &[u8]) -> Begun {
+    fn open_to(input: &[u8]) -> RequestStart {
         read_head(input, &Access::local(None))
     }
 
@@ -310,13 +310,13 @@ mod tests {
     fn request_is_complete_with_its_body() {
         let text = http("", "{}");
         for length in 0..text.len() {
-            assert_eq!(open_to(&text.as_bytes()[..length]), Begun::Part, "{length}");
+            assert_eq!(open_to(&text.as_bytes()[..length]), RequestStart::Part, "{length}");
         }
-        let whole = Begun::Whole { body: text.len() - 2, end: text.len() };
+        let whole = RequestStart::Whole { body: text.len() - 2, end: text.len() };
         assert_eq!(open_to(text.as_bytes()), whole);
         assert_eq!(open_to(format!("{text}{text}").as_bytes()), whole);
         let kept = http("Connection: keep-alive\r\n", "{}");
-        assert!(matches!(open_to(kept.as_bytes()), Begun::Whole { .. }));
+        assert!(matches!(open_to(kept.as_bytes()), RequestStart::Whole { .. }));
     }
 
     #[test]
@@ -342,13 +342,16 @@ mod tests {
                 },
                 1,
             );
-            assert_eq!(open_to(text.as_bytes()), Begun::Other, "{more}");
+            assert_eq!(open_to(text.as_bytes()), RequestStart::Other, "{more}");
         }
         for (from, to) in [("POST", "GET"), ("HTTP/1.1", "HTTP/1.0")] {
-            assert_eq!(open_to(http("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
+            assert_eq!(
+                open_to(http("", "{}").replacen(from, to, 1).as_bytes()),
+                RequestStart::Other
+            );
         }
         let long = http("", &" ".repeat(LONGEST));
-        assert_eq!(open_to(long.as_bytes()), Begun::Other);
-        assert_eq!(open_to(&vec![b'P'; LONGEST]), Begun::Other);
+        assert_eq!(open_to(long.as_bytes()), RequestStart::Other);
+        assert_eq!(open_to(&vec![b'P'; LONGEST]), RequestStart::Other);
     }
 }

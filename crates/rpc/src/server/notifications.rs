@@ -19,12 +19,12 @@ use tower::{Layer, Service};
 /// Marks the response to a notification, or to a batch of notifications. Over HTTP its body is
 /// empty.
 #[derive(Debug, Clone, Copy)]
-struct Unanswered;
+struct NotificationMarker;
 
 /// Placeholder response to a notification.
-pub(super) fn unanswered() -> MethodResponse {
+pub(super) fn notification_response() -> MethodResponse {
     let mut extensions = Extensions::new();
-    extensions.insert(Unanswered);
+    extensions.insert(NotificationMarker);
     MethodResponse::notification().with_extensions(extensions)
 }
 
@@ -94,7 +94,7 @@ where
         let answer = self.inner.call(HttpRequest::from_parts(head, Scanned { body, ids }));
         Box::pin(async move {
             let mut answer = answer.await?;
-            if answer.extensions().get::<Unanswered>().is_some() {
+            if answer.extensions().get::<NotificationMarker>().is_some() {
                 *answer.body_mut() = HttpBody::empty();
             }
             Ok(answer)

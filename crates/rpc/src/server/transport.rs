@@ -4,7 +4,7 @@
 use super::{
     connections::{Control, RequestGuard},
     ids::BodyIds,
-    notifications::{self, unanswered},
+    notifications::{self, notification_response},
 };
 use jsonrpsee::{
     MethodResponse, Methods,
@@ -166,7 +166,7 @@ where
                             drop(service.inner.call(request).await);
                         }
                         if at_work.is_abandoned() {
-                            return unanswered();
+                            return notification_response();
                         }
                         continue;
                     }
@@ -178,14 +178,14 @@ where
                 at_work.grow(answer.as_ref().len());
                 // The connection was closed, so the rest of the batch is not needed.
                 if at_work.is_abandoned() {
-                    return unanswered();
+                    return notification_response();
                 }
                 if let Err(too_large) = answers.append(answer) {
                     return Self::finish(&control, at_work, too_large);
                 }
             }
             if answers.is_empty() && has_notification {
-                return unanswered();
+                return notification_response();
             }
             Self::finish(&control, at_work, MethodResponse::from_batch(answers.finish()))
         }
@@ -207,7 +207,7 @@ where
                 drop(service.inner.call(request).await);
             }
             drop(at_work);
-            unanswered()
+            notification_response()
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     call::{kind_of, refused},
     code,
     payload::{SimBlock, WantedHeader},
-    result::{Made, describe, split},
+    result::{ExecutedCall, describe, split},
 };
 use crate::{
     BoundedInspector, Deadline, Recorded, RpcError, UNTIMED_GAS, overrides, transfers::Transfers,
@@ -209,7 +209,7 @@ impl Simulation {
         header: &Header,
         request: &TransactionRequest,
         used: u64,
-    ) -> Result<Made, RpcError> {
+    ) -> Result<ExecutedCall, RpcError> {
         let sender = request.from.unwrap_or_default();
         let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::from)?;
         let account = account.unwrap_or_default();
@@ -254,7 +254,7 @@ impl Simulation {
         };
         let blobs = request.blob_versioned_hashes.as_ref().map_or(0, Vec::len);
         execution.commit_call(done.state, receipt, blobs as u64 * DATA_GAS_PER_BLOB);
-        Ok(Made { transaction, sender, result: done.result, logs })
+        Ok(ExecutedCall { transaction, sender, result: done.result, logs })
     }
 
     /// Validates a call as a transaction, in geth's order of checks. `base_fee`, in wei per gas, is

@@ -8,7 +8,7 @@ use chain::{Block, Transaction, halt_reason, revert_reason};
 use revm::context::result::{ExecutionResult, HaltReason};
 
 /// Outcome of one call.
-pub(super) struct Made {
+pub(super) struct ExecutedCall {
     pub(super) transaction: executor::Transaction,
     pub(super) sender: Address,
     pub(super) result: ExecutionResult<HaltReason>,
@@ -18,9 +18,9 @@ pub(super) struct Made {
 
 pub(super) type Results = Vec<(ExecutionResult<HaltReason>, Vec<Log>)>;
 
-pub(super) fn split(made: Vec<Made>) -> (Results, Vec<Transaction>, Vec<Address>) {
+pub(super) fn split(made: Vec<ExecutedCall>) -> (Results, Vec<Transaction>, Vec<Address>) {
     let (mut results, mut transactions, mut senders) = (Vec::new(), Vec::new(), Vec::new());
-    for Made { transaction, sender, result, logs } in made {
+    for ExecutedCall { transaction, sender, result, logs } in made {
         results.push((result, logs));
         transactions.push(transaction.into());
         senders.push(sender);

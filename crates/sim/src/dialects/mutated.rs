@@ -4,7 +4,7 @@ use crate::{
     dialects::{FORMS, OF_EQUAL_COST},
     gas_model::{
         dialects::held,
-        speed::{Timer, Yardstick},
+        speed::{ReferenceWork, Timer},
     },
     vectors::{
         carrier, draft, nested,
@@ -92,7 +92,7 @@ fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
 /// Measures the mutated calls of a dialect, which are derived from several inputs in equal shares.
 fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
     let mut mutated = Mutated { dialect, calls: 0, accepted: 0, slowest: 0.0, outcome: "" };
-    let yardstick = Yardstick::new();
+    let yardstick = ReferenceWork::new();
     if dialect == DialectName::Draft8079 {
         let subjects = draft::calls()?;
         let share = calls.div_ceil(subjects.len() as u64);
@@ -163,7 +163,7 @@ fn mutated_transactions(input: &[u8], count: u64) -> Result<impl Iterator<Item =
 
 impl Mutated {
     /// Makes a call and counts it.
-    fn add(&mut self, call: &DialectCall, yardstick: &Yardstick) -> Result<()> {
+    fn add(&mut self, call: &DialectCall, yardstick: &ReferenceWork) -> Result<()> {
         let (blob_hashes, source) = held(&call.blobs);
         let execute = Dialects::usual(&[self.dialect]).of(Execute::default(), &source);
         let own = execute.dialects.last().ok_or_eyre("no dialect")?;
@@ -172,7 +172,7 @@ impl Mutated {
     }
 
     /// Makes the call by a transaction of type `0x05` and counts it.
-    fn add_in(&mut self, tx: SignedExecuteTx, yardstick: &Yardstick) -> Result<()> {
+    fn add_in(&mut self, tx: SignedExecuteTx, yardstick: &ReferenceWork) -> Result<()> {
         let blobs = vec![tx.tx.witness.to_vec()];
         let call = DialectCall { calldata: tx.tx.input.to_vec(), blobs };
         let fields = tx.tx.clone();
@@ -196,7 +196,7 @@ impl Mutated {
         own: &dyn Dialect,
         call: &DialectCall,
         blob_hashes: &[B256],
-        yardstick: &Yardstick,
+        yardstick: &ReferenceWork,
     ) -> Result<bool> {
         let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes };
         let (mut per_gas, answer) = time(execute, own, precompile);

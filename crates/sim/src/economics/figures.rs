@@ -1,6 +1,6 @@
 //! Measurements under one gas schedule of EXECUTE, as a table and as JSON.
 
-use super::{BLOCKS, Cost, Load, Past, PopulatedRollup, TRANSFERS, Way};
+use super::{Availability, BLOCKS, Cost, Load, Past, PopulatedRollup, TRANSFERS};
 use eyre::{Result, ensure};
 use serde_json::{Map, Value, json};
 use variants::GasSchedule;
@@ -45,36 +45,36 @@ impl Figures {
             let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
             Ok::<_, eyre::Report>((populated, single, blocks))
         };
-        let (mut together, single, blocks) = populated(schedule, Way::Calldata)?;
+        let (mut together, single, blocks) = populated(schedule, Availability::Calldata)?;
         let execute_ms = together.execute_ms(&blocks)?;
-        let batch = together.advance(&blocks, Way::Calldata)?;
-        let token_calldata = together.tokens(Way::Calldata)?;
-        let (mut plain, plain_single, same) = populated(schedule, Way::Plain)?;
-        let plain_batch = plain.advance(&same, Way::Plain)?;
-        let plain_token = plain.tokens(Way::Plain)?;
-        let (mut posted, single_blobs, same) = populated(schedule, Way::Blobs)?;
+        let batch = together.advance(&blocks, Availability::Calldata)?;
+        let token_calldata = together.tokens(Availability::Calldata)?;
+        let (mut plain, plain_single, same) = populated(schedule, Availability::Plain)?;
+        let plain_batch = plain.advance(&same, Availability::Plain)?;
+        let plain_token = plain.tokens(Availability::Plain)?;
+        let (mut posted, single_blobs, same) = populated(schedule, Availability::Blobs)?;
         ensure!(
             same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
             "other blocks"
         );
-        let blobs = posted.advance(&same, Way::Blobs)?;
-        let token = posted.tokens(Way::Blobs)?;
-        let (mut in_public, _, same) = populated(schedule, Way::Public)?;
+        let blobs = posted.advance(&same, Availability::Blobs)?;
+        let token = posted.tokens(Availability::Blobs)?;
+        let (mut in_public, _, same) = populated(schedule, Availability::Public)?;
         ensure!(
             same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
             "other blocks"
         );
         let fitting = same.iter().map(|block| in_public.fits_public_pools(block));
         let do_fit = fitting.collect::<Result<Vec<_>>>()?.into_iter().all(|fits| fits);
-        let public = do_fit.then(|| in_public.advance(&same, Way::Public)).transpose()?;
-        let (mut one_by_one, _, same) = populated(schedule, Way::Calldata)?;
+        let public = do_fit.then(|| in_public.advance(&same, Availability::Public)).transpose()?;
+        let (mut one_by_one, _, same) = populated(schedule, Availability::Calldata)?;
         ensure!(
             same.iter().map(|block| block.hash).eq(blocks.iter().map(|block| block.hash)),
             "other blocks"
         );
         let mut apart = Cost::default();
         for block in same {
-            apart += one_by_one.advance(&[block], Way::Calldata)?;
+            apart += one_by_one.advance(&[block], Availability::Calldata)?;
         }
         Ok(Self {
             batch,

@@ -103,7 +103,7 @@ struct Cost {
 
 /// Data availability of the inputs on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Availability {
     /// Calldata with references to codes that L1 stores, where that is cheaper.
     Calldata,
     /// The same, in transactions that public pools accept.
@@ -265,10 +265,10 @@ impl PopulatedRollup {
     }
 
     /// Posts blocks of token transfers.
-    fn tokens(&mut self, way: Way) -> Result<Cost> {
+    fn tokens(&mut self, way: Availability) -> Result<Cost> {
         let many = |_| self.block(Load::Token, TRANSFERS);
         let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
-        if way == Way::Calldata {
+        if way == Availability::Calldata {
             self.keep_codes(&blocks)?;
         }
         self.advance(&blocks, way)
@@ -280,18 +280,18 @@ impl PopulatedRollup {
     }
 
     /// Posts blocks in one call, or, if that exceeds L1's limits, each half of them in turn.
-    fn advance(&mut self, blocks: &[Arc<Block>], way: Way) -> Result<Cost> {
-        if way == Way::Blobs {
+    fn advance(&mut self, blocks: &[Arc<Block>], way: Availability) -> Result<Cost> {
+        if way == Availability::Blobs {
             return self.advance_by_blobs(blocks);
         }
         let input = self.shortest_input(blocks)?;
         let bytes = input.len();
         let input = self.measured_as(blocks, input)?;
-        let kept = if way == Way::Plain { &[][..] } else { &self.kept };
+        let kept = if way == Availability::Plain { &[][..] } else { &self.kept };
         let ways = AdvancePlan::ways_in_calldata(&[input], kept);
         let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
         let limits = match way {
-            Way::Public => L1Limits::default(),
+            Availability::Public => L1Limits::default(),
             _ => L1Limits { bytes: usize::MAX, ..L1Limits::default() },
         };
         let Some((posting, cost)) = cheapest(ways, &prices, &limits, 0, RING.end) else {

@@ -8,7 +8,7 @@
 mod members;
 
 use crate::{
-    kills::{AllShown, conflicts, look_once, require_kept, until_all_safe},
+    kills::{PublishedUpdates, conflicts, look_once, require_kept, until_all_safe},
     payers::payers,
 };
 use alloy_primitives::{B256, U64};
@@ -199,7 +199,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let leader = pair.leader(None)?;
     let payers = payers(&rollup, &pair.nodes[leader], PAYERS)?;
     let mut random = Random::new(seed);
-    let (mut prefixes, mut gaps, mut without) = (AllShown::new(), Vec::new(), 0);
+    let (mut prefixes, mut gaps, mut without) = (PublishedUpdates::new(), Vec::new(), 0);
     let (mut nonces, mut resumed) = (vec![0; PAYERS], Resumed::new());
     let mut remaining = Remaining { kills, pauses, faults };
     while remaining.all() > 0 {
@@ -325,7 +325,7 @@ fn watch(
     pair: &Pair<'_>,
     payers: &[Key],
     nonces: &mut [u64],
-    prefixes: &mut AllShown,
+    prefixes: &mut PublishedUpdates,
     action: impl FnOnce(&Mutex<Option<Instant>>) -> Result<()>,
 ) -> Result<()> {
     let (done, newest) = (AtomicBool::new(false), Mutex::new(None));
@@ -337,7 +337,7 @@ fn watch(
             let (all, newest, done) = (&all, &newest, &done);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
-                    let mut found = AllShown::new();
+                    let mut found = PublishedUpdates::new();
                     // A node that is killed or suspended does not respond.
                     let _ = look_once(&client, &mut found);
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,9 +9,9 @@ use variants::{BlobSource, BlobTail, DialectName, Drake};
 
 /// Blobs that a node has.
 #[derive(Debug)]
-struct Held(HashMap<B256, Bytes>);
+struct NodeBlobs(HashMap<B256, Bytes>);
 
-impl BlobSource for Held {
+impl BlobSource for NodeBlobs {
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
         self.0.get(versioned_hash).cloned()
     }
@@ -23,7 +23,7 @@ pub(crate) fn held(blobs: &[Vec<u8>]) -> (Vec<B256>, Arc<dyn BlobSource>) {
     let blobs = blobs.iter().map(|blob| Bytes::copy_from_slice(blob));
     let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
     let hashes = held.iter().map(|(hash, _)| *hash).collect();
-    (hashes, Arc::new(Held(held.into_iter().collect())))
+    (hashes, Arc::new(NodeBlobs(held.into_iter().collect())))
 }
 
 /// Measures an input that is in blobs except for its head.

@@ -21,7 +21,7 @@ use eyre::{Result, bail};
 use keccak::Backend;
 use report::{MeasuredRow, document, print_head};
 use rows::{Input, Rows};
-use speed::{Timer, Yardstick};
+use speed::{ReferenceWork, Timer};
 use std::process::ExitCode;
 use wire::ProtocolFork;
 
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     if !json {
         print_head(&backends);
     }
-    let yardstick = Yardstick::new();
+    let yardstick = ReferenceWork::new();
     let (mut all, mut group) = (Vec::new(), "vectors".to_owned());
     let mut row = |group: &str, input: Input| -> Result<()> {
         if !names.is_empty() && !names.iter().any(|part| input.name.contains(part.as_str())) {
@@ -121,7 +121,7 @@ fn measure(
     input: &Input,
     backends: &[Backend],
     rounds: usize,
-    yardstick: &Yardstick,
+    yardstick: &ReferenceWork,
 ) -> MeasuredRow {
     let (gas, verdict) = price(input);
     let call = input.call();

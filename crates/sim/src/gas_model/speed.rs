@@ -44,9 +44,9 @@ impl Timer {
 /// Reference work that measures how much slower this machine currently is than the reference
 /// machine of the prices: the clock rate may differ, or another process may share the core. It uses
 /// a library's Keccak, so that changes to this project's own Keccak do not affect it.
-pub(crate) struct Yardstick(Vec<u8>);
+pub(crate) struct ReferenceWork(Vec<u8>);
 
-impl Yardstick {
+impl ReferenceWork {
     pub(crate) fn new() -> Self {
         Self(vec![0x79; LENGTH])
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Soak,
-    plan::{DEEPEST, Fault, Trouble, Who},
+    plan::{AffectedNodes, DEEPEST, Fault, LinkFault},
 };
 use alloy_primitives::{B256, Bytes};
 use eyre::{Result, WrapErr as _, ensure};
@@ -18,7 +18,7 @@ use testkit::localnet::requests::{block_hash, block_time, number, status};
 use testkit::{Interception, NodeProcess, Proxy, Random};
 
 /// A block that a node has shown.
-type Shown = (u64, B256);
+type ReportedBlock = (u64, B256);
 
 /// Saves L1's state to a file if the fault kills L1, which is restarted from it.
 pub(super) fn save_l1(soak: &Soak, fault: Fault) -> Result<()> {
@@ -54,8 +54,8 @@ impl Soak {
                 sleep(Duration::from_millis(milliseconds));
                 self.rollup.l1.resume()?;
             }
-            Fault::L1 { trouble, milliseconds } => {
-                trouble_with(self.rollup.proxy()?, trouble, seed);
+            Fault::L1 { fault, milliseconds } => {
+                break_link(self.rollup.proxy()?, fault, seed);
                 sleep(Duration::from_millis(milliseconds));
                 self.rollup.proxy()?.honest();
             }
@@ -111,7 +111,7 @@ impl Soak {
     }
 
     /// Kills L2 nodes, and checks that they still have the blocks that they have shown.
-    fn kill(&mut self, who: Who, times: u64, after: u64) -> Result<()> {
+    fn kill(&mut self, who: AffectedNodes, times: u64, after: u64) -> Result<()> {
         for time in 1..=times {
             let shown = self.shown(who);
             let is_last = time == times;
@@ -139,7 +139,7 @@ impl Soak {
         Ok(())
     }
 
-    fn until_ready(&mut self, who: Who) -> Result<()> {
+    fn until_ready(&mut self, who: AffectedNodes) -> Result<()> {
         if who.has_sequencer() {
             let ready = self.sequencer.until_ready();
             ready.wrap_err_with(|| self.rollup.last_words("sequencer.log"))?;
@@ -153,26 +153,27 @@ impl Soak {
 
     /// Returns the newest blocks of these nodes if they respond: the unsafe head of the sequencer,
     /// and the safe head of the follower.
-    fn shown(&self, who: Who) -> Vec<(Who, Shown)> {
+    fn shown(&self, who: AffectedNodes) -> Vec<(AffectedNodes, ReportedBlock)> {
         let head = |who, node: &NodeProcess| {
             let status = status(node.client()).ok()?;
             let heads = (status.unsafe_head.number, status.safe_head.number);
-            let number = if who == Who::Sequencer { heads.0 } else { heads.1 };
+            let number = if who == AffectedNodes::Sequencer { heads.0 } else { heads.1 };
             Some((who, (number, block_hash(node.client(), number).ok()?)))
         };
         let mut shown = Vec::new();
         if who.has_sequencer() {
-            shown.extend(head(Who::Sequencer, &self.sequencer));
+            shown.extend(head(AffectedNodes::Sequencer, &self.sequencer));
         }
         if who.has_follower() {
-            shown.extend(head(Who::Follower, &self.follower));
+            shown.extend(head(AffectedNodes::Follower, &self.follower));
         }
         shown
     }
 
-    fn still_there(&self, shown: &[(Who, Shown)]) -> Result<()> {
+    fn still_there(&self, shown: &[(AffectedNodes, ReportedBlock)]) -> Result<()> {
         for (who, (number, hash)) in shown {
-            let node = if *who == Who::Sequencer { &self.sequencer } else { &self.follower };
+            let node =
+                if *who == AffectedNodes::Sequencer { &self.sequencer } else { &self.follower };
             let now = block_hash(node.client(), *number)?;
             ensure!(now == *hash, "{who:?} has shown block {number} as {hash}, and now has {now}");
         }
@@ -196,7 +197,7 @@ impl Soak {
     }
 
     /// Limits the disk space of L2 nodes for a while, and then restarts them without a limit.
-    fn fill_disk(&mut self, who: Who, room: u64, lasts: Duration) -> Result<()> {
+    fn fill_disk(&mut self, who: AffectedNodes, room: u64, lasts: Duration) -> Result<()> {
         let shown = self.shown(who);
         let place = self.rollup.place();
         for (is, node, folder) in [
@@ -223,25 +224,25 @@ fn newest_log(folder: &Path) -> Result<u64> {
     Ok(last.map_or(0, |last| last.len()))
 }
 
-fn trouble_with(proxy: &Proxy, trouble: Trouble, seed: u64) {
-    match trouble {
-        Trouble::Gone => proxy.intercept(|_| Some(Interception::Break)),
-        Trouble::Silent => proxy.intercept(|_| Some(Interception::Silence)),
-        Trouble::Limited => {
+fn break_link(proxy: &Proxy, fault: LinkFault, seed: u64) {
+    match fault {
+        LinkFault::Gone => proxy.intercept(|_| Some(Interception::Break)),
+        LinkFault::Silent => proxy.intercept(|_| Some(Interception::Silence)),
+        LinkFault::Limited => {
             let random = Mutex::new(Random::new(seed));
             proxy.intercept(move |_| {
                 let mut random = lock(&random);
                 (random.below(3) > 0).then_some(Interception::Refused(429))
             });
         }
-        Trouble::Lying => {
+        LinkFault::Lying => {
             let random = Mutex::new(Random::new(seed));
             proxy.set(move |_, answer| {
                 let mut random = lock(&random);
                 Some(if random.below(3) == 0 { lie(answer, &mut random) } else { answer })
             });
         }
-        Trouble::Old => {
+        LinkFault::Old => {
             let known = Mutex::new(None);
             proxy.set(move |request, answer| {
                 let asks = request.contains("eth_getBlockByNumber") && request.contains("latest");

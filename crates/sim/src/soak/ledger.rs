@@ -37,7 +37,7 @@ pub(super) struct Traffic {
 }
 
 /// Endpoints and senders of the traffic.
-pub(super) struct Ways {
+pub(super) struct Endpoints {
     /// URL of the L2 node.
     pub(super) l2: String,
     /// URL of the L1 node.
@@ -48,7 +48,7 @@ pub(super) struct Ways {
 }
 
 /// Sends the transactions of a step until one is rejected.
-pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
+pub(super) fn send_all(ways: &Endpoints, step: &Step) -> Traffic {
     let mut traffic = Traffic { transactions: Vec::new(), refusal: None };
     if let Err(refusal) = try_send_all(ways, step, &mut traffic.transactions) {
         traffic.refusal = Some(format!("{refusal:#}"));
@@ -56,8 +56,8 @@ pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
     traffic
 }
 
-fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
-    let Ways { l2, l1, message_queue, users, crossing } = ways;
+fn try_send_all(ways: &Endpoints, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
+    let Endpoints { l2, l1, message_queue, users, crossing } = ways;
     let client = Client::new(l2, ClientOptions::default())?;
     for burst in &step.bursts {
         let user = &users[burst.user];

@@ -14,7 +14,7 @@ use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
 use crossing::Crossing;
 use eyre::{Result, WrapErr as _, ensure, eyre};
-use ledger::{Ledger, Ways, send_all};
+use ledger::{Endpoints, Ledger, send_all};
 use plan::{Fault, Step};
 use rush::Rush;
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ impl Soak {
         let fault = step.fault;
         faults::save_l1(self, fault)?;
         // The fault starts in the middle of the traffic.
-        let ways = Ways {
+        let ways = Endpoints {
             l2: self.sequencer.client().url().to_owned(),
             l1: self.rollup.l1.client().url().to_owned(),
             message_queue: self.rollup.deployment.message_queue,

@@ -16,13 +16,13 @@ const LONGEST: u64 = 3_000;
 
 /// L2 nodes affected by a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Who {
+pub(super) enum AffectedNodes {
     Sequencer,
     Follower,
     Both,
 }
 
-impl Who {
+impl AffectedNodes {
     pub(super) const fn has_sequencer(self) -> bool {
         matches!(self, Self::Sequencer | Self::Both)
     }
@@ -34,7 +34,7 @@ impl Who {
 
 /// Fault of the connection to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum LinkFault {
     /// Connections are closed immediately.
     Gone,
     /// Requests get no response.
@@ -53,7 +53,7 @@ pub(super) enum Fault {
     Nothing,
     /// Nodes are killed `times` times, `after` milliseconds apart, which may be during their start.
     Kill {
-        who: Who,
+        who: AffectedNodes,
         times: u64,
         after: u64,
     },
@@ -62,21 +62,21 @@ pub(super) enum Fault {
     KillL1(u64),
     /// Nodes are suspended (SIGSTOP).
     Pause {
-        who: Who,
+        who: AffectedNodes,
         milliseconds: u64,
     },
     /// The L1 node is suspended for this many milliseconds.
     PauseL1(u64),
     /// The connection to L1 misbehaves.
     L1 {
-        trouble: Trouble,
+        fault: LinkFault,
         milliseconds: u64,
     },
     /// An L1 reorg replaces this many blocks.
     Reorganise(u64),
     /// The block log can grow by only `room` bytes.
     DiskFull {
-        who: Who,
+        who: AffectedNodes,
         room: u64,
         milliseconds: u64,
     },
@@ -96,9 +96,9 @@ impl Fault {
     const fn draw(random: &mut Random) -> Self {
         let milliseconds = random.below(LONGEST);
         let who = match random.below(4) {
-            0 | 1 => Who::Sequencer,
-            2 => Who::Follower,
-            _ => Who::Both,
+            0 | 1 => AffectedNodes::Sequencer,
+            2 => AffectedNodes::Follower,
+            _ => AffectedNodes::Both,
         };
         match random.below(18) {
             0..=5 => Self::Kill { who, times: 1 + random.below(3), after: random.below(400) },
@@ -106,14 +106,14 @@ impl Fault {
             7 => Self::Pause { who, milliseconds },
             8 => Self::PauseL1(milliseconds),
             9 | 10 => {
-                let trouble = match random.below(5) {
-                    0 => Trouble::Gone,
-                    1 => Trouble::Silent,
-                    2 => Trouble::Limited,
-                    3 => Trouble::Lying,
-                    _ => Trouble::Old,
+                let fault = match random.below(5) {
+                    0 => LinkFault::Gone,
+                    1 => LinkFault::Silent,
+                    2 => LinkFault::Limited,
+                    3 => LinkFault::Lying,
+                    _ => LinkFault::Old,
                 };
-                Self::L1 { trouble, milliseconds }
+                Self::L1 { fault, milliseconds }
             }
             11 | 12 => Self::Reorganise(1 + random.below(DEEPEST)),
             13 => Self::DiskFull { who, room: random.below(1 << 14), milliseconds },
@@ -233,10 +233,10 @@ mod tests {
             if !kinds.contains(&kind) {
                 kinds.push(kind);
             }
-            if let Fault::L1 { trouble, .. } = step.fault
-                && !troubles.contains(&trouble)
+            if let Fault::L1 { fault, .. } = step.fault
+                && !troubles.contains(&fault)
             {
-                troubles.push(trouble);
+                troubles.push(fault);
             }
         }
         assert_eq!(kinds.len(), 11);

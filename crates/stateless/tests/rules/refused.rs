@@ -1,7 +1,7 @@
 //! Errors and their contents.
 
 use alloy_primitives::B256;
-use enshrine_stateless::{BlockRefused, expand, expand_within};
+use enshrine_stateless::{BlockRejection, expand, expand_within};
 use executor::{BlockError, Invalid};
 use std::error::Error as _;
 use trie::NodeIndex;
@@ -10,7 +10,7 @@ use wire::{DecodeError, compact::CompactState};
 #[test]
 fn refused_block_is_reported_with_its_reason() {
     let reason = BlockError::Invalid(Invalid::NoParent);
-    let refused = BlockRefused { block: 3, reason: reason.clone() };
+    let refused = BlockRejection { block: 3, reason: reason.clone() };
     assert_eq!(refused.to_string(), format!("block 3: {reason}"));
     let source = refused.source().and_then(|source| source.downcast_ref::<BlockError>());
     assert_eq!(source, Some(&reason));

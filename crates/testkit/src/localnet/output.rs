@@ -34,7 +34,7 @@ pub fn try_line(text: fmt::Arguments<'_>) -> io::Result<()> {
 pub fn must(printed: io::Result<()>) {
     if let Err(error) = printed {
         // Unwind instead of exiting, because nodes are killed when their owners are dropped.
-        resume_unwind(Box::new(Unheard(error)));
+        resume_unwind(Box::new(PrintFailed(error)));
     }
 }
 
@@ -50,16 +50,16 @@ pub fn complain(text: fmt::Arguments<'_>) {
 
 /// Panic payload for a failed print.
 #[derive(Debug)]
-struct Unheard(io::Error);
+struct PrintFailed(io::Error);
 
 /// Runs `run` to its end or until printing fails, and returns its exit code.
-pub fn until_unheard(run: impl FnOnce() -> ExitCode) -> ExitCode {
+pub fn exit_on_failed_print(run: impl FnOnce() -> ExitCode) -> ExitCode {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|why| code_of(why).into())
 }
 
 /// Returns the exit code for a panic payload of [`must`], and resumes any other panic.
 fn code_of(why: Box<dyn Any + Send>) -> u8 {
-    match why.downcast::<Unheard>() {
+    match why.downcast::<PrintFailed>() {
         Ok(unheard) if unheard.0.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE,
         Ok(unheard) => {
             complain(format_args!("\nFAILED: cannot print: {}", unheard.0));
@@ -101,6 +101,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "of another kind")]
     fn until_unheard_resumes_other_panics() {
-        let _ = until_unheard(|| panic!("of another kind"));
+        let _ = exit_on_failed_print(|| panic!("of another kind"));
     }
 }

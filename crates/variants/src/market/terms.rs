@@ -61,7 +61,7 @@ pub(crate) fn install_with(
     precompiles: &mut PrecompilesMap,
     tally: &Arc<BlockTally>,
     payment: Payment,
-    answer: impl Answering,
+    answer: impl CallHandler,
 ) {
     // An EVM runs one block, or one call, at one price for all dialects.
     let (tally, quote) = (Arc::clone(tally), Rc::<Quote>::default());
@@ -72,14 +72,14 @@ pub(crate) fn install_with(
 }
 
 /// A function that handles an EXECUTE call in a dialect, with this much gas.
-pub(crate) trait Answering:
+pub(crate) trait CallHandler:
     Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
     + Clone
     + 'static
 {
 }
 
-impl<T> Answering for T where
+impl<T> CallHandler for T where
     T: Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
         + Clone
         + 'static
@@ -94,7 +94,7 @@ fn sell(
     input: &mut PrecompileInput<'_>,
     tally: &BlockTally,
     quote: &Quote,
-    answer: &impl Answering,
+    answer: &impl CallHandler,
 ) -> Result<Answer, ExecuteError> {
     // Bypasses the journal, so that the read warms nothing for the caller.
     let excess = contract::excess(&mut input.internals.db_mut())
@@ -131,7 +131,7 @@ fn draw(
     input: &PrecompileInput<'_>,
     tally: &BlockTally,
     allowance: u64,
-    answer: &impl Answering,
+    answer: &impl CallHandler,
 ) -> Result<Answer, ExecuteError> {
     // A revert does not undo what the tally counts within a transaction.
     let left = allowance.saturating_sub(tally.used().saturating_sub(tally.settled()));

@@ -6,13 +6,13 @@ use super::{
 };
 use alloy_primitives::{Address, Bytes, U256, address, hex};
 use enshrine_contracts::code_reference::{
-    CodeReference, INIT_HEAD, KeptError, MAX_CODE_REFERENCE, REFERENCE_LENGTH, REFERENCES_AT,
-    References, shorten,
+    CodeReference, CodeReferenceError, INIT_HEAD, MAX_CODE_REFERENCE, REFERENCE_LENGTH,
+    REFERENCES_AT, References, shorten,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Assembles an input in Rust.
-fn assembled(input: &[u8], kept: &[CodeReference]) -> Result<Vec<u8>, KeptError> {
+fn assembled(input: &[u8], kept: &[CodeReference]) -> Result<Vec<u8>, CodeReferenceError> {
     let find = |account| kept.iter().find(|code| code.account() == account);
     References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
 }
@@ -54,7 +54,7 @@ fn assert_refused(
     input: &[u8],
     codes: &[CodeReference],
     accounts: &[(Address, Bytes)],
-    error: KeptError,
+    error: CodeReferenceError,
 ) {
     assert_eq!(assembled(input, codes), Err(error));
     let refused = on_chain(input, accounts).expect_err("the contract refuses");
@@ -62,25 +62,27 @@ fn assert_refused(
 }
 
 /// Converts an error of the contract to the Rust error.
-fn same(refused: &Refused) -> Option<KeptError> {
+fn same(refused: &Refused) -> Option<CodeReferenceError> {
     let number = |number: &U256| usize::try_from(*number).expect("small");
     Some(match refused {
         Refused::ReferencesTooShort(e) => {
-            KeptError::TooShort { got: number(&e.got), minimum: number(&e.minimum) }
+            CodeReferenceError::TooShort { got: number(&e.got), minimum: number(&e.minimum) }
         }
-        Refused::NoReferences(_) => KeptError::NoReferences,
-        Refused::ReferenceOutOfPlace(e) => KeptError::OutOfPlace {
+        Refused::NoReferences(_) => CodeReferenceError::NoReferences,
+        Refused::ReferenceOutOfPlace(e) => CodeReferenceError::OutOfPlace {
             index: number(&e.index),
             got: number(&e.got),
             minimum: number(&e.minimum),
             maximum: number(&e.maximum),
         },
         Refused::NothingKept(e) => {
-            KeptError::NothingKept { index: number(&e.index), account: e.account }
+            CodeReferenceError::NothingKept { index: number(&e.index), account: e.account }
         }
-        Refused::NotKept(e) => KeptError::NothingKept { index: number(&e.index), account: e.got },
+        Refused::NotKept(e) => {
+            CodeReferenceError::NothingKept { index: number(&e.index), account: e.got }
+        }
         Refused::AssembledLengthMismatch(e) => {
-            KeptError::Length { got: number(&e.got), expected: number(&e.expected) }
+            CodeReferenceError::Length { got: number(&e.got), expected: number(&e.expected) }
         }
         _ => return None,
     })
@@ -118,8 +120,12 @@ fn misplaced_references_are_rejected_by_both() {
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
     let refused = |input: &[u8], error| assert_refused(input, &codes, &accounts, error);
-    let out_of_place =
-        |index, got, minimum, maximum| KeptError::OutOfPlace { index, got, minimum, maximum };
+    let out_of_place = |index, got, minimum, maximum| CodeReferenceError::OutOfPlace {
+        index,
+        got,
+        minimum,
+        maximum,
+    };
     let at = |index: usize| codes[index].account();
     // The first reference may begin anywhere within the bytes that are present, and the next one
     // not before its end.
@@ -134,7 +140,7 @@ fn misplaced_references_are_rejected_by_both() {
     let moved = with_reference(&good, 1, 133, at(1));
     assert_eq!(on_chain(&moved, &accounts).map(Vec::from), Ok(assembled(&moved, &codes).unwrap()));
     // One byte more or fewer than declared, and a declared length that is one more or less.
-    let length = |got, expected| KeptError::Length { got, expected };
+    let length = |got, expected| CodeReferenceError::Length { got, expected };
     refused(&[&good[..], &[0]].concat(), length(2_001, 2_000));
     refused(&good[..good.len() - 1], out_of_place(2, 1_900, 1_400, 1_899));
     let declared = |length: u32| {
@@ -148,9 +154,9 @@ fn misplaced_references_are_rejected_by_both() {
     assert_eq!(on_chain(&declared(2_000), &accounts), Ok(Bytes::from(input)));
     // No reference is declared, or more than are present.
     let counted = |count: u8| [&good[..6], &[count], &good[7..]].concat();
-    refused(&counted(0), KeptError::NoReferences);
-    refused(&counted(44), KeptError::TooShort { got: good.len(), minimum: 7 + 44 * 24 });
-    refused(&hex!("c0de0000000001"), KeptError::TooShort { got: 7, minimum: 31 });
+    refused(&counted(0), CodeReferenceError::NoReferences);
+    refused(&counted(44), CodeReferenceError::TooShort { got: good.len(), minimum: 7 + 44 * 24 });
+    refused(&hex!("c0de0000000001"), CodeReferenceError::TooShort { got: 7, minimum: 31 });
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn only_immutable_code_is_accepted() {
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
     let place = codes[1].account();
-    let missing = KeptError::NothingKept { index: 1, account: place };
+    let missing = CodeReferenceError::NothingKept { index: 1, account: place };
     assert_refused(&good, &[codes[0].clone(), codes[2].clone()], &accounts[..1], missing);
     // Code with one byte changed, shorter code, or the code at another account: the address does
     // not commit to it, so it could change.

@@ -15,10 +15,10 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 /// Implements a method with requests to the forked node.
-type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
+type RemoteMethod = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
 /// Methods that few nodes have, and their implementations.
-pub(super) const ELSEWHERE: &[(&str, Elsewhere)] = &[
+pub(super) const REMOTE_METHODS: &[(&str, RemoteMethod)] = &[
     ("ots_hasCode", has_code_there),
     ("ots_getInternalOperations", |remote, params| Ok(operations(&traces_there(remote, params)?))),
     ("ots_getTransactionError", transaction_error_there),

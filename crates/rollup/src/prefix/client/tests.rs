@@ -84,7 +84,7 @@ impl Fixture {
         PrefixUpdate { signature, ..update }
     }
 
-    fn apply(&self, update: &PrefixUpdate) -> Result<(), PrefixRefused> {
+    fn apply(&self, update: &PrefixUpdate) -> Result<(), PrefixRejection> {
         self.client.apply(&PrefixItem { ssz: update.encode().unwrap().into() })
     }
 
@@ -110,7 +110,7 @@ fn missing_transactions_are_asked_for() {
     let fixture = Fixture::new();
     let third = fixture.build(3).block;
     let refused = fixture.apply(&fixture.update(&third, 1));
-    assert!(matches!(refused, Err(PrefixRefused::Gap { first: 1, known: 0 })), "{refused:?}");
+    assert!(matches!(refused, Err(PrefixRejection::Gap { first: 1, known: 0 })), "{refused:?}");
     fixture.apply(&fixture.update(&third, 0)).unwrap();
     assert_eq!(fixture.pending(), U256::from(3));
 }
@@ -132,7 +132,7 @@ fn signed_lie_is_not_shown() {
         lie(&mut block);
         block.hash = block.header.hash_slow();
         let refused = fixture.apply(&fixture.update(&block, 0)).unwrap_err();
-        assert!(matches!(refused, PrefixRefused::Lie { number: 1, .. }), "{refused}");
+        assert!(matches!(refused, PrefixRejection::Lie { number: 1, .. }), "{refused}");
         fixture.client.report(&refused);
         assert!(fixture.client.shared.prefixes.newest().is_none());
     }
@@ -149,11 +149,11 @@ fn foreign_or_false_messages_are_ignored() {
     let other_key = Fixture { key: PrivateKeySigner::random(), ..Fixture::new() };
     let refused = fixture.apply(&other_key.signed(good.clone()));
     assert!(
-        matches!(refused, Err(PrefixRefused::Signer(FeedError::WrongSigner { .. }))),
+        matches!(refused, Err(PrefixRejection::Signer(FeedError::WrongSigner { .. }))),
         "{refused:?}"
     );
     let unacceptable = |update: &PrefixUpdate| match fixture.apply(update) {
-        Err(PrefixRefused::Unacceptable(reason)) => reason,
+        Err(PrefixRejection::Unacceptable(reason)) => reason,
         other => panic!("{other:?}"),
     };
     let mut other = good.clone();
@@ -174,7 +174,7 @@ fn foreign_or_false_messages_are_ignored() {
     // Without a new signature, a changed message recovers to another account.
     let mut other = good.clone();
     other.message.is_sealed = true;
-    assert!(matches!(fixture.apply(&other), Err(PrefixRefused::Signer(_))));
+    assert!(matches!(fixture.apply(&other), Err(PrefixRejection::Signer(_))));
     let zeros = PrefixUpdate { signature: Default::default(), ..good.clone() };
     let got = unacceptable(&zeros);
     assert!(matches!(got, Unacceptable::Signature(SignatureError::Parity { got: 0 })), "{got}");
@@ -191,7 +191,7 @@ fn foreign_or_false_messages_are_ignored() {
     assert!(matches!(got, Unacceptable::Parent { number: 1, .. }), "{got}");
 
     let malformed = fixture.client.apply(&PrefixItem { ssz: vec![0; 300].into() });
-    assert!(matches!(malformed, Err(PrefixRefused::Malformed(_))));
+    assert!(matches!(malformed, Err(PrefixRejection::Malformed(_))));
     assert!(fixture.client.shared.prefixes.newest().is_none());
     fixture.apply(&good).unwrap();
 }

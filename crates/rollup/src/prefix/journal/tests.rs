@@ -33,7 +33,7 @@ pub(in crate::prefix) fn prefix(number: u64, count: u8, is_sealed: bool) -> Pref
     Prefix::new(message, rlp.into(), transactions, None).unwrap()
 }
 
-fn open(path: &Path) -> Opened {
+fn open(path: &Path) -> OpenedJournal {
     Journal::open(path, ROLLUP, ACCOUNT).unwrap()
 }
 
@@ -48,7 +48,7 @@ fn records_are_read_again_with_all_transactions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("preconfirmations");
     let all = [prefix(1, 1, false), prefix(1, 3, false), prefix(1, 3, true), prefix(2, 2, false)];
-    let Opened { mut journal, records, is_intact } = open(&path);
+    let OpenedJournal { mut journal, records, is_intact } = open(&path);
     assert!(records.is_empty() && is_intact);
     let mut lengths = Vec::new();
     for prefix in &all {
@@ -59,7 +59,7 @@ fn records_are_read_again_with_all_transactions() {
     // The third record adds no transactions to the second one.
     assert!(lengths[2] + 50 < lengths[0], "{lengths:?}");
     drop(journal);
-    let Opened { mut journal, records, is_intact } = open(&path);
+    let OpenedJournal { mut journal, records, is_intact } = open(&path);
     same(&records, &all);
     assert!(is_intact);
     // The first record after a start shares transactions with the last one before it.
@@ -104,7 +104,7 @@ fn damaged_journal_is_never_intact() {
             [whole[..at].to_vec(), [&whole[..at], &[whole[at] ^ 0x10], &whole[at + 1..]].concat()]
         {
             fs::write(&path, &damaged).unwrap();
-            let Opened { records, is_intact, .. } = open(&path);
+            let OpenedJournal { records, is_intact, .. } = open(&path);
             let count = records.len();
             same(&records, &all[..count]);
             // A file that ends between two records equals an earlier one, so the damage cannot be

@@ -2,7 +2,7 @@
 
 use crate::{
     L1Client,
-    probe::{Probe, Unanswered},
+    probe::{Probe, ProbePanicked},
     rpc::admin::sequencer_at,
     service::error::ServiceError,
 };
@@ -84,7 +84,7 @@ impl Competitors {
                 (self.overtaken, self.transaction) = (self.overtaken + 1, transaction);
                 tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
             }
-            (Ok(CompetingSequencer::Account(_)) | Err(Unanswered), _) => {}
+            (Ok(CompetingSequencer::Account(_)) | Err(ProbePanicked), _) => {}
         }
         None
     }

@@ -4,7 +4,7 @@ use crate::{
     L1Client, RollupRules, Submitter,
     batcher::BatcherError,
     l1::{L1View, Quorum, rollup_contracts},
-    probe::{Probe, Unanswered},
+    probe::{Probe, ProbePanicked},
     rpc::{
         admin::{Responder, sequencer_at},
         error::RoleError,
@@ -33,7 +33,7 @@ impl Promotion {
         match self.checks.0.response() {
             None => Err(self),
             Some(Ok(outcome)) => Ok((self.responder, outcome)),
-            Some(Err(Unanswered)) => Ok((self.responder, Err(RoleError::Silent))),
+            Some(Err(ProbePanicked)) => Ok((self.responder, Err(RoleError::Silent))),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     batcher::BatcherError,
     lease::{Lease, LeaseError, Record, SharedRecords},
     prefix::{PrefixError, Records},
-    probe::{Probe, Unanswered},
+    probe::{Probe, ProbePanicked},
     rpc::error::RoleError,
 };
 use parking_lot::Mutex;
@@ -50,7 +50,7 @@ impl PendingRecords {
         Ok(match result {
             Ok(Ok(read)) => Ok(TermRecords { records, read: Mutex::new(Some(read)) }),
             Ok(Err(error)) => Err(PrefixError::NotShared(error).into()),
-            Err(Unanswered) => Err(RoleError::Silent),
+            Err(ProbePanicked) => Err(RoleError::Silent),
         })
     }
 }

@@ -12,7 +12,7 @@ use alloy_primitives::{B256, U256, keccak256};
 use codec::compact::compact_reachable;
 use core::num::NonZeroUsize;
 use enshrine_stateless::{
-    BlockError, BlockRefused, Invalid, UncheckedBlocks, Verdict, VerifyOptions, verify_batch,
+    BlockError, BlockRejection, Invalid, UncheckedBlocks, Verdict, VerifyOptions, verify_batch,
 };
 use executor::StateError;
 use std::{ops::Range, sync::LazyLock};
@@ -38,7 +38,7 @@ fn decoded(bytes: &[u8]) -> StatelessBatch<'_> {
 }
 
 fn verdicts(line: &Line, batch: &StatelessBatch<'_>) -> Result<Vec<Verdict>, (usize, Invalid)> {
-    verify_batch(batch, &line.spec).map_err(|BlockRefused { block, reason }| match reason {
+    verify_batch(batch, &line.spec).map_err(|BlockRejection { block, reason }| match reason {
         BlockError::Invalid(reason) => (block, reason),
         BlockError::Internal(error) => panic!("no verdict: {error}"),
     })

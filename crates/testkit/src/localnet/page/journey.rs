@@ -11,7 +11,7 @@ const L1: &str = "l1";
 const L2: &str = "l2";
 
 /// A box in the diagram.
-struct Station {
+struct DiagramBox {
     chain: &'static str,
     title: &'static str,
     figure: String,
@@ -22,10 +22,10 @@ struct Station {
     narrow: (usize, usize, usize),
 }
 
-/// Arrows between stations, by index.
+/// Arrows between boxes, by index.
 const ARROWS: [(usize, usize); 7] = [(0, 2), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7)];
 
-fn stations(block: &Advanced) -> [Station; 8] {
+fn boxes(block: &Advanced) -> [DiagramBox; 8] {
     let (gas, witness) = (units::gas(block.gas), units::bytes(block.witness_bytes));
     let (l1_gas, execute_gas) = (units::gas(block.l1_gas), units::gas(block.execute_gas));
     let text = str::to_owned;
@@ -39,7 +39,7 @@ fn stations(block: &Advanced) -> [Station; 8] {
         (L1, "Head on L1", text("state root"), "basis of withdrawals", (4, 1), (0, 5, 1)),
         (L2, "Followers", text("same block hash"), "derived from L1 alone", (4, 0), (1, 5, 1)),
     ]
-    .map(|(chain, title, figure, note, wide, narrow)| Station {
+    .map(|(chain, title, figure, note, wide, narrow)| DiagramBox {
         chain,
         title,
         figure,
@@ -53,15 +53,15 @@ fn stations(block: &Advanced) -> [Station; 8] {
 struct Layout {
     class: &'static str,
     size: (f64, f64),
-    /// Returns left, top, width and height of a station.
-    place: fn(&Station) -> [f64; 4],
+    /// Returns left, top, width and height of a item.
+    place: fn(&DiagramBox) -> [f64; 4],
 }
 
 const WIDE: Layout = Layout {
     class: "way wide",
     size: (1_000.0, 222.0),
-    place: |station| {
-        let (column, row) = station.wide;
+    place: |item| {
+        let (column, row) = item.wide;
         [8.0 + 202.0 * column as f64, 4.0 + 130.0 * row as f64, 176.0, 84.0]
     },
 };
@@ -69,8 +69,8 @@ const WIDE: Layout = Layout {
 const NARROW: Layout = Layout {
     class: "way narrow",
     size: (350.0, 652.0),
-    place: |station| {
-        let (column, row, width) = station.narrow;
+    place: |item| {
+        let (column, row, width) = item.narrow;
         let width = if width == 2 { 342.0 } else { 165.0 };
         [4.0 + 177.0 * column as f64, 4.0 + 112.0 * row as f64, width, 84.0]
     },
@@ -78,7 +78,7 @@ const NARROW: Layout = Layout {
 
 /// Draws the path of a block.
 pub(super) fn journey(block: &Advanced) -> String {
-    let stations = stations(block);
+    let boxes = boxes(block);
     let told = escaped(&format!(
         "The sequencer builds a block of {} from transactions and L1 messages and records its witness of {}. One \
          L1 transaction of {} calls EXECUTE, which re-executes the block for {}. L1 then holds the state root, \
@@ -90,23 +90,23 @@ pub(super) fn journey(block: &Advanced) -> String {
     ));
     let mut text = format!("<figure role=\"img\" aria-label=\"{told}\">\n");
     for layout in [WIDE, NARROW] {
-        draw(&mut text, &stations, &layout);
+        draw(&mut text, &boxes, &layout);
     }
     text + "</figure>\n"
 }
 
-fn draw(text: &mut String, stations: &[Station], layout: &Layout) {
+fn draw(text: &mut String, boxes: &[DiagramBox], layout: &Layout) {
     let Layout { class, size: (width, height), place } = layout;
     let _ = writeln!(
         text,
         "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">"
     );
     for (from, to) in ARROWS {
-        arrow(text, place(&stations[from]), place(&stations[to]));
+        arrow(text, place(&boxes[from]), place(&boxes[to]));
     }
-    for station in stations {
-        let Station { chain, title, figure, note, .. } = station;
-        let [left, top, width, height] = place(station);
+    for item in boxes {
+        let DiagramBox { chain, title, figure, note, .. } = item;
+        let [left, top, width, height] = place(item);
         let at = left + 12.0;
         let (title, figure, note) = (escaped(title), escaped(figure), escaped(note));
         let _ = writeln!(

@@ -1,6 +1,6 @@
 //! Checks of all messages against all L1 chains of the simulation.
 
-use super::{DOMAIN, L2Block, MAX_LAG, Shown, Simulation};
+use super::{DOMAIN, L2Block, MAX_LAG, PublishedMessage, Simulation};
 use alloy_primitives::B256;
 use preconf::{
     evidence::{SignedHeader, first_difference},
@@ -38,7 +38,7 @@ impl Simulation {
 
     pub(super) fn verdicts(&self) -> Verdicts {
         let mut verdicts = Verdicts::default();
-        let mut by_number = BTreeMap::<u64, Vec<&Shown>>::new();
+        let mut by_number = BTreeMap::<u64, Vec<&PublishedMessage>>::new();
         for published in &self.shown {
             by_number.entry(published.prefix.promised.header.number).or_default().push(published);
         }
@@ -63,7 +63,7 @@ impl Simulation {
         verdicts
     }
 
-    fn check_pair(&self, a: &Shown, b: &Shown, verdicts: &mut Verdicts) {
+    fn check_pair(&self, a: &PublishedMessage, b: &PublishedMessage, verdicts: &mut Verdicts) {
         verdicts.pairs += 1;
         let (first, second) = (a.signed(), b.signed());
         let proof = first_difference(&a.prefix.transactions, &b.prefix.transactions);
@@ -75,7 +75,13 @@ impl Simulation {
         }
     }
 
-    fn check_posted(&self, a: &Shown, l1_hash: B256, block: &L2Block, verdicts: &mut Verdicts) {
+    fn check_posted(
+        &self,
+        a: &PublishedMessage,
+        l1_hash: B256,
+        block: &L2Block,
+        verdicts: &mut Verdicts,
+    ) {
         let signed = a.signed();
         let header = alloy_rlp::encode(&block.header);
         let canonical = Canonical { header: &header, hash: block.hash };
@@ -92,7 +98,7 @@ impl Simulation {
     }
 
     /// Checks a message at the last L1 block before the rollup includes its block.
-    fn check_late(&self, a: &Shown, number: u64, verdicts: &mut Verdicts) {
+    fn check_late(&self, a: &PublishedMessage, number: u64, verdicts: &mut Verdicts) {
         let number_at = |hash: &B256| self.l2[&self.l1[hash].head].header.number;
         let before = self.canonical.partition_point(|hash| number_at(hash) < number);
         let Some(last) = before.checked_sub(1).map(|at| self.canonical[at]) else { return };
@@ -103,7 +109,7 @@ impl Simulation {
     }
 }
 
-impl Shown {
+impl PublishedMessage {
     fn signed(&self) -> SignedHeader {
         let message = self.prefix.promised.message;
         SignedHeader { message, signature: self.signature, header: self.prefix.header.clone() }

@@ -134,7 +134,7 @@ impl L2Block {
 
 /// A published message.
 #[derive(Debug)]
-struct Shown {
+struct PublishedMessage {
     prefix: Prefix,
     signature: FixedBytes<65>,
 }
@@ -171,7 +171,7 @@ struct Node {
     term: u64,
     open: Option<OpenBlock>,
     /// Signature to publish, and block to make the head, after a suspension.
-    unseen: Option<Shown>,
+    unseen: Option<PublishedMessage>,
     unsealed: Option<L2Block>,
     /// Time until which the node is down or suspended.
     away_until: u64,
@@ -254,7 +254,7 @@ struct Simulation {
     nodes: [Node; 2],
     /// Newest block that any node has sealed.
     feed: B256,
-    shown: Vec<Shown>,
+    shown: Vec<PublishedMessage>,
     /// Sealed blocks that anyone may post, with the condition.
     sealed: Vec<(B256, L1Condition)>,
     censored_until: u64,
@@ -349,8 +349,8 @@ impl Simulation {
 }
 
 /// Signs a block whose timestamp differs from that of a message about the same parent.
-fn forge(simulation: &Simulation) -> Shown {
-    let holds = |published: &&Shown| {
+fn forge(simulation: &Simulation) -> PublishedMessage {
+    let holds = |published: &&PublishedMessage| {
         let message = &published.prefix.promised.message;
         message.is_unconditional() || simulation.is_on_l1((message.l1_block, message.l1_hash))
     };
@@ -363,7 +363,10 @@ fn forge(simulation: &Simulation) -> Shown {
     let key = Signer::new("key", B256::repeat_byte(7)).unwrap();
     let signature = key.sign_preconfirmation(DOMAIN, &message).unwrap().as_bytes().into();
     let transactions = prefix.transactions.clone();
-    Shown { prefix: Prefix::new(message, rlp.into(), transactions, None).unwrap(), signature }
+    PublishedMessage {
+        prefix: Prefix::new(message, rlp.into(), transactions, None).unwrap(),
+        signature,
+    }
 }
 
 #[test]

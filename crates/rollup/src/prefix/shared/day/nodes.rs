@@ -1,8 +1,8 @@
 //! The two nodes of the simulation.
 
 use super::{
-    FINAL, L2Block, MAX_LAG, Node, OpenBlock, SLICES, SLOT, Shown, Simulation, Stop, TICK, TIMEOUT,
-    prove,
+    FINAL, L2Block, MAX_LAG, Node, OpenBlock, PublishedMessage, SLICES, SLOT, Simulation, Stop,
+    TICK, TIMEOUT, prove,
 };
 use crate::{
     prefix::{
@@ -330,7 +330,7 @@ impl Simulation {
             node.leads = self.store.lock().term == node.term;
         }
         let published = signed?;
-        let update = Shown { prefix: published.prefix, signature: published.signature };
+        let update = PublishedMessage { prefix: published.prefix, signature: published.signature };
         self.l2.entry(block.hash).or_insert_with(|| block.clone());
         match stop {
             Some(Stop::Recorded) => self.nodes[at].unseen = Some(update),
@@ -349,7 +349,7 @@ impl Simulation {
         self.store.lock().fate = Some(fate);
     }
 
-    fn show(&mut self, update: Shown) {
+    fn show(&mut self, update: PublishedMessage) {
         let message = &update.prefix.promised.message;
         if message.is_sealed {
             let named = L1Condition { number: message.l1_block, hash: message.l1_hash };

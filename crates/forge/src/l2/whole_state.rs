@@ -10,14 +10,14 @@ use trie::TrieError;
 
 /// The nodes and codes of a state, ordered by hash.
 #[derive(Debug, Default)]
-pub(super) struct Whole {
+pub(super) struct WholeState {
     nodes: BTreeMap<B256, Bytes>,
     codes: BTreeMap<B256, Bytes>,
     /// Values of the trie that is being walked, by key.
     values: Vec<(B256, Vec<u8>)>,
 }
 
-impl Whole {
+impl WholeState {
     /// Collects the state with this root; `None` if the store lacks a part of it, or if a part is
     /// corrupted.
     pub(super) fn collect(store: &dyn Store, root: B256) -> Result<Option<Self>, ForgeError> {
@@ -60,7 +60,7 @@ impl Whole {
     }
 }
 
-impl Visitor<Bytes> for Whole {
+impl Visitor<Bytes> for WholeState {
     fn node(&mut self, hash: &B256, node: &Bytes) -> bool {
         self.nodes.insert(*hash, node.clone());
         true

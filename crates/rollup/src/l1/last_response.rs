@@ -9,9 +9,9 @@ use std::{
 /// Instant of L1's last response to any thread. The health check computes its age from the instant,
 /// so the age is correct even while all threads wait for L1.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answered(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct LastResponse(Arc<Mutex<Option<Instant>>>);
 
-impl Answered {
+impl LastResponse {
     pub(crate) fn note(&self, now: Instant) {
         let mut last = self.0.lock();
         *last = Some(last.map_or(now, |last| last.max(now)));
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn age_counts_from_newest_response() {
-        let (answered, begun) = (Answered::default(), Instant::now());
+        let (answered, begun) = (LastResponse::default(), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(answered.age(after(9)), None);
         answered.note(after(3));
