@@ -41,8 +41,8 @@ abstract contract PlanChecks is SequencingChecks {
     uint256 private constant MIN_PAUSE = 6 hours;
     uint256 private constant MAX_PAUSE = 14 days;
 
-    /// @dev Minimum gas of a transaction, under any fork.
-    uint256 private constant LEAST_GAS = 21_000;
+    /// @dev Equals `ForcedInbox.minimumGas` of a transaction without data.
+    uint256 private constant LEAST_GAS = 42_000;
 
     uint256 private constant MOST_PERCENT = 10_000;
 
@@ -414,7 +414,7 @@ abstract contract PlanChecks is SequencingChecks {
     /// it.
     function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
         uint256 gas = _u64(toml, key);
-        _atLeast(key, gas, LEAST_GAS, "the minimum gas of a transaction");
+        _atLeast(key, gas, LEAST_GAS, "the minimum gas of a forced transaction");
         string memory rule = string.concat(
             "at most ", vm.toString(room), ": the most that a block can be required to include"
         );

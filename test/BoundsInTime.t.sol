@@ -143,7 +143,7 @@ contract SentBeforeDeploymentTest is RollupFixture {
 
     function signedTransfer() private pure returns (bytes memory) {
         LibRLP.List memory list;
-        list.p(CHAIN_ID).p(uint256(0)).p(uint256(0)).p(uint256(1 gwei)).p(uint256(21_000));
+        list.p(CHAIN_ID).p(uint256(0)).p(uint256(0)).p(uint256(1 gwei)).p(uint256(42_000));
         LibRLP.List memory none_;
         list.p(address(0xaaaaaa)).p(uint256(1)).p("").p(none_);
         bytes32 digest = keccak256(bytes.concat(hex"02", list.encode()));

@@ -182,7 +182,7 @@ contract LaterForksTest is ForkedL1 {
     /// @dev The layout of the transactions is not known, but their root is in the header.
     function test_forced_transaction_is_included_by_proof() public {
         bytes[] memory all = new bytes[](1);
-        all[0] = l2.sign(L2.transaction("alice", bob, 1, ""));
+        all[0] = signedTransfer("alice", 0, 100 gwei);
         IRollup.ForcedTransaction memory t = submit(all[0]);
         skip(FORCED_DELAY + 1);
         l2.schema = L2.AMSTERDAM;
@@ -208,7 +208,7 @@ contract LaterForksTest is ForkedL1 {
 
     /// @dev A fork may commit to transactions in another way, for instance to SSZ.
     function test_included_transaction_is_discharged_by_its_nonce() public {
-        bytes memory raw = l2.sign(L2.transaction("alice", bob, 1, ""));
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY + 1);
         IL2.Head memory parent = l2.head;

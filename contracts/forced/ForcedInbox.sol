@@ -16,7 +16,7 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 /// due. Every transaction in the queue can therefore be required of a block:
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under
-///     every fork that the rollup may have.
+///     every fork that the contract knows. Its gas limit has a margin for later ones.
 ///   - L1 can carry a block with it. Gas does not bound the state that a transaction reads (see
 ///     `Capacity`), so only these are accepted: a transfer, with or without data, which is required
 ///     only as long as its target has no code; a call to `L2Messenger` that sends to L1; a call to
@@ -68,6 +68,11 @@ contract ForcedInbox is ForcedQueue {
     /// @dev Without a floor, the margin would be almost free: the base fee of an idle L2 falls to 7
     /// wei.
     uint256 public constant FEE_CAP_FLOOR = 1 gwei;
+
+    // A transaction whose gas limit is below a later fork's price could be in no block, and would
+    // stop the rollup until it expires.
+    uint256 private constant MINIMUM_GAS = 2 * Transactions.GAS_BASE;
+    uint256 private constant MINIMUM_GAS_PER_BYTE = 4 * Transactions.FLOOR_BYTE;
 
     /// @dev End of the address range for precompiles of all current and future forks. No account
     /// with a private key is below it.
@@ -138,6 +143,11 @@ contract ForcedInbox is ForcedQueue {
     }
 
     /// @inheritdoc IForcedInbox
+    function minimumGas(uint256 dataLength) public pure returns (uint256) {
+        return MINIMUM_GAS + MINIMUM_GAS_PER_BYTE * dataLength;
+    }
+
+    /// @inheritdoc IForcedInbox
     function minimumFee(uint64 gasLimit, uint256 footprint) public view returns (uint256) {
         return (gasLimit + Capacity.GAS_PER_BYTE * footprint) * block.basefee * FEE_PERCENT / 100;
     }
@@ -169,6 +179,8 @@ contract ForcedInbox is ForcedQueue {
             if (_isPrecompile(t.to)) revert TargetIsPrecompile(t.to);
             footprint = Capacity.ofTransfer(raw.length);
         }
+        uint256 minimum = minimumGas(t.dataLength);
+        if (t.gasLimit < minimum) revert ForcedGasTooLow(t.gasLimit, minimum);
         uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
         if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
     }

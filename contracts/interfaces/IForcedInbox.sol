@@ -59,6 +59,9 @@ interface IForcedInbox {
     /// @notice The gas limit of the transaction is higher than what a block can be required to
     /// include.
     error ForcedGasTooHigh(uint64 got, uint64 max);
+    /// @notice The gas limit of the transaction is below `minimumGas`. A fork that raises the price
+    /// of transactions could make it invalid while it waits.
+    error ForcedGasTooLow(uint64 got, uint256 minimum);
     /// @notice The ETH sent is less than the minimum fee.
     error ForcedFeeTooLow(uint256 got, uint256 minimum);
     /// @notice The fee percentage is zero, so that submissions would be free.
@@ -81,9 +84,9 @@ interface IForcedInbox {
     /// @dev The submitter need not be the signer: any account may submit. The fee is burned: it
     /// stays in this contract permanently. ETH in excess of `minimumFee` is returned to the caller.
     /// @param raw EIP-2718 encoding of the transaction, at most `MAX_SIZE` bytes. Its gas limit is
-    /// at most `MAX_GAS`; or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the
-    /// messenger, any function of `BOUNDED_TARGET`, or `force` of `L2Accounts` for either of these
-    /// two.
+    /// at least `minimumGas`, and at most `MAX_GAS`; or `MAX_BOUNDED_GAS`, if it calls `send` or
+    /// `refundToL1` of the messenger, any function of `BOUNDED_TARGET`, or `force` of `L2Accounts`
+    /// for either of these two.
     /// @return index Number of the transaction, counted from zero.
     function submit(bytes calldata raw) external payable returns (uint64 index);
 
@@ -93,6 +96,12 @@ interface IForcedInbox {
 
     /// @notice Returns the number of transactions submitted so far.
     function count() external view returns (uint64);
+
+    /// @notice Returns the minimum gas limit of a transaction: twice the base price of 21,000 gas,
+    /// and four times the calldata floor of Amsterdam, 64 gas per byte. It remains sufficient if a
+    /// fork raises these prices as far. The L2 refunds gas that is not used.
+    /// @param dataLength Size of the transaction's data, in bytes.
+    function minimumGas(uint256 dataLength) external pure returns (uint256);
 
     /// @notice Returns the minimum fee for a transaction in this L1 block, in wei. It pays for the
     /// transaction's gas and for the calldata that it can add to `advance`.

@@ -89,8 +89,8 @@ contract ForcedGriefingTest is RealRollup {
         // As if alice could spend her whole balance again.
         IL2.Transaction memory all = L2.transaction("alice", bob, 1000 ether - 0.001 ether, "");
         all.nonce = 1;
-        all.gasLimit = 21_000;
-        all.maxFeePerGas = 40 gwei;
+        all.gasLimit = FORCED_GAS;
+        all.maxFeePerGas = 20 gwei;
         all.maxPriorityFeePerGas = 0;
         IRollup.ForcedTransaction memory t = submit(raw);
         IRollup.ForcedTransaction memory u = submit(l2.sign(all));

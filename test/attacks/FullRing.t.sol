@@ -49,7 +49,7 @@ contract FullRingTest is RealRollup {
     function force(uint256 count) internal {
         for (uint64 i = 0; i < count; ++i) {
             IL2.Transaction memory t = L2.transaction("alice", BOUNDED, 0, "");
-            (t.nonce, t.gasLimit) = (i, 21_000);
+            (t.nonce, t.gasLimit) = (i, FORCED_GAS);
             raws.push(l2.sign(t));
             backlog.push(submit(raws[i]));
         }
@@ -138,7 +138,7 @@ contract FullRingTest is RealRollup {
 
     function assertPrice(uint256 takes, uint256 paid) internal {
         vm.fee(1 gwei);
-        uint256 each = inbox.minimumFee(21_000, paid);
+        uint256 each = inbox.minimumFee(FORCED_GAS, paid);
         assertGt(Capacity.DUTY_BYTES / takes * each, 2_500_000 gwei);
     }
 }

@@ -257,7 +257,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         parkAtTheLastMoment();
         bytes memory raw = forcing(0, alice);
         vm.expectRevert(
-            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, FORCE_GAS, 23_000)
+            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, FORCE_GAS, 44_000)
         );
         inbox.submit(raw);
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -52,7 +53,7 @@ contract QueueStuffingTest is RealRollup {
     }
 
     function test_fees_never_leave_queue() public {
-        price(signed(bob, 21_000, ""), 21_000, 7);
+        price(signed(bob, FORCED_GAS, ""), FORCED_GAS, 7);
         (bool ok,) = address(inbox).call(abi.encodeWithSignature("payFees()"));
         assertFalse(ok);
         assertGt(address(inbox).balance, 0);
@@ -60,10 +61,11 @@ contract QueueStuffingTest is RealRollup {
 
     /// @dev The minimum cost of making exits wait for a day, with one L2 block per L1 block.
     function test_daily_price_is_as_documented() public {
-        uint256 transfers = price(signed(bob, 21_000, ""), 21_000, 7);
+        uint256 transfers = price(signed(bob, FORCED_GAS, ""), FORCED_GAS, 7);
         bytes memory call = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
-        uint256 sends = price(signed(MESSENGER, 40_000, call), 40_000, 3);
-        uint256 bridge = price(signed(BOUNDED, 21_000, ""), 21_000, 1);
+        uint64 gas = SafeCastLib.toUint64(inbox.minimumGas(call.length));
+        uint256 sends = price(signed(MESSENGER, gas, call), gas, 3);
+        uint256 bridge = price(signed(BOUNDED, FORCED_GAS, ""), FORCED_GAS, 1);
         // A copy costs as much to submit as the first transaction, and a block resolves 64 of them.
         uint256 copies = transfers * 64 / 7;
         uint256 minimum = transfers < sends ? transfers : sends;

@@ -16,14 +16,14 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// none of its budget, there would be room for the last one. Then each block would have to include
 /// all of them, although they fit neither into a transaction on L1 nor, in this case, into the gas
 /// limit of a block. No block could be added, and none of them could expire, because only the first
-/// one of a block can. The attacker pays for 45 submissions, and makes them valid by a transaction
+/// one of a block can. The attacker pays for 121 submissions, and makes them valid by a transaction
 /// with the nonce before them, just before they are due.
 ///
 /// An invalid transaction whose nonce is not used therefore uses the budget as if it was included.
 contract ReversedNoncesTest is RealRollup {
     using L2 for L2.Chain;
 
-    uint64 internal constant COUNT = 45;
+    uint64 internal constant COUNT = 121;
     IRollup.ForcedTransaction[] internal forced;
     /// @dev By nonce.
     bytes[] internal raws;
@@ -42,12 +42,12 @@ contract ReversedNoncesTest is RealRollup {
     function setUp() public override {
         super.setUp();
         for (uint64 nonce = 0; nonce < COUNT; ++nonce) {
-            bytes memory data = new bytes(3950);
+            bytes memory data = new bytes(1000);
             for (uint256 i = 0; i < data.length; ++i) {
                 data[i] = 0x01;
             }
             IL2.Transaction memory t = L2.transaction("alice", bob, 1, data);
-            (t.nonce, t.gasLimit, t.maxFeePerGas) = (nonce, 280_000, 100 gwei);
+            (t.nonce, t.gasLimit, t.maxFeePerGas) = (nonce, 300_000, 100 gwei);
             raws.push(l2.sign(t));
         }
         for (uint256 i = COUNT; i > 0; --i) {
@@ -82,7 +82,7 @@ contract ReversedNoncesTest is RealRollup {
     function test_block_without_them_is_accepted() public {
         bytes memory input = l2.seal();
         uint256 room = Capacity.DUTY_BYTES / forced[0].footprint;
-        assertEq(room, 4);
+        assertEq(room, 6);
         expectRefused(
             input, without(0, room - 1), abi.encodeWithSelector(IRollup.RoomLeft.selector, room - 1)
         );

@@ -120,10 +120,10 @@ contract OperateTest is Test {
         called(queue, 5 ether, abi.encodeCall(IL1MessageQueue.back, ()));
     }
 
-    /// @dev Returns a transfer of 1 wei with 21,000 gas on the chain with the id 5 (EIP-155).
+    /// @dev Returns a transfer of 1 wei with 42,000 gas on the chain with the id 5 (EIP-155).
     function signedTransfer() private returns (bytes memory) {
         bytes memory fields =
-            abi.encodePacked(hex"80078252089400000000000000000000000000000000000000b0", hex"0180");
+            abi.encodePacked(hex"800782a4109400000000000000000000000000000000000000b0", hex"0180");
         (address sender, uint256 key) = makeAddrAndKey("signer");
         assertNotEq(sender, address(this));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(
@@ -147,7 +147,7 @@ contract OperateTest is Test {
         );
         vm.mockCall(
             address(inbox),
-            abi.encodeCall(IForcedInbox.minimumFee, (21_000, 7000)),
+            abi.encodeCall(IForcedInbox.minimumFee, (42_000, 7000)),
             abi.encode(4000)
         );
         script.force(file, raw);

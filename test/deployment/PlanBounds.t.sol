@@ -35,15 +35,15 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_forced_gas_limits_below_21000_are_rejected() public {
-        string memory rule = "at least 21000: the minimum gas of a transaction";
+    function test_forced_gas_limits_below_42000_are_rejected() public {
+        string memory rule = "at least 42000: the minimum gas of a forced transaction";
         string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];
         string[2] memory keys = ["\nmax_gas = ", "max_bounded_gas = "];
         string[2] memory fields = ["forced.max_gas", "forced.max_bounded_gas"];
         for (uint256 i = 0; i < lines.length; ++i) {
             expectRefused(lines[i], string.concat(keys[i], "0"), fields[i], "0", rule);
-            expectRefused(lines[i], string.concat(keys[i], "20999"), fields[i], "20999", rule);
-            planner.parse(fileWith(lines[i], string.concat(keys[i], "21000")), address(planner));
+            expectRefused(lines[i], string.concat(keys[i], "41999"), fields[i], "41999", rule);
+            planner.parse(fileWith(lines[i], string.concat(keys[i], "42000")), address(planner));
         }
     }
 

@@ -13,7 +13,7 @@ contract ExactBalanceTest is RealRollup {
 
     uint128 private constant FEE = 100 gwei;
     /// @dev Cost of a transfer of one wei.
-    uint256 private constant COST = 21_000 * uint256(FEE) + 1;
+    uint256 private constant COST = uint256(FORCED_GAS) * FEE + 1;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();

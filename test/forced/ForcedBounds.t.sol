@@ -43,7 +43,7 @@ contract ForcedBoundsTest is RealRollup {
     function test_change_leaves_burned_fees() public {
         vm.fee(7);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        uint256 minimum = inbox.minimumFee(FORCED_GAS, inbox.footprintOf(raw));
         vm.deal(alice, 3 * minimum + 1);
         vm.startPrank(alice);
         inbox.submit{value: minimum}(raw);
@@ -59,9 +59,9 @@ contract ForcedBoundsTest is RealRollup {
             hash: keccak256(raw),
             sender: L2.account("alice"),
             nonce: 3,
-            gasLimit: 21_000,
+            gasLimit: FORCED_GAS,
             maxFee: 8 gwei,
-            cost: 21_000 * 8 gwei + 1,
+            cost: uint256(FORCED_GAS) * 8 gwei + 1,
             submittedAt: uint64(vm.getBlockTimestamp()),
             bounded: false,
             to: bob,
@@ -123,10 +123,10 @@ contract ForcedBoundsTest is RealRollup {
         skip(FORCED_DELAY + FORCED_GRACE / 2);
         uint64 since = uint64(vm.getBlockTimestamp());
         l2.raw(raw);
-        // All gas but that of the first, and one unit less than that of the second.
+        // All gas but what the first uses, and one unit less than the gas limit of the second.
         IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
         t.create = true;
-        t.gasLimit = l2.head.gasLimit - 21_000 - 20_999;
+        t.gasLimit = l2.head.gasLimit - 21_000 - (FORCED_GAS - 1);
         l2.send(t);
         bytes memory input = l2.seal();
         IRollup.Evidence memory e = two(
@@ -152,10 +152,10 @@ contract ForcedBoundsTest is RealRollup {
         skip(FORCED_DELAY);
         IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.NoRoom));
         IL2.Head memory parent = l2.head;
-        bytes memory input = blockThatLeaves(21_000);
+        bytes memory input = blockThatLeaves(FORCED_GAS);
         expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 0));
         l2.head = parent;
-        rollup.advance(one(blockThatLeaves(20_999)), e);
+        rollup.advance(one(blockThatLeaves(FORCED_GAS - 1)), e);
         assertEq(rollup.duties().forcedNext, 0);
     }
 

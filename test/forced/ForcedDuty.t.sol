@@ -288,7 +288,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_transfer_to_contract_is_not_required() public {
-        IRollup.ForcedTransaction memory t = dueTo(CODE, "", 21_000);
+        IRollup.ForcedTransaction memory t = dueTo(CODE, "", FORCED_GAS);
         bytes memory input = l2.seal();
         expectRefused(input, none(), first(IRollup.ForcedTransactionOmitted.selector));
         // Not by the proof of another account.
@@ -302,7 +302,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_transfer_to_account_without_code_is_required() public {
-        IRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", 21_000);
+        IRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", FORCED_GAS);
         bytes memory input = l2.seal();
         expectRefused(
             input,

@@ -20,17 +20,18 @@ contract ForcedInboxTest is RealRollup {
 
     address internal constant BOUNDED = address(0xb0b0b0);
     uint64 internal percent = 100;
+    uint64 internal maxBounded = 1_000_000;
     address internal bounded = BOUNDED;
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
         c = super.forcedConfig(rollup_);
         c.boundedTarget = bounded;
-        c.feePercent = percent;
+        (c.feePercent, c.maxBoundedGas) = (percent, maxBounded);
     }
 
     function plain() internal view returns (IL2.Transaction memory t) {
         t = L2.transaction("alice", bob, 5, "");
-        t.gasLimit = 21_000;
+        t.gasLimit = FORCED_GAS;
         t.nonce = 3;
         t.maxPriorityFeePerGas = 0;
     }
@@ -47,9 +48,9 @@ contract ForcedInboxTest is RealRollup {
         assertEq(t.hash, keccak256(raw));
         assertEq(t.sender, alice);
         assertEq(t.nonce, 3);
-        assertEq(t.gasLimit, 21_000);
+        assertEq(t.gasLimit, FORCED_GAS);
         assertEq(t.maxFee, 100 gwei);
-        assertEq(t.cost, 21_000 * 100 gwei + 5);
+        assertEq(t.cost, uint256(FORCED_GAS) * 100 gwei + 5);
         assertEq(t.submittedAt, vm.getBlockTimestamp());
         assertFalse(t.bounded);
         assertEq(inbox.commitment(0), keccak256(abi.encode(t)));
@@ -128,6 +129,7 @@ contract ForcedInboxTest is RealRollup {
             t, abi.encodeWithSelector(Transactions.GasBelowIntrinsic.selector, 21_000, 21_064)
         );
         t.data = "";
+        t.gasLimit = FORCED_GAS;
         bytes memory raw = l2.sign(t);
         submit(raw);
         raw[raw.length - 1] ^= 0x01;
@@ -141,17 +143,79 @@ contract ForcedInboxTest is RealRollup {
         inbox.submit(longer);
     }
 
+    /// @dev Rejects a transaction with one unit of gas less than the minimum, and accepts it with
+    /// the minimum.
+    function assertMinimum(IL2.Transaction memory t, uint64 minimum) private {
+        assertEq(inbox.minimumGas(t.data.length), minimum);
+        t.gasLimit = minimum - 1;
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooLow.selector, minimum - 1, minimum)
+        );
+        t.gasLimit = minimum;
+        assertEq(submit(l2.sign(t)).gasLimit, minimum);
+    }
+
+    function test_gas_limit_without_margin_is_rejected() public {
+        IL2.Transaction memory t = plain();
+        assertMinimum(t, 42_000);
+        t.data = hex"00";
+        assertMinimum(t, 42_256);
+        t.to = MESSENGER;
+        t.data = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
+        assertMinimum(t, 42_000 + 256 * 196);
+        t.to = BOUNDED;
+        t.data = new bytes(3742);
+        assertMinimum(t, 999_952);
+        IL2Accounts.AccountMessage memory m;
+        t.to = Predeploys.L2_ACCOUNTS;
+        t.data = abi.encodeCall(IL2Accounts.force, (MESSENGER, m));
+        assertMinimum(t, uint64(42_000 + 256 * t.data.length));
+    }
+
+    /// @dev The most that calldata can need at the maximum gas limit.
+    function test_longer_data_exceeds_maximum_gas() public {
+        IL2.Transaction memory t = plain();
+        t.to = BOUNDED;
+        t.gasLimit = 1_000_000;
+        t.data = new bytes(3743);
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooLow.selector, 1_000_000, 1_000_208)
+        );
+        t.data = new bytes(3742);
+        assertTrue(submit(l2.sign(t)).bounded);
+    }
+
+    /// @dev A fork may raise both prices up to this.
+    function testFuzz_minimum_gas_covers_higher_prices(uint256 length) public view {
+        length = bound(length, 0, inbox.MAX_SIZE());
+        Transactions.Transaction memory t;
+        t.dataLength = length;
+        uint256 minimum = inbox.minimumGas(length);
+        assertGe(minimum, 2 * Transactions.intrinsicGas(t));
+        assertGe(minimum, 2 * Transactions.GAS_BASE + 4 * Transactions.FLOOR_BYTE * length);
+        assertGe(minimum, 2 * Transactions.GAS_BASE + 16 * Transactions.GAS_BYTE * length);
+    }
+
+    /// @dev Of the longest transactions that the queue accepts, a block can include three.
+    function test_minimum_gas_fits_budget_of_block() public view {
+        assertLe(3 * inbox.minimumGas(inbox.MAX_SIZE()), Capacity.DUTY_GAS);
+        // As many as fit into its bytes, with the data that the maximum gas of the example allows.
+        uint256 data = (300_000 - FORCED_GAS) / 256;
+        uint256 count = Capacity.DUTY_BYTES / Capacity.ofTransfer(data);
+        assertLe(count * inbox.minimumGas(data), Capacity.DUTY_GAS);
+    }
+
     function submitted(bytes memory raw) external returns (IRollup.ForcedTransaction memory) {
         return submit(raw);
     }
 
     function test_gas_is_bounded_by_known_target() public {
         IL2.Transaction memory t = plain();
-        t.gasLimit = 23_000;
+        t.gasLimit = 44_000;
         submit(l2.sign(t));
-        t.gasLimit = 23_001;
+        t.gasLimit = 44_001;
         expectRefused(
-            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 23_001, 23_000)
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 44_001, 44_000)
         );
 
         t.gasLimit = 1_000_000;
@@ -169,7 +233,7 @@ contract ForcedInboxTest is RealRollup {
         t.gasLimit = 1_000_000;
         t.data = abi.encodeCall(IL2Messenger.relay, ("", bob));
         bytes memory error_ =
-            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000);
+            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 44_000);
         expectRefused(t, error_);
         t.to = BOUNDED;
         t.data = "anything";
@@ -193,7 +257,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(forced.footprint, Capacity.ofAliasCall(raw.length));
 
         bytes memory error_ =
-            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000);
+            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 44_000);
         t.data = abi.encodeCall(IL2Accounts.force, (bob, m));
         expectRefused(t, error_);
         t.data = abi.encodeCall(IL2Accounts.force, (address(0), m));
@@ -217,7 +281,7 @@ contract ForcedInboxTest is RealRollup {
         t.to = Predeploys.L2_ACCOUNTS;
         t.data = abi.encodeCall(IL2Accounts.force, (address(0), m));
         expectRefused(
-            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000)
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 44_000)
         );
         t.data = abi.encodeCall(IL2Accounts.force, (MESSENGER, m));
         assertTrue(submit(l2.sign(t)).bounded);
@@ -247,9 +311,11 @@ contract ForcedInboxTest is RealRollup {
             abi.encodeWithSelector(IForcedInbox.TransactionTooLong.selector, 4097, 4096)
         );
         inbox.submit(raw);
+        maxBounded = 1_100_000;
+        deploy();
         IL2.Transaction memory t = plain();
         t.to = BOUNDED;
-        t.gasLimit = 1_000_000;
+        t.gasLimit = maxBounded;
         t.data = new bytes(3900);
         raw = l2.sign(t);
         t.data = new bytes(3900 + 4096 - raw.length);
@@ -270,7 +336,7 @@ contract ForcedInboxTest is RealRollup {
         );
         t.to = BOUNDED;
         expectRefused(
-            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000)
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 44_000)
         );
         bounded = BOUNDED;
         deploy();
@@ -284,9 +350,9 @@ contract ForcedInboxTest is RealRollup {
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
         uint256 footprint = raw.length + 2 * 3200 + 800;
-        uint256 minimum = (21_000 + 64 * footprint) * baseFee * 150 / 100;
+        uint256 minimum = (FORCED_GAS + 64 * footprint) * baseFee * 150 / 100;
         assertEq(inbox.footprintOf(raw), footprint);
-        assertEq(inbox.minimumFee(21_000, footprint), minimum);
+        assertEq(inbox.minimumFee(FORCED_GAS, footprint), minimum);
         vm.deal(address(this), minimum);
         vm.expectRevert(
             abi.encodeWithSelector(IForcedInbox.ForcedFeeTooLow.selector, minimum - 1, minimum)
@@ -300,7 +366,7 @@ contract ForcedInboxTest is RealRollup {
         deploy();
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
-        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        uint256 minimum = inbox.minimumFee(FORCED_GAS, inbox.footprintOf(raw));
         vm.deal(alice, minimum + more);
         vm.prank(alice);
         inbox.submit{value: minimum + more}(raw);
@@ -312,7 +378,7 @@ contract ForcedInboxTest is RealRollup {
         address burner = address(new Burner());
         bytes memory raw = l2.sign(plain());
         vm.fee(7);
-        uint256 minimum = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        uint256 minimum = inbox.minimumFee(FORCED_GAS, inbox.footprintOf(raw));
         vm.deal(burner, 2 * minimum);
         vm.expectRevert(abi.encodeWithSelector(IForcedInbox.ChangeRefused.selector, burner, 1));
         vm.prank(burner);

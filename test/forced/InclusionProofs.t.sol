@@ -21,7 +21,7 @@ contract InclusionProofsTest is AnchorFixture {
     function setUp() public override {
         super.setUp();
         installDialect(Execute.HEADERS_PRECOMPILE, "dialect=headers");
-        forcedRaw = l2.sign(L2.transaction("alice", bob, 1, ""));
+        forcedRaw = signedTransfer("alice", 0, 100 gwei);
         forced = submit(forcedRaw);
         skip(FORCED_DELAY + 1);
     }

@@ -14,7 +14,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract DutiesFitTest is RealRollup {
     using L2 for L2.Chain;
 
-    uint64 internal maxGas = 23_000;
+    uint64 internal maxGas = 44_000;
     uint64 internal maxBoundedGas = 1_000_000;
     uint32 internal gasLimit = 12_000_000;
 

@@ -364,14 +364,14 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         rollup.advance(one(input), e);
     }
 
-    /// @dev Returns a signed transfer of 1 wei to bob with 21,000 gas.
+    /// @dev Returns a signed transfer of 1 wei to bob with the minimum gas of a forced transaction.
     function signedTransfer(string memory from, uint64 nonce, uint128 maxFee)
         internal
         returns (bytes memory)
     {
         IL2.Transaction memory t = L2.transaction(from, bob, 1, "");
         t.nonce = nonce;
-        t.gasLimit = 21_000;
+        t.gasLimit = FORCED_GAS;
         t.maxFeePerGas = maxFee;
         t.maxPriorityFeePerGas = 0;
         return l2.sign(t);

@@ -22,6 +22,8 @@ abstract contract RollupParts is Test, SystemContracts {
     uint64 internal immutable FORCED_DELAY = _forcedDelay();
     uint64 internal constant FORCED_GRACE = 2 hours;
     uint64 internal constant FORCED_EXPIRY = 2 days;
+    /// @dev Minimum gas limit of a forced transaction without data.
+    uint64 internal constant FORCED_GAS = 42_000;
     uint64 internal constant UPGRADE_DELAY = 7 days;
     uint64 internal constant L1_SLOT_MILLIS = 6000;
 
@@ -51,7 +53,7 @@ abstract contract RollupParts is Test, SystemContracts {
             delay: FORCED_DELAY,
             grace: FORCED_GRACE,
             expiry: FORCED_EXPIRY,
-            maxGas: 23_000,
+            maxGas: 44_000,
             maxBoundedGas: 1_000_000,
             feePercent: 100,
             boundedTarget: address(0)

@@ -16,6 +16,10 @@ pub const RELAYS: u64 = 4;
 pub const AHEAD: u64 = 256;
 /// Maximum number of forced transactions that a block discharges (`ForcedQueue.MAX_DISCHARGES`).
 pub const MAX_DISCHARGES: usize = 64;
+/// Minimum gas limit of a forced transaction without data (`ForcedInbox.MINIMUM_GAS`).
+pub const FORCED_GAS: u64 = 42_000;
+/// Additional gas per byte of data (`ForcedInbox.MINIMUM_GAS_PER_BYTE`).
+pub const FORCED_GAS_PER_BYTE: u64 = 256;
 /// Maximum number of messages between two checkpoints (`SendQueue.CHECKPOINT_INTERVAL`).
 pub const CHECKPOINT_INTERVAL: u64 = 256;
 /// Maximum size of a transaction in public pools of L1, in bytes (`Capacity.TRANSACTION_BYTES`).
@@ -24,3 +28,10 @@ pub const TRANSACTION_BYTES: usize = 131_072;
 pub const ENVELOPE_BYTES: usize = 1_072;
 /// Gas of an `advance` call besides calldata, memory and EXECUTE (`Capacity.CONTRACT_GAS`).
 pub const CONTRACT_GAS: u64 = 1_000_000;
+
+/// Returns the minimum gas limit with which the inbox accepts a forced transaction with this many
+/// bytes of data (`ForcedInbox.minimumGas`). It remains sufficient if L1 raises the price of
+/// transactions while this one waits.
+pub const fn minimum_forced_gas(data: usize) -> u64 {
+    FORCED_GAS.saturating_add(FORCED_GAS_PER_BYTE.saturating_mul(data as u64))
+}

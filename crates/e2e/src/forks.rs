@@ -21,7 +21,7 @@ use testkit::localnet::{
         ask, balance, nonce, number, receipt, send, shown, signed, status, until, until_safe,
     },
 };
-use testkit::{ETHER, FORCED_FEE, Key};
+use testkit::{ETHER, FORCED_FEE, FORCED_GAS, Key};
 use wire::ProtocolFork;
 
 /// L1 forks and the number of seconds from its start at which they activate.
@@ -133,7 +133,7 @@ impl Crossing<'_> {
         self.mine_at(time - BEFORE)?;
         rollup.deposit(alice, depositor, ETHER)?;
         let next = nonce(l2, dave.address())?;
-        let raw = signed(L2_CHAIN, dave, next, (*bob).into(), 1, Bytes::new(), 21_000);
+        let raw = signed(L2_CHAIN, dave, next, (*bob).into(), 1, Bytes::new(), FORCED_GAS);
         let submit = IForcedInbox::submitCall { raw }.abi_encode().into();
         let inbox = rollup.deployment.forced.into();
         let hash = send(l1, L1_CHAIN, alice, inbox, FORCED_FEE, submit, 1_000_000)?;

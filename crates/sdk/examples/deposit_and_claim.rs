@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
     let mut transaction = TxEip1559 {
         chain_id: rollup.l2_chain_id,
         nonce: bridge.l2().get_transaction_count(from).await?,
-        gas_limit: 21_000,
+        gas_limit: bridge.minimum_forced_gas(0).await?,
         // Eight times the L2's base fee entitles it to wait for a lower one.
         max_fee_per_gas: 8_000_000_000,
         max_priority_fee_per_gas: 1,

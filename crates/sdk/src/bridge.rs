@@ -202,8 +202,20 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         send(&self.l1, request).await
     }
 
+    /// Returns the minimum gas limit of a forced transaction with this many bytes of data. It remains
+    /// sufficient if L1 raises the price of transactions while this one waits, and the L2 refunds
+    /// what is not used.
+    pub async fn minimum_forced_gas(&self, data_length: usize) -> Result<u64, BridgeError> {
+        self.require_l1().await?;
+        let inbox = IForcedInbox::new(self.rollup.forced, &self.l1);
+        let minimum = inbox.minimumGas(U256::from(data_length)).call().await?;
+        Ok(minimum.saturating_to())
+    }
+
     /// Submits a signed transaction of the L2 on L1: within the rollup's deadline, a block of the
-    /// L2 must include it. `fee` is by default twice the minimum; the inbox refunds the excess.
+    /// L2 must include it. `fee` is by default twice the minimum; the inbox refunds the excess. The
+    /// gas limit of the transaction must be at least
+    /// [`minimum_forced_gas`](Self::minimum_forced_gas).
     ///
     /// # Errors
     ///

@@ -45,6 +45,8 @@ const ROLLUP: &str = "NativeRollup";
 /// Wei that covers the fee of any forced transaction in these rollups; the queue returns the
 /// excess.
 pub const FORCED_FEE: u128 = ETHER / 10;
+/// Minimum gas limit of a forced transaction without data.
+pub const FORCED_GAS: u64 = contracts::capacity::minimum_forced_gas(0);
 
 /// Rollup that is not deployed yet: its L2 genesis, and the parameters of its contracts.
 ///

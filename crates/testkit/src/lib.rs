@@ -67,8 +67,8 @@ pub use error::HarnessError;
 pub use etcd::Etcd;
 pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};
 pub use fixture::{
-    FORCED_FEE, RollupFixture, advance_logs, bare_deployment, enrich, head_time, pinned_code,
-    write_deployment,
+    FORCED_FEE, FORCED_GAS, RollupFixture, advance_logs, bare_deployment, enrich, head_time,
+    pinned_code, write_deployment,
 };
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{

@@ -14,6 +14,7 @@ use contracts::{
         IL1MessageQueue::{MessageSent, sendCall},
         IL2Accounts::{Call, executeCall, forceCall},
     },
+    capacity::minimum_forced_gas,
 };
 use eyre::{Result, WrapErr as _, bail, ensure};
 use serde_json::json;
@@ -163,15 +164,15 @@ impl Delivery {
             "message {index} calls {target}, and a forceable message calls {L2_MESSENGER}{}",
             if bounded.is_zero() { String::new() } else { format!(" or {bounded}") }
         );
+        let calldata = forceCall { target, message: message.into() }.abi_encode();
         let gas = u64::from(message.gas_limit);
-        let gas_limit = gas + gas / 63 + DELIVERY_GAS;
+        let gas_limit = (gas + gas / 63 + DELIVERY_GAS).max(minimum_forced_gas(calldata.len()));
         ensure!(
             gas_limit <= most_gas,
             "the delivery of message {index} with {gas} gas needs {gas_limit} gas, and a forced \
              transaction may have {most_gas}"
         );
-        let force = forceCall { target, message: message.into() };
-        Ok(Self { calldata: force.abi_encode().into(), gas_limit })
+        Ok(Self { calldata: calldata.into(), gas_limit })
     }
 }
 
@@ -225,6 +226,16 @@ mod tests {
             assert!((750_000..800_000).contains(&delivery.gas_limit), "{}", delivery.gas_limit);
         }
         Delivery::new(&message(L2_ACCOUNTS, 400_000, &[]), BRIDGE, 1_000_000).unwrap();
+    }
+
+    #[test]
+    fn long_delivery_has_minimum_gas_of_inbox() {
+        let call = Call { to: BRIDGE, value: U256::ZERO, data: vec![1; 2_000].into() };
+        let data = executeCall { calls: vec![call] }.abi_encode().into();
+        let long = Message { data, ..message(L2_ACCOUNTS, 1, &[]) };
+        let delivery = Delivery::new(&long, BRIDGE, 1_000_000).unwrap();
+        assert_eq!(delivery.gas_limit, minimum_forced_gas(delivery.calldata.len()));
+        assert!(delivery.gas_limit > DELIVERY_GAS);
     }
 
     #[test]

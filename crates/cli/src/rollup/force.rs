@@ -17,7 +17,7 @@ use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, Bytes, U64, U256, hex};
 use alloy_sol_types::SolCall as _;
 use clap::Args;
-use contracts::{Deployment, bindings::IForcedInbox::submitCall};
+use contracts::{Deployment, bindings::IForcedInbox::submitCall, capacity::minimum_forced_gas};
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
 use std::{
@@ -71,7 +71,8 @@ struct Unsigned {
     #[arg(long, value_name = "HEX", default_value = "0x", requires = "to")]
     data: Bytes,
 
-    /// With --to: gas limit [default: the node's estimate, and a quarter more if there is calldata]
+    /// With --to: gas limit [default: the node's estimate, and a quarter more if there is calldata,
+    /// but at least the inbox's minimum: 42,000 and 256 per byte of calldata]
     #[arg(long, value_name = "GAS", requires = "to")]
     gas_limit: Option<u64>,
 
@@ -142,14 +143,20 @@ impl Unsigned {
         Ok(signed.encoded_2718())
     }
 
-    /// Returns a gas limit that suffices by the node's estimate. The state may change until a block
-    /// includes the transaction, so a call gets a quarter more.
+    /// Returns a gas limit that suffices by the node's estimate and that the inbox accepts.
     fn estimate(&self, l2: &Node, sender: Address, to: Address) -> Result<u64> {
         let call = json!({ "from": sender, "to": to, "value": self.value, "data": self.data });
         let estimate = l2.request::<U64>("eth_estimateGas", (call,));
         let gas = estimate.wrap_err("cannot estimate the gas limit: set --gas-limit")?.to::<u64>();
-        Ok(if self.data.is_empty() { gas } else { gas.saturating_add(gas / 4) })
+        Ok(gas_limit(gas, self.data.len()))
     }
+}
+
+/// Returns the gas limit of a transaction with this estimate and this many bytes of calldata. The
+/// state may change until a block includes it, so a call gets a quarter more than the estimate.
+fn gas_limit(estimate: u64, data: usize) -> u64 {
+    let gas = if data == 0 { estimate } else { estimate.saturating_add(estimate / 4) };
+    gas.max(minimum_forced_gas(data))
 }
 
 pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
@@ -166,6 +173,11 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
         .wrap_err("RAWTX is not a signed transaction")?;
     let sender = transaction.recover_signer().wrap_err("RAWTX has no valid signature")?;
+    let (got, expected) = (transaction.gas_limit(), minimum_forced_gas(transaction.input().len()));
+    ensure!(
+        got >= expected,
+        "the transaction has a gas limit of {got}, and the inbox requires {expected} (ForcedGasTooLow)"
+    );
     if let Some(deployment) = &deployment {
         let expected = deployment.l2_chain_id;
         let got = transaction.chain_id().ok_or_eyre("RAWTX has no chain id (EIP-155)")?;
@@ -217,5 +229,19 @@ fn raw_transaction(hex_or_path: &Path) -> Result<Vec<u8>> {
     match content::read(hex_or_path)? {
         Content::Bytes(bytes) => Ok(bytes),
         Content::Object(_) => bail!("{} contains a JSON object", content::name_of(hex_or_path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gas_limit_is_estimate_or_minimum_of_inbox() {
+        assert_eq!(gas_limit(21_000, 0), 42_000);
+        assert_eq!(gas_limit(42_001, 0), 42_001);
+        // A call gets a quarter more.
+        assert_eq!(gas_limit(33_804, 1), 42_256);
+        assert_eq!(gas_limit(33_808, 1), 42_260);
     }
 }

@@ -1,7 +1,7 @@
 //! `enshrine calldata` without L1, from all sources of its input.
 
 use crate::support::{
-    Node, batch, block, enshrine, feed, json_of, path, refuse, run, transfer, witness_json,
+    Node, batch, block, enshrine, feed, forced, json_of, path, refuse, run, witness_json,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Bytes, hex};
@@ -33,7 +33,7 @@ fn inputs_of(calldata: &str) -> Vec<Bytes> {
 
 #[test]
 fn forced_transaction_is_read_from_all_sources() {
-    let raw = transfer(3).encoded_2718();
+    let raw = forced(3).encoded_2718();
     let digits = hex::encode_prefixed(&raw);
     let expected = run(&["calldata", "force", &digits]);
     assert_eq!(run(&["calldata", "force", &digits[2..]]), expected);

@@ -6,12 +6,11 @@ use crate::{
 };
 use alloy_consensus::{Transaction as _, TxEip1559, transaction::SignerRecoverable as _};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
-use alloy_primitives::{Address, B256, U64, U256, hex};
+use alloy_primitives::{Address, B256, U256, hex};
 use alloy_sol_types::SolCall as _;
-use contracts::bindings::IForcedInbox::submitCall;
-use serde_json::json;
+use contracts::{bindings::IForcedInbox::submitCall, capacity::minimum_forced_gas};
 use std::path::Path;
-use testkit::{ETHER, Key, Transaction};
+use testkit::{ETHER, FORCED_GAS, Key, Transaction};
 
 #[test]
 fn forced_calldata_contains_signed_transaction() {
@@ -19,7 +18,7 @@ fn forced_calldata_contains_signed_transaction() {
     let signed = alice.sign(TxEip1559 {
         chain_id: 8_079,
         nonce: 3,
-        gas_limit: 21_000,
+        gas_limit: FORCED_GAS,
         to: Address::repeat_byte(1).into(),
         ..Default::default()
     });
@@ -52,8 +51,8 @@ fn signed_forced_transaction_has_maximum_fee_cap() {
     let recipient = to.to_string();
     let common = ["calldata", "force", "--to", &recipient, "--l2", url, "--sender-key", &keys];
     for (flags, value, reserve, gas, nonce) in [
-        (&[][..], 0_u64, 0, 21_000, 0),
-        (&["--value", "5"], 5, 0, 21_000, 0),
+        (&[][..], 0_u64, 0, FORCED_GAS, 0),
+        (&["--value", "5"], 5, 0, FORCED_GAS, 0),
         (
             &["--reserve", "1000007", "--gas-limit", "90000", "--nonce", "3"],
             0,
@@ -84,15 +83,12 @@ fn signed_forced_transaction_has_maximum_fee_cap() {
     assert_eq!(received, U256::from(7));
     // The nonce has advanced, and the balance is lower.
     assert_eq!(json_of(&common)["nonce"], 1);
-    // A call gets the gas that it needs and a quarter more.
+    // A call gets the minimum of the inbox if it needs less.
     let data = format!("0x{}", "11".repeat(32));
-    let estimate = json!([{ "from": operator.address(), "to": to, "data": data }]);
-    let estimate: U64 = l2.client().request("eth_estimateGas", estimate).unwrap();
-    let (estimate, called) =
-        (estimate.to::<u64>(), json_of(&[&common[..], &["--data", &data]].concat()));
-    assert!(estimate > 21_000);
-    assert_eq!(called["gasLimit"], estimate + estimate / 4);
+    let called = json_of(&[&common[..], &["--data", &data]].concat());
+    assert_eq!(called["gasLimit"], minimum_forced_gas(32));
     for (flags, reason) in [
+        (&["--gas-limit", "41999"][..], "41999, and the inbox requires 42000"),
         (&["--value", "1000000000000000000"][..], "nothing is left for gas"),
         (&["--sender-key", &format!("{:#x}", B256::repeat_byte(9))], "visible to all users"),
     ] {

@@ -1,6 +1,6 @@
 //! Commands exit silently when the reader of their output has closed the pipe.
 
-use crate::support::{block, feed, path, place, run, transfer, unread};
+use crate::support::{block, feed, forced, path, place, run, unread};
 use alloy_eips::eip2718::Encodable2718 as _;
 use std::{fs, path::Path};
 use wire::ProtocolFork;
@@ -11,7 +11,7 @@ fn commands_exit_silently_on_closed_pipe() {
     run(&["init", &folder, "--timestamp", "1700000000"]);
     let genesis = fs::read(path(Path::new(&folder), "genesis.json")).expect("there");
     let input = block(ProtocolFork::Osaka).input().expect("encodes");
-    let raw = transfer(0).encoded_2718();
+    let raw = forced(0).encoded_2718();
     let (file, again) = (path(parent.path(), "out.ssz"), path(parent.path(), "again"));
     for (arguments, fed) in [
         (&["execute", "inspect", "-"][..], &input),

@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::{ETHER, Key, NodeProcess, eip1559};
+use testkit::{ETHER, FORCED_GAS, Key, NodeProcess, eip1559};
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// Starts a devnet with the genesis of a rollup as the L2.
@@ -490,7 +490,9 @@ fn withdrawal_is_claimed_with_calldata_of_commands() {
 
     // Forced transactions for this L2 and for another chain.
     for (chain_id, good) in [(8_079, true), (8_080, false)] {
-        let signed = operator.sign(TxEip1559 { chain_id, nonce: 1, ..Default::default() });
+        let gas_limit = FORCED_GAS;
+        let signed =
+            operator.sign(TxEip1559 { chain_id, nonce: 1, gas_limit, ..Default::default() });
         let raw = hex::encode_prefixed(signed.encoded_2718());
         let arguments = ["calldata", "force", &raw, "--deployment", &file];
         match good {

@@ -266,6 +266,11 @@ fn block_duty_limits_match_contracts() -> Result<()> {
     }
     let forced = Constants::read("forced/ForcedQueue.sol")?;
     forced.assert("MAX_DISCHARGES", capacity::MAX_DISCHARGES);
+    let price = Constants::read("libraries/Transactions.sol")?;
+    let base = U256::from(2) * price.get("GAS_BASE")?;
+    assert_eq!(base, U256::from(capacity::FORCED_GAS));
+    let byte = U256::from(4) * price.get("FLOOR_BYTE")?;
+    assert_eq!(byte, U256::from(capacity::FORCED_GAS_PER_BYTE));
     let sent = Constants::read("messaging/SendQueue.sol")?;
     assert_eq!(sent.get("CHECKPOINT_INTERVAL")?, U256::from(capacity::CHECKPOINT_INTERVAL));
     Ok(())

@@ -13,7 +13,7 @@ use execute::Execute;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
 use serde_json::Value;
 use testkit::localnet::{report::Report, units::grouped};
-use testkit::{ETHER, FORCED_FEE, InProcessRollup, Key, Sent, TRANSACTION_GAS_CAP};
+use testkit::{ETHER, FORCED_FEE, FORCED_GAS, InProcessRollup, Key, Sent, TRANSACTION_GAS_CAP};
 use wire::StatelessInput;
 
 alloy_sol_types::sol! {
@@ -102,7 +102,7 @@ pub(super) fn force(
     anchor: B256,
     report: &mut Report,
 ) -> Result<()> {
-    let forced = rollup.l2.sign(alice, to.into(), U256::from(ETHER), Bytes::new(), 21_000)?;
+    let forced = rollup.l2.sign(alice, to.into(), U256::from(ETHER), Bytes::new(), FORCED_GAS)?;
     let call = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
     let sent = rollup.l1.transact(alice, rollup.contracts.forced, U256::from(FORCED_FEE), &call)?;
     let mut logs = sent.receipt.logs.iter();

@@ -15,7 +15,7 @@ use testkit::localnet::{
         until_safe,
     },
 };
-use testkit::{ETHER, FORCED_FEE, Interception, Key, NodeProcess, Proxy, rich};
+use testkit::{ETHER, FORCED_FEE, FORCED_GAS, Interception, Key, NodeProcess, Proxy, rich};
 
 /// Number of transfers acknowledged just before the sequencer is killed.
 const ACKNOWLEDGED: u64 = 20;
@@ -26,7 +26,7 @@ const SILENCE: u64 = 120;
 pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     let erin = Key::named("erin").address();
     let nonce = nonce(l2, alice.address())?;
-    let raw = signed(L2_CHAIN, alice, nonce, erin.into(), ETHER, Bytes::new(), 21_000);
+    let raw = signed(L2_CHAIN, alice, nonce, erin.into(), ETHER, Bytes::new(), FORCED_GAS);
     let address = l2.url().trim_start_matches("http://").trim_end_matches('/').parse()?;
     let door = Proxy::start(address)?;
     door.intercept(|request| {

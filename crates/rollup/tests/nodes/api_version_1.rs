@@ -29,7 +29,7 @@ use rpc_types::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_GAS, Key};
 
 /// Requires that an answer has no JSON number: JavaScript would read a large one wrong.
 fn require_form(method: &str, value: &Value) {
@@ -468,11 +468,12 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
     let sequencer = rollup.sequencer().await?;
     let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
     rollup.deposit_on(&sequencer, alice.address(), U256::from(ETHER)).await?;
-    let transfer = signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), 21_000).await?;
+    let transfer =
+        signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), FORCED_GAS).await?;
     // Before it in the queue is one that no block can include, and that L1 does not discharge until
     // it is due.
     let bob = Key::named("bob");
-    let early = signed_with(&bob, 1, Address::repeat_byte(1), 1, Bytes::new(), 21_000);
+    let early = signed_with(&bob, 1, Address::repeat_byte(1), 1, Bytes::new(), FORCED_GAS);
     for transaction in [&early, &transfer] {
         rollup.force(transaction.encoded_2718()).await?;
     }

@@ -23,7 +23,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_GAS, Key};
 use variants::BLOB_EXECUTE_ADDRESS;
 use wire::SchemaId;
 
@@ -336,7 +336,7 @@ async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
     assert!(!before.is_empty() && !before.iter().any(is_calldata), "{before:?}");
     let l2 = provider_of(&sequencer)?;
     let bob = Key::named("bob").address();
-    let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), 21_000).await?;
+    let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), FORCED_GAS).await?;
     rollup.force(forced.encoded_2718()).await?;
     until_posted("the forced transaction on L1", &sequencer, *forced.tx_hash()).await?;
     let advances = advances(&rollup).await?;

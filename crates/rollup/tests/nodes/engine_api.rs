@@ -19,7 +19,7 @@ use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use rpc::engine::{Driver, EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use testkit::{ETHER, Key, Timeout, eip1559, rich};
+use testkit::{ETHER, FORCED_GAS, Key, Timeout, eip1559, rich};
 use wire::ProtocolFork;
 
 /// Minimum number of blocks that both clients must share.
@@ -120,7 +120,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
         if calls.is_multiple_of(8) {
             rollup.deposit(bob, U256::from(1_000)).await?;
             // A forced transaction, which was not sent to the sequencer.
-            let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
+            let raw = signed(&l2, &dave, bob, 7, Bytes::new(), FORCED_GAS).await?.encoded_2718();
             rollup.force(raw).await?;
             forced += 1;
             until_nonce("the forced transaction", &sequencer, dave.address(), forced).await?;

@@ -13,7 +13,7 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{Filter, TransactionRequest};
 use contracts::Deployment;
 use eyre::{OptionExt as _, Result, ensure};
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_GAS, Key};
 
 /// Minimum number of blocks that both clients must share.
 const BLOCKS: u64 = 200;
@@ -56,7 +56,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
             send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
         }
         // A forced transaction, which was not sent to the sequencer.
-        let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
+        let raw = signed(&l2, &dave, bob, 7, Bytes::new(), FORCED_GAS).await?.encoded_2718();
         rollup.force(raw).await?;
         until("the forced transaction", &sequencer, || async {
             Ok(l2.get_transaction_count(dave.address()).await? == round && is_settled(&sequencer))

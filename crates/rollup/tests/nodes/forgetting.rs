@@ -12,7 +12,7 @@ use contracts::bindings::IL1MessageQueue;
 use enshrine_rollup::RollupNode;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_GAS, Key};
 
 /// Number of deposits to accounts that accept them.
 const DEPOSITS: u64 = 40;
@@ -66,7 +66,8 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
             && is_settled(&sequencer))
     })
     .await?;
-    let transaction = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
+    let transaction =
+        signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), FORCED_GAS).await?;
     rollup.force(transaction.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         Ok(forced(&l2, 0).await.is_ok_and(|forced| forced["outcome"] == "included")
@@ -106,7 +107,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         Address::repeat_byte(3),
         1,
         Bytes::new(),
-        21_000,
+        FORCED_GAS,
     );
     rollup.force(forces.encoded_2718()).await?;
     for node in [&sequencer, &follower] {

@@ -23,7 +23,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use testkit::{ETHER, Key, id_of, rich, write_deployment};
+use testkit::{ETHER, FORCED_GAS, Key, id_of, rich, write_deployment};
 use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
@@ -149,7 +149,7 @@ async fn cross(
 
     // On L1 before the fork, and on the L2 after it.
     rollup.deposit(depositor, U256::from(at)).await?;
-    let forced = signed(&l2, &dave, bob, 1, Bytes::new(), 21_000).await?;
+    let forced = signed(&l2, &dave, bob, 1, Bytes::new(), FORCED_GAS).await?;
     rollup.force(forced.encoded_2718()).await?;
     rollup.provider.anvil_set_auto_mine(false).await?;
 

@@ -1,8 +1,8 @@
 //! Forced transactions, messages and anchors, chosen so that L1 would reject a sequencer's blocks.
 
 use crate::support::{
-    DevnetRollup, L2_CHAIN, head_time, is_settled, one_wei, provider_of, signed_with, submit,
-    until, until_balance, until_l1_head, with_much_code,
+    DevnetRollup, L2_CHAIN, head_time, is_settled, provider_of, signed_with, submit, until,
+    until_balance, until_l1_head, with_much_code,
 };
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
@@ -17,11 +17,12 @@ use contracts::{
         IL1MessageQueue,
         INativeRollup::{Checkpoint, Evidence, Outcome, advanceCall},
     },
+    capacity::minimum_forced_gas,
 };
 use enshrine_rollup::{RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
-use testkit::{ETHER, Key, L2, Transaction, rich};
+use testkit::{ETHER, FORCED_GAS, Key, L2, Transaction, rich};
 
 const DAY: u64 = 86_400;
 /// Time for which an entry is overdue until the policy opens.
@@ -45,8 +46,17 @@ async fn pass(rollup: &DevnetRollup, seconds: u64) -> Result<()> {
     Ok(())
 }
 
+/// Signs a transfer that can also be forced.
 fn transfer(from: &str, nonce: u64) -> Transaction {
-    one_wei(&Key::named(from), nonce, BOB)
+    signed_with(&Key::named(from), nonce, BOB, 1, Bytes::new(), FORCED_GAS)
+}
+
+/// Returns data for a forced transfer, almost the longest that the maximum gas limit allows, and the
+/// minimum gas limit for it.
+fn longest() -> (Bytes, u64) {
+    let data = Bytes::from(vec![1; 1_000]);
+    let gas = minimum_forced_gas(data.len());
+    (data, gas)
 }
 
 async fn is_included(l2: &RootProvider, transaction: &Transaction) -> Result<bool> {
@@ -85,7 +95,7 @@ async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
     let sequencer = rollup.sequencer().await?;
     let free = Key::named("mallory").sign(TxLegacy {
         chain_id: Some(L2_CHAIN),
-        gas_limit: 21_000,
+        gas_limit: FORCED_GAS,
         to: TxKind::Call(BOB),
         ..Default::default()
     });
@@ -99,10 +109,10 @@ async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
 async fn invalid_forced_transactions_use_no_room() -> Result<()> {
     let rollup = rollup().await?;
     let sequencer = rollup.sequencer().await?;
-    let data = Bytes::from(vec![1; 3_950]);
+    let (data, gas) = longest();
     for _ in 0..9 {
         // Its nonce is far in the future.
-        let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), 290_000);
+        let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), gas);
         rollup.force(invalid.encoded_2718()).await?;
     }
     let owed = transfer("eve", 0);
@@ -203,13 +213,13 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
 /// it valid, and so on. All of them do not fit into a transaction on L1.
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_transactions_in_reverse_order_of_nonces() -> Result<()> {
-    const COUNT: u64 = 45;
+    const COUNT: u64 = 121;
     let rollup = rollup().await?;
     let sequencer = rollup.sequencer().await?;
-    let data = Bytes::from(vec![1; 3_950]);
+    let (data, gas) = longest();
     let before = head_time(&rollup.provider).await?;
     for nonce in (1..=COUNT).rev() {
-        let owed = signed_with(&Key::named("mallory"), nonce, BOB, 1, data.clone(), 290_000);
+        let owed = signed_with(&Key::named("mallory"), nonce, BOB, 1, data.clone(), gas);
         rollup.force(owed.encoded_2718()).await?;
     }
     let passed = head_time(&rollup.provider).await? - before;

@@ -1,7 +1,7 @@
 //! The log of L1's history yields the same view as reading L1.
 
 use crate::support::{
-    DevnetRollup, one_wei, provider_of, signed, until, until_posted_balance, until_synced,
+    DevnetRollup, provider_of, signed, signed_with, until, until_posted_balance, until_synced,
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Proxy};
+use testkit::{ETHER, FORCED_GAS, Key, Proxy};
 
 /// L1 requests of a node: block numbers, and the count of requests for receipts and transactions.
 #[derive(Debug, Default, Clone)]
@@ -119,7 +119,7 @@ async fn rollup_with_history() -> Result<DevnetRollup> {
         )
         .await?;
     }
-    let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
+    let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), FORCED_GAS).await?;
     rollup.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: Value =
@@ -129,7 +129,7 @@ async fn rollup_with_history() -> Result<DevnetRollup> {
     .await?;
     sequencer.stop().await;
     // A forced transaction that is not yet included.
-    let waits = one_wei(&alice, 9, Address::repeat_byte(2));
+    let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), FORCED_GAS);
     rollup.force(waits.encoded_2718()).await?;
     Ok(rollup)
 }

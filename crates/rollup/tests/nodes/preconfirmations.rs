@@ -2,7 +2,7 @@
 
 use crate::support::{
     ADVANCE, DevnetRollup, L2_CHAIN, Setup, admin_config, admin_of, is_settled, one_wei,
-    provider_of, submit, until,
+    provider_of, signed_with, submit, until,
 };
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -18,7 +18,7 @@ use preconf::{
 use rpc_types::{PrefixItem, SyncStatus, TransactionStatus};
 use serde_json::Value;
 use std::{fs, path::Path, sync::Arc, time::Duration};
-use testkit::{ETHER, Key, rich};
+use testkit::{ETHER, FORCED_GAS, Key, rich};
 use tokio::{sync::Mutex, task::JoinHandle};
 
 pub(crate) const TO: Address = Address::repeat_byte(0xb0);
@@ -469,7 +469,7 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     let (rollup, folder) = (rollup(&["alice", "mallory"]).await?, tempfile::tempdir()?);
     let short = preconfirming(&rollup, folder.path(), Duration::from_millis(300))?;
     let node = RollupNode::start(short).await?;
-    let owed = one_wei(&Key::named("mallory"), 1, TO);
+    let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), FORCED_GAS);
     let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
     rollup.l1_call(rollup.forced, U256::from(ETHER), submit.abi_encode()).await?;
     let head = rollup.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;

@@ -13,7 +13,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::{ops::Range, time::Duration};
-use testkit::{ETHER, Key, eip1559, rich};
+use testkit::{ETHER, FORCED_GAS, Key, eip1559, rich};
 
 /// Number of L2 accounts: many, so that trie paths are long.
 const ACCOUNTS: u64 = 4_000;
@@ -41,13 +41,13 @@ async fn sequencer(rollup: &DevnetRollup, block_time: Duration) -> Result<Rollup
 }
 
 /// Signs transfers of an account with these nonces to different recipients.
-fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
+fn transfers(name: &str, nonces: Range<u64>, gas_limit: u64) -> impl Iterator<Item = Bytes> {
     let key = Key::named(name);
     nonces.map(move |nonce| {
         let transfer = key.sign(TxEip1559 {
             max_priority_fee_per_gas: 1_000_000,
             value: U256::ONE,
-            ..eip1559(nonce, account(nonce * 8), 21_000)
+            ..eip1559(nonce, account(nonce * 8), gas_limit)
         });
         transfer.encoded_2718().into()
     })
@@ -55,7 +55,7 @@ fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
 
 /// Sends transfers from Alice with these nonces.
 async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
-    for raw in transfers("alice", nonces) {
+    for raw in transfers("alice", nonces, 21_000) {
         let _ = l2.send_raw_transaction(&raw).await?;
     }
     Ok(())
@@ -110,7 +110,7 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     let rollup = rollup().await?;
     let sequencer = sequencer(&rollup, Duration::from_secs(16)).await?;
     let l2 = provider_of(&sequencer)?;
-    for raw in transfers("bob", 0..FORCED) {
+    for raw in transfers("bob", 0..FORCED, FORCED_GAS) {
         rollup.force(raw).await?;
     }
     send(&l2, 0..TRANSFERS).await?;
@@ -226,7 +226,7 @@ async fn underpriced_transactions_are_not_included() -> Result<()> {
     let sequencer = rollup.start(config).await?;
     let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
     rollup.deposit(carol, U256::from(ETHER)).await?;
-    for raw in transfers("bob", 0..1) {
+    for raw in transfers("bob", 0..1, FORCED_GAS) {
         rollup.force(raw).await?;
     }
     until("the deposit and the forced transaction", &sequencer, || async {

@@ -11,7 +11,7 @@ use alloy_sol_types::SolCall;
 use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::Result;
 use rpc_types::{ClaimProof, MessageInfo, MessageState};
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_GAS, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
@@ -60,7 +60,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     assert_eq!(rollup.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
     // A forced transaction, which was sent to no L2 node, arrives through L1.
-    let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
+    let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), FORCED_GAS).await?;
     rollup.force(forced.encoded_2718()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: serde_json::Value =

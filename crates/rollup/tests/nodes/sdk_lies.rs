@@ -16,6 +16,7 @@ use contracts::{
         IL2Messenger,
         INativeRollup::{headCall, stateRootAtCall},
     },
+    capacity::minimum_forced_gas,
     logged_message,
 };
 use eyre::{OptionExt as _, Result};
@@ -25,7 +26,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use testkit::{ETHER, Key, Proxy};
+use testkit::{ETHER, FORCED_GAS, Key, Proxy};
 
 type Providers = Bridge<RootProvider, RootProvider>;
 /// Change of the result of a request.
@@ -354,7 +355,9 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     assert_eq!(sent.load(Ordering::SeqCst), 0);
 
     // The truth, by the same proxies.
-    let raw = signed(bridge.l2(), &alice, from, 1, Bytes::new(), 21_000).await?.encoded_2718();
+    let gas = bridge.minimum_forced_gas(0).await?;
+    assert_eq!((gas, bridge.minimum_forced_gas(7).await?), (FORCED_GAS, minimum_forced_gas(7)));
+    let raw = signed(bridge.l2(), &alice, from, 1, Bytes::new(), gas).await?.encoded_2718();
     let hashes = [
         claim(&bridge, from, &message, sent_in, Proof).await?,
         claim(&bridge, from, &other, sent_in, Node).await?,

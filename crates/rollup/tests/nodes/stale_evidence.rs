@@ -3,8 +3,8 @@
 use crate::{
     in_flight::included,
     support::{
-        ADVANCE, DevnetRollup, json_response, one_wei, provider_of, submit, until, until_included,
-        until_l1_head, until_settled,
+        ADVANCE, DevnetRollup, json_response, one_wei, provider_of, signed_with, submit, until,
+        until_included, until_l1_head, until_settled,
     },
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -15,7 +15,7 @@ use enshrine_rollup::RollupNode;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
-use testkit::{ETHER, Interception, Key, Proxy, rich};
+use testkit::{ETHER, FORCED_GAS, Interception, Key, Proxy, rich};
 
 const DAY: u64 = 86_400;
 const BOB: Address = Address::repeat_byte(0xb0);
@@ -74,7 +74,9 @@ async fn withheld_during(submission: Submission) -> Result<Vec<TxEnvelope>> {
     let (proxy, config) = rollup.behind_proxy(rollup.sequencer_role()?)?;
     let node = RollupNode::start(config).await?;
     // Its nonce is far in the future.
-    let invalid = |nonce| one_wei(&Key::named("mallory"), nonce, BOB).encoded_2718();
+    let mallory = Key::named("mallory");
+    let invalid =
+        |nonce| signed_with(&mallory, nonce, BOB, 1, Bytes::new(), FORCED_GAS).encoded_2718();
     rollup.force(invalid(9)).await?;
     // Both kinds of duties may be due from now on.
     rollup.provider.anvil_increase_time(2 * DAY).await?;

@@ -27,7 +27,7 @@ use testkit::localnet::{
     processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
     requests::{balance, nonce, receipt, send, signed, until},
 };
-use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
+use testkit::{Artifacts, ETHER, FORCED_FEE, FORCED_GAS, Key};
 
 /// Total supply of the token.
 const TOKENS: u64 = 1 << 50;
@@ -112,7 +112,7 @@ impl Crossing {
             let next = nonce(l2, self.censored.address())?;
             let (to, value) = (Address::repeat_byte(0x5f), u128::from(next) + 1);
             let raw =
-                signed(L2_CHAIN, &self.censored, next, to.into(), value, Bytes::new(), 21_000);
+                signed(L2_CHAIN, &self.censored, next, to.into(), value, Bytes::new(), FORCED_GAS);
             let input = submitCall { raw }.abi_encode().into();
             send(l1, L1_CHAIN, &self.payer, self.forced.into(), FORCED_FEE, input, 1_000_000)?;
         }

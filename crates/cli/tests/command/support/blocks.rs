@@ -6,7 +6,7 @@ use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::OwnedWitness;
 use executor::ChainSpec;
 use serde_json::{Value, json};
-use testkit::{CHAIN_ID, ETHER, Key, Transaction, eip1559, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, FORCED_GAS, Key, Transaction, eip1559, rich_genesis};
 use wire::ProtocolFork;
 
 /// Creates the chain with a genesis in which Alice has ether.
@@ -17,9 +17,14 @@ fn chain(fork: ProtocolFork) -> Chain {
 }
 
 /// Returns a transfer of Alice.
-pub(crate) fn transfer(nonce: u64) -> Transaction {
+fn transfer(nonce: u64) -> Transaction {
     Key::named("alice")
         .sign(TxEip1559 { value: U256::ONE, ..eip1559(nonce, Address::repeat_byte(0xb0), 21_000) })
+}
+
+/// Returns a transfer of Alice that the inbox accepts.
+pub(crate) fn forced(nonce: u64) -> Transaction {
+    Key::named("alice").sign(eip1559(nonce, Address::repeat_byte(0xb0), FORCED_GAS))
 }
 
 /// Returns the first block of the chain, with a transfer.

@@ -5,7 +5,7 @@ mod deployed;
 mod limited_logs;
 mod node;
 
-pub(crate) use blocks::{batch, block, transfer, witness_json};
+pub(crate) use blocks::{batch, block, forced, witness_json};
 pub(crate) use deployed::{Deployed, devnet, write_keys};
 pub(crate) use limited_logs::LimitedLogs;
 pub(crate) use node::Node;

@@ -17,7 +17,7 @@ use enshrine_contracts::{
     capacity, extend, pack,
 };
 use eyre::{OptionExt, Result};
-use testkit::{FORCED_FEE, Key, L2, Transaction};
+use testkit::{FORCED_FEE, FORCED_GAS, Key, L2, Transaction};
 
 const DAY: u64 = 86_400;
 /// Fee cap that is above every base fee in these tests.
@@ -116,7 +116,7 @@ impl Duty {
             let transfer = Key::named(&format!("stranger {}", number % proofs)).sign(TxEip1559 {
                 chain_id: rollup.l2.chain().config().spec.chain_id(),
                 nonce: (number / proofs) as u64,
-                gas_limit: 21_000,
+                gas_limit: FORCED_GAS,
                 max_fee_per_gas: GENEROUS,
                 to: Key::named("bob").address().into(),
                 ..Default::default()

@@ -178,7 +178,7 @@ fn operate_script_serves_users_operators_and_owners() -> Result<()> {
     let escrowed: U256 = bench.cast(&["balance", &message_queue.to_string()])?.trim().parse()?;
     assert!(escrowed > ether.parse::<U256>()?, "{escrowed}");
 
-    // A forced transaction, and one that the queue rejects.
+    // A forced transaction, and two that the queue rejects.
     let transfer = |gas_limit| {
         let transaction = Key::named("alice").sign(TxEip1559 {
             chain_id: L2_CHAIN,
@@ -190,11 +190,13 @@ fn operate_script_serves_users_operators_and_owners() -> Result<()> {
         });
         hex::encode_prefixed(transaction.encoded_2718())
     };
-    let said = bench.run("Operate", "force(string,bytes)", &[&file, &transfer(21_000)])?;
+    let said = bench.run("Operate", "force(string,bytes)", &[&file, &transfer(42_000)])?;
     assert!(said.contains(&Key::named("alice").address().to_string()), "{said}");
     assert_eq!(bench.call(forced, &["count()(uint64)"])?, "1");
-    let said = bench.refuse("Operate", "force(string,bytes)", &[&file, &transfer(20_999)])?;
-    assert!(said.contains("GasBelowIntrinsic"), "{said}");
+    for (gas, error) in [(41_999, "ForcedGasTooLow"), (20_999, "GasBelowIntrinsic")] {
+        let said = bench.refuse("Operate", "force(string,bytes)", &[&file, &transfer(gas)])?;
+        assert!(said.contains(error), "{said}");
+    }
 
     // A block on a chain without EXECUTE, which cannot validate it.
     let call = advanceCall {
