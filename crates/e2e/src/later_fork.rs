@@ -4,6 +4,7 @@
 //! [`LaterFork`] has another layout of inputs, two more items in headers and another gas rule. The
 //! bytecode of the contracts is pinned, so that no change of the contracts can help.
 
+use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall as _, SolError, SolEvent as _};
@@ -20,6 +21,7 @@ use contracts::{
             advanceCall, dutiesCall, ownerCall, stateRootCall,
         },
     },
+    capacity::minimum_forced_gas,
     code_reference::PROXY,
     prove_transaction,
 };
@@ -52,6 +54,8 @@ const LATER: u16 = 0x1601;
 /// Zero bytes of calldata in the transaction that shows the gas rule, enough for the floor to be
 /// more than the transaction's gas.
 const CALLDATA: usize = 2_000;
+/// Bytes of data of the forced transfer.
+const FORCED_DATA: usize = 100;
 /// Wei of the deposit, the forced transfer and each withdrawal.
 const PAID: u128 = ETHER / 4;
 
@@ -137,7 +141,7 @@ impl ForkingRollup {
 
     /// Returns a transaction whose gas is the floor of its calldata.
     fn calldata(&mut self) -> Result<Transaction> {
-        self.sign(payee(), 0, vec![0; CALLDATA].into(), 500_000)
+        self.sign(payee(), 0, vec![0; CALLDATA].into(), 600_000)
     }
 
     /// Seals a block `before` seconds ahead of the next L1 block.
@@ -186,7 +190,8 @@ impl ForkingRollup {
         let deposit = self.rollup.messages_in(&sent.block);
         // It follows Alice's other transactions before the last fork.
         let own = [self.withdrawal()?, self.calldata()?];
-        let forced = self.sign(to, PAID, Bytes::new(), 21_000)?;
+        let forced =
+            self.sign(to, PAID, vec![1; FORCED_DATA].into(), minimum_forced_gas(FORCED_DATA))?;
         let call = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
         let fee = U256::from(FORCED_FEE);
         let sent = self.l1.transact(&self.alice, self.rollup.forced, fee, &call)?;
@@ -231,6 +236,7 @@ impl ForkingRollup {
 
         let due = promises.submitted.transaction.submittedAt + FORCED_DELAY;
         self.skip_to(later.max(due));
+        self.require_margin(&promises.forced)?;
         let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
         self.anchor = anchor.hash();
         let operator = self.operator.clone();
@@ -265,13 +271,35 @@ impl ForkingRollup {
         let got = self.l2.chain().balance(payee())?;
         ensure!(got == U256::from(2 * PAID), "the deposit and the forced transfer brought {got}");
         report.survived(format!(
-            "L1 forks to another layout, longer headers and a higher calldata floor; the next block ({}, in blobs) \
-             relays a deposit and includes a forced transaction from before the fork, for {} L1 gas, without a \
-             change of the rollup contract",
+            "L1 forks to another layout, longer headers, twice the base price of transactions and four times the \
+             calldata floor; the next block ({}, in blobs) relays a deposit and includes a forced transaction from \
+             before the fork, which has the minimum gas limit, for {} L1 gas, without a change of the rollup contract",
             bytes(input.len()),
             grouped(sent.gas_used),
         ));
         Ok(first)
+    }
+
+    /// Checks that the fork has no block for a forced transaction with one unit of gas less than the
+    /// minimum, and has one for the same transaction with the minimum.
+    fn require_margin(&self, forced: &Transaction) -> Result<()> {
+        let minimum = forced.gas_limit();
+        let time = self.l1.next_timestamp();
+        for gas_limit in [minimum - 1, minimum] {
+            let transaction = self.alice.sign(TxEip1559 {
+                chain_id: L2_CHAIN,
+                nonce: forced.nonce(),
+                gas_limit,
+                max_fee_per_gas: forced.max_fee_per_gas(),
+                to: payee().into(),
+                input: forced.input().clone(),
+                ..Default::default()
+            });
+            let (_, rejected) = self.l2.seal(time, self.anchor, vec![transaction])?;
+            let is_rejected = gas_limit < minimum;
+            ensure!(rejected.is_empty() != is_rejected, "with {gas_limit} gas: {rejected:?}");
+        }
+        Ok(())
     }
 
     /// Advances by a batch of the fork, rejects blocks of Amsterdam, and claims the withdrawals

@@ -1,8 +1,8 @@
 //! A fictitious fork after Amsterdam.
 //!
-//! Headers have two more items, calldata costs twice the floor, payloads have a field in the middle
-//! of their fixed part, and requests have their fields in another order. Otherwise its rules are
-//! those of Amsterdam.
+//! Headers have two more items, transactions cost twice the base of Prague and calldata four times
+//! the floor, payloads have a field in the middle of their fixed part, and requests have their fields
+//! in another order. Otherwise its rules are those of Amsterdam.
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
@@ -32,6 +32,8 @@ const ITEMS: usize = 2;
 const INSERTED: usize = payload::RECEIPTS_ROOT;
 /// Bytes of the field: a commitment to the state root.
 const COMMITMENT: usize = 32;
+/// Gas of a transaction besides its calldata and execution.
+const BASE: u64 = 42_000;
 
 /// Rules of the fork.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,7 +49,13 @@ impl LaterRules {
 impl EvmOverrides for LaterRules {
     fn limits(&self, cfg: &mut CfgEnv) {
         let floor = cfg.gas_params.tx_floor_cost_per_token();
-        cfg.gas_params.override_gas([(GasId::tx_floor_cost_per_token(), 2 * floor)]);
+        // One price for all transactions, as before EIP-2780.
+        cfg.enable_amsterdam_eip2780 = false;
+        cfg.gas_params.override_gas([
+            (GasId::tx_base_stipend(), BASE),
+            (GasId::tx_floor_cost_base_gas(), BASE),
+            (GasId::tx_floor_cost_per_token(), 4 * floor),
+        ]);
     }
 
     /// Appends the commitment to the state root, and a list of gas limit and gas used.
