@@ -25,6 +25,13 @@ export const forcedInboxAbi = [
   },
   {
     type: 'function',
+    name: 'minimumGas',
+    inputs: [{ type: 'uint256', name: 'dataLength' }],
+    outputs: [{ type: 'uint256', name: '' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
     name: 'minimumFee',
     inputs: [{ type: 'uint64', name: 'gasLimit' }, { type: 'uint256', name: 'footprint' }],
     outputs: [{ type: 'uint256', name: '' }],
@@ -153,6 +160,11 @@ export const forcedInboxAbi = [
     type: 'error',
     name: 'ForcedGasTooHigh',
     inputs: [{ type: 'uint64', name: 'got' }, { type: 'uint64', name: 'max' }],
+  },
+  {
+    type: 'error',
+    name: 'ForcedGasTooLow',
+    inputs: [{ type: 'uint64', name: 'got' }, { type: 'uint256', name: 'minimum' }],
   },
   {
     type: 'error',

@@ -2,6 +2,7 @@ import {
   keccak256,
   parseEventLogs,
   parseTransaction,
+  size,
   type Address,
   type Hash,
   type Hex,
@@ -37,7 +38,8 @@ export type ForceTransactionParameters = RollupParameter &
  * Submits a signed transaction of the L2 on L1. After `rules.forced.delay`, L1 accepts no block of
  * the L2 without it, so no operator can prevent a withdrawal.
  *
- * Sign it with a fee cap of {@link suggestForcedFeeCap}, and keep the ether for it in its account.
+ * Sign it with a fee cap of {@link suggestForcedFeeCap} and a gas limit of {@link suggestForcedGas},
+ * and keep the ether for it in its account.
  *
  * @param client - Client of L1 with an account, which need not be the signer of the transaction.
  * @returns Hash of the L1 transaction.
@@ -131,6 +133,36 @@ export async function suggestForcedFeeCap(
     readContract(client, { abi: rollupAbi, address, functionName: 'baseFee' }),
   ])
   return margin * (baseFee > floor ? baseFee : floor)
+}
+
+/** Parameters of {@link suggestForcedGas}. */
+export type SuggestForcedGasParameters = RollupParameter & {
+  /** Calldata of the transaction [default: none]. */
+  data?: Hex | undefined
+  /** Gas that the transaction needs today, such as the estimate of a node [default: 0]. */
+  gas?: bigint | undefined
+}
+
+/**
+ * Returns the `gas` with which to sign a forced transaction: what it needs, or the minimum of the
+ * inbox if that is higher. The minimum is twice the base price of transactions and four times the
+ * calldata floor, so that a fork cannot make the transaction invalid while it waits. The L2 refunds
+ * what is not used.
+ *
+ * @param client - Client of L1.
+ */
+export async function suggestForcedGas(
+  client: ReadClient,
+  { rollup, data = '0x', gas = 0n }: SuggestForcedGasParameters,
+): Promise<bigint> {
+  await requireL1(client, rollup)
+  const minimum = await readContract(client, {
+    abi: forcedInboxAbi,
+    address: rollup.contracts.forced,
+    functionName: 'minimumGas',
+    args: [BigInt(size(data))],
+  })
+  return gas > minimum ? gas : minimum
 }
 
 /** A submitted transaction. */

@@ -4,7 +4,12 @@ import {
   estimateDepositTransactionGas,
 } from '../actions/depositTransaction.js'
 import { explainExecute } from '../actions/explainExecute.js'
-import { estimateForcedFee, getForced, suggestForcedFeeCap } from '../actions/forceTransaction.js'
+import {
+  estimateForcedFee,
+  getForced,
+  suggestForcedFeeCap,
+  suggestForcedGas,
+} from '../actions/forceTransaction.js'
 import { buildAliasCall, getAliasAccount } from '../actions/getAliasAccount.js'
 import { getExitBound } from '../actions/getExitBound.js'
 import { getHead, getStateRoot } from '../actions/getHead.js'
@@ -33,6 +38,7 @@ const actions = {
   getStateRoot,
   getTokenPair,
   suggestForcedFeeCap,
+  suggestForcedGas,
   verifyAccount,
   verifyHeader,
   verifyMessage,

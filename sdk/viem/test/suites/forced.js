@@ -6,10 +6,16 @@ import {
   forceTransaction,
   getForced,
   suggestForcedFeeCap,
+  suggestForcedGas,
   WrongChainError,
 } from '@enshrine/viem'
-import { keccak256 } from 'viem'
-import { getBalance, getTransactionCount, waitForTransactionReceipt } from 'viem/actions'
+import { keccak256, size } from 'viem'
+import {
+  estimateGas,
+  getBalance,
+  getTransactionCount,
+  waitForTransactionReceipt,
+} from 'viem/actions'
 import { l1, l2, net, rollup } from '../support/localnet.js'
 import { until } from '../support/until.js'
 
@@ -23,7 +29,7 @@ async function signed(change = {}) {
     chainId: Number(net.l2ChainId),
     type: 'eip1559',
     nonce,
-    gas: 21_000n,
+    gas: await suggestForcedGas(l1(), { rollup }),
     maxFeePerGas,
     maxPriorityFeePerGas: 1n,
     ...change,
@@ -49,7 +55,10 @@ export default function suite() {
 
   test('withdrawal_can_be_forced', async () => {
     const call = await buildInitiateWithdrawal(l2(5), { rollup, value: 9n })
-    const serializedTransaction = await signed({ ...call, gas: 200_000n })
+    const estimate = await estimateGas(l2(5), { account: l2(5).account, ...call })
+    const gas = await suggestForcedGas(l1(), { rollup, data: call.data, gas: (estimate * 5n) / 4n })
+    assert.ok(gas >= 42_000n + 256n * BigInt(size(call.data)))
+    const serializedTransaction = await signed({ ...call, gas })
     const hash = await forceTransaction(l1(5), { rollup, serializedTransaction })
     const receipt = await waitForTransactionReceipt(l1(5), { hash })
     const [forced] = await getForced(l1(), { rollup, receipt })
@@ -68,6 +77,20 @@ export default function suite() {
       forceTransaction(l1(5), { rollup, serializedTransaction: other, fee: 10n ** 16n }),
       WrongChainError,
     )
+  })
+
+  test('minimum_gas_is_suggested_and_required', async () => {
+    const to = `0x${'f3'.repeat(20)}`
+    assert.equal(await suggestForcedGas(l1(), { rollup }), 42_000n)
+    assert.equal(await suggestForcedGas(l1(), { rollup, data: '0x0102' }), 42_512n)
+    assert.equal(await suggestForcedGas(l1(), { rollup, gas: 50_000n }), 50_000n)
+    const low = await signed({ to, gas: 41_999n })
+    await assert.rejects(
+      forceTransaction(l1(5), { rollup, serializedTransaction: low }),
+      /ForcedGasTooLow/,
+    )
+    const serializedTransaction = await signed({ to, gas: 42_000n })
+    assert.ok((await estimateForcedFee(l1(5), { rollup, serializedTransaction })) > 0n)
   })
 
   test('revert_of_the_inbox_is_decoded', async () => {

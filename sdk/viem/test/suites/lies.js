@@ -182,7 +182,7 @@ const serializedTransaction = await l2(7).account.signTransaction({
   chainId: Number(net.l2ChainId),
   type: 'eip1559',
   to: net.accounts[0].address,
-  gas: 21_000n,
+  gas: 42_000n,
   maxFeePerGas: 8n * 10n ** 9n,
   maxPriorityFeePerGas: 1n,
   nonce: 1_000,

@@ -28,6 +28,7 @@ import {
   MessageFailedError,
   ProofMismatchError,
   suggestForcedFeeCap,
+  suggestForcedGas,
   TransactionDroppedError,
   waitForFinality,
   waitForForced,
@@ -328,7 +329,7 @@ export default function suite() {
       type: 'eip1559',
       nonce: await getTransactionCount(client, { address: account }),
       to: account,
-      gas: 21_000n,
+      gas: await suggestForcedGas(l1(), { rollup }),
       maxFeePerGas: await suggestForcedFeeCap(l1(), { rollup }),
       maxPriorityFeePerGas: 1n,
     })

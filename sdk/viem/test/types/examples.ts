@@ -70,6 +70,7 @@ export async function tokens() {
 
 export async function withoutTheOperator() {
   await sdk.suggestForcedFeeCap(l1Client, { rollup })
+  await sdk.suggestForcedGas(l1Client, { rollup, data: '0x00', gas: 21_000n })
   await sdk.estimateForcedFee(l1Client, { rollup, serializedTransaction, account: address })
   await sdk.forceTransaction(l1Client, { rollup, account: address, serializedTransaction })
   const [forced] = await sdk.getForced(l1Client, { rollup, receipt })
