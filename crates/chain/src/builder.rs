@@ -4,7 +4,8 @@ use crate::store::{Block, Changes, ExecutedBlock};
 use crate::{
     BlockAttributes, BudgetPolicy, BudgetRequest, ChainError, ChainReader, InputUse, Rejection,
     State,
-    filling::{Attempt, Bounds, Filling, IncludedTransactions, RecoveredTransaction, Rejected},
+    candidates::Candidates,
+    filler::{Attempt, BlockFiller, Bounds, IncludedTransactions, RecoveredTransaction, Rejected},
     header::check_header,
     record::WitnessRecorder,
     shortest_input,
@@ -19,7 +20,6 @@ use executor::{
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
-use std::collections::HashSet;
 use wire::{ProtocolFork, StatelessInput};
 
 /// Result of building a block.
@@ -125,20 +125,17 @@ impl<'s> BlockBuilder<'s> {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BlockBuilderOutcome, ChainError> {
-        let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
-        let mut rejected = Vec::new();
+        let mut candidates = Candidates::new(transactions);
         loop {
-            let attempt =
-                Attempt { header, withdrawals, offered: &offered, bounds: None, share: None };
+            let mut rejected = Vec::new();
+            let offered = candidates.offered();
+            let attempt = Attempt { header, withdrawals, offered, bounds: None, share: None };
             let (built, surplus) = self.execute(self.state, attempt, &mut rejected)?;
-            let Some(surplus) = surplus else {
-                rejected.sort_by_key(|left: &Rejected| left.index);
-                let in_vain = executed_and_rejected(&rejected).collect();
-                let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
+            rejected.extend(surplus);
+            if !candidates.remove(rejected) {
+                let (rejected, in_vain) = candidates.into_rejected();
                 return Ok(BlockBuilderOutcome { rejected, in_vain, ..built });
-            };
-            rejected.push(surplus);
-            remove_rejected(&mut offered, &rejected);
+            }
         }
     }
 
@@ -166,25 +163,18 @@ impl<'s> BlockBuilder<'s> {
         policy: &dyn BudgetPolicy,
         mut request: BudgetRequest,
     ) -> Result<BlockBuilderOutcome, ChainError> {
-        let all: Vec<_> = transactions.into_iter().enumerate().collect();
-        let mut offered = all.clone();
-        let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
-        let (mut too_long, mut cut) = (0, false);
-        let mut in_vain = Vec::new();
+        let mut candidates = Candidates::new(transactions);
         loop {
             let recording = WitnessRecorder::new(self.state);
             let mut rejected = Vec::new();
             let budget = policy.open(&self.state.config, header, request);
             let bounds = Some(Bounds { recording: &recording, budget: &*budget });
             let share = request.pool_gas.map(|gas| (request.owed, gas));
-            let attempt = Attempt { header, withdrawals, offered: &offered, bounds, share };
+            let offered = candidates.offered();
+            let attempt = Attempt { header, withdrawals, offered, bounds, share };
             let (mut built, surplus) = self.execute(&recording, attempt, &mut rejected)?;
             rejected.extend(surplus);
-            let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
-            remove_rejected(&mut offered, &rejected);
-            in_vain.extend(executed_and_rejected(&rejected));
-            all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
-            if again {
+            if candidates.remove(rejected) {
                 continue;
             }
             let max_bytes = budget.max_bytes();
@@ -192,51 +182,13 @@ impl<'s> BlockBuilder<'s> {
             built.executed.witness = recording.into_witness()?;
             let surplus = |max| built.surplus_length(&self.state.config.spec, read, max);
             let length = max_bytes.map(surplus).transpose()?.flatten();
-            let Some((max, length)) = max_bytes.zip(length) else {
-                all_rejected.sort_by_key(|(index, _)| *index);
-                return Ok(BlockBuilderOutcome { rejected: all_rejected, in_vain, ..built });
-            };
-            let reason = |index| {
-                let reason = format!("{length} bytes of input with it, {max} are allowed");
-                Invalid::Transaction { index, reason }
-            };
-            match offered[..] {
-                [] => {
-                    all_rejected.sort_by_key(|(index, _)| *index);
-                    return Ok(BlockBuilderOutcome { rejected: all_rejected, in_vain, ..built });
-                }
-                [(index, _)] => {
-                    // No block can include it. Offer the transactions again that did not fit next
-                    // to it.
-                    all_rejected.push((index, Rejection::TooLarge(reason(index))));
-                    in_vain.push(index);
-                    too_long += 1;
-                    // Further transactions that may be too long wait for a later block, so that
-                    // they do not keep all others out of this one.
-                    request.is_strict = too_long > MAX_TOO_LONG;
-                    if too_long <= MAX_TOO_LONG + 1 {
-                        all_rejected.retain(|(_, reason)| reason.is_final());
-                        let out: HashSet<usize> =
-                            all_rejected.iter().map(|(index, _)| *index).collect();
-                        in_vain.retain(|index| out.contains(index));
-                        offered =
-                            all.iter().copied().filter(|(index, _)| !out.contains(index)).collect();
-                        cut = false;
-                    } else {
-                        offered.clear();
-                    }
+            match max_bytes.zip(length) {
+                Some((max, length)) if !candidates.offered().is_empty() => {
+                    candidates.shorten(length, max, &mut request);
                 }
                 _ => {
-                    // All transactions but the last fit, unless computing the post-state root reads
-                    // many nodes.
-                    let count = offered.len();
-                    let surplus = if cut { surplus_count(count, length, max) } else { 1 };
-                    cut = true;
-                    let surplus = offered.drain(count - surplus..);
-                    in_vain.extend(surplus.as_slice().iter().map(|(index, _)| *index));
-                    all_rejected.extend(
-                        surplus.map(|(index, _)| (index, Rejection::BlockFull(reason(index)))),
-                    );
+                    let (rejected, in_vain) = candidates.into_rejected();
+                    return Ok(BlockBuilderOutcome { rejected, in_vain, ..built });
                 }
             }
         }
@@ -264,12 +216,12 @@ impl<'s> BlockBuilder<'s> {
         if bounds.is_some_and(|bounds| bounds.budget.is_bounded()) {
             prefetch_contracts(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
         }
-        let mut filling = Filling::new(self.state, attempt, execution);
+        let mut filler = BlockFiller::new(self.state, attempt, execution);
         for (index, offered) in offered.iter().copied() {
-            filling.offer(index, offered, rejected)?;
+            filler.offer(index, offered, rejected)?;
         }
         let used = bounds.map(|bounds| bounds.budget.used(bounds.recording.size()));
-        let (executed, included) = filling.finish()?;
+        let (executed, included) = filler.finish()?;
         // The gas limit must pay for the access list too (EIP-7928).
         let surplus = match (check_access_list_size(&executed, header.gas_limit), included.last) {
             (Ok(()), _) => None,
@@ -278,7 +230,7 @@ impl<'s> BlockBuilder<'s> {
                 let alone = included.transactions.len() == 1;
                 let reason =
                     if alone { Rejection::Invalid(reason) } else { Rejection::BlockFull(reason) };
-                Some(Rejected { index, reason, executed: true, left_a_mark: true })
+                Some(Rejected { index, reason, executed: true, leaves_reads: true })
             }
         };
         let executed = self.sealed(state, attempt, executed, included)?;
@@ -322,18 +274,6 @@ impl<'s> BlockBuilder<'s> {
     }
 }
 
-/// Removes the rejected transactions from the offered ones. Thousands may be offered for a block
-/// that can include a few dozen.
-fn remove_rejected(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
-    let removed: HashSet<usize> = rejected.iter().map(|rejection| rejection.index).collect();
-    offered.retain(|(index, _)| !removed.contains(index));
-}
-
-/// Returns the positions of the transactions that were executed but not included.
-fn executed_and_rejected(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
-    rejected.iter().filter(|rejection| rejection.executed).map(|rejection| rejection.index)
-}
-
 /// Performs the reads that are due at the end of every block before the transactions, so that they
 /// are counted.
 fn prefetch_contracts<S: StateSource>(
@@ -363,20 +303,3 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
 /// Bytes of a batch of one block in addition to the block's own input without nodes: the offset of
 /// the request, and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
-
-/// Maximum number of transactions per block that turn out to be too long even alone. Bounded,
-/// because the builder executes each of them.
-const MAX_TOO_LONG: usize = 16;
-
-/// Estimates how many of `count` transactions to remove from an input of `length` bytes so that it
-/// fits, assuming that all have the same size; at least one.
-const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
-    let surplus = (length - max).saturating_mul(count).div_ceil(length);
-    if surplus == 0 {
-        1
-    } else if surplus > count {
-        count
-    } else {
-        surplus
-    }
-}

@@ -83,7 +83,7 @@ pub(crate) struct Rejected {
     /// `true` if the transaction was executed.
     pub(crate) executed: bool,
     /// `true` if reads of the transaction remain recorded that the block does not need.
-    pub(crate) left_a_mark: bool,
+    pub(crate) leaves_reads: bool,
 }
 
 /// Transactions included in the block so far.
@@ -128,7 +128,7 @@ impl Share {
 }
 
 /// A block in execution, to which the offered transactions that fit are added.
-pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
+pub(crate) struct BlockFiller<'a, 'w, 'x, 's, S: StateSource> {
     execution: BlockExecution<'x, 's, S>,
     config: &'a ChainConfig,
     bounds: Option<Bounds<'a, 'w>>,
@@ -142,7 +142,7 @@ pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     included: IncludedTransactions,
 }
 
-impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
+impl<'a, 'w, 'x, 's, S: StateSource> BlockFiller<'a, 'w, 'x, 's, S> {
     pub(crate) fn new(
         parent: &'a State,
         attempt: Attempt<'a, '_, 'w>,
@@ -175,12 +175,12 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
     ) -> Result<(), ChainError> {
         let refusal = self.admit(index, offered)?;
         let executed = refusal.is_none();
-        let (refusal, left_a_mark) = match refusal {
+        let (refusal, leaves_reads) = match refusal {
             Some(reason) => (Some(reason), false),
             None => self.run(index, offered)?,
         };
         if let Some(reason) = refusal {
-            rejected.push(Rejected { index, reason, executed, left_a_mark });
+            rejected.push(Rejected { index, reason, executed, leaves_reads });
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             }
             return Ok(Some(reason));
         }
-        if let Some(reason) = self.unsold(index, transaction)? {
+        if let Some(reason) = self.check_allowance(index, transaction)? {
             if !reason.is_final() {
                 self.waiting.insert(*sender);
             }
@@ -246,7 +246,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
 
     /// Returns the reason if the block does not sell the allowance of a transaction. If the price
     /// is above its fee cap, the transaction waits for a later block.
-    fn unsold(
+    fn check_allowance(
         &mut self,
         index: usize,
         transaction: &Transaction,
@@ -300,7 +300,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         {
             bounds.rewind(before);
         }
-        let left_a_mark =
+        let leaves_reads =
             bounds.map(|bounds| bounds.recording.checkpoint()) != before.map(|(reads, _)| reads);
         let reason = match outcome {
             Ok(_) => unfit.map(|reason| match reason {
@@ -308,14 +308,14 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
                 other => other,
             }),
             Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
-                return Ok((Some(Rejection::Invalid(reason)), left_a_mark));
+                return Ok((Some(Rejection::Invalid(reason)), leaves_reads));
             }
             Err(error) => return Err(error.into()),
         };
         if matches!(reason, Some(Rejection::Unfit(_))) {
             self.waiting.insert(*sender);
         }
-        Ok((reason, left_a_mark))
+        Ok((reason, leaves_reads))
     }
 
     /// Size of the witness so far.
