@@ -69,6 +69,42 @@ pub(super) struct SealRequest<'s> {
     pub(super) min_anchor: u64,
 }
 
+/// Content of the next attempt to build a block.
+#[derive(Debug)]
+struct BlockContent {
+    l1_inputs: L1Inputs,
+    users: UserOffer,
+    /// Maximum number of relayed messages.
+    max_messages: usize,
+    /// Bytes of the block's calldata on L1 that its input must leave free.
+    reserved_bytes: usize,
+}
+
+impl BlockContent {
+    /// Returns the request to build a block with this content.
+    fn mine_request(
+        &self,
+        chain: &ChainReader,
+        request: &SealRequest<'_>,
+        system: &SystemTransactions,
+    ) -> MineRequest {
+        let parent = &chain.head().header;
+        MineRequest {
+            timestamp: Some(request.time),
+            parent_beacon_block_root: match &self.l1_inputs.anchor {
+                Some(anchor) => anchor.hash(),
+                None => parent.parent_beacon_block_root.unwrap_or_default(),
+            },
+            transactions: system.transactions.iter().chain(self.users.first()).cloned().collect(),
+            reserved_bytes: self.reserved_bytes,
+            gas_target: Some(request.terms.gas_target),
+            pool_gas: request.pool_gas,
+            only: self.users.only(),
+            ..MineRequest::default()
+        }
+    }
+}
+
 /// Seals blocks that L1 can accept.
 #[derive(Debug)]
 pub(super) struct BlockSealer {
@@ -141,15 +177,14 @@ impl BlockSealer {
         sync: &L2Syncer,
         request: SealRequest<'_>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
-        let SealRequest { time, terms, pool_gas, requeued, max_users, min_anchor } = request;
+        let SealRequest { time, terms, requeued, max_users, min_anchor, .. } = request;
         let (chain, duties) = (&sync.chain(), terms.duties);
-        let head = chain.head();
         let confirmations = self.config.confirmations;
         let in_force = terms.admission.anchor_number;
-        let mut l1_inputs =
+        let l1_inputs =
             L1Inputs::next(&sync.view, chain, confirmations, duties.relayed, in_force, min_anchor)?;
         let forced = self.forced(sync).includable(chain, duties.forced_next, time)?;
-        let offered = OfferState::of(head.hash, &sync.node, &forced, requeued);
+        let offered = OfferState::of(chain.head().hash, &sync.node, &forced, requeued);
         let has_users =
             offered.has_users() && self.fruitless.may_try(&offered, self.config.block_time);
         let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;
@@ -161,135 +196,130 @@ impl BlockSealer {
         }
         self.set_coinbase(&sync.node, terms, time)?;
         let may_leave_out = has_users && !l1_inputs.needs_anchor;
-        let mut users = UserOffer::new(time, forced, requeued, max_users);
+        let users = UserOffer::new(time, forced, requeued, max_users);
+        let mut content =
+            BlockContent { l1_inputs, users, max_messages: usize::MAX, reserved_bytes: 0 };
         // The loop terminates, because each iteration removes half of the requeued transactions,
         // then half of the messages, and finally defers the delivery of a single message. An
         // omitted duty adds a forced transaction or a deferred message, whose number per block is
         // bounded.
-        let (mut max_messages, mut reserved) = (usize::MAX, 0);
         loop {
-            let system = match self.system_transactions(sync, chain, &l1_inputs, max_messages, time)
-            {
+            let system = match self.system_transactions(sync, chain, &content, time) {
                 // User transactions do not wait for the operator's signer, but a block that must
                 // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
                     if may_leave_out && !matches!(error, SignerError::Key { .. }) =>
                 {
                     tracing::warn!(%error, "operator's signer failed, sealing without L1 inputs");
-                    l1_inputs.leave_out();
+                    content.l1_inputs.leave_out();
                     continue;
                 }
                 Err(SequencerError::Signer(SignerError::Pending { .. })) => return Ok(None),
                 system => system?,
             };
-            let request = MineRequest {
-                timestamp: Some(time),
-                parent_beacon_block_root: match &l1_inputs.anchor {
-                    Some(anchor) => anchor.hash(),
-                    None => head.header.parent_beacon_block_root.unwrap_or_default(),
-                },
-                transactions: system.transactions.iter().chain(users.first()).cloned().collect(),
-                reserved_bytes: reserved,
-                gas_target: Some(terms.gas_target),
-                pool_gas,
-                only: users.only(),
-                ..MineRequest::default()
-            };
+            let mine_request = content.mine_request(chain, &request, &system);
             // The `pending` block and its budget reflect the block that is about to be sealed.
-            sync.node.execute(SetAttributes(request.clone()));
+            sync.node.execute(SetAttributes(mine_request.clone()));
             self.fence.check()?;
-            let sealed = sync.node.seal(&request)?;
+            let sealed = sync.node.seal(&mine_request)?;
             match system_outcome(&sealed, &system, &self.capacity()) {
-                SystemOutcome::Yes => {
-                    if !system.transactions.is_empty() {
-                        self.operator_refused = None;
-                    }
-                    let (sealed, other_calldata) = match self.check_duties(sync, sealed, duties)? {
-                        DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
-                        DutyCheck::Failed { sealed, error } => {
-                            if matches!(error, DutyError::MessagesOverdue { .. }) {
-                                // No more than required, since only these are parked, and a later
-                                // one may be too large.
-                                max_messages = RELAYS as usize;
-                            }
-                            let all = RecoveredTransaction::of_block(&sealed.new.block);
-                            let included = all.skip(system.transactions.len()).collect();
-                            if !self
-                                .remedy(sync, chain, &error, included, &l1_inputs, &mut users)?
-                            {
-                                return Err(error.into());
-                            }
-                            // Relays that are not due yet leave their space to overdue duties.
-                            if users.is_duties_only() && time < duties.relay_due {
-                                l1_inputs.leave_out();
-                            }
-                            continue;
-                        }
-                    };
-                    let has_none = sealed.new.block.transactions.is_empty();
-                    // The first block of a sequencer may be empty: after a takeover, the missing
-                    // transactions before a gapped one may be in blocks of the previous leader,
-                    // which returns them to its pool once it receives another block.
-                    if has_none
-                        && !must_seal
-                        && self.has_sealed
-                        && !waits_for_base_fee(
-                            &sync.node,
-                            chain,
-                            &sealed.new.block.header,
-                            requeued,
-                        )?
-                    {
-                        // Posting a block without user transactions would only cost L1 gas.
-                        sync.node.discard(sealed);
-                        self.fruitless.note(offered, &sync.node);
-                        return Ok(None);
-                    }
-                    let more = other_calldata.saturating_sub(EVIDENCE_BYTES);
-                    let bytes = sealed.cost.map_or(0, |cost| cost.bytes);
-                    if bytes + more <= self.capacity().bytes {
-                        return Ok(Some(sealed));
-                    }
-                    // Evidence about forced transactions reduces the space for the pool's.
-                    if more <= reserved {
-                        return Err(too_large(&sealed, &self.capacity()));
-                    }
-                    reserved = more;
-                }
+                SystemOutcome::Yes => {}
                 SystemOutcome::OperatorRefused(reason) if may_leave_out => {
                     tracing::error!(%reason, "operator's transactions rejected, sealing without L1 inputs");
                     self.operator_refused = Some(reason);
-                    l1_inputs.leave_out();
+                    content.l1_inputs.leave_out();
+                    continue;
                 }
                 SystemOutcome::OperatorRefused(reason) => {
                     return Err(SequencerError::Operator(reason));
                 }
-                // Try fewer requeued transactions, then fewer messages, and finally a single
-                // message that is parked for anyone to deliver.
-                SystemOutcome::TooMuch if users.shrink() => {}
                 SystemOutcome::TooMuch => {
-                    let index = l1_inputs.relayed;
-                    match system.relayed - index {
-                        2.. => {
-                            let count = (system.relayed - index) / 2;
-                            max_messages = usize::try_from(count).unwrap_or(usize::MAX);
-                        }
-                        1 if self.deferred.insert(index) => {
-                            tracing::warn!(
-                                index,
-                                "deferred message, its delivery exceeds L1's limits"
-                            );
-                        }
-                        _ => return Err(too_large(&sealed, &self.capacity())),
-                    }
+                    self.shrink(&mut content, system.relayed, &sealed)?;
+                    continue;
                 }
             }
+            if !system.transactions.is_empty() {
+                self.operator_refused = None;
+            }
+            let (sealed, other_calldata) = match self.check_duties(sync, sealed, duties)? {
+                DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
+                DutyCheck::Failed { sealed, error } => {
+                    let all = RecoveredTransaction::of_block(&sealed.new.block);
+                    let included = all.skip(system.transactions.len()).collect();
+                    if !self.remedy(sync, chain, &error, included, &mut content)? {
+                        return Err(error.into());
+                    }
+                    // Relays that are not due yet leave their space to overdue duties.
+                    if content.users.is_duties_only() && time < duties.relay_due {
+                        content.l1_inputs.leave_out();
+                    }
+                    continue;
+                }
+            };
+            if !must_seal && !self.is_worth_sealing(sync, &sealed, requeued)? {
+                sync.node.discard(sealed);
+                self.fruitless.note(offered, &sync.node);
+                return Ok(None);
+            }
+            let reserved_bytes = other_calldata.saturating_sub(EVIDENCE_BYTES);
+            let input_bytes = sealed.cost.map_or(0, |cost| cost.bytes);
+            if input_bytes + reserved_bytes <= self.capacity().bytes {
+                return Ok(Some(sealed));
+            }
+            // Evidence about forced transactions reduces the space for the pool's.
+            if reserved_bytes <= content.reserved_bytes {
+                return Err(too_large(&sealed, &self.capacity()));
+            }
+            content.reserved_bytes = reserved_bytes;
         }
     }
 
+    /// Returns `true` if a block has transactions or is needed without. Posting any other block
+    /// would only cost L1 gas.
+    fn is_worth_sealing(
+        &self,
+        sync: &L2Syncer,
+        sealed: &BlockCandidate,
+        requeued: &[RecoveredTransaction],
+    ) -> Result<bool, SequencerError> {
+        let block = &sealed.new.block;
+        // The first block of a sequencer may be empty: after a takeover, the missing transactions
+        // before a gapped one may be in blocks of the previous leader, which returns them to its
+        // pool once it receives another block.
+        if !block.transactions.is_empty() || !self.has_sealed {
+            return Ok(true);
+        }
+        Ok(waits_for_base_fee(&sync.node, &sync.chain(), &block.header, requeued)?)
+    }
+
+    /// Reduces the content after a block was too large: first the requeued transactions, then the
+    /// messages, and finally a single message is parked for anyone to deliver. `relayed` is the
+    /// number of messages relayed after that block.
+    fn shrink(
+        &mut self,
+        content: &mut BlockContent,
+        relayed: u64,
+        sealed: &BlockCandidate,
+    ) -> Result<(), SequencerError> {
+        if content.users.shrink() {
+            return Ok(());
+        }
+        let index = content.l1_inputs.relayed;
+        match relayed - index {
+            count @ 2.. => {
+                content.max_messages = usize::try_from(count / 2).unwrap_or(usize::MAX);
+            }
+            1 if self.deferred.insert(index) => {
+                tracing::warn!(index, "deferred message, its delivery exceeds L1's limits");
+            }
+            _ => return Err(too_large(sealed, &self.capacity())),
+        }
+        Ok(())
+    }
+
     /// Returns `true` if a block at `time` would discharge a forced transaction that no waiting
-    /// block discharges. A block discharges few, and they are overdue after the policy's timeout, so
-    /// they do not wait for the idle interval.
+    /// block discharges. A block discharges few, and they are overdue after the policy's timeout,
+    /// so they do not wait for the idle interval.
     fn would_discharge(
         &self,
         sync: &L2Syncer,
@@ -321,13 +351,13 @@ impl BlockSealer {
         &self,
         sync: &L2Syncer,
         chain: &ChainReader,
-        l1_inputs: &L1Inputs,
-        max_messages: usize,
+        content: &BlockContent,
         time: u64,
     ) -> Result<SystemTransactions, SequencerError> {
         let mut operator = Operator::at(&self.config.operator_key, chain, time)?;
         let deferred = |index| self.deferred.contains(&index);
-        Ok(l1_inputs.transactions(&sync.view, &mut operator, max_messages, deferred)?)
+        let BlockContent { l1_inputs, max_messages, .. } = content;
+        Ok(l1_inputs.transactions(&sync.view, &mut operator, *max_messages, deferred)?)
     }
 
     /// Changes the content of the next attempt so that it meets a duty that a trial block does not
@@ -339,15 +369,19 @@ impl BlockSealer {
         chain: &ChainReader,
         error: &DutyError,
         included: Vec<RecoveredTransaction>,
-        l1_inputs: &L1Inputs,
-        users: &mut UserOffer,
+        content: &mut BlockContent,
     ) -> Result<bool, SequencerError> {
         match *error {
             DutyError::ForcedOmitted { index, .. } => {
                 let omitted = self.forced(sync).get(index);
-                Ok(omitted.is_some_and(|omitted| users.demand(omitted, included)))
+                Ok(omitted.is_some_and(|omitted| content.users.demand(omitted, included)))
             }
-            DutyError::MessagesOverdue { .. } => self.park_next(sync, chain, l1_inputs),
+            DutyError::MessagesOverdue { .. } => {
+                // No more than required, since only these are parked, and a later one may be too
+                // large.
+                content.max_messages = RELAYS as usize;
+                self.park_next(sync, chain, &content.l1_inputs)
+            }
             DutyError::AnchorUnknown { .. } => Ok(false),
         }
     }
