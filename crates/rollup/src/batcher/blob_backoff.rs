@@ -57,7 +57,7 @@ impl BlobBackoff {
     }
 
     /// Records that L1 supports blobs at an acceptable price.
-    pub(super) fn has_no_reason(&mut self) {
+    pub(super) fn clear_reason(&mut self) {
         self.logged = None;
     }
 

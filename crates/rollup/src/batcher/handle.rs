@@ -19,7 +19,7 @@ pub(super) struct BatcherCommands {
     /// `true` if blocks in flight were replaced by others.
     pub(super) forget: bool,
     /// `true` if L1 was reorganised.
-    pub(super) went_back: bool,
+    pub(super) l1_reorged: bool,
     pub(super) stop: bool,
 }
 
@@ -48,7 +48,7 @@ impl BatcherChannel {
     /// the work was read. In these cases nothing may be sent to L1.
     pub(super) fn is_outdated(&self) -> bool {
         let commands = self.commands.lock();
-        commands.forget || commands.went_back || commands.stop
+        commands.forget || commands.l1_reorged || commands.stop
     }
 }
 
@@ -71,12 +71,17 @@ impl BatcherHandle {
     }
 
     /// Pauses posting until new work arrives, because L1 cannot be read.
-    pub(crate) fn hold(&self) {
+    pub(crate) fn pause(&self) {
         self.channel.commands.lock().work = None;
     }
 
     /// Sends the size and cost of a sealed block, as measured by the self-check.
-    pub(crate) fn sealed(&self, block: &Block, cost: Option<InputCost>, footprint: BlockFootprint) {
+    pub(crate) fn on_sealed(
+        &self,
+        block: &Block,
+        cost: Option<InputCost>,
+        footprint: BlockFootprint,
+    ) {
         let measured = |cost| MeasuredBlock { cost, footprint: Arc::new(footprint) };
         let sealed = cost.map(|cost| (block.hash, measured(cost)));
         self.channel.commands.lock().sealed.extend(sealed);
@@ -98,9 +103,9 @@ impl BatcherHandle {
 
     /// Pauses posting after an L1 reorg until new work arrives. In-flight transactions are kept,
     /// because L1 may still include them.
-    pub(crate) fn l1_went_back(&self) {
+    pub(crate) fn on_l1_reorg(&self) {
         let mut commands = self.channel.commands.lock();
-        (commands.went_back, commands.work) = (true, None);
+        (commands.l1_reorged, commands.work) = (true, None);
     }
 
     pub(crate) fn report(&self) -> Report {

@@ -174,10 +174,10 @@ impl Batcher {
                 // in flight.
                 if core::mem::take(&mut commands.forget) {
                     self.submitter.forget();
-                    self.submitter.forget_landed();
+                    self.submitter.forget_included();
                 }
-                if core::mem::take(&mut commands.went_back) {
-                    self.submitter.l1_went_back();
+                if core::mem::take(&mut commands.l1_reorged) {
+                    self.submitter.on_l1_reorg();
                 }
                 self.planner.measured.extend(commands.sealed.drain(..));
                 // Use only the latest work, because older work contains blocks that L1 has included
@@ -193,7 +193,7 @@ impl Batcher {
             let passed = last_turn.elapsed();
             last_turn = Instant::now();
             if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
-                self.throughput.waited(since, passed);
+                self.throughput.on_wait(since, passed);
             }
             if let Some(work) = work {
                 match self.submit(&work) {
@@ -231,7 +231,7 @@ impl Batcher {
                 .max(),
             transactions_in_flight: self.submitter.waiting() as u64,
             planning_executions: self.planner.measured.executions(),
-            evidence_made: self.channel.evidence.made(),
+            evidence_made: self.channel.evidence.computations(),
             ..SubmitterStatus::default()
         };
         let throughput = self.throughput;
@@ -359,10 +359,10 @@ impl Batcher {
         if let Some(last) = waiting.iter().position(|block| Some(block.hash) == end) {
             waiting.truncate(last + 1);
         }
-        let Some((blocks, input)) = self.planner.what_fits(work, waiting.clone())? else {
+        let Some((blocks, input)) = self.planner.fitting_blocks(work, waiting.clone())? else {
             return Ok(None);
         };
-        let references = self.planner.kept_of(work, &input.bytes);
+        let references = self.planner.code_references(work, &input.bytes);
         let by_blobs = self.planner.by_blobs(work, &waiting, &input, &references)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
             // Skip planning until the transactions in flight are included, because the result would

@@ -5,7 +5,7 @@ use super::{Work, blob_backoff::BlobBackoff, blob_terms::BlobTerms, measured::Me
 use crate::{
     BatcherError, L1Profile, RollupRules, SubmitterConfig,
     duties::evidence,
-    l1::{KeptCodes, L1Client, L1Provider as _, Silence as _},
+    l1::{CodeCache, L1Client, L1Provider as _, Silence as _},
     sequencer::evidence::EvidenceBook,
     submitter::{Blobs, TxCandidate, TxData},
 };
@@ -59,12 +59,12 @@ pub(super) struct AdvancePlanner {
     /// Blob base fee on L1, and its support for blobs.
     pub(super) blob_terms: BlobTerms,
     /// Cache of which codes are stored on L1.
-    codes: KeptCodes,
+    codes: CodeCache,
     /// L1 block from which inputs reference codes on L1 again.
-    kept_again_at: u64,
+    code_retry_at: u64,
     /// L1 block from which the gas schedule of EXECUTE is checked again after an `advance` has
     /// failed.
-    prices_again_at: u64,
+    price_check_at: u64,
 }
 
 impl AdvancePlanner {
@@ -87,9 +87,9 @@ impl AdvancePlanner {
             max_blocks: MAX_BLOCKS,
             blobs: BlobBackoff::default(),
             blob_terms: BlobTerms::default(),
-            codes: KeptCodes::default(),
-            kept_again_at: 0,
-            prices_again_at: 0,
+            codes: CodeCache::default(),
+            code_retry_at: 0,
+            price_check_at: 0,
         }
     }
 
@@ -100,7 +100,7 @@ impl AdvancePlanner {
     /// Returns as many of the oldest blocks as fit into one L1 transaction, and their input: a
     /// batch, in which all blocks have one witness and the same fork, or the shortest input of one
     /// block.
-    pub(super) fn what_fits(
+    pub(super) fn fitting_blocks(
         &mut self,
         work: &Work,
         mut blocks: Vec<Arc<Block>>,
@@ -230,8 +230,8 @@ impl AdvancePlanner {
     /// Returns references for the codes of an input that are stored on L1, so that the input need
     /// not contain them. Returns none for [`RETRY_BLOCKS`] after a failed `advance`: if the L1 node
     /// reported a wrong code, the next `advance` would fail too.
-    pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
-        if work.l1_head() < self.kept_again_at {
+    pub(super) fn code_references(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
+        if work.l1_head() < self.code_retry_at {
             return Vec::new();
         }
         let codes =
@@ -248,7 +248,7 @@ impl AdvancePlanner {
     /// Compares the configured gas schedule of EXECUTE with L1's after an `advance` has failed, at
     /// most once in [`RETRY_BLOCKS`], since each comparison builds a block for its calls.
     pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), BatcherError> {
-        if work.l1_head() < self.prices_again_at {
+        if work.l1_head() < self.price_check_at {
             return Ok(());
         }
         let checked = self.profile.check(&self.client, work.view.deployment());
@@ -258,20 +258,20 @@ impl AdvancePlanner {
                 self.client.leave_node();
             }
         })?;
-        self.prices_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
+        self.price_check_at = work.l1_head().saturating_add(RETRY_BLOCKS);
         Ok(())
     }
 
     /// Stops using code references for [`RETRY_BLOCKS`], because L1 has rejected an `advance`.
     pub(super) fn pause_code_references(&mut self, work: &Work) {
         self.codes.forget();
-        self.kept_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
+        self.code_retry_at = work.l1_head().saturating_add(RETRY_BLOCKS);
     }
 
     /// Encodes the input as calldata, with references to codes on L1 where that is cheaper. Returns
     /// the calldata inputs and their gas limit; `None` if the estimate exceeds L1's limit and L1
-    /// `may_be_asked` for a better one. The last value is the gas to add to L1's estimate in case
-    /// L1 forks before it includes the transaction.
+    /// `can_simulate` the transaction for a better one. The last value is the gas to add to L1's
+    /// estimate in case L1 forks before it includes the transaction.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
@@ -356,7 +356,7 @@ impl AdvancePlanner {
             self.blobs.warn_once("blob base fee exceeds the configured maximum".to_owned());
             return Ok(None);
         }
-        self.blobs.has_no_reason();
+        self.blobs.clear_reason();
         let base_fee = work.view.head().map_or(0, |head| u128::from(head.base_fee));
         let gas = base_fee.saturating_add(self.config.tip);
         Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))

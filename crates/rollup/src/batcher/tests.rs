@@ -491,7 +491,7 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let measured = &mut other.planner.measured;
     measured.measure(fixture.chain.reader(), slice::from_ref(&block)).unwrap();
     let cost = measured.get(&block.hash).unwrap().cost;
-    batcher_handle.sealed(&block, Some(cost), footprint);
+    batcher_handle.on_sealed(&block, Some(cost), footprint);
     batcher_handle.offer(fixture.work());
     until("the block in flight", || batcher_handle.report().status.in_flight.is_some());
     assert_eq!(batcher_handle.report().status.planning_executions, 0);

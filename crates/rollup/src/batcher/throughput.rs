@@ -32,7 +32,7 @@ impl Throughput {
     }
 
     /// Adds waiting time, measured by L1's clock (`by_l1`) and by the local clock (`here`).
-    pub(super) fn waited(&mut self, by_l1: Duration, here: Duration) {
+    pub(super) fn on_wait(&mut self, by_l1: Duration, here: Duration) {
         // If L1's clock jumps forward by hours, L1 could not include anything in that time, so it
         // is not waiting time.
         let time = by_l1.min(here.saturating_add(self.slot));
@@ -79,9 +79,9 @@ mod tests {
         let (mut fast, mut silent) = (Throughput::default(), Throughput::default());
         let mut before = (fast.within(seconds(60)), silent.within(seconds(60)));
         for _ in 0..100 {
-            fast.waited(seconds(2), seconds(2));
+            fast.on_wait(seconds(2), seconds(2));
             fast.add_included(2);
-            silent.waited(seconds(2), seconds(2));
+            silent.on_wait(seconds(2), seconds(2));
             let now = (fast.within(seconds(60)), silent.within(seconds(60)));
             assert!(now.0 > 4 * PARTS);
             before = (before.0.max(now.0), before.1.min(now.1));
@@ -89,7 +89,7 @@ mod tests {
         assert!(before.0 > 50 * PARTS && before.1 < PARTS, "{before:?}");
         // The estimate recovers soon after L1 includes transactions again.
         for _ in 0..60 {
-            silent.waited(seconds(2), seconds(2));
+            silent.on_wait(seconds(2), seconds(2));
             silent.add_included(2);
         }
         assert!(silent.within(seconds(60)) > 30 * PARTS);
@@ -99,12 +99,12 @@ mod tests {
     fn observations_are_halved_after_two_minutes_of_waiting() {
         let mut throughput = Throughput::default();
         throughput.add_included(10);
-        throughput.waited(seconds(120), seconds(120));
+        throughput.on_wait(seconds(120), seconds(120));
         // Includes the initial observation of one transaction in a slot.
         assert_eq!(throughput.within(seconds(132)), 11 * PARTS);
-        throughput.waited(seconds(2), seconds(2));
+        throughput.on_wait(seconds(2), seconds(2));
         assert_eq!(throughput.within(seconds(61 + 12)), 6 * PARTS);
-        throughput.waited(seconds(59), seconds(59));
+        throughput.on_wait(seconds(59), seconds(59));
         assert_eq!(throughput.within(seconds(132)), 6 * PARTS);
     }
 
@@ -113,16 +113,16 @@ mod tests {
         let (mut steady, mut jumps) = (Throughput::default(), Throughput::default());
         for _ in 0..30 {
             for l1 in [&mut steady, &mut jumps] {
-                l1.waited(seconds(2), seconds(2));
+                l1.on_wait(seconds(2), seconds(2));
                 l1.add_included(1);
             }
         }
         let before = steady.within(seconds(60));
-        jumps.waited(seconds(100_000), Duration::from_millis(20));
+        jumps.on_wait(seconds(100_000), Duration::from_millis(20));
         let after = jumps.within(seconds(60));
         assert!(after <= before && after * 5 > before * 4, "{after} of {before}");
         // Time that also passes on the local clock counts in full.
-        steady.waited(seconds(100_000), seconds(100_000));
+        steady.on_wait(seconds(100_000), seconds(100_000));
         assert!(steady.within(seconds(60)) < before / 50);
     }
 }

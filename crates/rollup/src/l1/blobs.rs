@@ -139,12 +139,12 @@ impl BlobNode {
         // Computed from the timestamp, since execution clients do not report slots.
         let slot = timestamp.saturating_sub(genesis) / seconds;
         let path = format!("/eth/v1/beacon/blobs/{slot}");
-        self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
+        self.get(&path, Some(&format!("versioned_hashes={hashes}")))
     }
 
     fn facts(&self) -> Result<BeaconFacts, L1Error> {
         let (genesis_time, seconds_per_slot) = self.slots()?;
-        let contract = self.ask::<DepositContract>("/eth/v1/config/deposit_contract", None);
+        let contract = self.get::<DepositContract>("/eth/v1/config/deposit_contract", None);
         let chain_id = contract.ok().and_then(|contract| contract.chain_id.parse().ok());
         Ok(BeaconFacts { genesis_time, seconds_per_slot, chain_id })
     }
@@ -155,8 +155,8 @@ impl BlobNode {
         if let Some(slots) = cached {
             return Ok(slots);
         }
-        let Genesis { genesis_time } = self.ask("/eth/v1/beacon/genesis", None)?;
-        let Spec { seconds_per_slot } = self.ask("/eth/v1/config/spec", None)?;
+        let Genesis { genesis_time } = self.get("/eth/v1/beacon/genesis", None)?;
+        let Spec { seconds_per_slot } = self.get("/eth/v1/config/spec", None)?;
         let number = |text: String| {
             text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is not a number")))
         };
@@ -169,7 +169,7 @@ impl BlobNode {
         Ok((genesis, seconds))
     }
 
-    fn ask<T: for<'de> Deserialize<'de>>(
+    fn get<T: for<'de> Deserialize<'de>>(
         &self,
         path: &str,
         query: Option<&str>,

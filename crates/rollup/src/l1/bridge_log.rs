@@ -266,11 +266,11 @@ impl BridgeLog {
     }
 
     /// Returns an empty log with the same files.
-    pub(super) fn emptied(&self) -> Self {
+    pub(super) fn to_empty(&self) -> Self {
         Self {
-            sent: self.sent.emptied(),
+            sent: self.sent.to_empty(),
             parties: Records { limit: self.parties.limit, ..Records::default() },
-            claims: self.claims.emptied(),
+            claims: self.claims.to_empty(),
             forced: Records { limit: self.forced.limit, ..Records::default() },
             ..Self::default()
         }
@@ -343,9 +343,9 @@ impl BridgeLog {
     /// Reads the records that [`Self::cut_back`] needs back into memory: those after this L1 block
     /// that were written to the files early, and dropped ones that will be within the limit again.
     /// The log contains the same records before and after.
-    pub(super) fn recall(&mut self, common: u64) -> Result<(), DiskError> {
-        self.sent.recall(common)?;
-        self.claims.recall(common)?;
+    pub(super) fn reload(&mut self, common: u64) -> Result<(), DiskError> {
+        self.sent.reload(common)?;
+        self.claims.reload(common)?;
         let remaining = self.sent.len() - self.sent.after(common).len() as u64;
         while self.parties.dropped > remaining.saturating_sub(self.parties.limit as u64)
             && let Some(last) = self.sent.get(self.parties.dropped - 1)?
@@ -367,7 +367,7 @@ impl BridgeLog {
         Ok(())
     }
 
-    /// Removes the records of the blocks after this one, which [`Self::recall`] must have read into
+    /// Removes the records of the blocks after this one, which [`Self::reload`] must have read into
     /// memory. `forced` is the number of forced transactions up to this block.
     pub(super) fn cut_back(&mut self, common: u64, forced: u64) {
         self.sent.cut_back(common);

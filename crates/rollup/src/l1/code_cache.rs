@@ -17,13 +17,13 @@ const MAX_REQUESTED: usize = 16;
 /// Cache of kept codes from the L1 node. They are verified: the bytes determine the account's
 /// address.
 #[derive(Debug, Default)]
-pub(crate) struct KeptCodes {
+pub(crate) struct CodeCache {
     cache: Mutex<BTreeMap<Address, CodeReference>>,
     /// Accounts without a kept code, with L1's head at the time of the request.
     missing: Mutex<BTreeMap<Address, u64>>,
 }
 
-impl KeptCodes {
+impl CodeCache {
     /// Returns the codes that are stored on L1 as of block `head`, or were at their last request.
     /// Requests at most [`MAX_REQUESTED`] of the unknown ones, concurrently.
     pub(crate) fn among(
@@ -113,7 +113,7 @@ mod tests {
         let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
         let reference = CodeReference::new(input.slice(20..180)).unwrap();
         let short = shorten(&input, from_ref(&reference)).unwrap().bytes;
-        let (codes, requested) = (KeptCodes::default(), Cell::new(0));
+        let (codes, requested) = (CodeCache::default(), Cell::new(0));
         let assemble = |assemble: &Bytes, code: Result<Vec<u8>, L1Error>| {
             let code = Cell::new(Some(code));
             let code_of = |account| {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn missing_codes_are_requested_again_after_retry_blocks() {
-        let codes = KeptCodes::default();
+        let codes = CodeCache::default();
         let reference = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
         let code = Bytes::from([&[0], &reference.bytes()[..]].concat());
         let (none, requested) = (Bytes::new(), Cell::new(0));
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn requests_per_input_are_bounded_and_never_repeated() {
-        let codes = KeptCodes::default();
+        let codes = CodeCache::default();
         let references: Vec<_> =
             (0..40_u8).map(|byte| CodeReference::new(vec![byte; 9].into()).unwrap()).collect();
         let requested = Cell::new(0);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn cache_is_cleared_when_full() {
-        let codes = KeptCodes::default();
+        let codes = CodeCache::default();
         for number in 0..=MAX_REMEMBERED {
             let reference = CodeReference::new(number.to_be_bytes().to_vec().into()).unwrap();
             let code = Bytes::from([&[0], &reference.bytes()[..]].concat());

@@ -39,13 +39,13 @@ impl ExecuteRate {
     /// Returns the EXECUTE gas that this L1 gas buys even if a unit costs twice as much by the time
     /// L1 includes the transaction, so that a block built now still fits then.
     fn bought_by(&self, gas: u64) -> u64 {
-        self.0.lock().map_or(gas, |rate| risen(rate, 2, 1).execute_gas(gas).min(LIMIT))
+        self.0.lock().map_or(gas, |rate| raised(rate, 2, 1).execute_gas(gas).min(LIMIT))
     }
 
     /// Returns the L1 gas that pays for this EXECUTE gas even if a unit costs 1.5 times as much by
     /// the time L1 includes the transaction. Unused gas is refunded.
     pub(crate) fn gas_for(&self, execute_gas: u64) -> u64 {
-        self.0.lock().map_or(execute_gas, |rate| risen(rate, 3, 2).gas(execute_gas))
+        self.0.lock().map_or(execute_gas, |rate| raised(rate, 3, 2).gas(execute_gas))
     }
 
     /// Returns the capacity of an L1 transaction with these limits.
@@ -54,7 +54,7 @@ impl ExecuteRate {
     }
 }
 
-fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
+fn raised(rate: Rate, times: u64, parts: u64) -> Rate {
     // At least 1, since no factor raises a price of zero.
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }

@@ -66,7 +66,7 @@ impl<T: Clone + fmt::Debug, const N: usize> fmt::Debug for History<T, N> {
 
 impl<T: Record<N>, const N: usize> History<T, N> {
     /// Returns an empty history with the same file.
-    pub(super) fn emptied(&self) -> Self {
+    pub(super) fn to_empty(&self) -> Self {
         Self { file: self.file.clone(), limit: self.limit, ..Self::default() }
     }
 
@@ -143,7 +143,7 @@ impl<T: Record<N>, const N: usize> History<T, N> {
 
     /// Reads the records after this L1 block that were written early back into memory. After an
     /// error, all records have the same positions as before.
-    pub(super) fn recall(&mut self, common: u64) -> Result<(), DiskError> {
+    pub(super) fn reload(&mut self, common: u64) -> Result<(), DiskError> {
         let is_removed = |event: &T| event.l1_block() > common;
         while self.recent.front().is_none_or(is_removed)
             && let Some(last) = self.settled.checked_sub(1)
@@ -161,7 +161,7 @@ impl<T: Record<N>, const N: usize> History<T, N> {
         self.clone().cut_back(common)
     }
 
-    /// Removes and returns the records in memory after this L1 block. [`Self::recall`] reads those
+    /// Removes and returns the records in memory after this L1 block. [`Self::reload`] reads those
     /// that are not in memory.
     pub(super) fn cut_back(&mut self, common: u64) -> Vector<T> {
         let remaining = partition_point(&self.recent, |event| event.l1_block() <= common);

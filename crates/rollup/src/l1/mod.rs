@@ -4,12 +4,12 @@ mod blobs;
 pub(crate) mod bridge_log;
 mod client;
 mod clock;
+mod code_cache;
 pub(crate) mod cost;
 mod error;
 pub(crate) mod execute_rate;
 pub(crate) mod fork_schedule;
 mod history;
-mod kept;
 mod last_response;
 mod log;
 pub(crate) mod poller;
@@ -41,9 +41,9 @@ pub use derive::{
 
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
+pub(crate) use code_cache::CodeCache;
 pub(crate) use error::{Silence, is_revert_response};
 pub(crate) use history::with_reserve;
-pub(crate) use kept::KeptCodes;
 pub(crate) use last_response::LastResponse;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};

@@ -241,7 +241,7 @@ impl L1Poller {
             self.forget_relayed(&chain)?;
         }
         // Nothing after this can fail, so the result is returned exactly once.
-        let update = L1Update { more, ..self.reader.hand_over() };
+        let update = L1Update { more, ..self.reader.take_update() };
         let view = Arc::clone(self.reader.view());
         Ok(L1Poll { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
     }
@@ -295,7 +295,7 @@ impl L1Poller {
             self.reader.forget_messages(end, kept);
         }
         if !given_up.is_empty() {
-            self.reader.forget_kept(&given_up);
+            self.reader.forget_retryable(&given_up);
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl MessageQueue {
     }
 
     /// Removes hashes of messages that the L2 no longer keeps.
-    pub(crate) fn forget_kept(&mut self, indexes: &[u64]) {
+    pub(crate) fn forget_retryable(&mut self, indexes: &[u64]) {
         for index in indexes {
             self.kept.remove(index);
         }
@@ -388,7 +388,7 @@ mod tests {
                 assert_eq!(queue.find(index), expected, "{relayed} {index}");
                 assert_eq!(queue.range(index, u64::MAX).count(), 0, "{relayed} {index}");
             }
-            queue.forget_kept(&[0, 1]);
+            queue.forget_retryable(&[0, 1]);
             assert!(queue.entries() as u64 <= whole.len() - relayed + 5, "{relayed}");
             // It is extended and reverted like the other one.
             let mut longer = whole.clone();

@@ -4,8 +4,8 @@ use crate::{
     L1Error,
     l1::{
         BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedBlock, PostedFile,
-        ReadHeader, bridge_log::BridgeFiles, client::PARALLEL, history::MAX_HEADERS,
-        kept::KeptCodes, log::L1Log, saved::Saved,
+        ReadHeader, bridge_log::BridgeFiles, client::PARALLEL, code_cache::CodeCache,
+        history::MAX_HEADERS, log::L1Log, saved::Saved,
     },
     service::data_dir::POSTED,
 };
@@ -49,7 +49,7 @@ pub struct L1Reader<P = L1Client> {
     /// Consensus client for blobs.
     blobs: Option<BlobClient>,
     /// Cache of the codes that inputs reference.
-    kept: KeptCodes,
+    codes: CodeCache,
     /// File of the L1 blocks that were read.
     log: Option<L1Log>,
     /// File of the settled L2 blocks.
@@ -77,7 +77,7 @@ impl<P: L1Provider> L1Reader<P> {
         Self {
             client: Arc::new(client),
             blobs: None,
-            kept: KeptCodes::default(),
+            codes: CodeCache::default(),
             log: None,
             posted: None,
             view: Arc::new(L1View::new(deployment)),
@@ -192,10 +192,10 @@ impl<P: L1Provider> L1Reader<P> {
     /// kept, and the next successful call returns them.
     pub fn poll(&mut self, is_known: &dyn Fn(&B256) -> bool) -> Result<L1Update, L1Error> {
         let more = self.read_more(is_known)?;
-        Ok(L1Update { more, ..self.hand_over() })
+        Ok(L1Update { more, ..self.take_update() })
     }
 
-    /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if
+    /// Reads like [`Self::poll`], but keeps the result for [`Self::take_update`]. Returns `true` if
     /// there are more blocks to read.
     pub(crate) fn read_more(&mut self, is_known: &dyn Fn(&B256) -> bool) -> Result<bool, L1Error> {
         let newest = self.client.newest()?;
@@ -210,24 +210,24 @@ impl<P: L1Provider> L1Reader<P> {
         is_known: &dyn Fn(&B256) -> bool,
     ) -> Result<bool, L1Error> {
         if let Some(latest) = latest {
-            self.read_on(latest, is_known)?;
+            self.read_blocks_to(latest, is_known)?;
         }
         self.take_finalized(finalized);
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
     }
 
     /// Returns the number of the last common L1 block, if L1 was reorganised since the last
-    /// [`Self::hand_over`].
+    /// [`Self::take_update`].
     pub(crate) const fn reverted_to(&self) -> Option<u64> {
         self.update.reverted_to
     }
 
     /// Returns the result accumulated since the last call.
-    pub(crate) fn hand_over(&mut self) -> L1Update {
+    pub(crate) fn take_update(&mut self) -> L1Update {
         core::mem::take(&mut self.update)
     }
 
-    fn read_on(
+    fn read_blocks_to(
         &mut self,
         latest: ReadHeader,
         is_known: &dyn Fn(&B256) -> bool,
@@ -359,7 +359,7 @@ impl<P: L1Provider> L1Reader<P> {
         let is_kept = |number: u64| common.is_some_and(|common| number <= common);
         // Must come first: if it fails, neither the log nor the view has changed, and the next poll
         // retries.
-        Arc::make_mut(&mut self.view).recall(common)?;
+        Arc::make_mut(&mut self.view).reload(common)?;
         if let Some(log) = &mut self.log {
             match common {
                 Some(_) => log.keep(self.view.headers_up_to(common))?,
@@ -435,7 +435,7 @@ impl<P: L1Provider> L1Reader<P> {
             }
             RequiredData::Codes(accounts) => {
                 for account in accounts {
-                    let code = self.kept.kept_at(account, &|account| self.client.code(account))?;
+                    let code = self.codes.kept_at(account, &|account| self.client.code(account))?;
                     data.codes.insert(account, code);
                 }
             }
@@ -482,8 +482,8 @@ impl<P: L1Provider> L1Reader<P> {
     }
 
     /// Drops messages that the messenger no longer stores for a retry.
-    pub(super) fn forget_kept(&mut self, indexes: &[u64]) {
-        Arc::make_mut(&mut self.view).messages_mut().forget_kept(indexes);
+    pub(super) fn forget_retryable(&mut self, indexes: &[u64]) {
+        Arc::make_mut(&mut self.view).messages_mut().forget_retryable(indexes);
     }
 
     fn take_finalized(&mut self, finalized: Option<ReadHeader>) {

@@ -103,13 +103,13 @@ pub(crate) fn config(
         let own = async { tokio::try_join!(calls.0.call(), calls.1.call(), calls.2.call()) };
         tokio::try_join!(
             own,
-            request_changeable(&provider, rollup, max_lag, domain),
+            request_changeable_terms(&provider, rollup, max_lag, domain),
             forced_rules(&provider, forced),
             message_rules(&provider, message_queue)
         )
     })?;
     let ((fork_mode, upgrade_delay, state_roots), changeable, forced_rules, messages) = facts;
-    let Changeable { owner, policy, preconfirmations } = changeable;
+    let ChangeableTerms { owner, policy, preconfirmations } = changeable;
     let (messages, guardian) = messages;
     let present = |address: Address| (!address.is_zero()).then_some(address);
     let exit_time = [
@@ -181,30 +181,30 @@ pub(crate) fn config(
 
 /// Parameters that the owner of a rollup can change.
 #[derive(Debug)]
-pub(crate) struct Changeable {
+pub(crate) struct ChangeableTerms {
     pub(crate) owner: Option<Address>,
     pub(crate) policy: Option<Address>,
     pub(crate) preconfirmations: Option<PreconfirmationTerms>,
 }
 
 /// Requests the changeable parameters of a rollup with this maximum lag.
-pub(crate) fn changeable(
+pub(crate) fn changeable_terms(
     client: &L1Client,
     rollup: Address,
     max_lag: u64,
     domain: Address,
-) -> Result<Changeable, L1Error> {
+) -> Result<ChangeableTerms, L1Error> {
     let provider = client.inner().provider().clone();
-    let request = async move { request_changeable(&provider, rollup, max_lag, domain).await };
+    let request = async move { request_changeable_terms(&provider, rollup, max_lag, domain).await };
     Ok(client.wait(request)?)
 }
 
-async fn request_changeable(
+async fn request_changeable_terms(
     provider: &RootProvider,
     rollup: Address,
     max_lag: u64,
     domain: Address,
-) -> Result<Changeable, alloy_contract::Error> {
+) -> Result<ChangeableTerms, alloy_contract::Error> {
     let contract = INativeRollup::new(rollup, provider);
     let (owner, policy) = (contract.owner(), contract.policy());
     let (owner, policy) = tokio::try_join!(owner.call(), policy.call())?;
@@ -213,7 +213,7 @@ async fn request_changeable(
         Some(policy) => preconfirmation_terms(provider, policy, max_lag, domain).await?,
         None => None,
     };
-    Ok(Changeable { owner: present(owner), policy: present(policy), preconfirmations })
+    Ok(ChangeableTerms { owner: present(owner), policy: present(policy), preconfirmations })
 }
 
 /// Requests the terms of a policy; `None` if it has no timeout, since it then lets any account

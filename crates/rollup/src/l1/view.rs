@@ -179,16 +179,16 @@ impl L1View {
     /// # Errors
     ///
     /// [`DiskError`] if a file cannot be read. The view is then as before.
-    pub(super) fn recall(&mut self, common: Option<u64>) -> Result<(), DiskError> {
+    pub(super) fn reload(&mut self, common: Option<u64>) -> Result<(), DiskError> {
         // Without a common block, all records are dropped.
-        common.map_or(Ok(()), |common| self.bridge.recall(common))
+        common.map_or(Ok(()), |common| self.bridge.reload(common))
     }
 
     /// Drops the blocks after this one, or all blocks for `None`, even finalized ones. A view with
-    /// files needs [`Self::recall`] first.
+    /// files needs [`Self::reload`] first.
     pub(crate) fn cut_back(&mut self, common: Option<u64>) {
         let Some(common) = common else {
-            let (latest, bridge) = (self.latest, self.bridge.emptied());
+            let (latest, bridge) = (self.latest, self.bridge.to_empty());
             *self = Self { latest, bridge, ..Self::new(self.deployment.clone()) };
             return;
         };
@@ -214,7 +214,7 @@ impl L1View {
     pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, DiskError> {
         let Some(oldest) = self.oldest().cloned() else { return Ok(None) };
         let mut base = self.clone();
-        base.recall(Some(oldest.number))?;
+        base.reload(Some(oldest.number))?;
         base.cut_back(Some(oldest.number));
         Ok(Some(Checkpoint {
             header: Some(oldest),

@@ -47,7 +47,7 @@ impl Follower {
     }
 
     /// Records that a sequencer supplies unsafe blocks from now on.
-    pub(crate) const fn has_sequencer(&mut self) {
+    pub(crate) const fn on_sequencer_found(&mut self) {
         self.has_feed = true;
     }
 

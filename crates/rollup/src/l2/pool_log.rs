@@ -97,7 +97,7 @@ fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
 
 /// Replaces a corrupted file by one with its valid records, and keeps the corrupted one as
 /// `.damaged`. At least one of the two exists at any time.
-fn mend(path: &Path, genesis: B256) -> io::Result<()> {
+fn repair(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => fs::read(path)?,
         _ => Vec::new(),
@@ -129,7 +129,7 @@ impl PoolLog {
     /// oldest first. The valid records of a corrupted file are kept, and a copy of that file.
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), L2Error> {
         let fault = |source| L2Error::Pool { path: path.to_owned(), source };
-        mend(path, genesis).map_err(fault)?;
+        repair(path, genesis).map_err(fault)?;
         let mut transactions = Vec::new();
         let opened = RecordFile::open(path, genesis, |_, transaction| {
             transactions.push(transaction.clone());
@@ -159,8 +159,8 @@ impl PoolLog {
         }
     }
 
-    /// Returns `true` if the file has grown, so that it should be [rewritten](Self::tidy). `false`
-    /// while it is being written.
+    /// Returns `true` if the file has grown, so that it should be [compacted](Self::compact);
+    /// `false` while it is being written.
     pub(crate) fn is_long(&self) -> bool {
         self.end.try_lock().is_some_and(|end| end.is_long())
     }
@@ -170,7 +170,7 @@ impl PoolLog {
     ///
     /// Must be called at any time and not only after a block: senders can replace transactions that
     /// no block can include, and each is recorded.
-    pub(crate) fn tidy<'t>(
+    pub(crate) fn compact<'t>(
         &self,
         node: &Node,
         safe: u64,
@@ -312,7 +312,7 @@ fn offer(node: &Node, transactions: &[Bytes], operator: Option<Address>) -> Load
             Ok(_) => offered.accepted += 1,
             Err(Rejected::NonceTooLow { .. } | Rejected::Known(_)) => {}
             Err(reason) => {
-                if may_come_right(&reason) {
+                if may_become_valid(&reason) {
                     poor.insert(recovered.sender);
                 }
                 refused.push((recovered, reason));
@@ -368,7 +368,7 @@ fn next_ones<'t>(
 
 /// Returns `true` if the next blocks may make a rejected transaction valid, or if it could not be
 /// checked.
-pub(crate) const fn may_come_right(reason: &Rejected) -> bool {
+pub(crate) const fn may_become_valid(reason: &Rejected) -> bool {
     matches!(
         reason,
         Rejected::Funds { .. }

@@ -167,7 +167,7 @@ impl ElectionModel {
         self.at(now + delay, event);
     }
 
-    fn ask(&mut self, now: u64, candidate: usize, request: Request) {
+    fn request(&mut self, now: u64, candidate: usize, request: Request) {
         let from = (candidate, self.candidates[candidate].restarts);
         self.send(now, Event::Arrival { from, request, sent: now });
         // A request that is also sent to another member, because the first has not responded.
@@ -205,7 +205,7 @@ impl ElectionModel {
             Event::Round { candidate } => {
                 let token = self.candidates[candidate].tenure.token();
                 let request = token.map_or(Request::Read, |token| Request::Renew { token });
-                self.ask(now, candidate, request);
+                self.request(now, candidate, request);
                 let pause = 500 + self.random.below(1_000);
                 self.at(now + pause, Event::Round { candidate });
             }
@@ -224,7 +224,7 @@ impl ElectionModel {
             Event::Resignation { candidate } => {
                 let clock = self.candidates[candidate].clock(now);
                 if let Some((token, is_clean)) = self.candidates[candidate].tenure.resign(clock) {
-                    self.ask(now, candidate, Request::Resign { token, is_clean });
+                    self.request(now, candidate, Request::Resign { token, is_clean });
                 }
             }
             Event::Restart { candidate } => {
@@ -307,14 +307,14 @@ impl ElectionModel {
             Request::Read if tenure.token().is_none() => {
                 tenure.observe(clock, renewal);
                 match leader {
-                    None => self.ask(now, own.0, Request::Win),
+                    None => self.request(now, own.0, Request::Win),
                     Some((leader, token)) if leader == own && !tenure.adopt(clock, token) => {
-                        self.ask(now, own.0, Request::Resign { token, is_clean: false });
+                        self.request(now, own.0, Request::Resign { token, is_clean: false });
                     }
                     Some((leader, _)) if leader == own => {}
                     Some((_, token)) => {
                         if let Some(renewal) = tenure.overdue(clock) {
-                            self.ask(now, own.0, Request::Depose { token, renewal });
+                            self.request(now, own.0, Request::Depose { token, renewal });
                         }
                     }
                 }

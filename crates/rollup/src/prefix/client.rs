@@ -203,7 +203,7 @@ impl PrefixClient {
         let number = header.number;
         let executed = chain.import(&raw);
         if let Some(watch) = &self.watch {
-            watch.executed(&header.hash, executed.is_ok());
+            watch.on_executed(&header.hash, executed.is_ok());
         }
         let executed = executed.map_err(|source| PrefixRejection::Lie { number, source })?;
         let block = &executed.block;

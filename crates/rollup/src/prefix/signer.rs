@@ -406,7 +406,7 @@ impl PrefixSigner {
     }
 
     /// Records a block that this process has sealed.
-    pub(crate) fn sealed(&mut self, number: u64, hash: B256) {
+    pub(crate) fn on_sealed(&mut self, number: u64, hash: B256) {
         let is_first = match self.incomplete {
             Some(Incomplete::Waiting) => true,
             // The first block was reverted, and this one replaces it.

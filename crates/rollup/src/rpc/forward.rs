@@ -61,11 +61,11 @@ pub(crate) struct Forwarder {
 struct ForwardedTransactions(B256Map<Option<Instant>>);
 
 impl ForwardedTransactions {
-    fn accepted(&mut self, hash: B256) {
+    fn on_accepted(&mut self, hash: B256) {
         self.0.insert(hash, None);
     }
 
-    fn rejected(&mut self, hash: B256, now: Instant) {
+    fn on_rejected(&mut self, hash: B256, now: Instant) {
         self.0.insert(hash, Some(now + RETRY_INTERVAL));
     }
 
@@ -113,7 +113,7 @@ impl Forwarder {
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
         if offered.0.as_ref() == Some(&url) {
-            offered.1.accepted(hash);
+            offered.1.on_accepted(hash);
         }
         Ok(hash)
     }
@@ -146,13 +146,13 @@ impl Forwarder {
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
                     Ok(_) => {
-                        self.offered.lock().1.accepted(hash);
+                        self.offered.lock().1.on_accepted(hash);
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "forwarded transaction");
                     }
                     Err(error)
                         if error_response(&error).is_some_and(|response| response.code != BUSY) =>
                     {
-                        self.offered.lock().1.rejected(hash, Instant::now());
+                        self.offered.lock().1.on_rejected(hash, Instant::now());
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer rejected transaction");
                     }
                     // Without a response, this and all remaining transactions are offered again
@@ -221,9 +221,9 @@ mod tests {
         let (mut offers, now) = (ForwardedTransactions::default(), Instant::now());
         let [accepted, rejected, removed] = [1, 2, 3].map(B256::repeat_byte);
         assert!(offers.is_due(&rejected, now));
-        offers.accepted(accepted);
-        offers.rejected(rejected, now);
-        offers.rejected(removed, now);
+        offers.on_accepted(accepted);
+        offers.on_rejected(rejected, now);
+        offers.on_rejected(removed, now);
         for hash in [accepted, rejected] {
             assert!(!offers.is_due(&hash, now));
         }

@@ -47,7 +47,7 @@ pub(super) struct Messages<'r> {
     relay_deadline: u64,
 }
 
-fn concerns(message: &rpc_types::Message, account: Address) -> bool {
+fn involves(message: &rpc_types::Message, account: Address) -> bool {
     let rpc_types::Message { sender, to, refund_to, .. } = message;
     [*sender, *to, refund_to.unwrap_or_default()].contains(&account)
 }
@@ -180,7 +180,7 @@ impl<'r> Messages<'r> {
             messages.extend(message.transpose()?);
         }
         if let Some(account) = page.account {
-            messages.retain(|message| concerns(&message.message, account));
+            messages.retain(|message| involves(&message.message, account));
         }
         Ok((messages, next))
     }

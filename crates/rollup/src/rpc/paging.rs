@@ -133,7 +133,7 @@ mod tests {
         Page::new(serde_json::from_str(text).unwrap(), false)
     }
 
-    fn unhurried() -> Budget {
+    fn unbounded_budget() -> Budget {
         Budget { time: Duration::MAX, ..Budget::new() }
     }
 
@@ -176,7 +176,7 @@ mod tests {
             (100, ((0..10).map(|index| 90 - 10 * index).collect(), None)),
         ] {
             let page = page(&format!(r#"{{"limit": "{limit:#x}"}}"#)).unwrap();
-            let filled = page.fill(unhurried(), |page, budget| {
+            let filled = page.fill(unbounded_budget(), |page, budget| {
                 let (mut found, next) = page.walk(0, 100, budget, |_| true);
                 assert!(found.len() <= limit);
                 found.retain(|index| index % 10 == 0);
@@ -187,7 +187,7 @@ mod tests {
         // The walk ends even if all entries are foreign.
         let (found, next) = page("{}")
             .unwrap()
-            .fill(unhurried(), |page, budget| {
+            .fill(unbounded_budget(), |page, budget| {
                 let (_, next) = page.walk(0, u64::MAX, budget, |_| true);
                 Ok((Vec::<()>::new(), next))
             })

@@ -187,7 +187,7 @@ impl L1Inputs {
             system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
         }
         let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
-        let count = how_many(&pending, cost, &deferred).min(limit);
+        let count = relay_count(&pending, cost, &deferred).min(limit);
         if count == 0 {
             return Ok(system);
         }
@@ -211,7 +211,7 @@ impl L1Inputs {
 }
 
 /// Returns the number of pending messages that a block relays.
-fn how_many(
+fn relay_count(
     pending: &[&Message],
     cost: &SystemTransactionGas,
     deferred: &impl Fn(u64) -> bool,

@@ -141,7 +141,7 @@ impl BacklogConfig {
 }
 
 /// Returns the first limit that another block with the size of an L1 transaction would exceed.
-fn full(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
+fn exceeded_limit(status: &BacklogStatus, limits: &Capacity) -> Option<Backlog> {
     // With an empty backlog one more block is always allowed, or else a node would never seal again
     // after an outage of L1.
     if status.blocks == 0 {
@@ -215,7 +215,7 @@ impl Pacer {
         let (safe, head) = (sync.safe()?, Arc::clone(sync.chain().head()));
         self.queue.follow(&safe, &head, limits, || sync.unsafe_blocks())?;
         self.status = self.queue.status(now, self.longest, limits, throughput);
-        let full = full(&self.status, limits);
+        let full = exceeded_limit(&self.status, limits);
         close_pool(&sync.node, full);
         Ok(match full {
             Some(_) => Pace::Full,
@@ -224,7 +224,7 @@ impl Pacer {
     }
 
     /// Adds a sealed block.
-    pub(super) fn sealed(&mut self, block: &Block, cost: Option<InputCost>, limits: &Capacity) {
+    pub(super) fn on_sealed(&mut self, block: &Block, cost: Option<InputCost>, limits: &Capacity) {
         self.queue.0.push_back(Waiting::new(block, cost, limits));
     }
 
@@ -292,7 +292,9 @@ mod tests {
         let whole = limits.gas;
         let pace = |blocks| {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
-            full(&status, &limits).is_none().then(|| super::pace(&status, second, &CONFIG))
+            exceeded_limit(&status, &limits)
+                .is_none()
+                .then(|| super::pace(&status, second, &CONFIG))
         };
         assert_eq!(pace(0), Some(Pace::After(second, WHOLE)));
         assert_eq!(pace(50), Some(Pace::After(second, WHOLE)));
@@ -301,7 +303,7 @@ mod tests {
         assert_eq!(pace(90), Some(Pace::After(5 * second, 200)));
         assert_eq!(pace(99), Some(Pace::After(50 * second, 20)));
         assert_eq!(pace(100), None);
-        let backlog = full(&status(&queue(100, whole, 1_000), 1_200), &limits);
+        let backlog = exceeded_limit(&status(&queue(100, whole, 1_000), 1_200), &limits);
         let (got, limit) = (101 * whole, 100 * whole);
         assert_eq!(backlog, Some(Backlog { what: "gas of EXECUTE", got, limit }));
     }
@@ -311,10 +313,10 @@ mod tests {
         let limits = capacity();
         let at = |since| status(&queue(1, 1, since), 100);
         assert!(at(1_000).gas.limit > at(950).gas.limit);
-        assert_eq!(full(&at(1_000), &limits), None);
-        assert!(full(&at(900), &limits).is_some());
+        assert_eq!(exceeded_limit(&at(1_000), &limits), None);
+        assert!(exceeded_limit(&at(900), &limits).is_some());
         // Without waiting blocks one more is allowed even without any time.
-        assert_eq!(full(&status(&queue(0, 0, 0), 0), &limits), None);
+        assert_eq!(exceeded_limit(&status(&queue(0, 0, 0), 0), &limits), None);
     }
 
     #[test]

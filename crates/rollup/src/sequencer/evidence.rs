@@ -73,7 +73,7 @@ impl EvidenceBook {
     }
 
     /// Returns the number of times that facts of a block were computed.
-    pub(crate) fn made(&self) -> u64 {
+    pub(crate) fn computations(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }
 

@@ -38,12 +38,12 @@ impl Isolation {
     }
 
     /// Records a sealed block, which is the trial during a search.
-    pub(super) fn sealed(&mut self, block: B256) {
+    pub(super) fn on_sealed(&mut self, block: B256) {
         self.trial = self.limit.map(|_| block);
     }
 
     /// Halves the limit after L1 has rejected a block with these user transactions (at least one).
-    pub(super) const fn refused(&mut self, users: &[B256]) {
+    pub(super) const fn on_refused(&mut self, users: &[B256]) {
         self.trial = None;
         (self.limit, self.suspect) = match users {
             [alone] => (Some(0), Some(*alone)),

@@ -227,7 +227,7 @@ impl Sequencer {
     pub fn follow_l1(&mut self) -> Result<(), SequencerError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
-            self.batcher.l1_went_back();
+            self.batcher.on_l1_reorg();
         }
         // Blocks that an L1 reorg replaced do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
@@ -257,7 +257,7 @@ impl Sequencer {
         self.requeued.displace(displaced);
         moved?;
         self.reset_attributes();
-        self.lost.reverted();
+        self.lost.on_reverted();
         Ok(())
     }
 
@@ -284,7 +284,7 @@ impl Sequencer {
         let users = users_of(&block, &self.sync.view, operator, terms.duties.forced_next);
         if self.isolation.may_replace(safe.hash, &block, &users) {
             self.revert_to(safe.hash)?;
-            self.isolation.refused(&users);
+            self.isolation.on_refused(&users);
         }
         Ok(())
     }
@@ -292,7 +292,7 @@ impl Sequencer {
     /// Passes the current blocks to the batcher, or pauses it while L1 cannot be read.
     pub(crate) fn submit(&self, is_readable: bool) {
         let Some(terms) = self.terms.as_ref().filter(|_| is_readable) else {
-            self.batcher.hold();
+            self.batcher.pause();
             return;
         };
         self.batcher.offer(Work {
@@ -457,11 +457,11 @@ impl Sequencer {
         let footprint = BlockFootprint::of(&sealed.new);
         let block = self.sync.node.append(sealed)?;
         self.sealer.note_sealed();
-        self.isolation.sealed(block.hash);
-        self.pacer.sealed(&block, cost, &self.sealer.capacity());
+        self.isolation.on_sealed(block.hash);
+        self.pacer.on_sealed(&block, cost, &self.sealer.capacity());
         // Only after the block is on disk, so that the batcher never posts a block that a crash
         // could remove.
-        self.batcher.sealed(&block, cost, footprint);
+        self.batcher.on_sealed(&block, cost, footprint);
         if let Some(promises) = &mut self.preconfirmations {
             promises.note_sealed(&self.sync.view, &block, self.sealer.rate.get());
         }

@@ -54,7 +54,7 @@ impl OpenBlock {
     }
 
     /// Builds a longer prefix; `None` if there is nothing to add.
-    pub(super) fn extended(
+    pub(super) fn extend(
         &mut self,
         sealer: &BlockSealer,
         sync: &L2Syncer,

@@ -190,7 +190,7 @@ impl Preconfirmations {
         if let Some(rate) = rate.filter(|_| self.has_sealed(block)) {
             self.rates.note(block.header.number, rate);
         }
-        self.signer.sealed(block.header.number, block.hash);
+        self.signer.on_sealed(block.header.number, block.hash);
         if let Some(finalized) = finalized {
             self.signer.forget_up_to(finalized, safe.unwrap_or(finalized), time);
         }
@@ -342,7 +342,7 @@ impl Preconfirmations {
         }
         open.begun = now;
         open.slices.1 += 1;
-        let longer = terms.map(|terms| open.extended(sealer, sync, terms, is_due));
+        let longer = terms.map(|terms| open.extend(sealer, sync, terms, is_due));
         let longer = longer.transpose().unwrap_or_else(|error| {
             tracing::warn!(%error, "failed to extend prefix");
             None

@@ -43,7 +43,7 @@ impl LostBlocks {
     }
 
     /// Records that the blocks that were ahead were reverted.
-    pub(super) const fn reverted(&mut self) {
+    pub(super) const fn on_reverted(&mut self) {
         self.ahead_since = None;
     }
 

@@ -5,7 +5,7 @@ use crate::{
     l1::L1View,
     l2::{
         contracts::relayed_after,
-        pool_log::{PoolLog, may_come_right},
+        pool_log::{PoolLog, may_become_valid},
     },
 };
 use alloy_consensus::Transaction as _;
@@ -152,7 +152,7 @@ impl Requeued {
             match node.submit(PoolTransaction::new(requeued.clone(), None, raw)) {
                 Ok(_) | Err(Rejected::Known(_) | Rejected::NonceTooLow { .. }) => {}
                 Err(Rejected::Backlog(_)) => self.transactions.push(requeued),
-                Err(reason) if may_come_right(&reason) => self.transactions.push(requeued),
+                Err(reason) if may_become_valid(&reason) => self.transactions.push(requeued),
                 Err(reason) => {
                     tracing::warn!(transaction = %hash, %reason, "dropped transaction");
                     node.execute(DropTransaction { hash, reason: reason.to_string() });

@@ -43,7 +43,7 @@ pub(super) struct CheckedConfig {
 
 impl CheckedConfig {
     /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
-    fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
+    fn check_with(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = rollup_contracts::rules(client, &self.deployment)?;
         // The price check uses the gas rules of L1's fork, so the fork must be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
@@ -67,9 +67,9 @@ impl CheckedConfig {
 
     /// Runs all checks. If they fail with the L1 node in use, repeats them with the others, and
     /// returns the majority result.
-    fn against_most(&self, client: &L1Client) -> Result<Connected, RollupError> {
+    fn check_with_majority(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let nodes = client.nodes();
-        let error = match self.against(client) {
+        let error = match self.check_with(client) {
             Err(error) if !error.is_silence() => error,
             result => return result,
         };
@@ -77,7 +77,7 @@ impl CheckedConfig {
         while 2 * failed <= nodes && passed + failed < nodes {
             tracing::warn!(%error, "check failed with one L1 node, trying the next one");
             client.leave_node();
-            match self.against(client) {
+            match self.check_with(client) {
                 Ok(connected) if 2 * (passed + 1) > nodes => return Ok(connected),
                 Ok(_) => passed += 1,
                 Err(later) if later.is_silence() => return Err(later),
@@ -101,7 +101,7 @@ impl CheckedConfig {
     /// disappear.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &NodeHandle) {
         let (rollup, max_lag) = (self.deployment.rollup, rules.max_lag);
-        let changeable = rollup_contracts::changeable(client, rollup, max_lag, self.domain);
+        let changeable = rollup_contracts::changeable_terms(client, rollup, max_lag, self.domain);
         if let Ok(changeable) = changeable
             && let Some(config) = &mut *shared.config.lock()
         {
@@ -162,7 +162,7 @@ pub(super) async fn connect(
     let mut pause = Duration::from_secs(1);
     loop {
         let (shared, checked) = (Arc::clone(&client), Arc::clone(checked));
-        let request = tokio::task::spawn_blocking(move || checked.against_most(&shared));
+        let request = tokio::task::spawn_blocking(move || checked.check_with_majority(&shared));
         match request.await.map_err(|_| L1Error::Thread)? {
             Ok(connected) => {
                 let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;

@@ -129,7 +129,7 @@ impl Worker {
             self.run_commands(commands, &l1_sync);
             self.roles.follow_competitor();
             let imported = self.import_unsafe(inputs);
-            self.roles.tidy_pool();
+            self.roles.compact_pool_log();
             // The status has only one fault. Faults that stop block production come first, then
             // those that stop derivation, then those that delay posting and relaying.
             let sealed = turn.sealed.and(imported.map_err(RollupError::from));

@@ -81,7 +81,7 @@ impl AccountTracker {
     }
 
     /// Requests the account at the next poll, even without a new L1 block.
-    pub(super) const fn ask_again(&mut self) {
+    pub(super) const fn request_again(&mut self) {
         self.last_request = None;
     }
 
@@ -101,7 +101,7 @@ impl AccountTracker {
 
     /// Requests the account at the head of the view, by its hash: after an L1 reorg, the block with
     /// its number is another one, and the account would not match the view.
-    pub(super) fn ask(
+    pub(super) fn request(
         &mut self,
         client: &Arc<L1Client>,
         view: &Arc<L1View>,

@@ -221,7 +221,7 @@ impl CallSender {
     ) -> Result<Option<CallState>, SubmitterError> {
         let Some(pending) = &self.pending else { return Ok(None) };
         if let Some(receipt) = receipt(client, &pending.hashes)? {
-            self.spending.used(pending.nonce, pending.cost);
+            self.spending.on_used(pending.nonce, pending.cost);
             let is_call = pending.hashes[..pending.calls].contains(&receipt.transaction_hash);
             self.pending = None;
             return Ok(Some(match is_call {
@@ -234,7 +234,7 @@ impl CallSender {
             // Included between the two requests, or replaced.
             let included = receipt(client, &pending.hashes[..pending.calls])?;
             // Also without a receipt, since the node may just lack it.
-            self.spending.used(pending.nonce, pending.cost);
+            self.spending.on_used(pending.nonce, pending.cost);
             self.pending = None;
             let included = included.map(|included| CallState::Included(Box::new(included)));
             return Ok(Some(included.unwrap_or(CallState::Lost)));

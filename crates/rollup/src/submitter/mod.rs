@@ -328,26 +328,26 @@ impl Submitter {
         if self.pending.restore_reorged(view) {
             self.account.discard_request();
         }
-        if self.pending.hold_back(l1_time) {
+        if self.pending.pause_resending(l1_time) {
             // Resend at the next poll, because an L1 that builds blocks on demand has no other
             // block to build.
-            self.account.ask_again();
+            self.account.request_again();
         }
         self.pending.count_included(view);
         if self.account.is_requesting() {
             return match self.account.take_response(self.config.bump_after)? {
                 Some(account) => self.poll(client, account),
-                None => Ok(self.no_news()),
+                None => Ok(self.idle_or_waiting()),
             };
         }
-        let is_of_use = !self.pending.all().is_empty() || self.waits_for_earlier();
-        if is_of_use && self.account.is_due(view, self.config.resend_after) {
-            self.account.ask(client, view)?;
+        let is_needed = !self.pending.all().is_empty() || self.waits_for_earlier();
+        if is_needed && self.account.is_due(view, self.config.resend_after) {
+            self.account.request(client, view)?;
         }
-        Ok(self.no_news())
+        Ok(self.idle_or_waiting())
     }
 
-    fn no_news(&self) -> SubmitterProgress {
+    fn idle_or_waiting(&self) -> SubmitterProgress {
         match self.pending.all().is_empty() {
             true => SubmitterProgress::Idle,
             false => SubmitterProgress::Waiting,
@@ -363,9 +363,9 @@ impl Submitter {
         let done = self.pending.abandon_included(&view);
         let mut failed = None;
         for sent in self.pending.remove_used(used) {
-            self.builder.spending.used(sent.nonce, sent.cost);
+            self.builder.spending.on_used(sent.nonce, sent.cost);
             if sent.is_void {
-                self.pending.keep_landed(sent, &view);
+                self.pending.keep_included(sent, &view);
             } else {
                 // The view includes the block that used its nonce, but the rollup has not advanced,
                 // so it failed.
@@ -407,7 +407,7 @@ impl Submitter {
         head: u64,
         latest: u64,
     ) -> Result<SubmitterProgress, SubmitterError> {
-        if self.pending.is_held() {
+        if self.pending.is_paused() {
             return Ok(SubmitterProgress::Waiting);
         }
         let (mut outcome, mut is_bumped) = (Ok(SubmitterProgress::Waiting), false);
@@ -505,7 +505,7 @@ impl Submitter {
 
     /// Handles an L1 reorg. Abandons the transactions if the evidence of one depends on a state
     /// that the reorg removed.
-    pub(crate) fn l1_went_back(&mut self) {
+    pub(crate) fn on_l1_reorg(&mut self) {
         if self.in_flight().any(|sent| sent.candidate.goes_alone) {
             self.forget();
         }
@@ -513,7 +513,7 @@ impl Submitter {
 
     /// Drops the included transactions, because their blocks were replaced, so they must not be
     /// resent after a reorg.
-    pub(crate) fn forget_landed(&mut self) {
-        self.pending.forget_landed();
+    pub(crate) fn forget_included(&mut self) {
+        self.pending.forget_included();
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Instant};
 
 /// Maximum number of included transactions that are kept with their blobs, to be resent after an L1
 /// reorg. Blocks removed by a deeper reorg are planned again.
-const MAX_LANDED: usize = 16;
+const MAX_INCLUDED: usize = 16;
 
 /// Transactions in flight, and the included ones that an L1 reorg may remove.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct PendingTransactions {
     /// Transactions in flight, ascending by nonce.
     in_flight: Vec<InFlight>,
     /// Included transactions, oldest first, which are resent if an L1 reorg removes them.
-    landed: VecDeque<InFlight>,
+    resendable: VecDeque<InFlight>,
     /// Number of transactions in flight that are included in the latest view, but not counted in
     /// the account's nonce yet.
     included: usize,
@@ -24,7 +24,7 @@ pub(super) struct PendingTransactions {
     /// per account.
     pool_keeps: Option<usize>,
     /// `true` while transactions removed by an L1 reorg must not be resent yet.
-    is_held: bool,
+    is_paused: bool,
 }
 
 impl PendingTransactions {
@@ -55,8 +55,8 @@ impl PendingTransactions {
         self.in_flight.iter_mut().find(|sent| !sent.is_void)
     }
 
-    pub(super) const fn is_held(&self) -> bool {
-        self.is_held
+    pub(super) const fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// Returns the number of transactions in flight that the latest view does not include.
@@ -84,7 +84,7 @@ impl PendingTransactions {
         // Nonces in flight are consecutive. The account state at the head of the view may not yet
         // reflect abandoned transactions before them that L1 has included.
         let first = self.live().next().map_or(used, |first| first.nonce);
-        let ours = self.landed.iter().chain(self.live());
+        let ours = self.resendable.iter().chain(self.live());
         ours.fold(first, |next, sent| next.saturating_add(u64::from(sent.nonce == next)))
     }
 
@@ -124,17 +124,17 @@ impl PendingTransactions {
         self.pool_keeps = None;
     }
 
-    pub(super) fn forget_landed(&mut self) {
-        self.landed.clear();
+    pub(super) fn forget_included(&mut self) {
+        self.resendable.clear();
     }
 
     /// Puts transactions that an L1 reorg removed back in flight, with the same bytes and nonces.
     /// Returns `true` if there are any.
     pub(super) fn restore_reorged(&mut self, view: &L1View) -> bool {
-        let Some(first) = self.landed.iter().position(|sent| sent.is_reorged_out(view)) else {
+        let Some(first) = self.resendable.iter().position(|sent| sent.is_reorged_out(view)) else {
             return false;
         };
-        for mut sent in self.landed.split_off(first) {
+        for mut sent in self.resendable.split_off(first) {
             // Its evidence depends on a state that the reorg removed, or L1 has another block at
             // its height.
             sent.is_void = sent.candidate.goes_alone || !sent.is_open(view);
@@ -152,11 +152,11 @@ impl PendingTransactions {
     /// has an earlier timestamp than some L2 blocks in flight: a reorg may set L1's time back, and
     /// the contract rejects blocks with a future timestamp. Later transactions depend on the
     /// removed ones, so they are only resent together. Returns `true` if a pause has ended.
-    pub(super) fn hold_back(&mut self, l1_time: u64) -> bool {
+    pub(super) fn pause_resending(&mut self, l1_time: u64) -> bool {
         let is_back = self.live().any(|sent| sent.sent_at == 0);
         let holds = is_back && self.live().any(|sent| sent.candidate.timestamp > l1_time);
-        let has_ended = self.is_held && !holds;
-        self.is_held = holds;
+        let has_ended = self.is_paused && !holds;
+        self.is_paused = holds;
         has_ended
     }
 
@@ -191,13 +191,13 @@ impl PendingTransactions {
 
     /// Keeps an included transaction for resending after an L1 reorg, unless its blocks are not on
     /// L1.
-    pub(super) fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
+    pub(super) fn keep_included(&mut self, sent: InFlight, view: &L1View) {
         if !sent.is_included(view) {
             return;
         }
-        self.landed.push_back(sent);
-        while self.landed.len() > MAX_LANDED {
-            self.landed.pop_front();
+        self.resendable.push_back(sent);
+        while self.resendable.len() > MAX_INCLUDED {
+            self.resendable.pop_front();
         }
     }
 
@@ -216,7 +216,7 @@ impl PendingTransactions {
     pub(super) fn behind_gap(&self, used: u64, requested: Instant) -> Option<&InFlight> {
         self.live().next().filter(|first| {
             let is_known =
-                requested > first.sent_when && self.landed.iter().all(|sent| sent.nonce < used);
+                requested > first.sent_when && self.resendable.iter().all(|sent| sent.nonce < used);
             is_known && first.nonce > used
         })
     }

@@ -94,7 +94,7 @@ impl Spending {
     }
 
     /// Counts a transaction whose nonce is used.
-    pub(super) fn used(&mut self, nonce: u64, cost: u128) {
+    pub(super) fn on_used(&mut self, nonce: u64, cost: u128) {
         self.spent.retain(|entry| entry.at.elapsed() < DAY);
         self.put(Spent::now(nonce, cost));
     }
@@ -168,7 +168,7 @@ mod tests {
         }
         // Only included transactions count while the others are known to be in flight.
         assert_eq!(all(&spending), 0);
-        spending.used(4, 100);
+        spending.on_used(4, 100);
         assert_eq!((spending.besides(|nonce| nonce == 4), all(&spending)), (0, 100));
         drop(spending);
         let mut spending = open(&path);

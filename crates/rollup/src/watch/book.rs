@@ -336,12 +336,12 @@ impl Book {
     }
 
     /// Records that the follower has executed a block with the signed header as the result.
-    pub(super) fn executed(&mut self, hash: &B256) {
+    pub(super) fn on_executed(&mut self, hash: &B256) {
         self.unchecked.retain(|entry| entry.watched.header.hash != *hash);
     }
 
     /// Records that the follower has executed a block with another result.
-    pub(super) fn is_false(&mut self, hash: &B256) {
+    pub(super) fn on_false_result(&mut self, hash: &B256) {
         let of_hash = self.unchecked.iter_mut().filter(|entry| entry.watched.header.hash == *hash);
         of_hash.for_each(|entry| entry.due = Instant::now());
     }
@@ -435,7 +435,7 @@ impl Book {
     /// Records that the messages of a parent were checked against the rollup's block with this
     /// hash, which is in the chain. Messages that the block keeps refer to its transactions from
     /// now on.
-    pub(super) fn checked(&mut self, place: &Place, hash: B256) {
+    pub(super) fn on_checked(&mut self, place: &Place, hash: B256) {
         let Some(parent) = self.parents.get_mut(place) else { return };
         parent.checked_against = Some(hash);
         let before = parent.bytes();

@@ -76,7 +76,7 @@ impl FaultChecker {
 
     /// Executes the blocks that the follower has not executed, or with a result that was not
     /// signed.
-    pub(super) fn lies(
+    pub(super) fn find_lies(
         &self,
         book: &Mutex<Book>,
         chain: &ChainReader,
@@ -243,7 +243,7 @@ impl FaultChecker {
                     checked.ok().map(|(accusation, offence)| Found { accusation, offence }),
                 );
             }
-            book.lock().checked(&place, hash);
+            book.lock().on_checked(&place, hash);
         }
         Ok(is_complete)
     }

@@ -209,12 +209,12 @@ impl Watch {
     }
 
     /// Records whether the follower's execution of the block resulted in the signed header.
-    pub(crate) fn executed(&self, hash: &B256, is_true: bool) {
+    pub(crate) fn on_executed(&self, hash: &B256, is_true: bool) {
         let mut book = self.book.lock();
         if is_true {
-            book.executed(hash);
+            book.on_executed(hash);
         } else {
-            book.is_false(hash);
+            book.on_false_result(hash);
             self.version.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -320,7 +320,7 @@ impl Watcher {
                 .find_parents(|hash| chain.find_block(hash).is_ok_and(|block| block.is_some()));
             self.chain_head = head_hash;
         }
-        let mut found = self.checker.lies(book, &chain, view, &self.accounts);
+        let mut found = self.checker.find_lies(book, &chain, view, &self.accounts);
         if is_new {
             book.lock().trim(&|number, hash| view.is_canonical(number, hash));
             if self.checked_at.0 != head.map(|head| head.1) {

@@ -125,7 +125,7 @@ impl Poster {
         let outcome = self.try_post(sender, client, view, chain, &mut tried);
         outcome.map_err(|error| {
             if error.is_rejection() {
-                self.failed(head.number, tried.map_or(0, |tried: Posting| tried.count));
+                self.on_failed(head.number, tried.map_or(0, |tried: Posting| tried.count));
             }
             (tried, error)
         })
@@ -133,19 +133,19 @@ impl Poster {
 
     /// Records that this L1 block includes the last transaction, and returns its blocks. A view of
     /// an earlier L1 block lacks them, so the next ones are posted from this block on.
-    pub(super) fn included(&mut self, l1_block: u64, has_succeeded: bool) -> Option<Posting> {
+    pub(super) fn on_included(&mut self, l1_block: u64, has_succeeded: bool) -> Option<Posting> {
         let posting = self.sent.take()?;
         if has_succeeded {
             self.posted += posting.count as u64;
             let retry = Retry { not_before: l1_block, ..Retry::default() };
             (self.max_blocks, self.rejections, self.retry) = (MAX_BLOCKS, 0, retry);
         } else {
-            self.failed(l1_block, posting.count);
+            self.on_failed(l1_block, posting.count);
         }
         Some(posting)
     }
 
-    fn failed(&mut self, head: u64, count: usize) {
+    fn on_failed(&mut self, head: u64, count: usize) {
         self.retry.postpone(head, true);
         self.rejections = self.rejections.wrapping_add(1);
         // L1 may accept fewer blocks even if it rejects this number.
@@ -186,7 +186,7 @@ impl Poster {
             signed.map(|signed| (*count, signed))
         };
         let signed: Vec<_> = (1..=count).filter_map(|count| is_signed(&count)).collect();
-        let Some((count, signed, input)) = self.what_fits(chain, &blocks, signed)? else {
+        let Some((count, signed, input)) = self.fitting_blocks(chain, &blocks, signed)? else {
             return Ok(());
         };
         blocks.truncate(count);
@@ -213,7 +213,7 @@ impl Poster {
 
     /// Returns the largest number of blocks that end with a signed one and fit into a transaction,
     /// or else the smallest.
-    fn what_fits<T>(
+    fn fitting_blocks<T>(
         &self,
         chain: &ChainReader,
         blocks: &[Arc<Block>],
@@ -272,7 +272,7 @@ mod tests {
         for (has_succeeded, first) in [(true, 20), (false, 22)] {
             let (signer, hash) = (Address::ZERO, B256::ZERO);
             poster.sent = Some(Posting { signer, number: 3, hash, count: 1 });
-            assert!(poster.included(20, has_succeeded).is_some());
+            assert!(poster.on_included(20, has_succeeded).is_some());
             assert!(!poster.retry.is_due(first - 1) && poster.retry.is_due(first), "{first}");
         }
     }

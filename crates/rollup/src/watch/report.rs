@@ -214,9 +214,9 @@ impl Reporter {
             Err(error) => tracing::warn!(%error, "failed to track L1 transaction, retrying"),
             Ok(Some(CallState::Pending)) => {}
             Ok(Some(state)) if self.poster.as_ref().is_some_and(|poster| poster.sent.is_some()) => {
-                self.posting_ended(&state, view);
+                self.on_posting_ended(&state, view);
             }
-            Ok(Some(CallState::Included(receipt))) => self.included(&receipt, view),
+            Ok(Some(CallState::Included(receipt))) => self.on_included(&receipt, view),
             Ok(Some(CallState::Lost)) => self.lost(),
             Ok(None) => {
                 let is_due = |case: &Case| {
@@ -257,7 +257,7 @@ impl Reporter {
     }
 
     /// Records that the transaction with blocks is no longer pending.
-    fn posting_ended(&mut self, state: &CallState, view: &L1View) {
+    fn on_posting_ended(&mut self, state: &CallState, view: &L1View) {
         let head = view.head().map_or(0, |head| head.number);
         let receipt = match state {
             CallState::Included(receipt) => Some(receipt),
@@ -267,7 +267,7 @@ impl Reporter {
         let l1_block =
             receipt.and_then(|receipt| receipt.block_number).map_or(head, |block| block.max(head));
         let Some(poster) = &mut self.poster else { return };
-        let Some(posting) = poster.included(l1_block, has_succeeded) else { return };
+        let Some(posting) = poster.on_included(l1_block, has_succeeded) else { return };
         let reason = (!has_succeeded).then(|| "the transaction failed on L1".to_owned());
         self.report_blocks(posting, view, receipt.map(|receipt| receipt.transaction_hash), reason);
     }
@@ -407,7 +407,7 @@ impl Reporter {
         Ok(penalty / REWARD_DIVISOR)
     }
 
-    fn included(&mut self, receipt: &TransactionReceipt, view: &L1View) {
+    fn on_included(&mut self, receipt: &TransactionReceipt, view: &L1View) {
         let is_sent = |case: &Case| matches!(case.stage, Stage::Committing | Stage::Accusing);
         let Some(at) = self.cases.iter().position(is_sent) else { return };
         let hash = Some(receipt.transaction_hash);

@@ -104,7 +104,7 @@ fn account_is_read_at_hash_of_head() {
 fn posting_resumes_after_l1_reorg() {
     let mut fixture = BatcherSetup::new();
     let room = fixture.batcher().start(Arc::default()).unwrap();
-    room.l1_went_back();
+    room.on_l1_reorg();
     fixture.blocks(1);
     room.offer(fixture.work());
     until("the block in flight", || room.report().status.in_flight.is_some());

@@ -111,7 +111,7 @@ fn limited(mut log: BridgeLog) -> BridgeLog {
 
 /// Drops the blocks after this one, as a reorg or a checkpoint does.
 fn cut_back(log: &mut BridgeLog, l1: &ScriptedL1, common: u64) {
-    log.recall(common).unwrap();
+    log.reload(common).unwrap();
     log.cut_back(common, l1.blocks[common as usize].forced);
 }
 

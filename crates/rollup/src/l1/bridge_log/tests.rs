@@ -144,7 +144,7 @@ fn settled_records_have_same_answers() {
     assert_eq!(bytes(&log), bytes(&before));
     log.settle(6);
     assert_eq!(answers(&log), answers(&before));
-    assert_eq!(answers(&log.emptied()), answers(&BridgeLog::default()));
+    assert_eq!(answers(&log.to_empty()), answers(&BridgeLog::default()));
 }
 
 /// Slots after those of a checkpoint may be complete, partial or missing.
@@ -225,11 +225,11 @@ fn unreadable_record_stops_reorg() {
     for path in ["messages.l1", "claims.l1"].map(|name| folder.path().join(name)) {
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        assert!(log.recall(4).is_err(), "{}", path.display());
+        assert!(log.reload(4).is_err(), "{}", path.display());
         fs::write(&path, &whole).unwrap();
         assert_eq!(answers(&log), answers(&before));
     }
-    log.recall(4).unwrap();
+    log.reload(4).unwrap();
     assert_eq!(answers(&log), answers(&before));
     log.cut_back(4, 5);
     assert_eq!(answers(&log), answers(&filled(5)));

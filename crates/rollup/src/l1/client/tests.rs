@@ -35,14 +35,14 @@ impl ProxiedL1 {
         Ok(Self { devnet, proxy, client })
     }
 
-    fn ask<T: RpcRecv>(&self, method: &'static str, params: Value) -> Result<T> {
+    fn request<T: RpcRecv>(&self, method: &'static str, params: Value) -> Result<T> {
         Ok(self.client.inner().request(method, params)?)
     }
 
     /// Sends a transaction of an Ethereum type, signed by an account of the devnet.
     fn send(&self, from: Address, mut fields: Value) -> Result<B256> {
         (fields["from"], fields["to"]) = (json!(from), json!(IDLE));
-        self.ask("eth_sendTransaction", json!([fields]))
+        self.request("eth_sendTransaction", json!([fields]))
     }
 
     /// Sends a transaction of type `0x05`, signed by the account with this index.
@@ -55,7 +55,7 @@ impl ProxiedL1 {
             ..idle_execute_tx(TxKind::Call(IDLE))
         };
         let signed = SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
-        self.ask("eth_sendRawTransaction", json!([Bytes::from(signed.encode())]))
+        self.request("eth_sendRawTransaction", json!([Bytes::from(signed.encode())]))
     }
 
     /// Sends a transaction of type `0x05` with an allowance, and returns it with its sender.
@@ -126,7 +126,7 @@ async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
     let (hash, sender) = l1.execute_tx(sent.len())?;
     sent.push((json!("0x5"), hash, sender));
     for (r#type, hash, sender) in sent {
-        let response: Value = l1.ask("eth_getTransactionByHash", json!([hash]))?;
+        let response: Value = l1.request("eth_getTransactionByHash", json!([hash]))?;
         assert_eq!(response["type"], r#type);
         assert_ne!(response["blockHash"], Value::Null, "{type}");
         assert_eq!(l1.client.sender_of(hash)?, Some(sender), "{type}");
@@ -140,7 +140,7 @@ async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
     assert_eq!(l1.client.sender_of(B256::repeat_byte(7))?, None);
     for sent in [l1.ethereum_tx(0)?, l1.execute_tx(1)?] {
         // The response contains the sender of the signed transaction.
-        let mut unsigned: Value = l1.ask("eth_getTransactionByHash", json!([sent.0]))?;
+        let mut unsigned: Value = l1.request("eth_getTransactionByHash", json!([sent.0]))?;
         (unsigned["r"], unsigned["s"]) = (json!("0x0"), json!("0x0"));
         let read: RpcTransaction = serde_json::from_value(unsigned.clone())?;
         let hash = keccak256(read.inner.inner().encoded_2718());
@@ -150,8 +150,8 @@ async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
     }
     // The hash of an impersonated account's transaction differs from that of its encoding.
     let contract = Address::repeat_byte(0xc0);
-    l1.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
-    l1.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
+    l1.request::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
+    l1.request::<Value>("anvil_impersonateAccount", json!([contract]))?;
     let impersonated = l1.send(contract, json!({ "type": "0x2" }))?;
     assert_other_hash(l1.client.sender_of(impersonated), impersonated);
     Ok(())
@@ -165,7 +165,7 @@ async fn forged_fields_do_not_change_sender() -> Result<()> {
         ("0x5", l1.execute_tx(2)?, l1.execute_tx(3)?),
     ] {
         let ((hash, sender), (other_hash, other_sender)) = (sent, other);
-        let response: Value = l1.ask("eth_getTransactionByHash", json!([other_hash]))?;
+        let response: Value = l1.request("eth_getTransactionByHash", json!([other_hash]))?;
         assert_eq!(response["type"], r#type);
 
         l1.forge(move |transaction| transaction["from"] = json!(other_sender));

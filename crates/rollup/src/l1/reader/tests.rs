@@ -114,7 +114,7 @@ fn memory_and_file_are_bounded_by_open_messages() {
     for _ in 0..BLOCKS / 100 {
         grow(&mut running, 100, 0);
         settle(&mut running);
-        running.hand_over();
+        running.take_update();
         most_held = most_held.max(running.view.entries() as u64);
         longest = longest.max(fs::metadata(&path).unwrap().len());
     }
@@ -136,7 +136,7 @@ fn memory_and_file_are_bounded_by_open_messages() {
     let entries = restarted.view.entries() as u64;
     assert!(entries <= 4 * bound, "{entries} entries after a restart, {bound} while running");
     assert!(restarted.view.remembered() < 2 * MAX_HEADERS);
-    assert!(restarted.hand_over().advanced.len() <= 2 * MAX_HEADERS);
+    assert!(restarted.take_update().advanced.len() <= 2 * MAX_HEADERS);
     restarted.forget_old_headers();
     settle(&mut restarted);
     assert_eq!(format!("{:?}", restarted.view), format!("{:?}", running.view));
@@ -258,7 +258,7 @@ fn lost_or_damaged_messages_are_read_again() {
         assert!(again.view.head().is_none());
         grow(&mut again, BLOCKS, 0);
         settle(&mut again);
-        again.hand_over();
+        again.take_update();
         assert_eq!(again.view.bridge().sent_len(), BLOCKS * MESSAGES);
         assert_eq!(
             again.view.bridge().sent(9).unwrap().map(|message| message.l1_block),

@@ -238,7 +238,7 @@ fn reverted_first_block_completes_journal_too() {
     signer.mark_incomplete();
     let hashes = [1, 2, 3].map(B256::repeat_byte);
     for (number, hash) in [5, 5, 6].into_iter().zip(hashes) {
-        signer.sealed(number, hash);
+        signer.on_sealed(number, hash);
     }
     assert_eq!(signer.incomplete, Some(Incomplete::Sealed { number: 5, hash: hashes[1] }));
 }

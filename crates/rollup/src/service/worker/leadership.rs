@@ -78,7 +78,7 @@ impl Leadership {
             roles.start.peer = Some(leader.url.clone());
             roles.start.feed.follow(Some(leader.url));
             if let Some(ActiveRole::Follower(follower)) = &mut roles.active {
-                follower.has_sequencer();
+                follower.on_sequencer_found();
             }
         }
         Ok(())

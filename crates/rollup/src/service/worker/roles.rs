@@ -230,7 +230,7 @@ impl RoleManager {
     }
 
     /// Rewrites the pool file if it has grown.
-    pub(super) fn tidy_pool(&self) {
+    pub(super) fn compact_pool_log(&self) {
         let Some(log) = self.pool_log.as_ref().filter(|log| log.is_long()) else { return };
         let (role, sync) = (self.current(), self.sync());
         // The safe block of the latest view may not have been imported yet.
@@ -238,7 +238,7 @@ impl RoleManager {
         let safe = imported.or_else(|| sync.safe().ok().map(|safe| safe.header.number));
         if let Some(safe) = safe {
             let displaced = role.requeued().iter().chain(sync.displaced());
-            log.tidy(&sync.node, safe, displaced);
+            log.compact(&sync.node, safe, displaced);
         }
     }
 

@@ -117,7 +117,7 @@ fn longest_prefix_and_sealed_block_are_kept() {
     // Once L1 includes the block, its prefix adds no evidence, and the chain has the transactions.
     let hash = update(PARENT, "abcd", 0, true).message.block_hash;
     let before = book.bytes();
-    book.checked(&(NUMBER, PARENT), hash);
+    book.on_checked(&(NUMBER, PARENT), hash);
     assert_eq!(lengths(&book), [4]);
     assert!(book.bytes() < before / 2);
     assert!(book.to_check(NUMBER, |_| Some(hash)).is_empty());
@@ -168,7 +168,7 @@ fn evidence_that_is_not_held_is_reopened() {
     keep(&mut book, &update(PARENT, "b", 0, true)).unwrap();
     book.unchecked.clear();
     book.settle_conflict(&(NUMBER, PARENT), false);
-    book.checked(&(NUMBER, PARENT), hash);
+    book.on_checked(&(NUMBER, PARENT), hash);
     let is_open = |book: &mut Book| {
         book.recheck_doubtful();
         let is_broken = !book.to_check(NUMBER, |_| Some(hash)).is_empty();
@@ -194,7 +194,7 @@ fn registered_signer_is_checked_again() {
         keep(&mut book, &update(PARENT, letters, 0, true)).unwrap();
     }
     book.settle_conflict(&(NUMBER, PARENT), false);
-    book.checked(&(NUMBER, PARENT), hash);
+    book.on_checked(&(NUMBER, PARENT), hash);
     assert!(book.conflicting().is_empty());
     assert!(book.to_check(NUMBER, |_| Some(hash)).is_empty());
     book.recheck_all();

@@ -105,7 +105,7 @@ impl Test {
             "status": if succeeds { "0x1" } else { "0x0" }, "type": "0x2",
         });
         let receipt = serde_json::from_value(receipt).unwrap();
-        self.reporter.included(&receipt, &self.fixture.view);
+        self.reporter.on_included(&receipt, &self.fixture.view);
     }
 }
 

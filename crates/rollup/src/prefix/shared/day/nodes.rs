@@ -383,7 +383,7 @@ impl Simulation {
         let (number, hash) = (block.header.number, block.hash);
         let [finalized, safe] = [node.view.finalized_head(), node.view.advanced_head()]
             .map(|head| head.map(|head| head.number));
-        signer.sealed(number, hash);
+        signer.on_sealed(number, hash);
         if let Some(finalized) = finalized {
             let time = node.view.head().map_or(0, |head| head.timestamp);
             signer.forget_up_to(finalized, safe.unwrap_or(finalized), time);

@@ -86,7 +86,7 @@ fn book_of_posted_blocks_stays_small() {
             let header = HeaderSummary::read(&update.header).unwrap();
             let stored = book.keep(update, header, Address::ZERO, true, &is_on_l1);
             assert_eq!(stored, Ok(true));
-            book.executed(&header.hash);
+            book.on_executed(&header.hash);
         }
         keeping += cpu() - begun;
         parent = updates[PREFIXES].message.block_hash;
@@ -125,7 +125,7 @@ fn check(book: &mut Book, number: u64, posted: &[B256]) {
     assert_eq!(book.after(number).count(), 0);
     let of_number = |number: u64| posted.get(number as usize).copied();
     for (place, hash, _) in book.to_check(number, of_number) {
-        book.checked(&place, hash);
+        book.on_checked(&place, hash);
     }
     book.forget_before(number.saturating_sub(PROVABLE));
 }
