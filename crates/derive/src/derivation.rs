@@ -52,7 +52,7 @@ pub struct DataMissing {
 }
 
 /// Derives an L1 block from its transactions with logs of the rollup's contracts, in order. If all
-/// L2 blocks of a transaction are `known`, for example from the unsafe feed, its inputs are not
+/// L2 blocks of a transaction are known (`is_known`), e.g. from the unsafe feed, its inputs are not
 /// needed. This avoids requests for blobs, which consensus clients drop after some weeks.
 ///
 /// # Errors

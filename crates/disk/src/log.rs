@@ -86,8 +86,8 @@ pub(crate) struct OpenedLog {
 
 impl BlockLog {
     /// Opens the log in `folder`, or creates one. The records starting at `applied` are checked and
-    /// listed; earlier records are checked when they are read. If the oldest segment to be `kept`
-    /// is known, no segment starting there may be missing.
+    /// listed; earlier records are checked when they are read. From `oldest` on, no segment
+    /// may be missing; without it, from the oldest segment in the folder on.
     pub(crate) fn open(
         folder: &Path,
         genesis: B256,

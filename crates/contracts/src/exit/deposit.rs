@@ -88,8 +88,8 @@ pub struct DepositReturn {
 }
 
 impl DepositReturn {
-    /// Returns the payment of a deposit. `bridges` are the addresses of the token bridge on L1 and
-    /// on the L2, `proof` as for [`MessageReturn::new`](super::MessageReturn::new), and `bridge`
+    /// Returns the payment of a deposit. `l1_bridge` and `l2_bridge` are the addresses of the token
+    /// bridge, `proof` as for [`MessageReturn::new`](super::MessageReturn::new), and `bridge`
     /// the proof of the account of the L2 bridge, and its code.
     ///
     /// # Errors

@@ -61,8 +61,8 @@ pub struct TokenExit {
 }
 
 impl TokenExit {
-    /// Returns the payment of an account's units of a token. `tokens` are the addresses of the
-    /// token on L1 and on the L2, and `l1_account` and `code` as for
+    /// Returns the payment of an account's units of a token. `l1_token` and `token` are its
+    /// addresses on L1 and on the L2, and `l1_account` and `code` as for
     /// [`AccountExit::new`](super::AccountExit::new).
     ///
     /// # Errors

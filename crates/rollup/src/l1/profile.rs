@@ -67,7 +67,7 @@ impl L1Profile {
         Execute { gas: schedule.into(), networks, cryptography, ..following }
     }
 
-    /// Returns the fork at a timestamp, but at least `least`.
+    /// Returns the fork at a timestamp, but at least `minimum`.
     pub(crate) fn fork_at(&self, timestamp: u64, minimum: ProtocolFork) -> ProtocolFork {
         self.forks.fork_at(timestamp).map_or(minimum, |fork| fork.max(minimum))
     }

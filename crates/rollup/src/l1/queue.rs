@@ -110,7 +110,7 @@ impl MessageQueue {
         self.checkpoints.truncate(first_removed);
     }
 
-    /// Returns at most `most` messages below this index, starting with the first that was not
+    /// Returns at most `limit` messages below this index, starting with the first that was not
     /// dropped.
     pub(crate) fn settled(&self, relayed: u64, limit: usize) -> impl Iterator<Item = &Message> {
         let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
@@ -222,8 +222,8 @@ impl MessageQueue {
         }
     }
 
-    /// Returns the latest checkpoint up to the end of an L1 block that covers at most `most`
-    /// messages.
+    /// Returns the latest checkpoint up to the end of an L1 block that covers at most
+    /// `max_messages` messages.
     pub fn checkpoint_at(&self, l1_block: u64, max_messages: u64) -> Checkpoint {
         let fits = |checkpoint: &Checkpoint| {
             checkpoint.l1Block <= l1_block && checkpoint.count <= max_messages

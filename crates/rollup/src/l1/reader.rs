@@ -101,7 +101,7 @@ impl<P: L1Provider> L1Reader<P> {
     }
 
     /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose
-    /// L2 blocks are not all `known`, since the file has no inputs.
+    /// L2 blocks are not all known to the chain (`is_known`), since the file has no inputs.
     ///
     /// Settled L2 blocks, messages and claims are written to files next to it, which are read only
     /// for RPC responses.
@@ -184,7 +184,8 @@ impl<P: L1Provider> L1Reader<P> {
         &self.view
     }
 
-    /// Reads at most 256 further L1 blocks. Does not request blobs of L2 blocks that are `known`.
+    /// Reads at most 256 further L1 blocks. Does not request blobs of L2 blocks that are known
+    /// (`is_known`).
     ///
     /// # Errors
     ///

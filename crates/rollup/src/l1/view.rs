@@ -164,8 +164,8 @@ impl L1View {
         })
     }
 
-    /// Returns the numbers of the first L2 block on L1 that is not `known`, and of its L1 block. A
-    /// node that has a block also has all earlier ones.
+    /// Returns the numbers of the first L2 block on L1 for which `is_known` returns `false`, and of
+    /// its L1 block. A node that has a block also has all earlier ones.
     pub(super) fn first_unknown(
         &self,
         is_known: &dyn Fn(u64, &B256) -> bool,

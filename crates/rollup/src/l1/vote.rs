@@ -46,8 +46,8 @@ struct Responses<T> {
 }
 
 impl<T> Responses<T> {
-    /// Returns the first response on which more than `half` nodes agree, and the size of the
-    /// largest group of equal responses.
+    /// Returns the index of a response on which a majority by this quorum agrees, or else the size
+    /// of the largest group of equal responses.
     fn majority(&self, quorum: Quorum, same: impl Fn(&T, &T) -> bool) -> Result<usize, usize> {
         let needed = match quorum {
             Quorum::Responding if self.is_complete => self.received.len(),

@@ -293,7 +293,7 @@ impl MessageIndex {
         self.handlings.remove_newest(is_removed);
     }
 
-    /// Drops the oldest events beyond `most` in each direction.
+    /// Drops the oldest events beyond `limit` in each direction.
     fn forget_beyond(&mut self, limit: usize) {
         while self.sent.len() > limit {
             self.sent.pop_front();

@@ -28,9 +28,9 @@ pub(crate) fn anchor_number(state: &State) -> Result<u64, ChainError> {
 /// An L1 reorganization makes the block invalid if it removes the L1 block of the anchor, and
 /// removes its parent if another account has posted the parent. The condition names the later one
 /// of both, unless it is final. `is_own` returns `true` for the blocks that this node has signed,
-/// since it would post these again. `least` is the lowest number that may be named.
+/// since it would post these again. `minimum` is the lowest number that may be named.
 ///
-/// Returns `None` if L1 has not been read up to `least`.
+/// Returns `None` if L1 has not been read up to `minimum`.
 pub(crate) fn condition(
     view: &L1View,
     anchor: u64,

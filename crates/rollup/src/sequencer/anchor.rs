@@ -164,7 +164,7 @@ impl L1Inputs {
     }
 
     /// Builds the transactions of the block that prove its anchor, if it has a new one, and relay
-    /// at most `most` of the pending messages.
+    /// at most `limit` of the pending messages.
     ///
     /// `deferred` returns `true` for messages that are parked without an attempt to call the
     /// target.
@@ -226,8 +226,8 @@ fn relay_count(
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
     // An overdue block must relay at least `RELAYS` messages, even above the limits: the queue
-    // delivers in order, so a larger message would block it. If they do not fit, fewer are tried, or
-    // some are parked.
+    // delivers in order, so a larger message would block it. If they do not fit, fewer are tried,
+    // or some are parked.
     fitting.count().max(RELAYS as usize).min(pending.len())
 }
 

@@ -176,8 +176,9 @@ impl Submitter {
 
     /// Starts to send `advance` with these blocks, queued after the transactions in flight. First
     /// waits until L1's pool has responded to the previous one. Does nothing while the view is
-    /// behind the account's nonce. If `can_simulate`, the transaction is simulated first. The next
-    /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`] returns the pool's response.
+    /// behind the account's nonce. A candidate that [can be simulated](TxCandidate::can_simulate)
+    /// is simulated first. The next [`Self::step`], [`Self::submit`] or [`Self::acknowledge`]
+    /// returns the pool's response.
     ///
     /// # Errors
     ///

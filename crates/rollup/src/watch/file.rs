@@ -59,8 +59,8 @@ impl WatchFile {
         Ok((Self { path: path.to_owned(), subject, file, last }, all))
     }
 
-    /// Returns `true` if most of the file consists of messages that were dropped. `kept` is the
-    /// size of the others in bytes.
+    /// Returns `true` if most of the file consists of messages that were dropped. `bytes` is the
+    /// size of the others.
     pub(super) fn is_long(&self, bytes: usize) -> bool {
         self.file.length() > REWRITE_FROM.max(2 * bytes as u64)
     }
