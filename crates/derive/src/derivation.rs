@@ -5,8 +5,8 @@
 //! the caller fetches the data and derives the block again.
 
 use crate::{
-    ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header, L1Transaction,
-    PostedBlock, RequiredData, SentMessage,
+    ClaimedMessage, DataAvailability, Events, ForcedDischarge, ForcedEntry, L1Header,
+    L1Transaction, PostedBlock, RequiredData, SentMessage,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -35,9 +35,9 @@ use wire::Input;
 #[derive(Debug, Clone)]
 pub enum Derived {
     /// All of the rollup's events in the block.
-    Whole(Events),
+    Complete(Events),
     /// The first piece of data that is missing.
-    Lacks(RequiredData),
+    Missing(RequiredData),
 }
 
 /// None of a transaction's inputs contains an L2 block that it has added. L1 cannot have accepted
@@ -85,12 +85,12 @@ pub fn derive(
                     };
                     set_inputs(&mut blocks, &inputs)?;
                 }
-                Err(need) => return Ok(Derived::Lacks(need)),
+                Err(need) => return Ok(Derived::Missing(need)),
             }
         }
         events.advanced.extend(blocks);
     }
-    Ok(Derived::Whole(events))
+    Ok(Derived::Complete(events))
 }
 
 /// Adds the event of a log to `events`, and the number and hash of an L2 block to `added`.
@@ -131,7 +131,9 @@ fn add_log(
         && let Ok(discharged) = ForcedDischarged::decode_log(log)
         && discharged.outcome != Outcome::NoRoom as u8
     {
-        events.discharged.push(Discharged { index: discharged.index, outcome: discharged.outcome });
+        events
+            .discharged
+            .push(ForcedDischarge { index: discharged.index, outcome: discharged.outcome });
     }
 }
 

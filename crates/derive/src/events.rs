@@ -32,7 +32,7 @@ pub struct ClaimedMessage {
 
 /// A forced transaction that was discharged on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Discharged {
+pub struct ForcedDischarge {
     /// Index in the queue.
     pub index: u64,
     /// An `IRollup.Outcome`.
@@ -131,7 +131,7 @@ pub struct Events {
     /// L2 blocks, in the order in which they were added.
     pub advanced: Vec<PostedBlock>,
     /// Discharged forced transactions.
-    pub discharged: Vec<Discharged>,
+    pub discharged: Vec<ForcedDischarge>,
     /// Messages to L1 that were claimed or refunded.
     pub claimed: Vec<ClaimedMessage>,
     /// Ends of the pauses of the message queue that begin in the block, and zero for a pause that

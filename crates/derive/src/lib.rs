@@ -19,6 +19,6 @@ mod l1;
 pub use data::{DataAvailability, FetchedData, RequiredData};
 pub use derivation::{DataMissing, Derived, assembled, derive, hashes_in};
 pub use events::{
-    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, PostedBlock, SentMessage,
+    ClaimedMessage, Events, ForcedDischarge, ForcedEntry, L1Cost, PostedBlock, SentMessage,
 };
 pub use l1::{L1Header, L1Transaction};

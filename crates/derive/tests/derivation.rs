@@ -54,7 +54,7 @@ fn genesis_log_of_constructor_needs_no_input() {
         let event = BlockAdded { number: 0, blockHash: hash, stateRoot: B256::ZERO };
         derived(&deployment, Log { address: ROLLUP, data: event.encode_log_data() })
     };
-    let Ok(Derived::Whole(events)) = of(genesis_hash) else { panic!("it needs data") };
+    let Ok(Derived::Complete(events)) = of(genesis_hash) else { panic!("it needs data") };
     assert!(events.advanced.is_empty());
     // Any other block must have an input.
     assert!(matches!(of(B256::repeat_byte(7)), Err(DataMissing { number: 0, .. })));
@@ -65,7 +65,9 @@ fn forced_transaction_without_room_stays_queued() {
     for outcome in 0..=5 {
         let event = ForcedDischarged { index: 3, hash: B256::ZERO, outcome };
         let log = Log { address: FORCED, data: event.encode_log_data() };
-        let Ok(Derived::Whole(events)) = derived(&deployment(), log) else { panic!("{outcome}") };
+        let Ok(Derived::Complete(events)) = derived(&deployment(), log) else {
+            panic!("{outcome}")
+        };
         let stays = outcome == Outcome::NoRoom as u8;
         let discharged: Vec<_> = events
             .discharged
@@ -109,7 +111,7 @@ fn forwarded_inputs_must_contain_logged_blocks() {
     let input = input();
     let hash = hashes_in(&input)[0];
     let derived = derived_from(forwarding(vec![input.clone()], hash), None);
-    let Ok(Derived::Whole(events)) = derived else { panic!("{derived:?}") };
+    let Ok(Derived::Complete(events)) = derived else { panic!("{derived:?}") };
     assert_eq!(events.advanced[0].input.as_ref(), Some(&input));
     // Another input, another block, a log of another contract, and no log of the call.
     let mut of_other_contract = forwarding(vec![input.clone()], hash);
@@ -133,10 +135,10 @@ fn blobs_of_known_blocks_are_not_needed() {
     let mut transaction = forwarding(vec![input], B256::repeat_byte(7));
     transaction.blob_hashes = vec![blob];
     let derived = derived_from(transaction.clone(), None).unwrap();
-    let Derived::Lacks(RequiredData::Blobs(_, blobs)) = derived else { panic!("{derived:?}") };
+    let Derived::Missing(RequiredData::Blobs(_, blobs)) = derived else { panic!("{derived:?}") };
     assert_eq!(blobs, [blob]);
     let derived = derived_from(transaction, Some(B256::repeat_byte(7))).unwrap();
-    assert!(matches!(derived, Derived::Whole(events) if events.advanced.len() == 1));
+    assert!(matches!(derived, Derived::Complete(events) if events.advanced.len() == 1));
 }
 
 #[test]
@@ -150,6 +152,6 @@ fn codes_of_all_inputs_are_needed_at_once() {
     };
     let inputs = (0..3).map(with_references).collect();
     let derived = derived_from(forwarding(inputs, B256::repeat_byte(7)), None).unwrap();
-    let Derived::Lacks(RequiredData::Codes(codes)) = derived else { panic!("{derived:?}") };
+    let Derived::Missing(RequiredData::Codes(codes)) = derived else { panic!("{derived:?}") };
     assert_eq!(codes.len(), 3 * 255);
 }

@@ -114,7 +114,7 @@ impl HeaderPolicy for ForcedHeader {
         }
     }
 
-    fn made(&self, _: &Header) {
+    fn on_block(&self, _: &Header) {
         let mut forced = self.0.lock();
         forced.next_base_fee = None;
         forced.next_prev_randao = None;

@@ -108,9 +108,14 @@ impl ConsoleOutput {
 }
 
 impl Observer for ConsoleOutput {
-    fn made(&self, block: &Arc<Block>, waiting: usize) {
+    fn on_block(&self, block: &Arc<Block>, waiting: usize) {
         let header = &block.header;
-        self.telemetry.made(header.number, block.transactions.len(), header.gas_used, waiting);
+        self.telemetry.record_block(
+            header.number,
+            block.transactions.len(),
+            header.gas_used,
+            waiting,
+        );
         let printed = rpc::take_missed();
         if !self.telemetry.has_console_output() {
             return;

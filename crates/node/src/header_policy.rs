@@ -10,12 +10,12 @@ pub trait HeaderPolicy: fmt::Debug + Send + Sync {
     fn apply(&self, header: &mut Header);
 
     /// Called after a block was built with a header that this policy has changed.
-    fn made(&self, header: &Header);
+    fn on_block(&self, header: &Header);
 }
 
 /// Leaves headers as the protocol defines them.
 impl HeaderPolicy for () {
     fn apply(&self, _: &mut Header) {}
 
-    fn made(&self, _: &Header) {}
+    fn on_block(&self, _: &Header) {}
 }

@@ -252,7 +252,7 @@ impl Node {
         let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
-        node.header_policy.made(&block.header);
+        node.header_policy.on_block(&block.header);
         // Must precede `settle_rejected`, so that an included transaction does not clear the
         // penalty for a later one of the same sender.
         block.senders.iter().for_each(|sender| node.pool.forgive(*sender));
@@ -272,7 +272,7 @@ impl Node {
             took = ?begun.elapsed(),
             "sealed block"
         );
-        observer.made(&block, waiting);
+        observer.on_block(&block, waiting);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
     }

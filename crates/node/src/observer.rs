@@ -8,10 +8,10 @@ use std::sync::Arc;
 /// the call that requested the block returns and before the next block is built.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// Called with the new head, and the number of transactions left in the pool.
-    fn made(&self, block: &Arc<Block>, waiting: usize);
+    fn on_block(&self, block: &Arc<Block>, waiting: usize);
 }
 
 /// No observer.
 impl Observer for () {
-    fn made(&self, _: &Arc<Block>, _: usize) {}
+    fn on_block(&self, _: &Arc<Block>, _: usize) {}
 }

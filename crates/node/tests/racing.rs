@@ -38,7 +38,7 @@ impl HeaderPolicy for Interruption {
         }
     }
 
-    fn made(&self, _: &Header) {}
+    fn on_block(&self, _: &Header) {}
 }
 
 /// Returns the result of submitting a transfer that is checked just before `change`.

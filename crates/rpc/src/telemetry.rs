@@ -265,7 +265,7 @@ impl Telemetry {
     }
 
     /// Counts a block built by this node.
-    pub fn made(&self, number: u64, transactions: usize, gas: u64, waiting: usize) {
+    pub fn record_block(&self, number: u64, transactions: usize, gas: u64, waiting: usize) {
         self.blocks.inc();
         self.transactions.inc_by(transactions as u64);
         self.gas.inc_by(gas);
@@ -360,7 +360,7 @@ mod tests {
         answers.count(Duration::from_millis(2), true);
         answers.count(Duration::from_millis(2), false);
         telemetry.failed("eth_call", "[]", "no");
-        telemetry.made(7, 2, 42_000, 3);
+        telemetry.record_block(7, 2, 42_000, 3);
         let page = telemetry.metrics();
         for line in [
             r#"enshrine_rpc_requests_total{method="eth_call",outcome="Ok"} 1"#,

@@ -35,8 +35,8 @@ pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
 pub use derive::{
-    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, L1Transaction, PostedBlock,
-    SentMessage,
+    ClaimedMessage, Events, ForcedDischarge, ForcedEntry, L1Cost, L1Header, L1Transaction,
+    PostedBlock, SentMessage,
 };
 
 pub(crate) use blobs::BeaconFacts;

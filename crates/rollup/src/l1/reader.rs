@@ -390,8 +390,8 @@ impl<P: L1Provider> L1Reader<P> {
             events = loop {
                 let deployment = self.view.deployment();
                 match derive(deployment, &header, transactions, &data, is_known) {
-                    Ok(Derived::Whole(events)) => break events,
-                    Ok(Derived::Lacks(need)) => self.fetch(need, &header, &mut data)?,
+                    Ok(Derived::Complete(events)) => break events,
+                    Ok(Derived::Missing(need)) => self.fetch(need, &header, &mut data)?,
                     Err(missing) => {
                         // A header does not prove the absence of code, and the same node would
                         // return the same data at the next poll.

@@ -1,8 +1,8 @@
 //! Encoding of the records of the L1 history file.
 
 use crate::l1::{
-    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage,
-    bridge_log::BridgeLog, queue::MessageQueue,
+    ClaimedMessage, Events, ForcedDischarge, ForcedEntry, L1Cost, L1Header, PostedBlock,
+    SentMessage, bridge_log::BridgeLog, queue::MessageQueue,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, Bytes};
@@ -142,7 +142,7 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     let forced = from.list(|from| read_forced(from, l1_block))?;
     let advanced = from.list(read_posted)?;
     let discharged =
-        from.list(|from| Ok(Discharged { index: from.word()?, outcome: from.byte()? }))?;
+        from.list(|from| Ok(ForcedDischarge { index: from.word()?, outcome: from.byte()? }))?;
     let claimed = from.list(|from| {
         let (index, is_refunded) = (from.word()?, from.flag()?);
         let l1_transaction = from.array()?.into();

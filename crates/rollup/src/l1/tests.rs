@@ -151,12 +151,12 @@ impl ScriptedL1 {
             match derive(&self.deployment, &block.header, &block.transactions, &data, is_known)
                 .unwrap()
             {
-                Derived::Whole(events) => return events,
-                Derived::Lacks(RequiredData::Blobs(_, hashes)) => {
+                Derived::Complete(events) => return events,
+                Derived::Missing(RequiredData::Blobs(_, hashes)) => {
                     let blobs = hashes.iter().map(|hash| (*hash, self.data.blobs[hash].clone()));
                     data.blobs.extend(blobs);
                 }
-                Derived::Lacks(RequiredData::Codes(codes)) => {
+                Derived::Missing(RequiredData::Codes(codes)) => {
                     panic!("no input refers to {codes:?}")
                 }
             }

@@ -66,8 +66,8 @@ fn derived(
     let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
     let data = FetchedData::default();
     match derive(deployment, &header, &[transaction], &data, |_, _| false) {
-        Ok(Derived::Whole(events)) => Ok(Ok(events.advanced)),
-        Ok(Derived::Lacks(need)) => bail!("{need:?}"),
+        Ok(Derived::Complete(events)) => Ok(Ok(events.advanced)),
+        Ok(Derived::Missing(need)) => bail!("{need:?}"),
         Err(missing) => Ok(Err(missing)),
     }
 }

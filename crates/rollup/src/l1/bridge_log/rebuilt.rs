@@ -4,7 +4,7 @@ use super::{
     tests::{events, files, header},
     *,
 };
-use crate::l1::{ClaimedMessage, Discharged};
+use crate::l1::{ClaimedMessage, ForcedDischarge};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::Random;
 
@@ -54,7 +54,7 @@ impl ScriptedL1 {
         }
         while discharged < forced && self.random.in_range(0..3) > 0 {
             let outcome = self.random.in_range(0..6) as u8;
-            new.discharged.push(Discharged { index: discharged, outcome });
+            new.discharged.push(ForcedDischarge { index: discharged, outcome });
             discharged += 1;
         }
         let mut claimed = self.claimed();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::l1::{ClaimedMessage, Discharged, ForcedEntry, SentMessage};
+use crate::l1::{ClaimedMessage, ForcedDischarge, ForcedEntry, SentMessage};
 use std::fs;
 
 pub(super) fn header(number: u64) -> L1Header {
@@ -56,7 +56,7 @@ pub(super) fn events(number: u64) -> Events {
     Events {
         messages: vec![sent(2 * number), sent(2 * number + 1)],
         forced: vec![forced],
-        discharged: before.map(|index| Discharged { index, outcome: 1 }).into_iter().collect(),
+        discharged: before.map(|index| ForcedDischarge { index, outcome: 1 }).into_iter().collect(),
         // In another order than the blocks.
         claimed: vec![claim(100 - number, number == 2)],
         pauses: vec![1_000 + number],
