@@ -318,7 +318,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> BlockFiller<'a, 'w, 'x, 's, S> {
         Ok((reason, leaves_reads))
     }
 
-    /// Size of the witness so far.
+    /// Returns the size of the witness so far.
     fn size(&self) -> WitnessSize {
         self.bounds.map(|bounds| bounds.recording.size()).unwrap_or_default()
     }

@@ -497,7 +497,7 @@ impl DevnetArgs {
         })
     }
 
-    /// Block gas limit of the flags, if set.
+    /// Returns the block gas limit of the flags, if set.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
         let unlimited = match self.mainnet {
             true => DevnetConfig::MAX_GAS_LIMIT,
@@ -531,13 +531,13 @@ impl DevnetArgs {
         genesis
     }
 
-    /// State file or folder to load at startup, if any.
+    /// Returns the state file or folder to load at startup, if any.
     pub fn state_to_load(&self) -> Option<&PathBuf> {
         let is_there = |path: &&PathBuf| StateFile::at(path).exists();
         self.load_state.as_ref().or_else(|| self.state.as_ref().filter(is_there))
     }
 
-    /// State file to write on exit, if any.
+    /// Returns the state file to write on exit, if any.
     pub const fn state_to_dump(&self) -> Option<&PathBuf> {
         match &self.dump_state {
             Some(path) => Some(path),

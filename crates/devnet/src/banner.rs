@@ -122,7 +122,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
     out
 }
 
-/// Base fee that anvil would report: the flag's, or that of the first block.
+/// Returns the base fee that anvil would report: the flag's, or that of the first block.
 fn reported_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
     match (&config.origin, &facts.fork) {
         (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),

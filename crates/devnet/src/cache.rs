@@ -28,7 +28,7 @@ struct Cached {
     state: PastState,
 }
 
-/// anvil's cache directory, if the user has a home directory.
+/// Returns anvil's cache directory, if the user has a home directory.
 pub(crate) fn default_folder() -> Option<PathBuf> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty())?;
     Some(PathBuf::from(home).join(".foundry/cache/rpc"))

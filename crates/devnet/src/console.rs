@@ -35,9 +35,9 @@ pub(crate) fn install(precompiles: &mut PrecompilesMap) {
 /// Parameter types of the library's functions, by selector.
 static SIGNATURES: LazyLock<HashMap<[u8; 4], Arc<[DynSolType]>>> = LazyLock::new(signatures);
 
-/// All functions of the library: `log` with up to four parameters of four types, and with a single
-/// parameter of other types. Older versions computed selectors from `uint` and `int`, which are not
-/// canonical ABI types.
+/// Returns all functions of the library: `log` with up to four parameters of four types, and with a
+/// single parameter of other types. Older versions computed selectors from `uint` and `int`, which
+/// are not canonical ABI types.
 fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     let mut all = HashMap::new();
     let mut add = |name: &str, types: &[&str]| {

@@ -367,7 +367,7 @@ pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     Ok(fork)
 }
 
-/// Error for `--init` together with a fork.
+/// Returns the error for `--init` together with a fork.
 pub(crate) fn init_of_a_fork() -> DevnetError {
     let reason = "with --fork-url the chain begins at a block of the forked node, and has its genesis: \
                   leave --init out, set the chain id with --chain-id, and accounts with \
@@ -375,7 +375,7 @@ pub(crate) fn init_of_a_fork() -> DevnetError {
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
-/// Block gas limit of the flags; `unlimited` is the value if the limit is disabled.
+/// Returns the block gas limit of the flags; `unlimited` is the value if the limit is disabled.
 pub(crate) fn gas_limit(
     limit: Option<u64>,
     unlimited: Option<u64>,

@@ -177,7 +177,7 @@ impl Remote {
         }
     }
 
-    /// Number of the forked block.
+    /// Returns the number of the forked block.
     pub(crate) const fn number(&self) -> u64 {
         self.header.number
     }

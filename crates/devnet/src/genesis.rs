@@ -411,8 +411,8 @@ fn open_market(genesis: &mut Genesis, base_fee: u64) {
     });
 }
 
-/// Base fee of an empty block whose child has the base fee `wanted`, because the flag sets that of
-/// the first block after the genesis.
+/// Returns the base fee of an empty block whose child has the base fee `wanted`, because the flag
+/// sets that of the first block after the genesis.
 pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
     wanted.saturating_add(wanted / 7)
 }

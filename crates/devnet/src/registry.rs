@@ -7,7 +7,7 @@ use wire::{ProtocolFork, SchemaId};
 /// Address of the registry.
 pub const REGISTRY_ADDRESS: Address = address!("0x00005e9c1447C1A05A642ec9eB76D9C125468357");
 
-/// Verification key hash of a schema on an L1 whose EXECUTE re-executes blocks.
+/// Returns the verification key hash of a schema on an L1 whose EXECUTE re-executes blocks.
 ///
 /// Such an L1 has no verification key. The hash commits to the schema, so that it differs between
 /// entries and is never zero.
@@ -15,7 +15,7 @@ pub fn verification_key_hash(schema: SchemaId) -> B256 {
     keccak256([b"enshrine: verified by execution".as_slice(), &schema.to_be_bytes()].concat())
 }
 
-/// Code of the registry for a chain with this fork schedule.
+/// Returns the code of the registry for a chain with this fork schedule.
 ///
 /// A call with one zero word returns the current entry: the verification key hash and the schema
 /// id, one word each. Any other calldata reverts. The code selects the entry by the block's

@@ -170,7 +170,7 @@ impl Api {
         cap.min(MAX_EXECUTION_GAS)
     }
 
-    /// Number of the block that a tag refers to; `None` for the pending block.
+    /// Returns the number of the block that a tag refers to; `None` for the pending block.
     fn number(node: &NodeState, tag: BlockNumberOrTag) -> Option<u64> {
         let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
@@ -192,7 +192,8 @@ impl Api {
         }
     }
 
-    /// Number of the canonical block that a tag refers to; head + 1 for the pending block.
+    /// Returns the number of the canonical block that a tag refers to; head + 1 for the pending
+    /// block.
     pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
         self.node.read(|node| {
             Self::number(node, tag).unwrap_or_else(|| node.chain.head().header.number + 1)

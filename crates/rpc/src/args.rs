@@ -82,7 +82,7 @@ impl Args {
         }
     }
 
-    /// Index of the next parameter, from zero.
+    /// Returns the index of the next parameter, from zero.
     fn index(&self) -> usize {
         self.count - self.items.len()
     }

@@ -103,7 +103,7 @@ impl BeaconPages {
         } }))
     }
 
-    /// First block of the chain.
+    /// Returns the first block of the chain.
     fn first(&self) -> Result<Arc<Block>, Refusal> {
         let first = self.0.block_by_number(BlockNumberOrTag::Earliest)?;
         first.ok_or_else(|| Refusal::absent("there is no genesis".to_owned()))

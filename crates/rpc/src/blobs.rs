@@ -35,7 +35,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// Sidecar of a transaction in a block or in the pool.
+/// Returns the sidecar of a transaction in a block or in the pool.
 pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     api.node().read(|node| {
         let waiting = || node.pool.get(&transaction)?.sidecar.as_ref();

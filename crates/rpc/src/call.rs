@@ -195,7 +195,7 @@ impl CallRequest {
 }
 
 impl Prepared<'_> {
-    /// Cache key of the precompiles; `None` if another call cannot reuse them.
+    /// Returns the cache key of the precompiles; `None` if another call cannot reuse them.
     fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
     }

@@ -60,7 +60,7 @@ fn is_of(note: &Note, trace: &CallTrace) -> bool {
     }
 }
 
-/// Reason of a failure, if it is known.
+/// Returns the reason of a failure, if it is known.
 fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     if let Some(Note::Execute(ExecuteCall { outcome: Err(reason), .. })) = noted {
         return Some(format!("EXECUTE refused: {reason}"));
@@ -68,8 +68,8 @@ fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     (trace.is_revert() && !trace.output.is_empty()).then(|| revert_words(&trace.output))
 }
 
-/// Revert reason in the wording of Foundry: the string, a Solidity panic, or the custom error.
-/// Unprintable bytes are written as hexadecimal digits.
+/// Returns the revert reason in the wording of Foundry: the string, a Solidity panic, or the custom
+/// error. Unprintable bytes are written as hexadecimal digits.
 pub fn revert_words(output: &[u8]) -> String {
     let Some(reason) = chain::foundry_revert_reason(output) else { return "no reason".to_owned() };
     let is_shown = |character: char| !character.is_control() || character == '\n';

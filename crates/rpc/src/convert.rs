@@ -163,7 +163,7 @@ pub fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
         .collect()
 }
 
-/// Index of a transaction's first log in its block.
+/// Returns the index of a transaction's first log in its block.
 pub fn first_log(block: &Block, index: usize) -> u64 {
     block.executed.receipts[..index].iter().map(|receipt| receipt.logs.len() as u64).sum()
 }

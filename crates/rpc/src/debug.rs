@@ -43,7 +43,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.inline("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
 }
 
-/// Execution witness of a block in canonical form: the minimum that a verifier needs.
+/// Returns the execution witness of a block in canonical form: the minimum that a verifier needs.
 fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
     let parent = api.chain().state_before(block)?.ok_or_else(|| {
         RpcError::server("the genesis block has no parent, and therefore no witness")

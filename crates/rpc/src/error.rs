@@ -119,35 +119,35 @@ impl RpcError {
         Self { code, message: message.into(), data: None, is_fault: false }
     }
 
-    /// Error for invalid parameters ([`codes::PARAMS`]).
+    /// Creates an error for invalid parameters ([`codes::PARAMS`]).
     pub fn params(message: impl Into<String>) -> Self {
         Self::new(codes::PARAMS, message)
     }
 
-    /// Error of a request that cannot be served at present ([`codes::SERVER`]).
+    /// Creates an error of a request that cannot be served at present ([`codes::SERVER`]).
     pub fn server(message: impl Into<String>) -> Self {
         Self::new(codes::SERVER, message)
     }
 
-    /// Error for a block before the first one that the node stores, e.g. after a start from a
-    /// snapshot.
+    /// Returns the error for a block before the first one that the node stores, e.g. after a start
+    /// from a snapshot.
     pub(crate) fn pruned_history(number: u64, first: u64) -> Self {
         let message = format!("pruned history unavailable: block {number}, the first is {first}");
         Self::new(codes::PRUNED_HISTORY, message)
     }
 
-    /// Internal error of the node ([`codes::INTERNAL`]).
+    /// Creates an internal error of the node ([`codes::INTERNAL`]).
     pub fn internal(message: impl Into<String>) -> Self {
         Self { is_fault: true, ..Self::new(codes::INTERNAL, message) }
     }
 
-    /// Error that is not the node's fault but has the code of internal errors, as anvil uses it for
-    /// every request that it cannot serve.
+    /// Creates an error that is not the node's fault but has the code of internal errors, as anvil
+    /// uses it for every request that it cannot serve.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(codes::INTERNAL, message)
     }
 
-    /// Error of a call that reverted with `output`.
+    /// Returns the error of a call that reverted with `output`.
     pub fn reverted(output: &Bytes, style: FailureStyle) -> Self {
         let reason = match style {
             FailureStyle::Geth => revert_reason(output),
@@ -161,13 +161,13 @@ impl RpcError {
         Self { data, ..Self::new(codes::REVERTED, message) }
     }
 
-    /// Error of a sender with insufficient funds, in anvil's wording, with the amounts.
+    /// Returns the error of a sender with insufficient funds, in anvil's wording, with the amounts.
     pub(crate) fn no_funds(numbers: impl std::fmt::Display) -> Self {
         let message = format!("Insufficient funds for gas * price + value: {numbers}");
         Self::new(codes::REJECTED, message)
     }
 
-    /// Error of a call that halted.
+    /// Returns the error of a call that halted.
     pub(crate) fn halted(reason: &HaltReason, style: FailureStyle) -> Self {
         match style {
             FailureStyle::Geth => Self::server(halt_reason(reason)),
@@ -200,7 +200,7 @@ impl RpcError {
         self
     }
 
-    /// Error of a request that exceeds one of its limits.
+    /// Creates an error of a request that exceeds one of its limits.
     pub fn exceeded(
         what: &str,
         got: impl Into<u128>,

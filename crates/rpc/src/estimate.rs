@@ -27,10 +27,10 @@ const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, DeadlineInspector>;
 
-/// Base fee by which an estimate converts the price of the EXECUTE market to gas. Before the
-/// transaction is included, the base fee can fall by an eighth and the price can rise by an eighth;
-/// both raise the gas per unit of EXECUTE gas. The estimate covers both, plus a thousandth for
-/// rounding. If the pending block is empty, its price may have fallen once more.
+/// Returns the base fee by which an estimate converts the price of the EXECUTE market to gas.
+/// Before the transaction is included, the base fee can fall by an eighth and the price can rise by
+/// an eighth; both raise the gas per unit of EXECUTE gas. The estimate covers both, plus a
+/// thousandth for rounding. If the pending block is empty, its price may have fallen once more.
 const fn conversion_base_fee(base_fee: u64, is_pending: bool) -> u64 {
     let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
@@ -123,7 +123,7 @@ fn is_outside_code(evm: &mut CallEvm<'_, '_>, call: &TxEnv) -> Result<bool, RpcE
     Ok(!has_code && evm.precompiles_mut().get(&to).is_none())
 }
 
-/// Error if no gas limit up to `limit` suffices.
+/// Returns the error of a call for which no gas limit up to `limit` suffices.
 fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     match api.options().failure_style {
         FailureStyle::Geth => RpcError::server(format!("{ALLOWANCE} ({limit})")),
@@ -145,7 +145,7 @@ fn waive_fees(request: &mut CallRequest) {
     }
 }
 
-/// Maximum gas limit that the sender can pay for.
+/// Returns the maximum gas limit that the sender can pay for.
 fn affordable<DB>(api: &Api, db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
 where
     DB: Database<Error = ReadError>,

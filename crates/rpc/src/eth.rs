@@ -112,7 +112,7 @@ fn ommer(block: &Block, index: usize) -> Option<Value> {
     Some(value)
 }
 
-/// Decoded block access list (EIP-7928) of a block.
+/// Returns the decoded block access list (EIP-7928) of a block.
 fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
     let Some(block) = api.find_block(id)? else { return Ok(None) };
     let Some(list) = &block.executed.block_access_list else {
@@ -355,7 +355,7 @@ fn prove(
     })
 }
 
-/// An absent account, as proofs represent it.
+/// Returns an absent account, as proofs represent it.
 const fn no_account() -> alloy_consensus::TrieAccount {
     alloy_consensus::TrieAccount {
         nonce: 0,

@@ -31,8 +31,8 @@ enum Subject {
     Call(Box<TransactionRequest>),
 }
 
-/// Outcome of each EXECUTE call in a transaction of the chain, or in a call that is simulated on
-/// the state of a block.
+/// Returns the outcome of each EXECUTE call in a transaction of the chain, or in a call that is
+/// simulated on the state of a block.
 fn explain(api: &Api, args: &mut Args) -> Result<Vec<ExplainedCall>, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,

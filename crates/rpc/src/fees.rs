@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Suggested priority fee, in wei per gas.
+/// Returns the suggested priority fee, in wei per gas.
 pub fn suggested_tip(api: &Api) -> u128 {
     // A tip below all tips of the last block may miss the next block.
     api.node().read(|node| {
@@ -56,14 +56,14 @@ pub fn suggested_tip(api: &Api) -> u128 {
     })
 }
 
-/// Suggested gas price of a legacy transaction, in wei per gas.
+/// Returns the suggested gas price of a legacy transaction, in wei per gas.
 pub fn gas_price(api: &Api) -> u128 {
     let (own, base_fee) =
         api.node().read(|node| (node.settings.gas_price, u128::from(node.next_base_fee())));
     own.unwrap_or_else(|| base_fee.saturating_add(suggested_tip(api)))
 }
 
-/// Blob base fee of the next block, in wei per blob gas.
+/// Returns the blob base fee of the next block, in wei per blob gas.
 pub fn blob_base_fee(api: &Api) -> Option<u128> {
     api.node().read(|node| {
         let head = node.chain.head();
@@ -76,7 +76,8 @@ fn blob_params(chain: &ChainReader, block: &Block) -> Option<BlobParams> {
     chain.config().spec.blob_params_at(block.header.timestamp)
 }
 
-/// Blob base fee of a block's child under the block's own blob parameters, in wei per blob gas.
+/// Returns the blob base fee of a block's child under the block's own blob parameters, in wei per
+/// blob gas.
 fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Option<u128> {
     let fork = chain.config().spec.fork_at(block.header.timestamp)?;
     block.header.excess_blob_gas?;
@@ -84,7 +85,8 @@ fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Opti
     Some(params.calc_blob_fee(excess))
 }
 
-/// Base fees, gas used ratios and tips at percentiles for a range of blocks (`eth_feeHistory`).
+/// Returns base fees, gas used ratios and tips at percentiles for a range of blocks
+/// (`eth_feeHistory`).
 pub(crate) fn fee_history(
     api: &Api,
     count: u64,

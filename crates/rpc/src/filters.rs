@@ -49,7 +49,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     Ok(api.filters.install(events, FilterKind::Logs(Box::new(filter)), past_logs, permit))
 }
 
-/// All logs that match a filter, including those of earlier polls.
+/// Returns all logs that match a filter, including those of earlier polls.
 fn filter_logs(api: &Api, id: U256) -> Result<Vec<RpcLog>, RpcError> {
     match api.filters.kind(id)? {
         FilterKind::Logs(filter) => logs::find(api, &filter),

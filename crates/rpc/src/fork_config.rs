@@ -58,7 +58,7 @@ fn describe(config: &ChainConfig, genesis: Option<&chain::Block>, time: u64) -> 
     })
 }
 
-/// Fork id checksum (EIP-2124) over the genesis hash and all forks up to a time.
+/// Returns the fork id checksum (EIP-2124) over the genesis hash and all forks up to a time.
 fn fork_id(spec: &ChainSpec, genesis: B256, genesis_time: u64, time: u64) -> u32 {
     let (mut blocks, mut times) = (Vec::new(), Vec::new());
     for fork in EthereumHardfork::VARIANTS {

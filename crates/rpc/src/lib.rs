@@ -90,7 +90,7 @@ pub use subscriptions::{SubscriptionNames, channel as subscription};
 use jsonrpsee::Methods;
 use std::sync::Arc;
 
-/// All methods of this crate, run by `workers`.
+/// Returns all methods of this crate, run by `workers`.
 pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
     let mut registry = Registry::new(Arc::new(api.clone()), workers, ErrorStyle::Geth);
     let methods = &mut registry;

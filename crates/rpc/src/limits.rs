@@ -170,7 +170,7 @@ impl<I> BoundedInspector<I> {
         self.exceeded.clone().map_or(Ok(()), Err)
     }
 
-    /// Size of the records so far, in bytes of JSON.
+    /// Returns the size of the records so far, in bytes of JSON.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -71,12 +71,12 @@ impl Payload {
     }
 }
 
-/// Execution requests of a block, each prefixed with its type (EIP-7685).
+/// Returns the execution requests of a block, each prefixed with its type (EIP-7685).
 pub fn requests_of(block: &Block) -> Vec<Bytes> {
     block.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect()
 }
 
-/// Amount that a block's transactions pay to its fee recipient, in wei.
+/// Returns the amount that a block's transactions pay to its fee recipient, in wei.
 pub fn value_of(block: &Block) -> U256 {
     let base_fee = block.header.base_fee_per_gas.unwrap_or_default();
     let tips = block.transactions.iter().enumerate().map(|(index, transaction)| {

@@ -317,8 +317,8 @@ impl io::Write for Length {
     }
 }
 
-/// Message of an error for the console. A revert reason is shown without control characters,
-/// because the contract chooses its bytes.
+/// Returns the message of an error for the console. A revert reason is shown without control
+/// characters, because the contract chooses its bytes.
 fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     let message = error.message();
     let data = error.data().filter(|_| message.starts_with(REVERTED));

@@ -188,7 +188,7 @@ enum Known {
 }
 
 impl Known {
-    /// Number of state reads that the comparison needs.
+    /// Returns the number of state reads that the comparison needs.
     fn cost(&self) -> usize {
         match self {
             Self::Root(_) => 1,
@@ -317,7 +317,7 @@ fn same<T: PartialEq + std::fmt::Display>(
     if got == expected { Ok(()) } else { Err(unmet(what, got, &expected.to_string())) }
 }
 
-/// Error for a condition that does not hold.
+/// Returns the error for a condition that does not hold.
 fn unmet(what: &str, got: &impl std::fmt::Display, expected: &str) -> RpcError {
     let message = format!("condition not met: {what} is {got}, expected {expected}");
     let data = json!({ "got": got.to_string(), "expected": expected });

@@ -135,7 +135,7 @@ impl fmt::Debug for Telemetry {
     }
 }
 
-/// Histogram with buckets from 50 microseconds to 26 seconds.
+/// Creates a histogram with buckets from 50 microseconds to 26 seconds.
 fn latencies() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 3.0, 13))
 }
@@ -314,7 +314,7 @@ impl Telemetry {
     }
 }
 
-/// Resident memory of this process in bytes, or `None` without `/proc`.
+/// Returns the resident memory of this process in bytes, or `None` without `/proc`.
 fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

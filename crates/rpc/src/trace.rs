@@ -93,17 +93,17 @@ fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcE
     let is_mux = options.tracer == Some(MUX);
     let members = options.tracer_config.0.as_object_mut().filter(|_| is_mux);
     let flat = members.and_then(|members| members.remove("flatCallTracer"));
-    let made =
+    let inspector =
         |options| DebugInspector::new(options).map_err(|error| RpcError::params(error.to_string()));
     let flat = match flat {
-        Some(config) => made(GethDebugTracingOptions {
+        Some(config) => inspector(GethDebugTracingOptions {
             tracer: Some(FLAT),
             tracer_config: GethDebugTracerConfig(config),
             ..Default::default()
         })?,
         None => DebugInspector::Noop(NoOpInspector),
     };
-    Ok(BoundedInspector::new((made(options)?, flat), recorded, trace_bytes, deadline))
+    Ok(BoundedInspector::new((inspector(options)?, flat), recorded, trace_bytes, deadline))
 }
 
 /// Parts of a step that the tracer of these options records.
@@ -127,7 +127,7 @@ fn recorded(options: &GethDebugTracingOptions) -> Recorded {
     }
 }
 
-/// Timeout that the request sets, in geth's format: a number and its unit.
+/// Returns the timeout that the request sets, in geth's format: a number and its unit.
 fn time_of(options: &GethDebugTracingOptions) -> Result<Option<Duration>, RpcError> {
     let Some(text) = options.timeout.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -251,7 +251,7 @@ fn result<'a, 's>(
     Ok(trace)
 }
 
-/// JSON bytes of the accounts that a transaction touched, before and after it.
+/// Returns the JSON bytes of the accounts that a transaction touched, before and after it.
 fn touched_bytes(
     state: &mut BlockState<'_, State>,
     done: &ResultAndState,

@@ -64,7 +64,7 @@ sol!(
 );
 
 impl Default for INativeRollup::Evidence {
-    /// Empty evidence for the inputs of `advance`.
+    /// Returns empty evidence for the inputs of `advance`.
     fn default() -> Self {
         Self { updates: Vec::new(), forced: Vec::new(), relays: Vec::new() }
     }

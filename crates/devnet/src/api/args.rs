@@ -3,12 +3,12 @@
 use rpc::RpcError;
 pub(super) use rpc::{Args, Number};
 
-/// Error for invalid parameters.
+/// Returns the error for invalid parameters.
 pub(super) fn invalid(message: impl Into<String>) -> RpcError {
     RpcError::params(message)
 }
 
-/// Internal error of the node.
+/// Creates an internal error of the node.
 pub(super) fn internal(message: impl std::fmt::Display) -> RpcError {
     RpcError::internal(message.to_string())
 }

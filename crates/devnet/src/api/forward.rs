@@ -223,7 +223,8 @@ impl Request<'_> {
         self.devnet.node.read(|node| node.chain.head().header.number)
     }
 
-    /// Number of the block that a tag refers to, on either node; `None` for the pending block.
+    /// Returns the number of the block that a tag refers to, on either node; `None` for the pending
+    /// block.
     fn number_of_tag(&self, tag: BlockNumberOrTag) -> Option<u64> {
         let (head, epoch) = self
             .devnet
@@ -240,7 +241,7 @@ impl Request<'_> {
         }
     }
 
-    /// Number of the block with a hash: on this node, or otherwise on the forked node.
+    /// Returns the number of the block with a hash: on this node, or otherwise on the forked node.
     fn number_of_hash(&self, hash: B256) -> Result<Option<u64>, ErrorObjectOwned> {
         match self.devnet.api.block_by_hash(hash)? {
             Some(block) => Ok(Some(block.header.number)),
@@ -305,12 +306,12 @@ fn hex(number: u64) -> Value {
     json!(format!("{number:#x}"))
 }
 
-/// Error for invalid parameters.
+/// Returns the error for invalid parameters.
 fn invalid(message: impl Into<String>) -> ErrorObjectOwned {
     RpcError::params(message).into()
 }
 
-/// Error of the forked node or of the connection to it.
+/// Returns the error of the forked node or of the connection to it.
 fn internal(message: impl std::fmt::Display) -> ErrorObjectOwned {
     RpcError::failed(message.to_string()).into()
 }

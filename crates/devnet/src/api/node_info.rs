@@ -61,7 +61,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     }))
 }
 
-/// Fork of the head block if later forks are scheduled, otherwise the configured fork.
+/// Returns the fork of the head block if later forks are scheduled, otherwise the configured fork.
 fn hard_fork(devnet: &DevnetState, node: &NodeState) -> EthereumHardfork {
     if devnet.config.later_forks.is_empty() {
         return devnet.config.hardfork.into();

@@ -186,7 +186,7 @@ fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), 
     )))
 }
 
-/// Maximum gas limit of a transaction.
+/// Returns the maximum gas limit of a transaction.
 fn most_gas(devnet: &DevnetState) -> u64 {
     devnet.node.read(|node| node.next_gas_limit().min(node.chain.state().transaction_gas_cap()))
 }
@@ -293,7 +293,7 @@ pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B25
     submit(devnet, transaction, sidecar, from, key.is_some())
 }
 
-/// Nonce of a sender's next transaction, after those in the pool.
+/// Returns the nonce of a sender's next transaction, after those in the pool.
 fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, RpcError> {
     let next = devnet
         .node

@@ -13,8 +13,8 @@ pub(super) const MAX_HEADERS: usize = 1_024;
 /// highest indexes. Bounded because anyone can send messages. The files also contain older ones.
 pub(super) const MAX_RECORDS: usize = 1 << 18;
 
-/// Maximum number of records in memory if a search covers `limit` of them. The reserve replaces the
-/// records that a reorg removes.
+/// Returns the maximum number of records in memory if a search covers `limit` of them. The reserve
+/// replaces the records that a reorg removes.
 pub(crate) const fn with_reserve(limit: usize) -> usize {
     limit + limit / 4
 }
@@ -24,7 +24,7 @@ pub(super) trait Record<const N: usize>: Clone {
     /// Name in error messages.
     const WHAT: &'static str;
 
-    /// Number of the L1 block of the event.
+    /// Returns the number of the L1 block of the event.
     fn l1_block(&self) -> u64;
 
     fn put(&self, out: &mut Writer);

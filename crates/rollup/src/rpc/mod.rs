@@ -239,7 +239,7 @@ impl RollupApi {
     }
 }
 
-/// State of a transaction in a signed prefix.
+/// Returns the state of a transaction in a signed prefix.
 fn preconfirmed(prefix: &PublishedPrefix, index: usize) -> TransactionStatus {
     let message = &prefix.prefix.promised.message;
     TransactionStatus::Preconfirmed {

@@ -13,7 +13,8 @@ use crate::{Api, ErrorStyle, Registry, Workers};
 use jsonrpsee::Methods;
 use std::sync::Arc;
 
-/// All methods of this module, run by `workers`. `style` is that of errors about parameters.
+/// Returns all methods of this module, run by `workers`. `style` is that of errors about
+/// parameters.
 pub fn methods(api: Api, workers: Arc<Workers>, style: ErrorStyle) -> Methods {
     let mut registry = Registry::new(Arc::new(api), workers, style);
     ots::register(&mut registry);

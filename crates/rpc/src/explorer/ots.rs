@@ -69,8 +69,8 @@ fn internal_operations(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     Ok(operations(&call_traces(api, &block, Some(index))?.concat()))
 }
 
-/// The operation of a transaction that follows from its fields: the contract that it creates, or
-/// its transfer of value.
+/// Returns the operation of a transaction that follows from its fields: the contract that it
+/// creates, or its transfer of value.
 fn own_operation(block: &Block, index: usize) -> Value {
     let (transaction, from) = (&block.transactions[index], block.senders[index]);
     let value = transaction.value();
@@ -82,8 +82,8 @@ fn own_operation(block: &Block, index: usize) -> Value {
     json!([{ "type": kind, "from": from, "to": to, "value": value }])
 }
 
-/// Internal operations of a transaction: value transfers, created contracts and destroyed
-/// contracts.
+/// Returns the internal operations of a transaction: value transfers, created contracts and
+/// destroyed contracts.
 pub fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -145,7 +145,7 @@ pub fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     steps.collect()
 }
 
-/// Block in Otterscan's format, without the fields that it does not need.
+/// Returns the block in Otterscan's format, without the fields that it does not need.
 pub fn details(mut shape: Value, fees: U256) -> Value {
     if let Some(members) = shape.as_object_mut() {
         let transactions = members.remove("transactions");

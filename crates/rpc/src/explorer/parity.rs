@@ -116,7 +116,7 @@ pub fn trace_results(
     Ok(results)
 }
 
-/// Call traces of a block or of one of its transactions.
+/// Returns the call traces of a block or of one of its transactions.
 pub(super) fn call_traces(
     api: &Api,
     block: &Arc<Block>,

@@ -208,7 +208,7 @@ where
     }
 }
 
-/// Response to a rejected request.
+/// Returns the response to a rejected request.
 fn refusal(error: &AccessError) -> HttpResponse {
     let mut answer = HttpResponse::new(HttpBody::from(error.to_string()));
     if let Ok(status) = error.status().try_into() {

@@ -239,7 +239,8 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Timeout for receiving a whole request, and for a client to read any part of its response.
+    /// Returns the timeout for receiving a whole request, and for a client to read any part of its
+    /// response.
     pub(super) fn request_timeout(&self) -> Duration {
         self.connections.bounds.request_timeout
     }

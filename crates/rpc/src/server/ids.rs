@@ -118,7 +118,7 @@ impl Ids {
         }
     }
 
-    /// Depth of the members of a request.
+    /// Returns the depth of the members of a request.
     const fn level(&self) -> usize {
         if self.is_batch { 2 } else { 1 }
     }

@@ -233,7 +233,8 @@ fn failure(code: i32) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
-/// Error for a batch whose responses are too long. `got` counts the bytes until the server stopped.
+/// Returns the error for a batch whose responses are too long. `got` counts the bytes until the
+/// server stopped.
 fn too_big_batch(got: usize, limit: usize) -> String {
     let error = RpcError::exceeded(
         "the responses to the batch are too large (bytes)",

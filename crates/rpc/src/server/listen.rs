@@ -30,7 +30,7 @@ pub fn allow_open_files() {
 /// Open files reserved for other uses: the database, requests to L1, and logs.
 const OTHER_FILES: u64 = 256;
 
-/// Number of connections that the process can open, at most `wanted`.
+/// Returns the number of connections that the process can open, at most `wanted`.
 pub(super) fn allowed_connections(wanted: u32) -> u32 {
     within_files(wanted, getrlimit(Resource::Nofile).current)
 }

@@ -21,15 +21,15 @@ use tower::{Layer, Service};
 #[derive(Debug, Clone, Copy)]
 struct NotificationMarker;
 
-/// Placeholder response to a notification.
+/// Returns the placeholder response to a notification.
 pub(super) fn notification_response() -> MethodResponse {
     let mut extensions = Extensions::new();
     extensions.insert(NotificationMarker);
     MethodResponse::notification().with_extensions(extensions)
 }
 
-/// Error response to a request whose id is not a string, an integer or null, and so cannot be
-/// repeated.
+/// Returns the error response to a request whose id is not a string, an integer or null, and so
+/// cannot be repeated.
 pub(super) fn invalid_id() -> MethodResponse {
     MethodResponse::error(Id::Null, ErrorCode::InvalidRequest)
 }

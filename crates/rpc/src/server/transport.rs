@@ -107,12 +107,12 @@ impl<S> Counted<S> {
     }
 }
 
-/// Size of a request's name and parameters, in bytes.
+/// Returns the size of a request's name and parameters, in bytes.
 fn request_bytes(request: &Request<'_>) -> usize {
     request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
 }
 
-/// Size of a notification's name and parameters, in bytes.
+/// Returns the size of a notification's name and parameters, in bytes.
 fn notification_bytes(request: &Notification<'_>) -> usize {
     request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
 }

@@ -12,8 +12,8 @@ use chain::ChainError;
 use executor::ReadError;
 use revm::context::result::{EVMError, InvalidTransaction};
 
-/// Transaction type of a call: EIP-1559, unless the call has a gas price or the fork predates
-/// EIP-1559.
+/// Returns the transaction type of a call: EIP-1559, unless the call has a gas price or the fork
+/// predates EIP-1559.
 pub(super) fn kind_of(
     request: &TransactionRequest,
     chain_id: u64,

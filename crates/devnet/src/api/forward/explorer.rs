@@ -37,7 +37,7 @@ pub(super) const REMOTE_METHODS: &[(&str, RemoteMethod)] = &[
     ("eth_getHeaderByHash", |remote, params| header_there(remote, "eth_getBlockByHash", params)),
 ];
 
-/// Block without its transactions.
+/// Returns the block without its transactions.
 fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, RpcError> {
     let mut block = ask(remote, method, &json!([params.get(0), false]))?;
     if let Some(members) = block.as_object_mut() {
@@ -52,7 +52,7 @@ fn has_code_there(remote: &Remote, params: &Value) -> Result<Value, RpcError> {
     Ok(json!(ask(remote, "eth_getCode", params)? != "0x"))
 }
 
-/// Call traces of a transaction of the forked node.
+/// Returns the call traces of a transaction of the forked node.
 fn traces_there(
     remote: &Remote,
     params: &Value,
@@ -78,7 +78,7 @@ fn transaction_error_there(remote: &Remote, params: &Value) -> Result<Value, Rpc
     Ok(output.cloned().unwrap_or_else(|| json!("0x")))
 }
 
-/// Block of the forked node with its receipts.
+/// Returns the block of the forked node with its receipts.
 fn block_there(
     remote: &Remote,
     method: &str,
