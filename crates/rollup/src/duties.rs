@@ -41,6 +41,16 @@ pub struct RollupRules {
     pub forced_expiry: u64,
 }
 
+impl RollupRules {
+    /// Returns the L2 timestamp from which the first entry of the queue, which each block has had
+    /// to discharge since `first_since`, expires.
+    const fn expiry_of(&self, entry: &ForcedEntry, first_since: u64) -> u64 {
+        let due = entry.transaction.submittedAt.saturating_add(self.forced_delay);
+        let since = if first_since < due { due } else { first_since };
+        since.saturating_add(self.forced_grace).saturating_add(self.forced_expiry)
+    }
+}
+
 /// State of the duties on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duties {
@@ -56,8 +66,20 @@ pub struct Duties {
     pub forced_first_since: u64,
 }
 
+/// Treatment of a block that omits a due forced transaction that is valid and fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Omission {
+    /// The block is rejected: another one may be able to include the transaction.
+    Rejected,
+    /// The first entry of the queue is discharged as expired, if L1 accepts that.
+    Expires,
+}
+
 /// Composes the evidence for an `advance` with these blocks. The first block must be the child of
 /// the head on L1. Also returns the state of the duties on L1 afterwards.
+///
+/// `omission` is the treatment of the last block. The others are sealed, so an entry that they omit
+/// can only expire.
 ///
 /// # Errors
 ///
@@ -69,6 +91,7 @@ pub(crate) fn evidence(
     rules: &RollupRules,
     mut duties: Duties,
     blocks: &[Arc<Block>],
+    omission: Omission,
 ) -> Result<Result<(Evidence, Duties), DutyError>, ChainError> {
     let mut evidence = Evidence::default();
     let last = blocks.len().saturating_sub(1);
@@ -84,7 +107,7 @@ pub(crate) fn evidence(
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let relayed = facts.relayed;
+        let (relayed, before) = (facts.relayed, duties);
         let is_due = block.header.timestamp >= duties.relay_due;
         let pending = view.messages().len() > duties.relayed;
         // L1 needs the proof before its window of unproven relays (`AHEAD`) is full. One proof per
@@ -102,14 +125,18 @@ pub(crate) fn evidence(
             duties.relay_due = due;
             evidence.relays.push(proof);
         }
+        let omission = if position == last { omission } else { Omission::Expires };
         let check = ForcedInclusionCheck::new(chain, rules, block, &facts);
-        match forced(check, view, &duties, index)? {
+        match forced(&check, view, &duties, index, omission)? {
             Ok(None) => {}
             Ok(Some(batch)) => {
                 let is_postponed =
                     batch.discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
                 let discharged = batch.discharges.len() as u64 - u64::from(is_postponed);
                 duties.forced_next += discharged;
+                if discharged > 0 {
+                    duties.forced_first_since = block.header.timestamp;
+                }
                 let next = view.forced_from(duties.forced_next).next();
                 duties.forced_due = next.map_or_else(
                     || block.header.timestamp.saturating_add(rules.forced_delay),
@@ -118,6 +145,12 @@ pub(crate) fn evidence(
                 evidence.forced.push(batch);
             }
             Err(error) => return Ok(Err(error)),
+        }
+        // L1 did not require forced transactions of a block that relayed older messages.
+        let is_forced_due = block.header.timestamp >= before.forced_due;
+        let is_relay_older = before.relay_due < before.forced_due;
+        if is_relay_older && is_forced_due && duties.relayed != before.relayed {
+            duties.forced_first_since = block.header.timestamp;
         }
     }
     Ok(Ok((evidence, duties)))
@@ -167,34 +200,35 @@ fn relay_proof(
 /// Returns the evidence for the forced transactions that a block includes or must discharge, if
 /// there are any.
 fn forced(
-    mut check: ForcedInclusionCheck<'_>,
+    check: &ForcedInclusionCheck<'_>,
     view: &L1View,
     duties: &Duties,
     index: u64,
+    omission: Omission,
 ) -> Result<Result<Option<ForcedBatch>, DutyError>, ChainError> {
     let block = check.block;
     // At most `MAX_DISCHARGES` entries per block; the evidence also contains the entry after them.
     let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
-    let mut discharges = Vec::new();
-    for entry in entries.iter().take(MAX_DISCHARGES) {
-        match check.outcome(entry, discharges.len() as u64)? {
-            ForcedResolution::NotDue => break,
-            ForcedResolution::Owed => {
-                return Ok(Err(DutyError::ForcedOmitted {
-                    index: entry.index,
-                    hash: entry.transaction.hash,
-                    block: block.header.number,
-                }));
-            }
-            ForcedResolution::Resolved(discharge) => {
-                let is_postponed = discharge.outcome == Outcome::NoRoom;
-                discharges.push(*discharge);
-                if is_postponed {
-                    break;
-                }
-            }
-        }
+    let required = &entries[..entries.len().min(MAX_DISCHARGES)];
+    let since = duties.forced_first_since;
+    let expires = required.first().map_or(u64::MAX, |first| check.rules.expiry_of(first, since));
+    let first_expires = omission == Omission::Expires && block.header.timestamp >= expires;
+    let mut discharges = check.clone().discharges(required, false)?;
+    if discharges.is_err() && first_expires {
+        discharges = check.clone().discharges(required, true)?;
     }
+    let discharges = match discharges {
+        Ok(discharges) => discharges,
+        Err(omitted) => {
+            return Ok(Err(DutyError::ForcedOmitted {
+                index: omitted.index,
+                hash: omitted.transaction.hash,
+                block: block.header.number,
+                first: duties.forced_next,
+                expires,
+            }));
+        }
+    };
     let may_be_due = block.header.timestamp >= duties.forced_due;
     if discharges.is_empty() && (!may_be_due || entries.is_empty()) {
         return Ok(Ok(None));
@@ -214,6 +248,7 @@ enum ForcedResolution {
 }
 
 /// Checks the queue's entries in order, by the rules of `ForcedQueue` on L1.
+#[derive(Clone)]
 struct ForcedInclusionCheck<'j> {
     chain: &'j ChainReader,
     rules: &'j RollupRules,
@@ -226,6 +261,7 @@ struct ForcedInclusionCheck<'j> {
 }
 
 /// Sender account that an earlier discharge has established.
+#[derive(Clone)]
 struct ProvenAccount {
     account: Address,
     /// Position of that discharge.
@@ -248,6 +284,42 @@ impl<'j> ForcedInclusionCheck<'j> {
     /// Returns the proof of an account after the block.
     fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, ChainError> {
         Ok(self.facts.proof(self.chain, self.block, account)?.nodes.clone())
+    }
+
+    /// Returns the discharges of these entries, from the first of the queue on, or the entry that
+    /// the block omits although it must include it.
+    fn discharges<'e>(
+        mut self,
+        entries: &[&'e ForcedEntry],
+        first_expires: bool,
+    ) -> Result<Result<Vec<Discharge>, &'e ForcedEntry>, ChainError> {
+        let mut discharges = Vec::new();
+        for (position, entry) in (0..).zip(entries) {
+            let resolution = match first_expires && position == 0 {
+                true => self.expire(entry),
+                false => self.outcome(entry, position)?,
+            };
+            match resolution {
+                ForcedResolution::NotDue => break,
+                ForcedResolution::Owed => return Ok(Err(entry)),
+                ForcedResolution::Resolved(discharge) => {
+                    let is_postponed = discharge.outcome == Outcome::NoRoom;
+                    discharges.push(*discharge);
+                    if is_postponed {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(Ok(discharges))
+    }
+
+    /// Discharges the first entry as expired, after which the block may defer all others. L1 does
+    /// not read whether the block includes it: if a later entry is the one that no block can
+    /// include, the block may include this one.
+    fn expire(&mut self, entry: &ForcedEntry) -> ForcedResolution {
+        self.length += DUTY_BYTES;
+        discharge(entry, Outcome::Expired, 0, Vec::new(), Bytes::new())
     }
 
     fn outcome(

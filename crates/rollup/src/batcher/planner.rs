@@ -4,7 +4,7 @@
 use super::{Work, blob_backoff::BlobBackoff, blob_terms::BlobTerms, measured::MeasuredBlocks};
 use crate::{
     BatcherError, L1Profile, RollupRules, SubmitterConfig,
-    duties::evidence,
+    duties::{Omission, evidence},
     l1::{CodeCache, L1Client, L1Provider as _, Silence as _},
     sequencer::evidence::EvidenceBook,
     submitter::{Blobs, TxCandidate, TxData},
@@ -201,7 +201,9 @@ impl AdvancePlanner {
         blocks: &[Arc<Block>],
     ) -> Result<Evidence, BatcherError> {
         let (book, rules) = (&self.evidence, &self.rules);
-        let (evidence, _) = evidence(book, &work.chain, &work.view, rules, work.duties, blocks)??;
+        let Work { chain, view, duties, .. } = work;
+        let (evidence, _) =
+            evidence(book, chain, view, rules, *duties, blocks, Omission::Expires)??;
         Ok(evidence)
     }
 
@@ -218,7 +220,8 @@ impl AdvancePlanner {
         let blocks: Option<Vec<_>> = sent.blocks.iter().map(|block| find(block.hash)).collect();
         let Some(blocks) = blocks else { return Ok(false) };
         let (book, rules) = (&self.evidence, &self.rules);
-        let now = evidence(book, &work.chain, &work.view, rules, work.duties, &blocks)?;
+        let Work { chain, view, duties, .. } = work;
+        let now = evidence(book, chain, view, rules, *duties, &blocks, Omission::Expires)?;
         Ok(now.is_ok_and(|(now, _)| hash_of(&now) != before))
     }
 

@@ -6,7 +6,10 @@ use alloy_primitives::B256;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DutyError {
     /// The block leaves out a due forced transaction that it could include.
-    #[error("block {block} omits forced transaction {index} ({hash}), which is due and fits")]
+    #[error(
+        "block {block} omits forced transaction {index} ({hash}), which is due and fits; \
+         if no block can include it, it is discharged from L2 time {expires}"
+    )]
     ForcedOmitted {
         /// Index of the forced transaction in the queue.
         index: u64,
@@ -14,6 +17,11 @@ pub enum DutyError {
         hash: B256,
         /// Block number.
         block: u64,
+        /// Index of the first entry of the queue.
+        first: u64,
+        /// L2 timestamp from which that entry expires, so that L1 accepts a block that omits this
+        /// one.
+        expires: u64,
     },
     /// Messages are overdue, and the block has relayed too few.
     #[error("messages are overdue since {due}, and block {block} has relayed {relayed}")]

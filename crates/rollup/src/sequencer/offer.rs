@@ -8,10 +8,10 @@ use crate::{
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
 use alloy_primitives::{Address, B256};
-use chain::{ChainError, ChainReader, RecoveredTransaction};
+use chain::{ChainError, ChainReader, RecoveredTransaction, Rejection};
 use contracts::capacity::DUTY_GAS;
 use executor::{Transaction, recover_sender};
-use node::Node;
+use node::{MineRequest, Node, NodeError};
 use std::time::{Duration, Instant};
 
 /// Maximum length of the forced transactions in a block, in bytes.
@@ -301,6 +301,40 @@ impl ForcedQueue<'_> {
         t.priced && time < t.submittedAt + forced_delay + forced_grace + forced_expiry
     }
 
+    /// Returns `true` if no block can include the transaction with this index, although its
+    /// account is valid: a block without any other rejects it. `has_market` is `true` if EXECUTE
+    /// has a variable price on L1, which may fall so that a larger block fits.
+    pub(super) fn is_unincludable(
+        &self,
+        node: &Node,
+        chain: &ChainReader,
+        index: u64,
+        has_market: bool,
+        request: MineRequest,
+    ) -> Result<bool, NodeError> {
+        let Some(Forced { transaction, .. }) = self.get(index) else { return Ok(true) };
+        let Some(entry) = self.view.forced_from(index).next() else { return Ok(false) };
+        let (state, cost) = (chain.state(), entry.transaction.cost);
+        let (sender, hash) = (transaction.sender, *transaction.transaction.hash());
+        // Other transactions of the block may make it valid.
+        if state.nonce(sender)? != entry.transaction.nonce || state.balance(sender)? < cost {
+            return Ok(false);
+        }
+        let sealed = node.seal(&MineRequest {
+            transactions: vec![transaction],
+            only: Some(Vec::new()),
+            pool_gas: None,
+            reserved_bytes: 0,
+            ..request
+        })?;
+        let rejected = sealed.rejected.into_iter().find(|(rejected, _)| *rejected == hash);
+        Ok(rejected.is_some_and(|(_, reason)| match reason {
+            Rejection::Invalid(_) => true,
+            Rejection::TooLarge(_) => !has_market,
+            Rejection::BlockFull(_) | Rejection::Unfit(_) | Rejection::Underpaid(_) => false,
+        }))
+    }
+
     fn recovered(&self, entry: &ForcedEntry) -> Option<Forced> {
         let transaction = Transaction::decode_2718_exact(&entry.raw).ok()?;
         let sender = recover_sender(&transaction)?;
@@ -323,7 +357,12 @@ mod tests {
         batcher::tests::{BatcherSetup, RULES, header},
         l1::Events,
     };
+    use alloy_consensus::TxLegacy;
+    use alloy_eips::eip2718::Encodable2718 as _;
+    use alloy_primitives::{TxKind, U256};
     use contracts::bindings::IForcedInbox::ForcedTransaction;
+    use node::{Clock, Settings};
+    use testkit::{CHAIN_ID, Key};
 
     const SUBMITTED: u64 = 1_000;
 
@@ -355,6 +394,53 @@ mod tests {
         let queue = ForcedQueue { view: &view, rules: &RULES, confirmations: 0 };
         assert!(!queue.is_dischargeable(chain.reader(), 1, time).unwrap(), "none has this index");
         queue.is_dischargeable(chain.reader(), 0, time).unwrap()
+    }
+
+    /// Adds an entry of Alice, and returns `true` if no block can include it.
+    fn is_unincludable(nonce: u64, gas_limit: u64) -> bool {
+        let BatcherSetup { chain, mut view, .. } = BatcherSetup::new();
+        let (alice, gas_price) = (Key::named("alice"), 10_000_000_000);
+        let signed = alice.sign(TxLegacy {
+            chain_id: Some(CHAIN_ID),
+            nonce,
+            gas_price,
+            gas_limit,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            ..Default::default()
+        });
+        let transaction = ForcedTransaction {
+            hash: *signed.hash(),
+            sender: alice.address(),
+            nonce,
+            gasLimit: gas_limit,
+            maxFee: gas_price,
+            cost: U256::from(gas_price * u128::from(gas_limit)),
+            submittedAt: SUBMITTED,
+            bounded: false,
+            to: Address::repeat_byte(0xb0),
+            footprint: 0,
+            priced: true,
+        };
+        let forced = ForcedEntry {
+            index: 0,
+            transaction,
+            raw: signed.encoded_2718().into(),
+            l1_block: 2,
+            l1_transaction: B256::ZERO,
+        };
+        view.apply(header(2), Events { forced: vec![forced], ..Events::default() });
+        let reader = chain.reader().clone();
+        let node = Node::new(chain, Clock::default(), Settings::default());
+        let queue = ForcedQueue { view: &view, rules: &RULES, confirmations: 0 };
+        let request = MineRequest { timestamp: Some(SUBMITTED), ..MineRequest::default() };
+        queue.is_unincludable(&node, &reader, 0, false, request).unwrap()
+    }
+
+    #[test]
+    fn block_that_rejects_valid_account_shows_unincludable_transaction() {
+        assert!(is_unincludable(0, 20_000) && !is_unincludable(0, 21_000));
+        // Other transactions may make it valid.
+        assert!(!is_unincludable(1, 20_000));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     DutyError, SequencerError,
+    duties::Omission,
     l1::poller::Terms,
     l2::syncer::L2Syncer,
     prefix::{L1Condition, Prefix},
@@ -95,7 +96,8 @@ impl OpenBlock {
             let Some(cost) = cost.filter(|cost| cost.bytes <= capacity.bytes) else {
                 return Err(too_large(&sealed, &capacity));
             };
-            let (sealed, other_calldata) = match sealer.check_duties(sync, sealed, terms.duties)? {
+            let checked = sealer.check_duties(sync, sealed, terms.duties, Omission::Rejected)?;
+            let (sealed, other_calldata) = match checked {
                 DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
                 // A transaction of the pool may have made a due forced transaction valid.
                 DutyCheck::Failed {

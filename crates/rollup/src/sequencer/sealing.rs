@@ -3,7 +3,7 @@
 use super::offer::{ForcedQueue, FruitlessAttempt, OfferState, UserOffer, waits_for_base_fee};
 use crate::{
     Duties, DutyError, RollupRules, SequencerConfig, SequencerError, SignerError,
-    duties::evidence,
+    duties::{Omission, evidence},
     l1::{
         execute_rate::{Capacity, ExecuteRate},
         poller::Terms,
@@ -78,6 +78,8 @@ struct BlockContent {
     max_messages: usize,
     /// Bytes of the block's calldata on L1 that its input must leave free.
     reserved_bytes: usize,
+    /// Treatment of a due forced transaction that the block omits.
+    omission: Omission,
 }
 
 impl BlockContent {
@@ -123,6 +125,8 @@ pub(super) struct BlockSealer {
     /// Rejection of the operator's transactions by the L2.
     pub(super) operator_refused: Option<Rejection>,
     last_block: Instant,
+    /// Duty that no attempt fulfilled, and the time of the last attempt.
+    stalled: Option<(DutyError, Instant)>,
     /// `true` once this sequencer has sealed a block.
     has_sealed: bool,
 }
@@ -146,6 +150,7 @@ impl BlockSealer {
             fruitless: FruitlessAttempt::default(),
             operator_refused: None,
             last_block: Instant::now(),
+            stalled: None,
             has_sealed: false,
         }
     }
@@ -178,6 +183,12 @@ impl BlockSealer {
         request: SealRequest<'_>,
     ) -> Result<Option<BlockCandidate>, SequencerError> {
         let SealRequest { time, terms, requeued, max_users, min_anchor, .. } = request;
+        // The stall may last for days, and each attempt builds several blocks.
+        if let Some((error, at)) = &self.stalled
+            && at.elapsed() < self.config.block_time
+        {
+            return Err(error.clone().into());
+        }
         let (chain, duties) = (&sync.chain(), terms.duties);
         let confirmations = self.config.confirmations;
         let in_force = terms.admission.anchor_number;
@@ -197,8 +208,13 @@ impl BlockSealer {
         self.set_coinbase(&sync.node, terms, time)?;
         let may_leave_out = has_users && !l1_inputs.needs_anchor;
         let users = UserOffer::new(time, forced, requeued, max_users);
-        let mut content =
-            BlockContent { l1_inputs, users, max_messages: usize::MAX, reserved_bytes: 0 };
+        let mut content = BlockContent {
+            l1_inputs,
+            users,
+            max_messages: usize::MAX,
+            reserved_bytes: 0,
+            omission: Omission::Rejected,
+        };
         // The loop terminates, because each iteration removes half of the requeued transactions,
         // then half of the messages, and finally defers the delivery of a single message. An
         // omitted duty adds a forced transaction or a deferred message, whose number per block is
@@ -241,12 +257,21 @@ impl BlockSealer {
             if !system.transactions.is_empty() {
                 self.operator_refused = None;
             }
-            let (sealed, other_calldata) = match self.check_duties(sync, sealed, duties)? {
+            let checked = self.check_duties(sync, sealed, duties, content.omission)?;
+            let (sealed, other_calldata) = match checked {
                 DutyCheck::Met { sealed, other_calldata } => (sealed, other_calldata),
                 DutyCheck::Failed { sealed, error } => {
                     let all = RecoveredTransaction::of_block(&sealed.new.block);
                     let included = all.skip(system.transactions.len()).collect();
                     if !self.remedy(sync, chain, &error, included, &mut content)? {
+                        if content.omission == Omission::Rejected
+                            && self.may_expire(sync, &error, mine_request)?
+                        {
+                            tracing::error!(%error, "forced transaction expires");
+                            content.omission = Omission::Expires;
+                            continue;
+                        }
+                        self.stalled = Some((error.clone(), Instant::now()));
                         return Err(error.into());
                     }
                     // Relays that are not due yet leave their space to overdue duties.
@@ -256,6 +281,7 @@ impl BlockSealer {
                     continue;
                 }
             };
+            let must_seal = must_seal || content.omission == Omission::Expires;
             if !must_seal && !self.is_worth_sealing(sync, &sealed, requeued)? {
                 sync.node.discard(sealed);
                 self.fruitless.note(offered, &sync.node);
@@ -332,7 +358,9 @@ impl BlockSealer {
             return Ok(false);
         }
         let blocks = sync.unsafe_blocks()?;
-        let composed = evidence(&self.evidence, &chain, &sync.view, &self.rules, duties, &blocks)?;
+        let (book, rules) = (&self.evidence, &self.rules);
+        let composed =
+            evidence(book, &chain, &sync.view, rules, duties, &blocks, Omission::Expires)?;
         let Ok((_, after)) = composed else { return Ok(false) };
         Ok(queue.is_dischargeable(&chain, after.forced_next, time)?)
     }
@@ -411,12 +439,35 @@ impl BlockSealer {
         Ok(false)
     }
 
+    /// Returns `true` if the next block may be one that L1 accepts only because the first entry of
+    /// its queue has expired, given that no attempt has included the entry in `error`.
+    ///
+    /// If that is a later entry, the block includes the first one or proves it invalid, so the
+    /// expiry drops nothing. If it is the first one, no other block must be able to include it.
+    fn may_expire(
+        &self,
+        sync: &L2Syncer,
+        error: &DutyError,
+        request: MineRequest,
+    ) -> Result<bool, SequencerError> {
+        let DutyError::ForcedOmitted { index, first, expires, .. } = *error else {
+            return Ok(false);
+        };
+        if request.timestamp.is_none_or(|time| time < expires) {
+            return Ok(false);
+        }
+        let (queue, has_market) = (self.forced(sync), self.rate.get().is_some());
+        let (node, chain) = (&sync.node, &sync.chain());
+        Ok(index != first || queue.is_unincludable(node, chain, index, has_market, request)?)
+    }
+
     /// Checks the duties of a sealed block.
     pub(super) fn check_duties(
         &self,
         sync: &L2Syncer,
         sealed: BlockCandidate,
         duties: Duties,
+        omission: Omission,
     ) -> Result<DutyCheck, SequencerError> {
         // Append to a copy of the chain that shares its state, because readers must not see the
         // block before its duties are checked.
@@ -425,8 +476,9 @@ impl BlockSealer {
         let mut blocks = sync.unsafe_blocks()?;
         let last = blocks.len() as u64;
         blocks.push(block);
-        let (book, reader) = (&self.evidence, after.reader());
-        let evidence = match evidence(book, reader, &sync.view, &self.rules, duties, &blocks)? {
+        let (book, reader, rules) = (&self.evidence, after.reader(), &self.rules);
+        let evidence = evidence(book, reader, &sync.view, rules, duties, &blocks, omission)?;
+        let evidence = match evidence {
             Ok((evidence, _)) => evidence,
             Err(error) => return Ok(DutyCheck::Failed { sealed, error }),
         };

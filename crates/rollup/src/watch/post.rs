@@ -3,7 +3,7 @@
 use crate::{
     BatcherError, DutyError, L1Error, RollupRules, SubmitterError,
     batcher::{alone, unsafe_blocks},
-    duties::evidence,
+    duties::{Omission, evidence},
     l1::{L1Client, L1View, Quorum, rollup_contracts},
     sequencer::evidence::EvidenceBook,
     submitter::{CallSender, Purpose},
@@ -199,7 +199,8 @@ impl Poster {
             return Err(PostError::TooLarge { got, limit });
         }
         let (book, duties) = (EvidenceBook::default(), terms.duties);
-        let (evidence, _) = evidence(&book, chain, view, &self.rules, duties, &blocks)??;
+        let (evidence, _) =
+            evidence(&book, chain, view, &self.rules, duties, &blocks, Omission::Expires)??;
         let SignedHeader { message, signature, .. } = signed;
         let (message, signature) = (preconfirmation(&message).into(), signature.into());
         let call = postCall { message, signature, inputs: vec![input], evidence };

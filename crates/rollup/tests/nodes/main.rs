@@ -8,6 +8,7 @@ mod daily_limit;
 mod engine_api;
 mod ethrex_driven;
 mod execute_tx;
+mod expiry;
 mod explorers;
 mod failover;
 mod fan_out;
