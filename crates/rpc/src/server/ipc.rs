@@ -17,13 +17,13 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fs, io,
-    os::unix::{fs::FileTypeExt, net::UnixListener as StdListener},
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixSocket, UnixStream},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
 };
@@ -32,6 +32,10 @@ use tokio::{
 const BUFFER: usize = 64;
 /// Maximum number of concurrent requests per client; at the limit the server stops reading.
 const AT_WORK: usize = 1024;
+/// Maximum number of connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+/// Permissions of the socket: only its owner may connect, since IPC has no other access control.
+const MODE: u32 = 0o600;
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,9 +61,7 @@ impl IpcServer {
         if fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             fs::remove_file(path)?;
         }
-        let listener = StdListener::bind(path)?;
-        listener.set_nonblocking(true)?;
-        let listener = UnixListener::from_std(listener)?;
+        let listener = listen(path)?;
         let task = tokio::spawn(async move {
             // Dropping the task drops the set, which aborts its connections.
             let mut connections = JoinSet::new();
@@ -82,6 +84,15 @@ impl IpcServer {
         });
         Ok(Self { path: path.to_owned(), task })
     }
+}
+
+/// Creates a socket to which only its owner can connect. `bind` creates the file with the
+/// permissions of the umask, but connections are refused until `listen`.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    socket.listen(BACKLOG)
 }
 
 impl Drop for IpcServer {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     sync::Arc,
     time::Duration,
 };
@@ -120,6 +120,16 @@ async fn ipc_serves_subscriptions_and_removes_its_socket() {
     .unwrap();
     server.stop().await;
     assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_owner_may_connect_over_ipc() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.ipc");
+    let config = ServerConfig { ipc: Some(path.clone()), ..config() };
+    let server = RunningServer::start(&config, module().into()).await.unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    server.stop().await;
 }
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
