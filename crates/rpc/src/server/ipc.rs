@@ -9,7 +9,10 @@ use jsonrpsee::{
         server::{BoundedSubscriptions, MethodCallback, MethodSink, SubscriptionState},
     },
     server::Methods,
-    types::{ErrorObjectOwned, Id, Params, Request, error::reject_too_many_subscriptions},
+    types::{
+        ErrorObjectOwned, Id, Params, Request,
+        error::{reject_too_big_batch_request, reject_too_many_subscriptions},
+    },
 };
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -41,6 +44,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 static ACCEPT: LogLimit = LogLimit::new();
 
+/// Limits of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IpcLimits {
+    /// Maximum size of a request or batch, in bytes.
+    pub(super) max_request: usize,
+    /// Maximum size of a response, in bytes.
+    pub(super) max_response: usize,
+    /// Maximum number of requests in a batch.
+    pub(super) max_batch: usize,
+    pub(super) max_subscriptions: u32,
+}
+
 /// IPC socket that is served until it is dropped.
 #[derive(Debug)]
 pub(super) struct IpcServer {
@@ -51,13 +66,7 @@ pub(super) struct IpcServer {
 impl IpcServer {
     /// Listens on `path`. Replaces a stale socket but no other file. Must be called inside a Tokio
     /// runtime.
-    pub(super) fn start(
-        path: &Path,
-        methods: Methods,
-        max_request: usize,
-        max_response: usize,
-        max_subscriptions: u32,
-    ) -> io::Result<Self> {
+    pub(super) fn start(path: &Path, methods: Methods, limits: IpcLimits) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             fs::remove_file(path)?;
         }
@@ -68,8 +77,7 @@ impl IpcServer {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let client = Client::new(methods.clone(), max_response, max_subscriptions);
-                        connections.spawn(serve(stream, client, max_request));
+                        connections.spawn(serve(stream, Client::new(methods.clone(), limits)));
                     }
                     // Such as too many open files, which ends when other clients disconnect.
                     Err(error) => {
@@ -108,19 +116,20 @@ impl Drop for IpcServer {
 struct Client {
     id: ConnectionId,
     methods: Methods,
-    max_response: usize,
+    limits: IpcLimits,
     subscriptions: BoundedSubscriptions,
 }
 
 impl Client {
-    fn new(methods: Methods, max_response: usize, max_subscriptions: u32) -> Self {
-        let subscriptions = BoundedSubscriptions::new(max_subscriptions);
-        Self { id: next_connection(), methods, max_response, subscriptions }
+    fn new(methods: Methods, limits: IpcLimits) -> Self {
+        let subscriptions = BoundedSubscriptions::new(limits.max_subscriptions);
+        Self { id: next_connection(), methods, limits, subscriptions }
     }
 }
 
 /// Serves one connection until the client disconnects or sends invalid JSON.
-async fn serve(stream: UnixStream, client: Client, max_request: usize) {
+async fn serve(stream: UnixStream, client: Client) {
+    let max_request = client.limits.max_request;
     let (mut reader, mut writer) = stream.into_split();
     let (answers, mut outgoing) = mpsc::channel::<String>(BUFFER);
     let mut tasks = JoinSet::new();
@@ -158,11 +167,13 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     while writing.join_next().await.is_some() {}
 }
 
-/// The bytes cannot be the beginning of a JSON object or array.
+/// The bytes are not JSON.
 #[derive(Debug, PartialEq, Eq)]
 struct Malformed;
 
-/// Splits a stream into JSON objects and arrays, whose boundaries are where no bracket is open.
+/// Splits a stream into JSON values. An object or array ends where no bracket is open, and a number
+/// or literal before the next whitespace or value. Values other than objects and arrays are returned
+/// too, since each gets an error as its response.
 ///
 /// Each byte is scanned once, and parsed at most four times, since a client can send a long request
 /// byte by byte.
@@ -177,6 +188,8 @@ struct JsonStream {
     /// Number of open objects and arrays.
     depth: usize,
     is_in_string: bool,
+    /// `true` inside a number or literal that is not part of an object or array.
+    is_in_scalar: bool,
     is_escaped: bool,
     /// Length of the incomplete value when it was last parsed.
     parsed: usize,
@@ -187,33 +200,46 @@ impl JsonStream {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the bytes are not JSON, or begin another value than an object or array. In
-    /// an incomplete value, this is detected once its length has doubled.
+    /// [`Malformed`] if the bytes are not JSON. In an incomplete value, this is detected once its
+    /// length has doubled.
     fn next_value(&mut self) -> Result<Option<String>, Malformed> {
         while let Some(byte) = self.buffer.get(self.scanned) {
+            let is_space = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+            if self.is_in_scalar && (is_space || matches!(byte, b'"' | b'{' | b'[')) {
+                return self.take().map(Some);
+            }
             self.scanned += 1;
             match (*byte, self.is_in_string) {
                 _ if self.is_escaped => self.is_escaped = false,
                 (b'\\', true) => self.is_escaped = true,
-                (b'"', true) => self.is_in_string = false,
+                (b'"', true) => {
+                    self.is_in_string = false;
+                    if self.depth == 0 {
+                        return self.take().map(Some);
+                    }
+                }
                 (_, true) => {}
-                (b'{' | b'[', _) => self.depth += 1,
-                (b' ' | b'\t' | b'\n' | b'\r', _) => {}
-                _ if self.depth == 0 => return Err(Malformed),
-                (b'"', _) => self.is_in_string = true,
-                (b'}' | b']', _) => {
+                (b'"', false) => self.is_in_string = true,
+                (b'{' | b'[', false) => self.depth += 1,
+                (b'}' | b']', false) if self.depth > 0 => {
                     self.depth -= 1;
                     if self.depth == 0 {
                         return self.take().map(Some);
                     }
                 }
-                _ => {}
+                _ if self.depth == 0 && is_space => self.start = self.scanned,
+                _ => self.is_in_scalar = self.depth == 0,
             }
         }
         self.buffer.drain(..self.start);
         self.scanned -= self.start;
         self.start = 0;
-        let is_due = self.depth > 0 && self.buffer.len() >= 2 * self.parsed;
+        // The parser takes an incomplete number, such as `-` or `1.`, for an invalid one.
+        let is_incomplete_number =
+            matches!(self.buffer[..], [.., b'-' | b'+'] | [.., b'0'..=b'9', b'.' | b'e' | b'E']);
+        let is_due = !self.buffer.is_empty()
+            && !is_incomplete_number
+            && self.buffer.len() >= 2 * self.parsed;
         if is_due && parse(&self.buffer).is_err_and(|error| !error.is_eof()) {
             return Err(Malformed);
         }
@@ -227,7 +253,7 @@ impl JsonStream {
     fn take(&mut self) -> Result<String, Malformed> {
         let value = parse(&self.buffer[self.start..self.scanned]).map_err(|_| Malformed)?;
         let value = value.get().to_owned();
-        (self.start, self.parsed) = (self.scanned, 0);
+        (self.start, self.parsed, self.is_in_scalar) = (self.scanned, 0, false);
         Ok(value)
     }
 }
@@ -263,21 +289,26 @@ type Notifications = mpsc::Receiver<Box<RawValue>>;
 /// Responds to a request or batch, then forwards the notifications of its subscriptions.
 async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) {
     let mut begun = Vec::new();
+    let IpcLimits { max_response, max_batch, .. } = client.limits;
     let answer = match serde_json::from_str::<Vec<&RawValue>>(&request) {
         Ok(batch) if batch.is_empty() => Some(failure(-32600)),
+        Ok(batch) if batch.len() > max_batch => {
+            let error = reject_too_big_batch_request(max_batch);
+            Some(MethodResponse::error(Id::Null, error).as_ref().to_owned())
+        }
         Ok(batch) => {
             let mut parts = Vec::with_capacity(batch.len());
             let mut bytes = 0;
             for request in batch {
                 parts.extend(respond(request.get(), &client, &mut begun).await);
                 bytes += parts.last().map_or(0, |part: &String| part.len() + 1);
-                if bytes > client.max_response {
+                if bytes > max_response {
                     parts = Vec::new();
                     break;
                 }
             }
-            match bytes > client.max_response {
-                true => Some(too_big_batch(bytes, client.max_response)),
+            match bytes > max_response {
+                true => Some(too_big_batch(bytes, max_response)),
                 false => (!parts.is_empty()).then(|| format!("[{}]", parts.join(","))),
             }
         }
@@ -303,7 +334,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
 
 /// Responds to one request; `None` for a notification. Adds a new subscription to `begun`.
 async fn respond(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
-    let Client { id, methods, max_response, subscriptions } = client;
+    let Client { id, methods, limits: IpcLimits { max_response, .. }, subscriptions } = client;
     if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {
         if let Some(answer) = call(methods, &call_of, *id, *max_response, Extensions::new()).await {
             return Some(answer.as_ref().to_owned());
@@ -382,11 +413,32 @@ mod tests {
             assert_eq!(values(text.chunks(size)).unwrap(), expected, "{size}");
         }
         assert_eq!(values([]), Ok(Vec::new()));
-        for text in ["{nonsense", "{]", "{\"a\":}", "]", "nonsense", "12", "\"a\"", "[1] x"] {
+        for text in ["{nonsense", "{]", "{\"a\":}", "]", "nonsense", "1x ", "12]", "[1] x"] {
             assert_eq!(values([text.as_bytes()]), Err(Malformed), "{text}");
         }
         assert_eq!(values([&b"{\"a\": nonsense"[..], b"}"]), Err(Malformed));
         assert_eq!(values([&b"{\"half\":"[..]]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn values_other_than_requests_are_split() {
+        let text = br#"12 -1.5e3"{\" [" true{"a":null}null[1] "#;
+        let expected = ["12", "-1.5e3", r#""{\" [""#, "true", r#"{"a":null}"#, "null", "[1]"];
+        for size in 1..=text.len() {
+            assert_eq!(values(text.chunks(size)).unwrap(), expected, "{size}");
+        }
+        for text in [r#"{"a":-1}"#, "[1.5]", "[1e+7]"] {
+            assert_eq!(values(text.as_bytes().chunks(1)).unwrap(), [text]);
+            for size in 1..text.len() {
+                let parts = [&text.as_bytes()[..size], &text.as_bytes()[size..]];
+                assert_eq!(values(parts).unwrap(), [text], "{size}");
+            }
+        }
+        // The next bytes may continue a number.
+        assert_eq!(values([&b"12"[..]]), Ok(Vec::new()));
+        // Whitespace between values is not kept.
+        let mut stream = JsonStream { buffer: vec![b'\n'; 100], ..JsonStream::default() };
+        assert_eq!((stream.next_value(), stream.buffer.len()), (Ok(None), 0));
     }
 
     #[test]

@@ -212,11 +212,14 @@ impl RunningServer {
         }
         if let Some(path) = &config.ipc {
             let methods = Namespaces::All.select(&methods, "--ipc")?;
-            let (body, answer) = (config.max_body as usize, config.max_response as usize);
+            let limits = ipc::IpcLimits {
+                max_request: config.max_body as usize,
+                max_response: config.max_response as usize,
+                max_batch: config.max_batch as usize,
+                max_subscriptions: config.max_subscriptions,
+            };
             let failed = |source| ServeError::Ipc { path: path.clone(), source };
-            let started =
-                ipc::IpcServer::start(path, methods, body, answer, config.max_subscriptions)
-                    .map_err(failed)?;
+            let started = ipc::IpcServer::start(path, methods, limits).map_err(failed)?;
             tracing::info!(path = %path.display(), "listening");
             running.ipc = Some(started);
         }

@@ -2,7 +2,7 @@
 
 use crate::support::Socket;
 use enshrine_rpc::{Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
-use jsonrpsee::{RpcModule, core::to_json_raw_value};
+use jsonrpsee::{RpcModule, core::to_json_raw_value, types::error::TOO_BIG_BATCH_REQUEST_CODE};
 use serde_json::{Value, json};
 use std::{
     io::{ErrorKind, Read, Write},
@@ -130,6 +130,47 @@ async fn only_owner_may_connect_over_ipc() {
     let server = RunningServer::start(&config, module().into()).await.unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     server.stop().await;
+}
+
+/// Connects to the IPC socket of a server with batches of at most two requests, and sends each text.
+/// Returns the responses.
+async fn ipc_responses<const N: usize>(sent: [String; N]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.ipc");
+    let config = ServerConfig { ipc: Some(path.clone()), max_batch: 2, ..config() };
+    let server = RunningServer::start(&config, module().into()).await.unwrap();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut stream = UnixStream::connect(path).unwrap();
+        let reading = stream.try_clone().unwrap();
+        let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
+        let ask = |text: &String| {
+            stream.write_all(text.as_bytes()).unwrap();
+            answers.next().unwrap().unwrap()
+        };
+        sent.iter().map(ask).collect()
+    });
+    let answers = asking.await.unwrap();
+    server.stop().await;
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ipc_connection_survives_values_other_than_requests() {
+    let answers =
+        ipc_responses(["12 ", "\"{\"", "true\n", "null ", REQUEST].map(str::to_owned)).await;
+    let (valid, invalid) = answers.split_last().unwrap();
+    for answer in invalid {
+        assert_eq!(answer["error"]["code"], json!(-32600), "{answer}");
+    }
+    assert_eq!(valid["result"], json!([7]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ipc_batch_length_is_limited() {
+    let batches = [3, 2].map(|count| format!("[{}]", vec![REQUEST; count].join(",")));
+    let answers = ipc_responses(batches).await;
+    assert_eq!(answers[0]["error"]["code"], json!(TOO_BIG_BATCH_REQUEST_CODE), "{}", answers[0]);
+    assert_eq!(answers[1].as_array().map(Vec::len), Some(2));
 }
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
