@@ -36,10 +36,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_inspect", |api, _| all(api, &summary));
     methods.execute("txpool_contentFrom", |api, args| {
         let sender = args.required()?;
-        api.node().read(|node| {
-            let (pending, queued) = split(node, sender)?;
-            Ok(Content { pending: by_nonce(&pending, &to_rpc), queued: by_nonce(&queued, &to_rpc) })
-        })
+        let (pending, queued) = api.node().read(|node| split(node, sender))?;
+        Ok(Content { pending: by_nonce(&pending, &to_rpc), queued: by_nonce(&queued, &to_rpc) })
     });
 }
 
@@ -57,22 +55,26 @@ fn all<T>(
     api: &Api,
     item: &impl Fn(&PoolTransaction) -> T,
 ) -> Result<Content<BTreeMap<String, ByNonce<T>>>, RpcError> {
-    api.node().read(|node| {
-        let mut content = Content { pending: BTreeMap::new(), queued: BTreeMap::new() };
-        for sender in node.pool.senders() {
-            let split = split(node, sender)?;
-            for (list, of) in [(&mut content.pending, split.0), (&mut content.queued, split.1)] {
-                if !of.is_empty() {
-                    let name = match api.options().plain_senders {
-                        true => format!("{sender:#x}"),
-                        false => sender.to_checksum(None),
-                    };
-                    list.insert(name, by_nonce(&of, item));
-                }
+    // Transactions are converted after the lock is released: the conversion of a full pool would
+    // delay blocks and new transactions.
+    let senders = api.node().read(|node| {
+        let senders = node.pool.senders();
+        let splits = senders.map(|sender| Ok((sender, split(node, sender)?)));
+        splits.collect::<Result<Vec<_>, RpcError>>()
+    })?;
+    let mut content = Content { pending: BTreeMap::new(), queued: BTreeMap::new() };
+    for (sender, (pending, queued)) in senders {
+        for (list, of) in [(&mut content.pending, pending), (&mut content.queued, queued)] {
+            if !of.is_empty() {
+                let name = match api.options().plain_senders {
+                    true => format!("{sender:#x}"),
+                    false => sender.to_checksum(None),
+                };
+                list.insert(name, by_nonce(&of, item));
             }
         }
-        Ok(content)
-    })
+    }
+    Ok(content)
 }
 
 fn by_nonce<T>(
@@ -91,4 +93,49 @@ fn summary(pooled: &PoolTransaction) -> String {
     let to = transaction.to().map_or("contract creation".to_owned(), |to| to.to_checksum(None));
     let (value, gas) = (transaction.value(), transaction.gas_limit());
     format!("{to}: {value} wei + {gas} gas × {} wei", transaction.max_fee_per_gas())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RpcOptions, send::decode_pooled};
+    use alloy_consensus::TxEip1559;
+    use alloy_eips::eip2718::Encodable2718;
+    use alloy_primitives::TxKind;
+    use chain::{Chain, ChainConfig};
+    use executor::ChainSpec;
+    use node::{ClearPool, Clock, Mining, Node, Settings};
+    use std::{sync::mpsc, thread};
+    use testkit::{ETHER, Key, Timeout, rich_genesis};
+    use wire::ProtocolFork;
+
+    #[test]
+    fn content_is_converted_without_the_lock() {
+        let fork = ProtocolFork::Osaka;
+        let config = ChainConfig::new(ChainSpec::constant(1, fork));
+        let chain = Chain::new(&rich_genesis(fork, ["alice"], ETHER), config).unwrap();
+        let settings = Settings { mining: Mining::Manual, ..Settings::default() };
+        let node = Node::new(chain, Clock::starting_at(1_000), settings);
+        let transaction = Key::named("alice").sign(TxEip1559 {
+            chain_id: 1,
+            gas_limit: 21_000,
+            max_fee_per_gas: 20_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            ..Default::default()
+        });
+        node.submit(decode_pooled(&transaction.encoded_2718().into()).unwrap()).unwrap();
+        let api = Api::new(Arc::clone(&node), RpcOptions::default());
+        let is_changed_meanwhile = |_: &PoolTransaction| {
+            let (node, (sender, receiver)) = (Arc::clone(&node), mpsc::channel());
+            thread::spawn(move || {
+                node.execute(ClearPool);
+                sender.send(())
+            });
+            receiver.recv_timeout(Timeout::LIMIT).is_ok()
+        };
+        let content = all(&api, &is_changed_meanwhile).unwrap();
+        let converted: Vec<bool> =
+            content.pending.values().flat_map(BTreeMap::values).copied().collect();
+        assert_eq!(converted, [true]);
+    }
 }
