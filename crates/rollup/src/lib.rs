@@ -21,6 +21,7 @@ mod config;
 mod controls;
 mod duties;
 mod error;
+mod fault_log;
 pub mod l1;
 mod l2;
 mod lease;

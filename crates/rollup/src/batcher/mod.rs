@@ -25,6 +25,7 @@ pub(crate) use work::{Work, unsafe_blocks};
 
 use crate::{
     L1Profile, RollupRules, SequencerConfig, Submitter,
+    fault_log::FaultLog,
     l1::L1Client,
     lease::Fence,
     service::{
@@ -156,6 +157,7 @@ impl Batcher {
 
     fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
+        let mut faults = FaultLog::new();
         // L1's time at the last turn. It advances even while L1 does not respond, and so does the
         // age of blocks that L1 bounds.
         let mut last_time: Option<u64> = None;
@@ -197,13 +199,16 @@ impl Batcher {
             }
             if let Some(work) = work {
                 match self.submit(&work) {
-                    Ok(Outcome::Progressed) => not_submitted = None,
+                    Ok(Outcome::Progressed) => {
+                        faults.clear();
+                        not_submitted = None;
+                    }
                     Ok(Outcome::NotDue) => {}
                     Err(error) => {
                         // Keep the error until the blocks are in flight, since most turns make no
                         // attempt.
                         let error = error.to_string();
-                        if not_submitted.as_ref() != Some(&error) {
+                        if faults.admit(&error) {
                             tracing::error!(error, "failed to post batch, retrying");
                         }
                         not_submitted = Some(error);

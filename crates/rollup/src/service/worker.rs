@@ -19,6 +19,7 @@ use roles::RoleManager;
 
 use crate::{
     L1Reader, L2Error, RollupError,
+    fault_log::FaultLog,
     l1::{
         poller::{L1Poller, L1Polls, Sequencing},
         sync_state::L1SyncState,
@@ -50,6 +51,7 @@ pub(crate) struct Worker {
     roles: RoleManager,
     leadership: Leadership,
     polls: L1Polls,
+    faults: FaultLog,
 }
 
 /// Faults of one turn of a sequencer.
@@ -107,7 +109,8 @@ impl Worker {
             }
             None => roles.follow(sync),
         }
-        Ok(Self { roles, leadership: Leadership::new(is_sequencer), polls })
+        let leadership = Leadership::new(is_sequencer);
+        Ok(Self { roles, leadership, polls, faults: FaultLog::new() })
     }
 
     /// Runs the node until it is stopped.
@@ -139,10 +142,12 @@ impl Worker {
             let unread = l1_sync.fault().or_else(silent);
             let fault = failed.or(unread).or(turn.not_submitted).or(turn.not_relayed);
             let fault = fault.map(bounded_text);
-            if let Some(error) = &fault
-                && shared.status.lock().fault.as_ref() != Some(error)
-            {
-                tracing::error!(error, "operation failed, retrying");
+            match &fault {
+                Some(error) if self.faults.admit(error) => {
+                    tracing::error!(error, "operation failed, retrying");
+                }
+                Some(_) => {}
+                None => self.faults.clear(),
             }
             self.roles.report_work(fault.is_some());
             let overtaken = self.roles.overtaken();
