@@ -34,6 +34,7 @@ mod service;
 mod signer;
 mod status;
 mod submitter;
+mod threads;
 mod watch;
 
 #[cfg(test)]

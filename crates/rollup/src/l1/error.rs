@@ -98,8 +98,8 @@ pub enum L1Error {
         /// Maximum time for the response.
         limit: Duration,
     },
-    /// A thread that sent a request has panicked.
-    #[error("a thread that sent a request to L1 panicked")]
+    /// A thread for a request could not be started, or has panicked.
+    #[error("a thread for a request to L1 could not be started or panicked")]
     Thread,
     /// The file of L1's history cannot be read or written.
     #[error("L1 history file: {0}")]

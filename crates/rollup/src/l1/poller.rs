@@ -12,6 +12,7 @@ use crate::{
     },
     l2::contracts::relayed_after,
     service::{node_handle::NodeHandle, supervisor::Actor},
+    threads,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
@@ -200,7 +201,7 @@ impl L1Poller {
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
         let request = head.and_then(|head| self.terms_request(head));
         let (read, requested, next) = thread::scope(|scope| {
-            let next = scope.spawn(|| {
+            let next = threads::spawn(scope, || {
                 let requested = Instant::now();
                 client.agreed_timestamp(used_node).map(|next| (requested, Instant::now(), next))
             });
@@ -209,7 +210,8 @@ impl L1Poller {
                 // not enough.
                 let head = request.head.hash;
                 let client = &client;
-                (head, scope.spawn(move || Self::request_terms(client, &request, Quorum::All)))
+                let run = move || Self::request_terms(client, &request, Quorum::All);
+                (head, threads::spawn(scope, run))
             });
             let read = self.reader.read_up_to(newest, &is_known);
             let requested = requested.map(|(head, requested)| {
@@ -322,7 +324,9 @@ impl L1Poller {
             // Decided separately: a node that does not respond to these requests, or lies, must not
             // stop the production of blocks.
             let promises = promiser.map(|promiser| {
-                scope.spawn(move || Self::request_promise_terms(client, promiser, head, quorum))
+                threads::spawn(scope, move || {
+                    Self::request_promise_terms(client, promiser, head, quorum)
+                })
             });
             let (duties, admission, gas_target, rate) =
                 client.majority(quorum, |provider| async move {

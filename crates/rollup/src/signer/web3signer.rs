@@ -1,6 +1,7 @@
 //! Remote signer: Web3Signer's HTTP API for eth1 keys.
 
 use super::SignerError;
+use crate::threads;
 use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256, map::B256Map};
 use client::RedactedUrl;
 use parking_lot::{Condvar, Mutex};
@@ -197,9 +198,10 @@ impl Web3Signer {
         };
         // Tokio panics if a runtime blocks a thread of another runtime, and the caller may be on
         // one.
-        let joined = thread::scope(|scope| scope.spawn(request_in_time).join());
-        let (status, text) =
-            joined.unwrap_or_else(|_| Err(silent("the request panicked".to_owned())))?;
+        let joined = thread::scope(|scope| threads::spawn(scope, request_in_time).join());
+        let (status, text) = joined.unwrap_or_else(|_| {
+            Err(silent("the thread of the request could not be started or panicked".to_owned()))
+        })?;
         if !(200..300).contains(&status) {
             let excerpt = text.chars().take(EXCERPT).collect();
             return Err(SignerError::Refused { url: (&self.url).into(), status, excerpt });

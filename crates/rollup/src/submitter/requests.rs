@@ -8,6 +8,7 @@ use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, Verdicts},
     lease::Fence,
+    threads,
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, U256};
@@ -71,7 +72,8 @@ pub(super) fn account_and_gas(
     let TxCandidate { gas_limit, for_fork, can_simulate, .. } = *candidate;
     let account = request.from.unwrap_or_default();
     let (account_request, gas) = thread::scope(|scope| {
-        let account_request = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
+        let request_account = move || account_at(client, account, BlockId::latest(), false);
+        let account_request = threads::spawn(scope, request_account);
         let gas = match gas_limit {
             // A simulation needs one execution, an estimate several.
             Some(limit) if can_simulate => {

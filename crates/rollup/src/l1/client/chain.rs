@@ -1,7 +1,10 @@
 //! The chain of L1 over JSON-RPC, verified against hashes and roots.
 
 use super::{L1Client, PARALLEL};
-use crate::l1::{L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader};
+use crate::{
+    l1::{L1Cost, L1Error, L1Header, L1Provider, L1Transaction, ReadHeader},
+    threads,
+};
 use alloy_consensus::{
     Header, Transaction as _,
     constants::EMPTY_RECEIPTS,
@@ -23,7 +26,7 @@ use std::{
 impl L1Provider for L1Client {
     fn newest(&self) -> Result<(Option<ReadHeader>, Option<ReadHeader>), L1Error> {
         thread::scope(|scope| {
-            let finalized = scope.spawn(|| self.header(BlockNumberOrTag::Finalized));
+            let finalized = threads::spawn(scope, || self.header(BlockNumberOrTag::Finalized));
             let latest = self.header(BlockNumberOrTag::Latest)?;
             Ok((latest, finalized.join().ok().and_then(Result::ok).flatten()))
         })
@@ -49,7 +52,7 @@ impl L1Provider for L1Client {
             let threads: Vec<_> = numbers
                 .chunks(share)
                 .map(|numbers| {
-                    scope.spawn(move || {
+                    threads::spawn(scope, move || {
                         let headers = numbers.iter().map(|number| self.header((*number).into()));
                         headers.collect::<Vec<_>>()
                     })
@@ -78,10 +81,12 @@ impl L1Provider for L1Client {
         let (sender, answered) = channel();
         for node in self.nodes.iter().map(Arc::clone) {
             let sender = sender.clone();
-            thread::spawn(move || {
+            let request = move || {
                 // Fails if the receiver was dropped because enough other nodes have responded.
                 let _ = sender.send(hash_at(&node, number));
-            });
+            };
+            // A node that is not asked must not count as one that does not respond.
+            thread::Builder::new().spawn(request).map_err(|_| L1Error::Thread)?;
         }
         drop(sender);
         let turn = self.client.turn();
@@ -122,7 +127,9 @@ impl L1Provider for L1Client {
                 .iter()
                 .map(|header| {
                     let is_needed = may_concern(header, addresses);
-                    is_needed.then(|| scope.spawn(move || self.transactions(header, addresses)))
+                    is_needed.then(|| {
+                        threads::spawn(scope, move || self.transactions(header, addresses))
+                    })
                 })
                 .collect();
             let joined = threads.into_iter().map(|threads| match threads {
