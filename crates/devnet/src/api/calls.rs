@@ -34,7 +34,7 @@ fn few(count: usize) -> Result<(), RpcError> {
     if count <= MOST {
         return Ok(());
     }
-    Err(super::args::invalid(format!("{count} calls, at most {MOST} are made at once")))
+    Err(RpcError::params(format!("{count} calls, at most {MOST} are made at once")))
 }
 
 fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, invalid},
+    args::{Args, Number},
 };
 use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
@@ -167,7 +167,7 @@ fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rpc
     let fee = args.required::<Number>()?.u64()?;
     if !has_base_fee(devnet) {
         let name = "anvil_setNextBlockBaseFeePerGas";
-        return Err(invalid(format!("{name} is only supported when EIP-1559 is active")));
+        return Err(RpcError::params(format!("{name} is only supported when EIP-1559 is active")));
     }
     ForceHeader::NextBaseFee(fee).apply(&devnet.forced_header);
     Ok(Value::Null)
@@ -176,7 +176,7 @@ fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rpc
 fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let limit = args.required::<Number>()?.u64()?;
     if limit < LEAST_GAS_LIMIT {
-        return Err(invalid(format!(
+        return Err(RpcError::params(format!(
             "a block has a gas limit of {LEAST_GAS_LIMIT} at least, got {limit}: the base fee of the next block \
              follows from half of it"
         )));
@@ -188,7 +188,9 @@ fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
 fn set_min_gas_price(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let price: Number = args.required()?;
     if has_base_fee(devnet) {
-        return Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"));
+        return Err(RpcError::params(
+            "anvil_setMinGasPrice is not supported when EIP-1559 is active",
+        ));
     }
     devnet.node.execute(SetGasPrice(price.0.saturating_to()));
     Ok(Value::Null)

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, invalid},
+    args::{Args, Number, not_implemented},
 };
 use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState, upstream::RemoteError};
 use alloy_hardforks::EthereumHardfork;
@@ -24,12 +24,13 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_setChainId"], set_chain_id),
     (&["anvil_setLoggingEnabled", "hardhat_setLoggingEnabled"], set_logging),
     (&["anvil_setRpcUrl"], set_rpc_url),
+    // Ethereum has no fee tokens, and no proof of work.
     (
         &["anvil_setFeeToken", "anvil_setValidatorFeeToken", "anvil_setFeeAmmLiquidity"],
-        unknown_fees,
+        not_implemented,
     ),
     (&["anvil_getBlobByHash"], blob_by_hash),
-    (&["eth_getWork", "eth_submitWork", "eth_submitHashrate"], no_work),
+    (&["eth_getWork", "eth_submitWork", "eth_submitHashrate"], not_implemented),
     (&["anvil_getBlobsByTransactionHash"], blobs_of_transaction),
 ];
 
@@ -117,21 +118,13 @@ fn set_rpc_url(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
     let url: String = args.required()?;
     // Without a forked node there is nothing to change; anvil accepts this call too.
     if let Some(remote) = devnet.remote() {
-        let refused =
-            |error: RemoteError| RpcError { data: error.hashes(), ..invalid(error.to_string()) };
+        let refused = |error: RemoteError| RpcError {
+            data: error.hashes(),
+            ..RpcError::params(error.to_string())
+        };
         remote.set_url(url).map_err(refused)?;
     }
     Ok(Value::Null)
-}
-
-/// Rejects methods of fee tokens, which Ethereum does not have.
-fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
-    Err(RpcError::failed("Not implemented"))
-}
-
-/// Rejects proof-of-work methods.
-fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
-    Err(RpcError::failed("Not implemented"))
 }
 
 fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

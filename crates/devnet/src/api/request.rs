@@ -1,6 +1,5 @@
 //! Transaction requests with blobs, or with the fields of type `0x05`.
 
-use super::args::invalid;
 use crate::state::DevnetState;
 use alloy_eips::eip4844::Blob;
 use alloy_primitives::Bytes;
@@ -76,11 +75,10 @@ impl Request {
             Some(sidecar) => sidecar,
             None => {
                 let whole = |blob: Bytes| Blob::try_from(&blob[..]).map(Box::new);
-                let bare: Vec<Box<Blob>> = bare
-                    .into_iter()
-                    .map(whole)
-                    .collect::<Result<_, _>>()
-                    .map_err(|_| invalid(format!("a blob has {} bytes", Blob::len_bytes())))?;
+                let bare: Vec<Box<Blob>> =
+                    bare.into_iter().map(whole).collect::<Result<_, _>>().map_err(|_| {
+                        RpcError::params(format!("a blob has {} bytes", Blob::len_bytes()))
+                    })?;
                 blobs::of_blobs(bare.into_iter().map(|blob| *blob).collect(), cells)?
             }
         };

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, invalid},
+    args::{Args, Number},
     mining::mine_waiting,
 };
 use crate::{
@@ -57,19 +57,19 @@ pub(super) fn rewind(devnet: &DevnetState, depth: u64, what: &str) -> Result<(),
     let height = chain.head().header.number;
     let target = height.checked_sub(depth).map(|number| chain.canonical_block(number));
     let Some(block) = target.transpose().map_err(RpcError::from)?.flatten() else {
-        return Err(invalid(format!(
+        return Err(RpcError::params(format!(
             "{what} depth must not exceed current chain height: current height {height}, depth \
              {depth}"
         )));
     };
     let state = devnet.node.read(|node| node.state_after(&block));
-    let state = state.map_err(|error| invalid(error.to_string()))?;
+    let state = state.map_err(|error| RpcError::params(error.to_string()))?;
     devnet.node.execute(SetState(state)).map_err(RpcError::from)
 }
 
 fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     if args.none().is_ok() {
-        return Err(invalid("parameter 1 is missing"));
+        return Err(RpcError::params("parameter 1 is missing"));
     }
     let depth = args.optional()?.unwrap_or(1);
     rewind(devnet, depth, "Rollback")?;
@@ -98,7 +98,10 @@ fn fork_from(
     forking: Forking,
 ) -> Result<(Option<Arc<Remote>>, Chain, Clock), RpcError> {
     let block = forking.block_number.map(Number::u64).transpose()?;
-    let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;
+    let block = block
+        .map(i64::try_from)
+        .transpose()
+        .map_err(|error| RpcError::params(error.to_string()))?;
     let failed = |error: DevnetError| RpcError::failed(error.to_string());
     let began_with = || match &devnet.config.origin {
         Origin::Fork(fork) => Some(fork.clone()),
@@ -112,7 +115,7 @@ fn fork_from(
         (Some(url), Some(known)) => Fork { url, block, more_urls: Vec::new(), ..known },
         (Some(url), None) => Fork::at(url, block),
         (None, None) => {
-            return Err(invalid(
+            return Err(RpcError::params(
                 "this devnet does not fork another node: `jsonRpcUrl` says which it is to be",
             ));
         }
@@ -218,7 +221,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
         Reorg::Options { depth, tx_block_pairs } => (depth, tx_block_pairs),
     };
     if let Some((_, block)) = transactions.iter().find(|(_, block)| *block >= depth) {
-        return Err(invalid(format!(
+        return Err(RpcError::params(format!(
             "Block number for reorg tx will exceed the reorged chain height. Block number {block} must not exceed (depth-1) {}",
             depth.saturating_sub(1)
         )));
@@ -286,7 +289,8 @@ fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> 
 
 fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let packed: Bytes = args.required()?;
-    let file = StateFile::decode(&packed).map_err(|_| invalid("Failed to decode state dump"))?;
-    dump::load(devnet, &file).map_err(invalid)?;
+    let file =
+        StateFile::decode(&packed).map_err(|_| RpcError::params("Failed to decode state dump"))?;
+    dump::load(devnet, &file).map_err(RpcError::params)?;
     Ok(json!(true))
 }

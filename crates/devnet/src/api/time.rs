@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, invalid},
+    args::{Args, Number},
 };
 use crate::state::DevnetState;
 use node::SetClock;
@@ -28,13 +28,13 @@ fn require_time_left(timestamp: u64) -> Result<(), RpcError> {
     if timestamp <= LARGEST_SECONDS {
         return Ok(());
     }
-    Err(invalid(format!("timestamp: got {timestamp}, expected at most {LARGEST_SECONDS}")))
+    Err(RpcError::params(format!("timestamp: got {timestamp}, expected at most {LARGEST_SECONDS}")))
 }
 
 /// Sets the timestamp of the next block.
 pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), RpcError> {
     if timestamp < devnet.node.read(|node| node.chain.head().header.timestamp) {
-        return Err(invalid(format!(
+        return Err(RpcError::params(format!(
             "Timestamp error: {timestamp} is lower than previous block's timestamp"
         )));
     }

@@ -3,7 +3,7 @@
 
 use super::{
     Method,
-    args::{Args, internal, invalid},
+    args::{Args, internal, not_implemented},
     request::Request,
 };
 use crate::state::DevnetState;
@@ -36,7 +36,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_sign"], sign),
     (&["personal_sign"], personal_sign),
     (&["eth_signTypedData_v4"], sign_typed_data),
-    (&["eth_signTypedData", "eth_signTypedData_v3"], old_typed_data),
+    (&["eth_signTypedData", "eth_signTypedData_v3"], not_implemented),
 ];
 
 fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
@@ -50,7 +50,7 @@ fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 }
 
 fn no_signer() -> RpcError {
-    invalid("No Signer available")
+    RpcError::params("No Signer available")
 }
 
 fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, RpcError> {
@@ -152,7 +152,7 @@ fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
         ("authorizationList", request.authorization_list.is_some()),
     ];
     match of_another.into_iter().find(|(_, is_present)| *is_present) {
-        Some((field, _)) => Err(invalid(format!(
+        Some((field, _)) => Err(RpcError::params(format!(
             "{field} beside execute: a transaction of type 0x05 has no such field"
         ))),
         None => Ok(()),
@@ -181,7 +181,7 @@ fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), 
         return Ok(());
     }
     let name = since.name().to_lowercase();
-    Err(invalid(format!(
+    Err(RpcError::params(format!(
         "{what} is not supported by the current hardfork: use --hardfork {name} or later"
     )))
 }
@@ -195,7 +195,7 @@ fn most_gas(devnet: &DevnetState) -> u64 {
 fn check_input(request: &TransactionRequest) -> Result<(), RpcError> {
     match (&request.input.input, &request.input.data) {
         (Some(input), Some(data)) if input != data => {
-            Err(invalid("input and data differ: give one of them"))
+            Err(RpcError::params("input and data differ: give one of them"))
         }
         _ => Ok(()),
     }
@@ -206,7 +206,7 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     check_input(&request)?;
     let kind = rpc::typed::tx_type(&request);
     if kind == TxType::Eip7702 && request.blob_versioned_hashes.is_some() {
-        return Err(invalid("a transaction has blobs or authorizations, not both"));
+        return Err(RpcError::params("a transaction has blobs or authorizations, not both"));
     }
     rpc::typed::typed(request, kind)
 }
@@ -223,7 +223,7 @@ fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<Exec
         to: request.to.unwrap_or(TxKind::Create),
         value: request.value.unwrap_or_default(),
         input: request.input.into_input().unwrap_or_default(),
-        ..fields.into_tx().map_err(invalid)?
+        ..fields.into_tx().map_err(RpcError::params)?
     })
 }
 
@@ -231,7 +231,7 @@ fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<Exec
 /// which follows the network encoding, as in anvil.
 fn unsigned(filled: Filled) -> Result<Transaction, RpcError> {
     if filled.execute.is_some() {
-        return Err(invalid(
+        return Err(RpcError::params(
             "a transaction of type 0x05 needs a signature: an impersonated sender has none",
         ));
     }
@@ -367,11 +367,7 @@ fn sign_message(
 
 fn sign_typed_data(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, data): (Address, TypedData) = (args.required()?, args.required()?);
-    let digest = data.eip712_signing_hash().map_err(|error| invalid(error.to_string()))?;
+    let digest = data.eip712_signing_hash().map_err(|error| RpcError::params(error.to_string()))?;
     let signature = signer(devnet, address)?.sign_hash_sync(&digest).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))
-}
-
-fn old_typed_data(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
-    Err(RpcError::failed("Not implemented"))
 }

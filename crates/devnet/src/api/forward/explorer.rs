@@ -1,10 +1,7 @@
 //! Otterscan methods for blocks of the forked node, built on methods that most nodes have.
 
 use super::ask;
-use crate::{
-    api::args::{internal, invalid},
-    fork::Remote,
-};
+use crate::{api::args::internal, fork::Remote};
 use alloy_primitives::U256;
 use alloy_rpc_types_trace::parity::LocalizedTransactionTrace;
 use rpc::{
@@ -89,7 +86,7 @@ fn block_there(
     let receipts = ask(remote, "eth_getBlockReceipts", &json!([at]))?;
     match (block, receipts) {
         (block @ Value::Object(_), Value::Array(receipts)) => Ok((block, receipts)),
-        _ => Err(invalid("block not found")),
+        _ => Err(RpcError::params("block not found")),
     }
 }
 
@@ -111,7 +108,7 @@ fn block_transactions_there(remote: &Remote, params: &Value) -> Result<Value, Rp
     let number_at = |index: usize| {
         let number = params.get(index).and_then(Value::as_u64);
         let number = number.and_then(|number| usize::try_from(number).ok());
-        number.ok_or_else(|| invalid(format!("parameter {} is not a number", index + 1)))
+        number.ok_or_else(|| RpcError::params(format!("parameter {} is not a number", index + 1)))
     };
     let (page, size) = (number_at(1)?, number_at(2)?);
     let (shape, receipts) = block_there(remote, "eth_getBlockByNumber", params.get(0), true)?;
