@@ -96,6 +96,26 @@ contract BaseFeeSpikeTest is RealRollup {
         e.forced = one(discharge(exit, IRollup.Outcome.Underpriced)).forced;
     }
 
+    /// @dev The table of docs/security.md.
+    function test_cost_of_high_base_fee() public pure {
+        uint256 gasLimit = 12e6;
+        uint256[4] memory caps = [uint256(2 gwei), 8 gwei, 50 gwei, 1000 gwei];
+        uint256[4] memory blocks = [uint256(6), 18, 34, 59];
+        uint256[4] memory spent = [uint256(0.1 ether), 0.7 ether, 5.2 ether, 100 ether];
+        uint256[4] memory each = [uint256(0.012 ether), 0.048 ether, 0.3 ether, 6 ether];
+        (uint256 baseFee, uint256 count, uint256 total) = (1 gwei, 0, 0);
+        for (uint256 i = 0; i < caps.length; ++i) {
+            for (; baseFee < caps[i]; ++count) {
+                total += gasLimit * baseFee;
+                baseFee += baseFee / 8;
+            }
+            assertEq(count, blocks[i]);
+            assertApproxEqRel(total, spent[i], 0.02e18);
+            assertGe(total, 8 * gasLimit * (caps[i] - 1 gwei));
+            assertEq(gasLimit / 2 * caps[i], each[i]);
+        }
+    }
+
     function test_base_fee_spike_delays_exit_without_discharging_it() public {
         spike(CAP);
         // Cost of the attack: about eight gas limits times the increase of the base fee.

@@ -231,6 +231,18 @@ contract GuardTest is BridgeFixture {
         toL1(index);
     }
 
+    function test_delegation_makes_payment_call() public {
+        uint64 index = sendToL1(carol, 1, 0, "");
+        uint64 plain = sendToL1(bob, 1, 0, "");
+        uint64 until = pause();
+        vm.etch(carol, abi.encodePacked(hex"ef0100", address(new Purse())));
+        expectDelayed(index, until, 1);
+        toL1(plain);
+        vm.warp(until);
+        toL1(index);
+        assertEq(carol.balance, 1);
+    }
+
     /// @dev The target has no code and fails: a precompile that verifies a proof, without a proof.
     function test_refunds_are_claims() public {
         uint64 index = sendToL1(KZG, LIMIT + 1, 0, "");
