@@ -8,7 +8,7 @@ pub enum DutyError {
     /// The block leaves out a due forced transaction that it could include.
     #[error(
         "block {block} omits forced transaction {index} ({hash}), which is due and fits; \
-         if no block can include it, it is discharged from L2 time {expires}"
+         if no block can include it, L1 accepts one without it from L2 time {expires}"
     )]
     ForcedOmitted {
         /// Index of the forced transaction in the queue.

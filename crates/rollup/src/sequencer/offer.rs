@@ -312,8 +312,8 @@ impl ForcedQueue<'_> {
         has_market: bool,
         request: MineRequest,
     ) -> Result<bool, NodeError> {
-        let Some(Forced { transaction, .. }) = self.get(index) else { return Ok(true) };
         let Some(entry) = self.view.forced_from(index).next() else { return Ok(false) };
+        let Some(Forced { transaction, .. }) = self.recovered(entry) else { return Ok(true) };
         let (state, cost) = (chain.state(), entry.transaction.cost);
         let (sender, hash) = (transaction.sender, *transaction.transaction.hash());
         // Other transactions of the block may make it valid.
@@ -433,7 +433,10 @@ mod tests {
         let node = Node::new(chain, Clock::default(), Settings::default());
         let queue = ForcedQueue { view: &view, rules: &RULES, confirmations: 0 };
         let request = MineRequest { timestamp: Some(SUBMITTED), ..MineRequest::default() };
-        queue.is_unincludable(&node, &reader, 0, false, request).unwrap()
+        let is_unincludable =
+            |index| queue.is_unincludable(&node, &reader, index, false, request.clone()).unwrap();
+        assert!(!is_unincludable(1), "none has this index");
+        is_unincludable(0)
     }
 
     #[test]
